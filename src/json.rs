@@ -1,0 +1,285 @@
+//! Reading JSON that a stranger wrote: one level at a time, borrowed, in linear time and
+//! without recursion, so that no document is deep or odd enough to do harm.
+//!
+//! Not here: what a particular document must hold; its own module knows that.
+
+use std::borrow::Cow;
+use std::fmt;
+
+use serde::de::{Deserializer, MapAccess, SeqAccess, Visitor};
+use serde_json::value::RawValue;
+
+/// How much of an offending value a message quotes, in characters.
+const QUOTED: usize = 40;
+
+/// One JSON object: its members in order, values as they were written.
+pub struct Object<'a>(pub Vec<(Cow<'a, str>, &'a RawValue)>);
+
+/// One JSON array: its items as they were written.
+pub struct Array<'a>(pub Vec<&'a RawValue>);
+
+impl<'de> serde::Deserialize<'de> for Object<'de> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Members;
+        impl<'de> Visitor<'de> for Members {
+            type Value = Object<'de>;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an object")
+            }
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+                let mut members = Vec::new();
+                while let Some((Text(key), value)) = map.next_entry::<Text<'de>, &'de RawValue>()? {
+                    members.push((key, value));
+                }
+                Ok(Object(members))
+            }
+        }
+        deserializer.deserialize_map(Members)
+    }
+}
+
+impl<'de> serde::Deserialize<'de> for Array<'de> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Items;
+        impl<'de> Visitor<'de> for Items {
+            type Value = Array<'de>;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an array")
+            }
+            fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Self::Value, A::Error> {
+                let mut items = Vec::new();
+                while let Some(item) = seq.next_element::<&'de RawValue>()? {
+                    items.push(item);
+                }
+                Ok(Array(items))
+            }
+        }
+        deserializer.deserialize_seq(Items)
+    }
+}
+
+/// A JSON string, borrowed unless it has escapes (what `Cow` alone does not do with serde).
+pub struct Text<'a>(pub Cow<'a, str>);
+
+impl<'de> serde::Deserialize<'de> for Text<'de> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Chars;
+        impl<'de> Visitor<'de> for Chars {
+            type Value = Text<'de>;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a string")
+            }
+            fn visit_borrowed_str<E>(self, text: &'de str) -> Result<Self::Value, E> {
+                Ok(Text(Cow::Borrowed(text)))
+            }
+            fn visit_str<E>(self, text: &str) -> Result<Self::Value, E> {
+                Ok(Text(Cow::Owned(text.to_owned())))
+            }
+        }
+        deserializer.deserialize_str(Chars)
+    }
+}
+
+/// The kinds of JSON value, as messages call them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// `{..}`
+    Object,
+    /// `[..]`
+    Array,
+    /// `".."`
+    String,
+    /// A number.
+    Number,
+    /// `true` or `false`
+    Boolean,
+    /// `null`
+    Null,
+}
+
+impl Kind {
+    /// The kind of a value that is known to be JSON.
+    pub fn of(value: &RawValue) -> Kind {
+        match value.get().as_bytes().first() {
+            Some(b'{') => Kind::Object,
+            Some(b'[') => Kind::Array,
+            Some(b'"') => Kind::String,
+            Some(b't' | b'f') => Kind::Boolean,
+            Some(b'n') => Kind::Null,
+            _ => Kind::Number,
+        }
+    }
+
+    /// With its article, for a message.
+    pub fn article(self) -> &'static str {
+        match self {
+            Kind::Object => "an object",
+            Kind::Array => "an array",
+            Kind::String => "a string",
+            Kind::Number => "a number",
+            Kind::Boolean => "a boolean",
+            Kind::Null => "null",
+        }
+    }
+}
+
+/// What is wrong with a document: every problem, each beginning with its path.
+#[derive(Default)]
+pub struct Problems(Vec<String>);
+
+impl Problems {
+    /// Takes one more problem; beyond a dozen only their number is told.
+    pub fn add(&mut self, path: impl fmt::Display, what: impl fmt::Display) {
+        // A hostile document may have thousands: what is kept must stay bounded.
+        if self.0.len() < 12 {
+            self.0.push(format!("{path}{what}"));
+        } else if self.0.len() == 12 {
+            self.0.push("and more".to_owned());
+        }
+    }
+
+    /// The problems in one message; none if there were none.
+    pub fn message(self) -> Option<String> {
+        (!self.0.is_empty()).then(|| self.0.join("; "))
+    }
+}
+
+/// Reads a document that must be one object.
+///
+/// # Errors
+/// A message that begins with `name`, if the text is not JSON or not an object.
+pub fn object<'a>(name: &str, text: &'a str) -> Result<Object<'a>, String> {
+    let value: &RawValue = serde_json::from_str(text).map_err(|e| not_json(name, text, &e))?;
+    match Kind::of(value) {
+        Kind::Object => serde_json::from_str(value.get()).map_err(|e| not_json(name, text, &e)),
+        other => Err(format!("{name}: must be a JSON object, not {}", other.article())),
+    }
+}
+
+/// The message for a text that is not JSON. Quotes nothing of it: it may hold a secret.
+pub fn not_json(name: &str, text: &str, error: &serde_json::Error) -> String {
+    if text.trim().is_empty() {
+        return format!("{name}: is empty; pass a JSON object, for example {{}}");
+    }
+    let what = error.to_string();
+    // serde_json appends " at line L column C", which reads better in front.
+    let what = what.split(" at line ").next().unwrap_or("");
+    format!("{name}: is not valid JSON (line {}, column {}): {what}", error.line(), error.column())
+}
+
+/// Reads a value that must be a string without U+0000.
+///
+/// # Errors
+/// What to say behind the value's path.
+pub fn string<'a>(value: &'a RawValue) -> Result<Cow<'a, str>, String> {
+    if Kind::of(value) != Kind::String {
+        return Err(format!(": must be a string, not {}", Kind::of(value).article()));
+    }
+    let Text(text) = serde_json::from_str(value.get())
+        .map_err(|_| ": has an escape that is not a Unicode character".to_owned())?;
+    if text.contains('\0') {
+        return Err(": must not contain U+0000".to_owned());
+    }
+    Ok(text)
+}
+
+/// Reads a value that must be an array.
+///
+/// # Errors
+/// What to say behind the value's path.
+pub fn array(value: &RawValue) -> Result<Array<'_>, String> {
+    if Kind::of(value) != Kind::Array {
+        return Err(format!(": must be an array, not {}", Kind::of(value).article()));
+    }
+    serde_json::from_str(value.get()).map_err(|_| ": is not a readable array".to_owned())
+}
+
+/// A value of a stranger's, quoted and shortened for a message.
+pub fn quote(text: &str) -> String {
+    let short: String = text.chars().take(QUOTED).collect();
+    let dots = if short.len() < text.len() { "..." } else { "" };
+    let quoted = serde_json::to_string(&short).unwrap_or_default();
+    format!("{quoted}{dots}")
+}
+
+/// The path of a member whose key a stranger chose: as it is, or quoted if it is odd.
+pub fn member(parent: &str, key: &str) -> String {
+    let plain = key.len() <= QUOTED && !key.is_empty() && key.bytes().all(|b| b.is_ascii_graphic());
+    if plain { format!("{parent}.{key}") } else { format!("{parent}[{}]", quote(key)) }
+}
+
+/// `": is not known"` with the known key that the writer may have meant.
+pub fn unknown_key(key: &str, known: &[&str]) -> String {
+    match nearest(key, known) {
+        Some(near) => format!(": is not known; did you mean {near}?"),
+        None => format!(": is not known; known are {}", known.join(", ")),
+    }
+}
+
+/// The known word within a few slips of this one.
+fn nearest<'a>(word: &str, known: &[&'a str]) -> Option<&'a str> {
+    if word.len() > 64 {
+        return None;
+    }
+    let lower = word.to_lowercase().replace(['_', '-'], "");
+    known
+        .iter()
+        .map(|k| (edit_distance(&lower, &k.to_lowercase()), *k))
+        .min_by_key(|(distance, _)| *distance)
+        .filter(|(distance, k)| *distance <= 1 + k.len().min(lower.len()) / 4)
+        .map(|(_, k)| k)
+}
+
+/// Levenshtein's distance.
+fn edit_distance(a: &str, b: &str) -> usize {
+    let b: Vec<char> = b.chars().collect();
+    let mut row: Vec<usize> = (0..=b.len()).collect();
+    for (i, ca) in a.chars().enumerate() {
+        let mut diagonal = row[0];
+        row[0] = i + 1;
+        for (j, cb) in b.iter().enumerate() {
+            let substituted = diagonal + usize::from(ca != *cb);
+            diagonal = row[j + 1];
+            row[j + 1] = substituted.min(row[j] + 1).min(diagonal + 1);
+        }
+    }
+    row[b.len()]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_nearest_key_is_found_through_slips_and_other_spellings() {
+        let known = ["callbackUrl", "publishPermissions", "tag", "timeoutMs"];
+        for (word, expected) in [
+            ("callbackURL", Some("callbackUrl")),
+            ("callback_url", Some("callbackUrl")),
+            ("publishPermission", Some("publishPermissions")),
+            ("tags", Some("tag")),
+            ("timoutMs", Some("timeoutMs")),
+            ("colour", None),
+            ("", None),
+        ] {
+            assert_eq!(nearest(word, &known), expected, "{word}");
+        }
+    }
+
+    #[test]
+    fn a_document_nested_very_deep_is_read_without_recursion() {
+        let deep = format!("{{\"a\":{}{}}}", "[".repeat(100_000), "]".repeat(100_000));
+        let Ok(Object(members)) = object("request", &deep) else { panic!("refused") };
+        assert_eq!(Kind::of(members[0].1), Kind::Array);
+        assert!(object("request", &deep[..deep.len() - 2]).is_err());
+    }
+
+    #[test]
+    fn messages_name_the_place_and_quote_no_more_than_a_little() {
+        let message = object("request", "{\"tag\": x}").err().unwrap();
+        assert!(message.starts_with("request: is not valid JSON (line 1, column 9)"), "{message}");
+        assert_eq!(quote(&"a".repeat(100)).len(), 45);
+        assert!(object("request", "[]").err().unwrap().contains("not an array"));
+        assert!(object("request", " ").err().unwrap().contains("is empty"));
+    }
+}
