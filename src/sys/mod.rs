@@ -1,0 +1,13 @@
+//! Safe wrappers over the C library. With `ffi` the only home of `unsafe`.
+//!
+//! Not here: decisions. A function here does one thing to the operating system and says how it went.
+
+mod atomic_box;
+mod process;
+mod socket;
+mod thread;
+
+pub use atomic_box::AtomicBox;
+pub use process::is_privileged;
+pub use socket::{Interest, Socket, wait};
+pub use thread::spawn_helper;

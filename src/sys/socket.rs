@@ -1,0 +1,305 @@
+//! A TCP socket that knows itself: it is used and closed only while its number still names it.
+//!
+//! Daemons close every descriptor from 3 up and open others, which then take the numbers. So a
+//! socket remembers its device and inode; what has another identity is somebody else's, and is
+//! neither written, read nor closed.
+//!
+//! Not here: deadlines, and what the bytes mean (`transport`).
+
+use std::io;
+use std::mem::{MaybeUninit, size_of};
+use std::net::{IpAddr, SocketAddr};
+use std::os::fd::RawFd;
+use std::time::Duration;
+
+use libc::{c_int, c_void, socklen_t};
+
+/// A socket of our own.
+#[derive(Debug)]
+pub struct Socket {
+    fd: RawFd,
+    identity: (u64, u64),
+}
+
+/// What to wait for.
+#[derive(Clone, Copy, Debug)]
+pub enum Interest {
+    /// Bytes (or an end, or an error) to read.
+    Read,
+    /// Room to write, or the end of a connection attempt.
+    Write,
+}
+
+impl Socket {
+    /// Starts connecting, without blocking. When the socket is writable, [`Socket::connected`]
+    /// tells how it went.
+    ///
+    /// # Errors
+    /// The operating system's, as far as they are known at once.
+    pub fn connect(to: &SocketAddr, from: Option<IpAddr>) -> io::Result<Socket> {
+        let family = if to.is_ipv4() { libc::AF_INET } else { libc::AF_INET6 };
+        let kind = libc::SOCK_STREAM | libc::SOCK_CLOEXEC | libc::SOCK_NONBLOCK;
+        // SAFETY: socket takes no pointer.
+        let fd = check(unsafe { libc::socket(family, kind, 0) })?;
+        // A socket whose identity cannot be read could never be told from a stranger's.
+        let identity = match identity_of(fd) {
+            Ok(identity) => identity,
+            Err(error) => {
+                // SAFETY: the descriptor was opened above and nobody else has it.
+                unsafe { libc::close(fd) };
+                return Err(error);
+            }
+        };
+        let socket = Socket { fd, identity };
+        if let Some(from) = from.filter(|from| from.is_ipv4() == to.is_ipv4()) {
+            let (address, length) = raw_address(&SocketAddr::new(from, 0));
+            // SAFETY: the address lives through the call and the length is its own.
+            check(unsafe { libc::bind(fd, (&raw const address).cast(), length) })?;
+        }
+        let (address, length) = raw_address(to);
+        // SAFETY: as for bind.
+        match check(unsafe { libc::connect(fd, (&raw const address).cast(), length) }) {
+            // An interrupted connect goes on by itself, as one in progress does.
+            Err(e) if matches!(e.raw_os_error(), Some(libc::EINPROGRESS | libc::EINTR)) => {
+                Ok(socket)
+            }
+            Err(error) => Err(error),
+            Ok(_) => Ok(socket),
+        }
+    }
+
+    /// How the attempt to connect ended.
+    ///
+    /// # Errors
+    /// Why there is no connection.
+    pub fn connected(&self) -> io::Result<()> {
+        let mut error: c_int = 0;
+        let mut length = size_of::<c_int>() as socklen_t;
+        // SAFETY: both pointers are to locals of the stated size.
+        check(unsafe {
+            libc::getsockopt(
+                self.fd,
+                libc::SOL_SOCKET,
+                libc::SO_ERROR,
+                (&raw mut error).cast(),
+                &raw mut length,
+            )
+        })?;
+        if error == 0 { Ok(()) } else { Err(io::Error::from_raw_os_error(error)) }
+    }
+
+    /// Makes a connected socket ready for use: blocking, but never longer than `tick` in one
+    /// call, and without delay for small writes.
+    ///
+    /// # Errors
+    /// The operating system's.
+    pub fn settle(&self, tick: Duration) -> io::Result<()> {
+        let mut off: c_int = 0;
+        // SAFETY: FIONBIO reads one int.
+        check(unsafe { libc::ioctl(self.fd, libc::FIONBIO, &raw mut off) })?;
+        let tick = libc::timeval {
+            tv_sec: tick.as_secs() as libc::time_t,
+            tv_usec: libc::suseconds_t::from(tick.subsec_micros()),
+        };
+        self.set_option(libc::SOL_SOCKET, libc::SO_RCVTIMEO, &tick)?;
+        self.set_option(libc::SOL_SOCKET, libc::SO_SNDTIMEO, &tick)?;
+        self.set_option(libc::IPPROTO_TCP, libc::TCP_NODELAY, &(1 as c_int))
+    }
+
+    fn set_option<T>(&self, level: c_int, name: c_int, value: &T) -> io::Result<()> {
+        let length = size_of::<T>() as socklen_t;
+        let value: *const T = value;
+        // SAFETY: the value lives through the call and the length is its own.
+        check(unsafe { libc::setsockopt(self.fd, level, name, value.cast(), length) }).map(drop)
+    }
+
+    /// Whether the number still names this socket.
+    pub fn is_ours(&self) -> bool {
+        identity_of(self.fd).is_ok_and(|identity| identity == self.identity)
+    }
+
+    /// Whether the peer has neither sent anything nor closed: what an idle connection must be.
+    pub fn is_quiet(&self) -> bool {
+        let mut byte = 0u8;
+        // SAFETY: one byte may be written, and there is room for one.
+        let got = unsafe {
+            libc::recv(self.fd, (&raw mut byte).cast(), 1, libc::MSG_PEEK | libc::MSG_DONTWAIT)
+        };
+        got < 0 && io::Error::last_os_error().kind() == io::ErrorKind::WouldBlock
+    }
+
+    /// Sends some of the bytes; `WouldBlock` after a tick, or at once if not to `block`.
+    /// Raises no SIGPIPE.
+    ///
+    /// # Errors
+    /// The operating system's.
+    pub fn send(&self, bytes: &[u8], block: bool) -> io::Result<usize> {
+        let flags = libc::MSG_NOSIGNAL | if block { 0 } else { libc::MSG_DONTWAIT };
+        // SAFETY: pointer and length are of one slice.
+        let sent = unsafe { libc::send(self.fd, bytes.as_ptr().cast(), bytes.len(), flags) };
+        usize::try_from(sent).map_err(|_| io::Error::last_os_error())
+    }
+
+    /// Receives some bytes, 0 at the end; `WouldBlock` after a tick, or at once if not to `block`.
+    ///
+    /// # Errors
+    /// The operating system's.
+    pub fn recv(&self, buffer: &mut [u8], block: bool) -> io::Result<usize> {
+        let flags = if block { 0 } else { libc::MSG_DONTWAIT };
+        let room: *mut c_void = buffer.as_mut_ptr().cast();
+        // SAFETY: pointer and length are of one exclusively borrowed slice.
+        let got = unsafe { libc::recv(self.fd, room, buffer.len(), flags) };
+        usize::try_from(got).map_err(|_| io::Error::last_os_error())
+    }
+}
+
+impl Drop for Socket {
+    fn drop(&mut self) {
+        if self.is_ours() {
+            // SAFETY: the number still names the socket that was opened here.
+            unsafe { libc::close(self.fd) };
+        }
+    }
+}
+
+/// Waits until one of the sockets is ready or the time is over; tells which are. An interrupting
+/// signal ends the wait early, with none ready.
+///
+/// # Errors
+/// The operating system's.
+pub fn wait(sockets: &[(&Socket, Interest)], time: Duration) -> io::Result<Vec<bool>> {
+    let mut entries: Vec<libc::pollfd> = sockets
+        .iter()
+        .map(|(socket, interest)| libc::pollfd {
+            fd: socket.fd,
+            events: match interest {
+                Interest::Read => libc::POLLIN,
+                Interest::Write => libc::POLLOUT,
+            },
+            revents: 0,
+        })
+        .collect();
+    // Rounded up, so that a wait for part of a millisecond does not spin.
+    let millis = time.as_micros().div_ceil(1000).min(60_000) as c_int;
+    let count = entries.len() as libc::nfds_t;
+    // SAFETY: pointer and count are of one vector.
+    match check(unsafe { libc::poll(entries.as_mut_ptr(), count, millis) }) {
+        Ok(_) => Ok(entries.iter().map(|entry| entry.revents != 0).collect()),
+        Err(e) if e.kind() == io::ErrorKind::Interrupted => Ok(vec![false; sockets.len()]),
+        Err(error) => Err(error),
+    }
+}
+
+/// Device and inode of what a descriptor names; an error if it is not an open socket.
+fn identity_of(fd: RawFd) -> io::Result<(u64, u64)> {
+    let mut stat = MaybeUninit::<libc::stat>::uninit();
+    // SAFETY: fstat writes one stat where there is room for one.
+    check(unsafe { libc::fstat(fd, stat.as_mut_ptr()) })?;
+    // SAFETY: fstat succeeded and so initialised it.
+    let stat = unsafe { stat.assume_init() };
+    if stat.st_mode & libc::S_IFMT != libc::S_IFSOCK {
+        return Err(io::Error::from_raw_os_error(libc::ENOTSOCK));
+    }
+    Ok((stat.st_dev, stat.st_ino))
+}
+
+/// An address in the form of the C library.
+fn raw_address(address: &SocketAddr) -> (libc::sockaddr_storage, socklen_t) {
+    // SAFETY: sockaddr_storage is plain integers, for which zeros are valid.
+    let mut storage: libc::sockaddr_storage = unsafe { std::mem::zeroed() };
+    let place = &raw mut storage;
+    let length = match address {
+        SocketAddr::V4(v4) => {
+            let raw = libc::sockaddr_in {
+                sin_family: libc::AF_INET as libc::sa_family_t,
+                sin_port: v4.port().to_be(),
+                sin_addr: libc::in_addr { s_addr: u32::from_ne_bytes(v4.ip().octets()) },
+                sin_zero: [0; 8],
+            };
+            // SAFETY: storage is larger than any address and aligned for each.
+            unsafe { place.cast::<libc::sockaddr_in>().write(raw) };
+            size_of::<libc::sockaddr_in>()
+        }
+        SocketAddr::V6(v6) => {
+            let raw = libc::sockaddr_in6 {
+                sin6_family: libc::AF_INET6 as libc::sa_family_t,
+                sin6_port: v6.port().to_be(),
+                sin6_flowinfo: v6.flowinfo(),
+                sin6_addr: libc::in6_addr { s6_addr: v6.ip().octets() },
+                sin6_scope_id: v6.scope_id(),
+            };
+            // SAFETY: as above.
+            unsafe { place.cast::<libc::sockaddr_in6>().write(raw) };
+            size_of::<libc::sockaddr_in6>()
+        }
+    };
+    (storage, length as socklen_t)
+}
+
+fn check(result: c_int) -> io::Result<c_int> {
+    if result < 0 { Err(io::Error::last_os_error()) } else { Ok(result) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::{Read, Write};
+    use std::net::TcpListener;
+    use std::os::fd::AsRawFd;
+
+    const TICK: Duration = Duration::from_millis(100);
+
+    fn connected() -> (Socket, std::net::TcpStream) {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let socket = Socket::connect(&listener.local_addr().unwrap(), None).unwrap();
+        let (peer, _) = listener.accept().unwrap();
+        let ready = wait(&[(&socket, Interest::Write)], Duration::from_secs(10)).unwrap();
+        assert_eq!(ready, [true]);
+        socket.connected().unwrap();
+        socket.settle(TICK).unwrap();
+        (socket, peer)
+    }
+
+    #[test]
+    fn bytes_go_both_ways_and_an_idle_socket_is_quiet() {
+        let (socket, mut peer) = connected();
+        assert!(socket.is_ours() && socket.is_quiet());
+        assert_eq!(socket.send(b"ping", true).unwrap(), 4);
+        let mut buffer = [0; 4];
+        peer.read_exact(&mut buffer).unwrap();
+        assert_eq!(&buffer, b"ping");
+        let silent = socket.recv(&mut buffer, true).unwrap_err();
+        assert_eq!(silent.kind(), io::ErrorKind::WouldBlock);
+        peer.write_all(b"pong").unwrap();
+        wait(&[(&socket, Interest::Read)], Duration::from_secs(10)).unwrap();
+        assert!(!socket.is_quiet());
+        assert_eq!(socket.recv(&mut buffer, false).unwrap(), 4);
+    }
+
+    #[test]
+    fn a_descriptor_that_became_somebody_elses_is_not_closed() {
+        let (socket, _peer) = connected();
+        let stranger = TcpListener::bind("127.0.0.1:0").unwrap();
+        // The stranger takes over the number, as after a daemon's sweep of its descriptors.
+        // SAFETY: dup2 takes no pointer; the number is this test's own.
+        assert_eq!(unsafe { libc::dup2(stranger.as_raw_fd(), socket.fd) }, socket.fd);
+        assert!(!socket.is_ours());
+        let number = socket.fd;
+        drop(socket);
+        assert!(identity_of(number).is_ok(), "the stranger's descriptor was closed");
+        // SAFETY: the number is this test's own.
+        unsafe { libc::close(number) };
+    }
+
+    #[test]
+    fn a_refused_connection_is_told() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        drop(listener);
+        let refused = Socket::connect(&address, None).and_then(|socket| {
+            wait(&[(&socket, Interest::Write)], Duration::from_secs(10))?;
+            socket.connected()
+        });
+        assert_eq!(refused.unwrap_err().kind(), io::ErrorKind::ConnectionRefused);
+    }
+}
