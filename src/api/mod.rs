@@ -1,0 +1,17 @@
+//! What the service is: its operations, the documents it takes and gives, and its errors.
+//!
+//! Not here: sending anything (`transport`), or trying again (`client`).
+
+mod answer;
+mod operation;
+mod participant;
+mod path;
+mod service_error;
+
+pub use answer::Shape;
+pub use operation::{CREATE_PARTICIPANT, CheckBody, Method, OPERATIONS, Operation, Retry};
+pub use path::{Ids, check_id, encode, fill};
+pub use service_error::{ServiceError, Settled, classify, request_id, shown_body};
+
+/// The largest request document, in bytes. The service's own documents are a few hundred.
+pub const MAX_REQUEST: usize = 64 * 1024;

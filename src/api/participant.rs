@@ -1,0 +1,203 @@
+//! The CreateParticipant document.
+
+use serde::Serialize;
+use serde_json::value::RawValue;
+use std::borrow::Cow;
+
+use crate::json::{self, Kind, Problems};
+
+const FIELDS: &[&str] = &["callbackUrl", "publishPermissions", "tag", "deviceApiVersion"];
+const PERMISSIONS: &[&str] = &["AUDIO", "VIDEO"];
+/// The longest tag, in characters.
+const TAG: usize = 50;
+/// The longest callback URL, in bytes: more than any proxy or server on the way takes.
+const URL: usize = 8 * 1024;
+
+#[derive(Default, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct CreateParticipant<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    callback_url: Option<Cow<'a, str>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    publish_permissions: Option<Vec<Cow<'a, str>>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    tag: Option<Cow<'a, str>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    device_api_version: Option<Cow<'a, str>>,
+}
+
+/// Checks a request document and gives the body to send. A field that is null counts as left out.
+///
+/// # Errors
+/// Every problem, by path.
+pub fn check(request: &str) -> Result<String, String> {
+    let json::Object(members) = json::object("request", request)?;
+    let mut problems = Problems::default();
+    let mut body = CreateParticipant::default();
+    let mut seen = Vec::with_capacity(members.len().min(FIELDS.len()));
+    for (key, value) in members {
+        let path = format_args!("request.{key}");
+        let Some(field) = FIELDS.iter().find(|field| **field == key) else {
+            problems.add(json::member("request", &key), json::unknown_key(&key, FIELDS));
+            continue;
+        };
+        if seen.contains(field) {
+            problems.add(path, ": is there twice");
+            continue;
+        }
+        seen.push(*field);
+        if Kind::of(value) == Kind::Null {
+            continue;
+        }
+        let checked = match *field {
+            "callbackUrl" => callback_url(value).map(|url| body.callback_url = Some(url)),
+            "tag" => tag(value).map(|tag| body.tag = Some(tag)),
+            "deviceApiVersion" => version(value).map(|v| body.device_api_version = Some(v)),
+            _ => permissions(value, &mut problems).map(|p| body.publish_permissions = Some(p)),
+        };
+        if let Err(what) = checked {
+            problems.add(path, what);
+        }
+    }
+    match problems.message() {
+        Some(message) => Err(message),
+        // Strings and lists of strings cannot fail to serialize.
+        None => Ok(serde_json::to_string(&body).unwrap_or_default()),
+    }
+}
+
+fn callback_url(value: &RawValue) -> Result<Cow<'_, str>, String> {
+    let url = json::string(value)?;
+    if url.len() > URL {
+        return Err(format!(": is longer than {URL} bytes"));
+    }
+    if url.chars().any(|c| c.is_control() || c.is_whitespace()) {
+        return Err(": must not contain spaces or control characters".to_owned());
+    }
+    let lower = url.get(..8.min(url.len())).unwrap_or("").to_ascii_lowercase();
+    let host = ["http://", "https://"]
+        .iter()
+        .find(|scheme| lower.starts_with(**scheme))
+        .map(|scheme| &url[scheme.len()..])
+        .and_then(|rest| rest.split(['/', '?', '#']).next())
+        .map(|authority| authority.rsplit('@').next().unwrap_or(""))
+        .map(
+            |host| if host.starts_with('[') { host } else { host.split(':').next().unwrap_or("") },
+        );
+    match host {
+        Some(host) if !host.is_empty() => Ok(url),
+        _ => Err(format!(
+            ": {} is not an absolute URL; it must begin with http:// or https:// and name a host",
+            json::quote(&url)
+        )),
+    }
+}
+
+fn permissions<'a>(
+    value: &'a RawValue,
+    problems: &mut Problems,
+) -> Result<Vec<Cow<'a, str>>, String> {
+    let json::Array(items) = json::array(value)?;
+    let mut permissions: Vec<Cow<'a, str>> = Vec::new();
+    for (at, item) in items.into_iter().enumerate() {
+        let path = format_args!("request.publishPermissions[{at}]");
+        match json::string(item) {
+            Err(what) => problems.add(path, what),
+            Ok(p) if !PERMISSIONS.contains(&&*p) => {
+                problems.add(path, format_args!(": {} is not one of AUDIO, VIDEO", json::quote(&p)))
+            }
+            Ok(p) if permissions.contains(&p) => {
+                problems.add(path, format_args!(": {} is there twice", json::quote(&p)));
+            }
+            Ok(p) => permissions.push(p),
+        }
+    }
+    Ok(permissions)
+}
+
+fn tag(value: &RawValue) -> Result<Cow<'_, str>, String> {
+    let tag = json::string(value)?;
+    match tag.chars().count() {
+        0..=TAG => Ok(tag),
+        count => Err(format!(": has {count} characters; at most {TAG} are allowed")),
+    }
+}
+
+fn version(value: &RawValue) -> Result<Cow<'_, str>, String> {
+    let version = json::string(value)?;
+    // The service takes any case.
+    if ["V3", "V2"].iter().any(|known| version.eq_ignore_ascii_case(known)) {
+        Ok(version)
+    } else {
+        Err(format!(": {} is not one of V3, V2", json::quote(&version)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_good_request_is_sent_with_what_it_says_and_nothing_else() {
+        for (request, body) in [
+            ("{}", "{}"),
+            (r#"{"tag":null,"callbackUrl":null}"#, "{}"),
+            (
+                r#" {"publishPermissions": ["VIDEO", "AUDIO"], "tag": "caf\u00e9 \"x\""} "#,
+                "{\"publishPermissions\":[\"VIDEO\",\"AUDIO\"],\"tag\":\"café \\\"x\\\"\"}",
+            ),
+            (r#"{"publishPermissions":[]}"#, r#"{"publishPermissions":[]}"#),
+            (r#"{"deviceApiVersion":"v3"}"#, r#"{"deviceApiVersion":"v3"}"#),
+            (
+                r#"{"callbackUrl":"HTTPS://u:p@[::1]:8080/x?y#z"}"#,
+                r#"{"callbackUrl":"HTTPS://u:p@[::1]:8080/x?y#z"}"#,
+            ),
+        ] {
+            assert_eq!(check(request).as_deref(), Ok(body), "{request}");
+        }
+        let longest = format!(r#"{{"tag":"{}"}}"#, "é".repeat(50));
+        assert_eq!(check(&longest), Ok(longest.clone()));
+    }
+
+    #[test]
+    fn every_problem_is_named_by_its_path() {
+        let message = check(
+            r#"{"publishPermissions":["AUDOI","AUDIO","AUDIO",7],"tags":"x","tag":5,
+                "callbackUrl":"/hook","deviceApiVersion":"V9"}"#,
+        )
+        .unwrap_err();
+        for part in [
+            r#"request.publishPermissions[0]: "AUDOI" is not one of AUDIO, VIDEO"#,
+            r#"request.publishPermissions[2]: "AUDIO" is there twice"#,
+            "request.publishPermissions[3]: must be a string, not a number",
+            "request.tags: is not known; did you mean tag?",
+            "request.tag: must be a string, not a number",
+            r#"request.callbackUrl: "/hook" is not an absolute URL"#,
+            r#"request.deviceApiVersion: "V9" is not one of V3, V2"#,
+        ] {
+            assert!(message.contains(part), "{part}\nis not in\n{message}");
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_sent_is_refused() {
+        let long = format!(r#"{{"tag":"{}"}}"#, "é".repeat(51));
+        for (request, part) in [
+            ("[]", "must be a JSON object, not an array"),
+            ("null", "must be a JSON object, not null"),
+            ("", "request: is empty"),
+            (r#"{"tag":"a","tag":"b"}"#, "request.tag: is there twice"),
+            (r#"{"tag":"a\u0000b"}"#, "request.tag: must not contain U+0000"),
+            (r#"{"tag":"\ud800"}"#, "request.tag: has an escape that is not a Unicode"),
+            (long.as_str(), "request.tag: has 51 characters; at most 50"),
+            (r#"{"publishPermissions":"AUDIO"}"#, "must be an array, not a string"),
+            (r#"{"callbackUrl":"ftp://x/"}"#, "is not an absolute URL"),
+            (r#"{"callbackUrl":"http://"}"#, "is not an absolute URL"),
+            (r#"{"callbackUrl":"http://:80/"}"#, "is not an absolute URL"),
+            (r#"{"callbackUrl":"http://a b/"}"#, "must not contain spaces"),
+        ] {
+            let message = check(request).unwrap_err();
+            assert!(message.contains(part), "{part}\nis not in\n{message}");
+        }
+    }
+}
