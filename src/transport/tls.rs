@@ -1,0 +1,239 @@
+//! TLS: which authorities are trusted, the handshake, and messages that say what to do.
+
+use std::fs;
+use std::io::{self, Read, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
+use std::sync::Arc;
+
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
+use rustls::{CertificateError, ClientConfig, ClientConnection, RootCertStore};
+
+use super::connection::{Link, LinkIo, unwrap};
+use super::wire::{Fault, Phase};
+use crate::error::Status;
+
+/// Where distributions keep the system's authorities. Their environment variables are not read.
+const SYSTEM_STORES: &[&str] = &[
+    "/etc/ssl/certs/ca-certificates.crt",
+    "/etc/pki/ca-trust/extracted/pem/tls-ca-bundle.pem",
+    "/etc/pki/tls/certs/ca-bundle.crt",
+    "/etc/ssl/ca-bundle.pem",
+    "/etc/ssl/cert.pem",
+];
+
+/// Which authorities are trusted where no file is named.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Roots {
+    /// Mozilla's, built into the library.
+    Bundled,
+    /// The operating system's.
+    System,
+}
+
+/// The files of a TLS configuration.
+#[derive(Clone, Debug, Default)]
+pub struct TlsFiles {
+    /// PEM file of the authorities to trust instead of any others.
+    pub ca: Option<String>,
+    /// PEM file of the client's certificate chain.
+    pub client_cert: Option<String>,
+    /// PEM file of the client's private key.
+    pub client_key: Option<String>,
+}
+
+/// Reads and checks everything that TLS needs. Connects to nothing.
+///
+/// # Errors
+/// The configuration key that is at fault, and why.
+pub fn client_config(
+    roots: Roots,
+    files: &TlsFiles,
+) -> Result<Arc<ClientConfig>, (&'static str, String)> {
+    let store = match (&files.ca, roots) {
+        (Some(path), _) => store_of(path).map_err(|why| ("caFile", why))?,
+        (None, Roots::Bundled) => RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() },
+        (None, Roots::System) => {
+            let path = SYSTEM_STORES.iter().find(|path| Path::new(path).exists()).ok_or((
+                "roots",
+                "no certificate store of the system was found; use \"bundled\" or caFile"
+                    .to_owned(),
+            ))?;
+            store_of(path).map_err(|why| ("roots", why))?
+        }
+    };
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let builder = ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .map_err(|e| ("roots", format!("TLS cannot be set up: {e}")))?
+        .with_root_certificates(store);
+    let config = match (&files.client_cert, &files.client_key) {
+        (None, None) => builder.with_no_client_auth(),
+        (Some(cert), Some(key)) => {
+            let chain = certificates(cert).map_err(|why| ("clientCertFile", why))?;
+            let key = private_key(key).map_err(|why| ("clientKeyFile", why))?;
+            builder.with_client_auth_cert(chain, key).map_err(|e| {
+                ("clientKeyFile", format!("does not fit the certificate in clientCertFile: {e}"))
+            })?
+        }
+        (Some(_), None) => {
+            return Err(("clientKeyFile", "is missing beside clientCertFile".into()));
+        }
+        (None, Some(_)) => {
+            return Err(("clientCertFile", "is missing beside clientKeyFile".into()));
+        }
+    };
+    Ok(Arc::new(config))
+}
+
+fn store_of(path: &str) -> Result<RootCertStore, String> {
+    let mut store = RootCertStore::empty();
+    let (added, _) = store.add_parsable_certificates(certificates(path)?);
+    if added == 0 {
+        return Err(format!("{path} holds no usable certificate"));
+    }
+    Ok(store)
+}
+
+fn certificates(path: &str) -> Result<Vec<CertificateDer<'static>>, String> {
+    let pem = read_file(path)?;
+    let found: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&pem).collect();
+    let found = found.map_err(|e| format!("{path} is not a readable PEM file: {e}"))?;
+    if found.is_empty() {
+        return Err(format!("{path} holds no certificate (PEM is expected)"));
+    }
+    Ok(found)
+}
+
+fn private_key(path: &str) -> Result<PrivateKeyDer<'static>, String> {
+    let pem = zeroize::Zeroizing::new(read_file(path)?);
+    PrivateKeyDer::from_pem_slice(&pem)
+        .map_err(|_| format!("{path} holds no readable private key (PEM is expected)"))
+}
+
+fn read_file(path: &str) -> Result<Vec<u8>, String> {
+    /// More than any store of authorities; a device or a log is not read to its end.
+    const MOST: u64 = 16 * 1024 * 1024;
+    // Opening a named pipe would otherwise wait for its writer.
+    let mut options = fs::OpenOptions::new();
+    options.read(true).custom_flags(libc::O_NONBLOCK | libc::O_CLOEXEC);
+    let file = options.open(path).map_err(|e| format!("{path} cannot be read: {e}"))?;
+    let is_file = file.metadata().is_ok_and(|about| about.is_file());
+    if !is_file {
+        return Err(format!("{path} is not a file"));
+    }
+    let mut text = Vec::new();
+    file.take(MOST).read_to_end(&mut text).map_err(|e| format!("{path} cannot be read: {e}"))?;
+    Ok(text)
+}
+
+/// Makes the handshake.
+///
+/// # Errors
+/// A fault that says what is wrong with the peer's certificate, or how the link failed.
+pub fn handshake(
+    config: &Arc<ClientConfig>,
+    host: &ServerName<'static>,
+    link: &Link,
+) -> Result<Box<ClientConnection>, Fault> {
+    let connection = ClientConnection::new(config.clone(), host.clone());
+    let mut tls = Box::new(connection.map_err(|e| describe(&e, host))?);
+    while tls.is_handshaking() || tls.wants_write() {
+        if tls.wants_write() {
+            tls.write_tls(&mut LinkIo(link)).map_err(unwrap)?;
+        } else if let Err(fault) = receive(&mut tls, link, |e| describe(e, host)) {
+            // The alert tells the peer why; that it arrives is not essential.
+            let _ = tls.write_tls(&mut LinkIo(link));
+            return Err(fault);
+        }
+    }
+    Ok(tls)
+}
+
+/// Sends plain bytes, in as few records and writes as they fit.
+///
+/// # Errors
+/// How the link failed.
+pub fn write(tls: &mut ClientConnection, link: &Link, mut plain: &[u8]) -> Result<(), Fault> {
+    while !plain.is_empty() {
+        let taken = tls.writer().write(plain).map_err(unwrap)?;
+        plain = &plain[taken..];
+        while tls.wants_write() {
+            tls.write_tls(&mut LinkIo(link)).map_err(unwrap)?;
+        }
+    }
+    Ok(())
+}
+
+/// Reads plain bytes, waiting for them; 0 at the end.
+///
+/// # Errors
+/// How the link failed; an end that the peer did not announce is one.
+pub fn read(tls: &mut ClientConnection, link: &Link, room: &mut [u8]) -> Result<usize, Fault> {
+    loop {
+        match tls.reader().read(room) {
+            Ok(count) => return Ok(count),
+            Err(e) if e.kind() == io::ErrorKind::WouldBlock => {}
+            // The peer closed without saying so: an answer that ends here may have been cut.
+            Err(e) if e.kind() == io::ErrorKind::UnexpectedEof => return Ok(0),
+            Err(e) => return Err(unwrap(e)),
+        }
+        receive(tls, link, |e| {
+            Fault::new(Status::Tls, format!("the peer broke the TLS protocol: {e}"))
+        })?;
+    }
+}
+
+fn receive(
+    tls: &mut ClientConnection,
+    link: &Link,
+    explain: impl Fn(&rustls::Error) -> Fault,
+) -> Result<(), Fault> {
+    let count = tls.read_tls(&mut LinkIo(link)).map_err(unwrap)?;
+    tls.process_new_packets().map_err(|e| explain(&e))?;
+    if count == 0 && tls.is_handshaking() {
+        return Err(Fault::new(
+            Status::Tls,
+            format!(
+                "the peer closed the connection {}; does it speak TLS at this port?",
+                Phase::Handshake
+            ),
+        ));
+    }
+    Ok(())
+}
+
+/// What is wrong with the peer, and what to do.
+fn describe(error: &rustls::Error, host: &ServerName<'_>) -> Fault {
+    let host = host.to_str();
+    let why = match error {
+        rustls::Error::InvalidCertificate(why) => match why {
+            CertificateError::Expired | CertificateError::ExpiredContext { .. } => format!(
+                "the certificate of {host} has expired; check this machine's clock, else tell the \
+                 service's operator"
+            ),
+            CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => {
+                format!("the certificate of {host} is not valid yet; check this machine's clock")
+            }
+            CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => {
+                format!("the certificate is not for {host} but for another host; check baseUrl")
+            }
+            CertificateError::UnknownIssuer => format!(
+                "the certificate of {host} is not signed by a trusted authority (self-signed?); \
+                 name its authority in caFile"
+            ),
+            other => format!("the certificate of {host} was refused: {other}"),
+        },
+        rustls::Error::InvalidMessage(_) => {
+            format!("what answers at {host} does not speak TLS; check baseUrl's scheme and port")
+        }
+        rustls::Error::AlertReceived(alert) => {
+            format!(
+                "{host} refused the TLS connection ({alert:?}); does it ask for clientCertFile?"
+            )
+        }
+        other => format!("no TLS connection to {host}: {other}"),
+    };
+    Fault::new(Status::Tls, why)
+}
