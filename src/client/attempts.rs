@@ -1,0 +1,212 @@
+//! The attempt loop: one deadline, retries of what is safe to repeat, and the outcome of it all.
+
+use std::time::{Duration, Instant, SystemTime};
+
+use super::Client;
+use super::budget::{PLAIN_SUCCESS, RETRY, RETRY_AFTER_TIMEOUT};
+use crate::api::{self, Method, Operation, Retry, Settled};
+use crate::error::{Answer, Error, Outcome, Status};
+use crate::transport::{Failure, Limits, Reply, Request};
+
+/// The longest sleep that does not look whether the call was cancelled.
+const NAP: Duration = Duration::from_millis(50);
+
+/// How an attempt that gave no document ended.
+struct Ended {
+    error: Error,
+    outcome: Outcome,
+    /// Whether another attempt could fare better at all.
+    transient: bool,
+}
+
+/// Carries out one call.
+pub fn run(
+    client: &Client,
+    operation: &Operation,
+    target: &str,
+    body: Option<&str>,
+    limits: &Limits,
+) -> Result<String, Error> {
+    let mut attempts = 0;
+    let mut unknown = false;
+    let mut drawn = 0;
+    loop {
+        attempts += 1;
+        let ended = match attempt(client, operation, target, body, limits) {
+            Ok(document) => {
+                client.budget.refill(if attempts > 1 { drawn } else { PLAIN_SUCCESS });
+                return Ok(document);
+            }
+            Err(ended) => ended,
+        };
+        unknown = match ended.outcome {
+            Outcome::Unknown => true,
+            // The service has now looked at the very same request and refused it.
+            Outcome::Rejected if !ended.transient => false,
+            _ => unknown,
+        };
+        let cost = if ended.error.status == Status::Timeout { RETRY_AFTER_TIMEOUT } else { RETRY };
+        let pause = pause_before_retry(client, &ended, attempts, limits)
+            .filter(|_| is_repeatable(operation, ended.outcome))
+            .filter(|_| client.budget.draw(cost));
+        let Some(pause) = pause else {
+            let outcome = if unknown { Outcome::Unknown } else { ended.outcome };
+            let error = Error { attempts, outcome: Some(outcome), ..ended.error };
+            return Err(error.of(operation.name));
+        };
+        drawn = cost;
+        if let Err(cancelled) = sleep(pause, limits) {
+            let outcome = if unknown { Outcome::Unknown } else { ended.outcome };
+            let error = Error { attempts, outcome: Some(outcome), ..cancelled };
+            return Err(error.of(operation.name));
+        }
+    }
+}
+
+fn attempt(
+    client: &Client,
+    operation: &Operation,
+    target: &str,
+    body: Option<&str>,
+    limits: &Limits,
+) -> Result<String, Ended> {
+    // One set of credentials for the attempt, whatever is set meanwhile.
+    let credentials = client.credentials.load_full();
+    let request = Request {
+        method: match operation.method {
+            Method::Get => ureq::http::Method::GET,
+            Method::Post => ureq::http::Method::POST,
+            Method::Put => ureq::http::Method::PUT,
+            Method::Delete => ureq::http::Method::DELETE,
+        },
+        target,
+        body,
+        authorization: &credentials.authorization,
+    };
+    let mut limits = limits.clone();
+    if let Some(most) = client.attempt_timeout {
+        limits.deadline = limits.deadline.min(Instant::now() + most);
+    }
+    match client.transport.exchange(&request, &limits) {
+        Ok(reply) if (200..300).contains(&reply.status) => success(operation, reply),
+        Ok(reply) => {
+            let secrets = credentials.secrets();
+            Err(refusal(reply, &secrets.each_ref().map(|secret| secret.as_str())))
+        }
+        Err(failure) => Err(no_answer(failure)),
+    }
+}
+
+fn success(operation: &Operation, reply: Reply) -> Result<String, Ended> {
+    let status = reply.status;
+    let (error, transient) = match reply.cut {
+        Some(fault) => (Error::new(fault.status, fault.message), fault.status != Status::Cancelled),
+        None => match operation.answer.check(reply.body) {
+            Ok(document) => return Ok(document),
+            Err(why) => (
+                Error::new(Status::Protocol, format!("{why} (HTTP {status}); check baseUrl")),
+                false,
+            ),
+        },
+    };
+    let answer = Answer { http_status: status, request_id: None, retry_after_ms: None, body: None };
+    let error = Error { answer: Some(Box::new(answer)), ..error };
+    Err(Ended { error, outcome: Outcome::Unknown, transient })
+}
+
+fn refusal(reply: Reply, secrets: &[&str]) -> Ended {
+    let body = api::shown_body(&reply.body, secrets);
+    let answer = Answer {
+        http_status: reply.status,
+        request_id: api::request_id(body.as_deref()),
+        retry_after_ms: reply.retry_after.as_deref().and_then(retry_after),
+        body,
+    };
+    let meaning = api::classify(&answer);
+    let error =
+        Error { answer: Some(Box::new(answer)), ..Error::new(meaning.status, meaning.message) };
+    let outcome = match meaning.settled {
+        Settled::Unknown => Outcome::Unknown,
+        Settled::Refused | Settled::TurnedAway => Outcome::Rejected,
+    };
+    let transient = match meaning.settled {
+        Settled::Refused => false,
+        Settled::TurnedAway => true,
+        // Of the others only these say that a repetition may help.
+        Settled::Unknown => matches!(reply.status, 500 | 502 | 504),
+    };
+    Ended { error, outcome, transient }
+}
+
+fn no_answer(failure: Failure) -> Ended {
+    let outcome = if failure.sent { Outcome::Unknown } else { Outcome::NotSent };
+    let status = failure.fault.status;
+    let transient = !matches!(status, Status::Cancelled | Status::Tls | Status::Protocol);
+    Ended { error: Error::new(status, failure.fault.message), outcome, transient }
+}
+
+fn is_repeatable(operation: &Operation, outcome: Outcome) -> bool {
+    outcome != Outcome::Unknown || operation.retry == Retry::Idempotent
+}
+
+/// How long to wait before the next attempt; none if there is to be none.
+fn pause_before_retry(
+    client: &Client,
+    ended: &Ended,
+    attempts: u32,
+    limits: &Limits,
+) -> Option<Duration> {
+    let rules = &client.retry;
+    if !ended.transient || attempts > rules.max_retries {
+        return None;
+    }
+    let ceiling = rules.base.saturating_mul(1 << (attempts - 1).min(20)).min(rules.max);
+    let jittered = ceiling.mul_f64(fastrand::f64());
+    let asked = ended.error.answer.as_ref().and_then(|answer| answer.retry_after_ms);
+    let pause = jittered.max(Duration::from_millis(asked.unwrap_or(0)));
+    limits.left().filter(|left| pause < *left).map(|_| pause)
+}
+
+fn sleep(pause: Duration, limits: &Limits) -> Result<(), Error> {
+    let until = Instant::now() + pause;
+    loop {
+        if limits.is_cancelled() {
+            return Err(Error::new(
+                Status::Cancelled,
+                "the call was cancelled while it waited to try again",
+            ));
+        }
+        let left = until.saturating_duration_since(Instant::now());
+        if left.is_zero() {
+            return Ok(());
+        }
+        std::thread::sleep(left.min(NAP));
+    }
+}
+
+/// Retry-After in milliseconds: seconds, or an HTTP date.
+fn retry_after(header: &str) -> Option<u64> {
+    let header = header.trim();
+    if let Ok(seconds) = header.parse::<u64>() {
+        return Some(seconds.saturating_mul(1000));
+    }
+    let until = httpdate::parse_http_date(header).ok()?;
+    let left = until.duration_since(SystemTime::now()).unwrap_or_default();
+    u64::try_from(left.as_millis()).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn retry_after_is_seconds_or_a_date() {
+        assert_eq!(retry_after("2"), Some(2000));
+        assert_eq!(retry_after(" 0 "), Some(0));
+        assert_eq!(retry_after("Wed, 21 Oct 2015 07:28:00 GMT"), Some(0));
+        let soon = httpdate::fmt_http_date(SystemTime::now() + Duration::from_secs(60));
+        assert!((58_000..=60_000).contains(&retry_after(&soon).unwrap()));
+        assert_eq!(retry_after("soon"), None);
+        assert_eq!(retry_after("99999999999999999999"), None);
+    }
+}
