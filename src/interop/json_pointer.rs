@@ -1,0 +1,134 @@
+//! JSON pointers (RFC 6901), for programs without a JSON library.
+
+use std::borrow::Cow;
+
+use serde_json::value::RawValue;
+
+use crate::error::{Error, Status};
+use crate::json::{self, Array, Kind, Object, quote};
+
+/// The most levels of a pointer. Each costs a pass over what is left of the document.
+const LEVELS: usize = 64;
+
+/// The value at a place in a document: a string unquoted, anything else as its JSON text.
+///
+/// # Errors
+/// `NoValue`, if there is nothing or null; `InvalidArgument`.
+pub fn json_get(document: &str, pointer: &str) -> Result<String, Error> {
+    let nothing = || Error::new(Status::NoValue, format!("there is nothing at {}", quote(pointer)));
+    if !pointer.is_empty() && !pointer.starts_with('/') {
+        return Err(Error::invalid(format!(
+            "pointer: {} does not begin with a slash",
+            quote(pointer)
+        )));
+    }
+    if pointer.matches('/').count() > LEVELS {
+        return Err(Error::invalid(format!("pointer: has more than {LEVELS} levels")));
+    }
+    let mut value: &RawValue = serde_json::from_str(document)
+        .map_err(|e| Error::invalid(json::not_json("json", document, &e)))?;
+    for token in pointer.split('/').skip(1) {
+        let key = unescape(token).ok_or_else(|| {
+            Error::invalid(format!("pointer: {} has a ~ without 0 or 1 behind it", quote(pointer)))
+        })?;
+        value = step(value, &key).ok_or_else(nothing)?;
+    }
+    match Kind::of(value) {
+        Kind::Null => Err(nothing()),
+        Kind::String => match json::string(value) {
+            Ok(text) => Ok(text.into_owned()),
+            Err(what) => {
+                Err(Error::invalid(format!("json: the string at {}{what}", quote(pointer))))
+            }
+        },
+        _ => Ok(value.get().to_owned()),
+    }
+}
+
+fn step<'a>(value: &'a RawValue, key: &str) -> Option<&'a RawValue> {
+    match Kind::of(value) {
+        Kind::Object => {
+            let Object(members) = serde_json::from_str(value.get()).ok()?;
+            // Of members with the same key the last counts, as in most readers.
+            members.into_iter().rev().find(|(name, _)| name == key).map(|(_, value)| value)
+        }
+        Kind::Array => {
+            let is_index = key == "0" || !key.starts_with(['0', '+']);
+            let index: usize = key.parse().ok().filter(|_| is_index)?;
+            let Array(items) = serde_json::from_str(value.get()).ok()?;
+            items.get(index).copied()
+        }
+        _ => None,
+    }
+}
+
+fn unescape(token: &str) -> Option<Cow<'_, str>> {
+    if !token.contains('~') {
+        return Some(Cow::Borrowed(token));
+    }
+    let mut key = String::with_capacity(token.len());
+    let mut chars = token.chars();
+    while let Some(c) = chars.next() {
+        key.push(match c {
+            '~' => match chars.next()? {
+                '0' => '~',
+                '1' => '/',
+                _ => return None,
+            },
+            other => other,
+        });
+    }
+    Some(Cow::Owned(key))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const DOCUMENT: &str =
+        r#"{"a": {"b": [1, "two\n", null, {"c/d~": true}]}, "": 1.50, "a b": {}}"#;
+
+    #[test]
+    fn values_are_found() {
+        for (pointer, value) in [
+            ("", DOCUMENT),
+            ("/a/b/0", "1"),
+            ("/a/b/1", "two\n"),
+            ("/a/b/3/c~1d~0", "true"),
+            ("/", "1.50"),
+            ("/a b", "{}"),
+            ("/a/b", r#"[1, "two\n", null, {"c/d~": true}]"#),
+        ] {
+            assert_eq!(json_get(DOCUMENT, pointer).unwrap(), value, "{pointer}");
+        }
+        assert_eq!(json_get(r#"{"a":1,"a":2}"#, "/a").unwrap(), "2");
+    }
+
+    #[test]
+    fn nothing_and_null_have_no_value() {
+        for pointer in ["/x", "/a/b/2", "/a/b/4", "/a/b/-", "/a/b/00", "/a/b/+1", "/a/b/0/x"] {
+            let error = json_get(DOCUMENT, pointer).unwrap_err();
+            assert_eq!(error.status, Status::NoValue, "{pointer}");
+        }
+        assert_eq!(json_get("null", "").unwrap_err().status, Status::NoValue);
+    }
+
+    #[test]
+    fn what_is_wrong_is_said() {
+        let deep = format!("{}{}", "[".repeat(100_000), "]".repeat(100_000));
+        for (document, pointer, part) in [
+            ("{", "", "json: is not valid JSON"),
+            ("", "", "json: is empty"),
+            ("{} x", "", "json: is not valid JSON"),
+            ("{}", "a", "does not begin with a slash"),
+            (r#"{"~2":1}"#, "/~2", "has a ~ without 0 or 1"),
+            (r#"{"a":"x\u0000y"}"#, "/a", "must not contain U+0000"),
+            (deep.as_str(), &"/0".repeat(65), "more than 64 levels"),
+        ] {
+            let error = json_get(document, pointer).unwrap_err();
+            assert_eq!(error.status, Status::InvalidArgument);
+            assert!(error.message.contains(part), "{}", error.message);
+        }
+        assert!(json_get(&deep, &"/0".repeat(64)).unwrap().starts_with('['));
+    }
+}
