@@ -1,0 +1,340 @@
+/*
+ * libbw_webrtc: control Bandwidth's WebRTC service from C.
+ *
+ * JSON text in, JSON text and a status out. Every function that talks to the service has the form
+ *
+ *     bw_status bw_verb_noun(bw_client *client, <JSON or ids>, char **out);
+ *
+ * 1. Status and document. The return value is BW_OK or the class of the failure. *out is set on
+ *    every path: to the service's answer on BW_OK, else to the error document
+ *
+ *        {"error": {"status": 21, "name": "BW_E_UNAUTHORIZED", "message": "what is wrong, what to do",
+ *                   "operation": "createParticipant", "outcome": "rejected", "attempts": 1,
+ *                   "httpStatus": 401, "requestId": null, "retryAfterMs": null, "body": {..}}}
+ *
+ *    "outcome" tells whether the service may have acted: "not_sent" (nothing reached it, safe to
+ *    repeat), "rejected" (it answered and did nothing), "unknown" (the request went out and no
+ *    usable answer came: it may have been done). It is null where no service is involved.
+ *    bw_json_get reads such documents for programs without a JSON library.
+ * 2. Who frees. What a function gives through a char ** is yours: free it with bw_free (never with
+ *    free: the program may have another C library's). What it returns as const char * is static.
+ *    What you pass in stays yours and is not used after the function has returned.
+ * 3. Text is UTF-8 and ends with a NUL.
+ * 4. Handles are checked numbers, not addresses. NULL, freed or invented ones give
+ *    BW_E_INVALID_HANDLE, whatever other threads do; freeing twice is harmless.
+ * 5. Any thread may call any function at any time, also with the same client: make one client and
+ *    share it. "Does not block" means no network. "Blocks up to the deadline" means the calling
+ *    thread alone, for no longer than timeoutMs, retries and name look-up included.
+ * 6. No surprises. Nothing to initialise. Nothing is printed, no signal handler or locale changed,
+ *    no environment variable obeyed (but see bw_client_new). Secrets stand in no message.
+ *
+ * A whole program (cc program.c -lbw_webrtc), with the credentials in BW_ACCOUNT_ID, BW_USERNAME and
+ * BW_PASSWORD:
+ *
+ *     #include <stdio.h>
+ *     #include "bw_webrtc.h"
+ *
+ *     int main(void)
+ *     {
+ *         bw_client *client;
+ *         char *text, *id;
+ *
+ *         if (bw_client_new(NULL, &client, &text) != BW_OK) {
+ *             fprintf(stderr, "%s\n", text);
+ *             bw_free(text);
+ *             return 1;
+ *         }
+ *         if (bw_create_participant(client, "{\"publishPermissions\":[\"AUDIO\"]}", &text) != BW_OK)
+ *             fprintf(stderr, "%s\n", text);
+ *         else if (bw_json_get(text, "/participant/id", &id) == BW_OK) {
+ *             printf("participant %s\n", id);
+ *             bw_free(id);
+ *         }
+ *         bw_free(text);
+ *         bw_client_free(client);
+ *         return 0;
+ *     }
+ */
+
+
+#ifndef BW_WEBRTC_H
+#define BW_WEBRTC_H
+
+#include <stdint.h>
+
+/**
+ * The version of this header.
+ */
+#define BW_VERSION "0.1.0"
+
+/**
+ * The version of this header: major.
+ */
+#define BW_VERSION_MAJOR 0
+
+/**
+ * The version of this header: minor.
+ */
+#define BW_VERSION_MINOR 1
+
+/**
+ * The version of this header: patch.
+ */
+#define BW_VERSION_PATCH 0
+
+/**
+ * A client of the service: a checked handle, not an address. Made by `bw_client_new`.
+ */
+typedef struct bw_client bw_client;
+
+/**
+ * What a function returns: `BW_OK`, or the class of the failure. Values are never renumbered;
+ * later versions may add some.
+ */
+typedef int32_t bw_status;
+
+/**
+ * It worked.
+ */
+#define BW_OK 0
+
+/**
+ * An argument, or the request document, is wrong; the message names the field.
+ */
+#define BW_E_INVALID_ARGUMENT 1
+
+/**
+ * The handle is NULL, freed, invented or of the other kind.
+ */
+#define BW_E_INVALID_HANDLE 2
+
+/**
+ * The configuration is wrong; the message names the key.
+ */
+#define BW_E_CONFIG 3
+
+/**
+ * There is nothing (or null) at the place asked for.
+ */
+#define BW_E_NO_VALUE 4
+
+/**
+ * The service's name could not be resolved.
+ */
+#define BW_E_RESOLVE 10
+
+/**
+ * No connection could be made.
+ */
+#define BW_E_CONNECT 11
+
+/**
+ * TLS failed: the certificate or the handshake.
+ */
+#define BW_E_TLS 12
+
+/**
+ * The time ran out; the message names the phase.
+ */
+#define BW_E_TIMEOUT 13
+
+/**
+ * The connection was lost.
+ */
+#define BW_E_NETWORK 14
+
+/**
+ * The answer is not what the service sends: cut, too large, not JSON, not HTTP.
+ */
+#define BW_E_PROTOCOL 15
+
+/**
+ * The proxy failed or refused.
+ */
+#define BW_E_PROXY 16
+
+/**
+ * HTTP 400: the service found the request wrong.
+ */
+#define BW_E_BAD_REQUEST 20
+
+/**
+ * HTTP 401: username or password is wrong.
+ */
+#define BW_E_UNAUTHORIZED 21
+
+/**
+ * HTTP 403: not this account's, or no such route.
+ */
+#define BW_E_FORBIDDEN 22
+
+/**
+ * HTTP 404: no such participant or session.
+ */
+#define BW_E_NOT_FOUND 23
+
+/**
+ * HTTP 409: the participant cannot be added to the session.
+ */
+#define BW_E_CONFLICT 24
+
+/**
+ * HTTP 429: too many requests; `retryAfterMs` may tell how long to wait.
+ */
+#define BW_E_RATE_LIMITED 25
+
+/**
+ * HTTP 5xx: the service or a gateway failed.
+ */
+#define BW_E_SERVER 26
+
+/**
+ * Any other HTTP status.
+ */
+#define BW_E_HTTP_STATUS 27
+
+/**
+ * The client was freed, or the call cancelled, while it ran.
+ */
+#define BW_E_CANCELLED 30
+
+/**
+ * The queue's backlog is full.
+ */
+#define BW_E_QUEUE_FULL 31
+
+/**
+ * Nothing waits in the queue.
+ */
+#define BW_E_EMPTY 32
+
+/**
+ * The queue is closed.
+ */
+#define BW_E_CLOSED 33
+
+/**
+ * A fault of the library itself; please report the message.
+ */
+#define BW_E_INTERNAL 40
+
+#ifdef __cplusplus
+extern "C" {
+#endif /* __cplusplus */
+
+/**
+ * The name of a status's constant, such as "BW_E_TIMEOUT".
+ *
+ * A value that is not a status gives "BW_E_UNKNOWN". The text is static: never free it.
+ * Any thread. Does not block.
+ */
+const char *bw_status_name(bw_status status);
+
+/**
+ * The version of the library that is loaded, such as "0.1.0"; compare with `BW_VERSION`.
+ *
+ * The text is static: never free it. Any thread. Does not block.
+ */
+const char *bw_version(void);
+
+/**
+ * The number of the ABI, as in the name of the library file. Functions are added to an ABI, never
+ * changed; a program works with every library of the ABI it was built for that is not older.
+ *
+ * Any thread. Does not block.
+ */
+uint32_t bw_abi_version(void);
+
+/**
+ * Makes a client from a configuration. Connects to nothing.
+ *
+ * `config_json` is one JSON object. Required: `accountId`, `username`, `password`. Optional, with
+ * defaults: `baseUrl` (the service's), `timeoutMs` (10000, the whole call), `attemptTimeoutMs`
+ * (what is left of it), `connectTimeoutMs` (3000, name look-up and TLS included), `maxRetries` (2),
+ * `retryBaseMs` (100), `retryMaxMs` (2000), `roots` ("bundled", or "system"), `caFile` (PEM file
+ * of the authorities to trust instead), `clientCertFile`, `clientKeyFile` (PEM), `ipFamily` ("any",
+ * "ipv4", "ipv6"), `bindAddress`, `dnsTtlMs` (30000), `maxIdleConnections` (64), `idleTimeoutMs`
+ * (15000), `maxResponseBytes` (1048576), `userAgent` (appended), `allowInsecureHttp` (false: plain
+ * http is for loopback only). A key that is not known is refused. NULL reads BW_ACCOUNT_ID,
+ * BW_USERNAME, BW_PASSWORD and BW_BASE_URL from the environment, once, and is refused in a
+ * set-uid process; nothing else has an effect through the environment (the first call in a
+ * process reads ALL_PROXY, HTTPS_PROXY, HTTP_PROXY and NO_PROXY and ignores them).
+ *
+ * `*client` gets the client, or NULL on failure; end it with `bw_client_free`. `*error` gets NULL,
+ * or the error document on failure; free it with `bw_free`. `error` may be NULL.
+ *
+ * Statuses: BW_OK, BW_E_CONFIG (the message names every key that is wrong),
+ * BW_E_INVALID_ARGUMENT (`client` is NULL, `config_json` is not UTF-8), BW_E_INTERNAL.
+ * Any thread. Does not block (files are read).
+ */
+bw_status bw_client_new(const char *config_json, bw_client **client, char **error);
+
+/**
+ * Ends a client. Calls in flight on other threads return BW_E_CANCELLED soon after.
+ *
+ * The handle is dead from then on: using or freeing it again is harmless and gives
+ * BW_E_INVALID_HANDLE. NULL is fine. The client's memory, with its credentials wiped, goes when
+ * the last call in flight has returned.
+ * Any thread. Does not block.
+ */
+void bw_client_free(bw_client *client);
+
+/**
+ * Changes a client's credentials, for every attempt that begins from now on.
+ *
+ * No call is dropped: attempts under way end with the old ones. `error` may be NULL; `*error` gets
+ * NULL, or the error document on failure, which the caller frees with `bw_free`.
+ *
+ * Statuses: BW_OK, BW_E_INVALID_ARGUMENT (the old ones stay), BW_E_INVALID_HANDLE.
+ * Any thread. Does not block.
+ */
+bw_status bw_client_set_credentials(bw_client *client,
+                                    const char *username,
+                                    const char *password,
+                                    char **error);
+
+/**
+ * Creates a participant at the service (createParticipant) and gives its token.
+ *
+ * `request_json` is one JSON object, all of whose fields may be left out: `callbackUrl` (absolute
+ * URL), `publishPermissions` (array of "AUDIO", "VIDEO"), `tag` (at most 50 characters),
+ * `deviceApiVersion` ("V3"). It is checked before anything is sent; all problems are named.
+ *
+ * `*out` gets the service's answer, `{"participant": {"id": .., ..}, "token": ".."}`, or the error
+ * document; the caller frees it with `bw_free`. `out` must not be NULL: the token comes only once.
+ * The call is never repeated once it may have been done; where `outcome` is "unknown" a
+ * participant may exist.
+ *
+ * Statuses: BW_OK, BW_E_INVALID_ARGUMENT, BW_E_INVALID_HANDLE, BW_E_CANCELLED and all from
+ * BW_E_RESOLVE to BW_E_HTTP_STATUS.
+ * Any thread. Blocks up to the deadline.
+ */
+bw_status bw_create_participant(bw_client *client, const char *request_json, char **out);
+
+/**
+ * Reads one value out of a JSON document, for programs without a JSON library.
+ *
+ * `pointer` is a JSON pointer (RFC 6901): "/participant/id", "/sessions/0"; "" is the whole
+ * document; in a key `~1` stands for a slash and `~0` for a tilde. A string comes without its
+ * quotes and escapes, anything else as its JSON text.
+ *
+ * `*text` gets the value, or the error document on failure; the caller frees it with `bw_free`.
+ *
+ * Statuses: BW_OK, BW_E_NO_VALUE (nothing there, or null), BW_E_INVALID_ARGUMENT (not JSON, not a
+ * pointer, more than 64 levels, or a string with U+0000, which C cannot hold).
+ * Any thread. Does not block.
+ */
+bw_status bw_json_get(const char *json, const char *pointer, char **text);
+
+/**
+ * Frees a text that a function of this library gave out.
+ *
+ * NULL is fine. Not for texts that are said to be static. Any thread. Does not block.
+ */
+void bw_free(void *text);
+
+#ifdef __cplusplus
+}  /* extern "C" */
+#endif  /* __cplusplus */
+
+#endif  /* BW_WEBRTC_H */

@@ -1,0 +1,184 @@
+//! The one guard that every export goes through: no panic leaves it, nothing is printed, and the
+//! status and the document are written in one place.
+
+use std::any::Any;
+use std::cell::Cell;
+use std::ffi::c_char;
+use std::panic::{self, AssertUnwindSafe};
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use super::status::{BW_OK, bw_status};
+use super::text;
+use crate::error::{Error, Status};
+
+/// Where a function writes its document; NULL where it may be.
+#[derive(Clone, Copy)]
+pub struct Out(*mut *mut c_char);
+
+impl Out {
+    /// A place for a document, which may be NULL.
+    ///
+    /// # Safety
+    /// `place` is NULL or valid for writing one pointer until the export returns.
+    pub unsafe fn new(place: *mut *mut c_char) -> Out {
+        Out(place)
+    }
+
+    /// Fails if there is no place, for a document that comes only once.
+    ///
+    /// # Errors
+    /// `InvalidArgument`.
+    pub fn must_be_there(self, why: &str) -> Result<(), Error> {
+        if self.0.is_null() {
+            return Err(Error::invalid(format!("out: is NULL; {why}")));
+        }
+        Ok(())
+    }
+
+    fn write(self, document: Option<&str>) {
+        if !self.0.is_null() {
+            let text = document.map_or(std::ptr::null_mut(), text::to_c);
+            // SAFETY: not NULL, so by the promise of `new` valid for writing.
+            unsafe { self.0.write(text) };
+        }
+    }
+}
+
+/// Runs an export that gives a document. On failure the error document takes its place.
+pub fn document(out: Out, work: impl FnOnce() -> Result<String, Error>) -> bw_status {
+    match guarded(work) {
+        Ok(document) => {
+            out.write(Some(&document));
+            BW_OK
+        }
+        Err(error) => {
+            out.write(Some(&error.document()));
+            error.status.code()
+        }
+    }
+}
+
+/// Runs an export that gives a document only on failure, else NULL.
+pub fn plain(error: Out, work: impl FnOnce() -> Result<(), Error>) -> bw_status {
+    match guarded(work) {
+        Ok(()) => {
+            error.write(None);
+            BW_OK
+        }
+        Err(failure) => {
+            error.write(Some(&failure.document()));
+            failure.status.code()
+        }
+    }
+}
+
+/// Runs an export that tells nothing.
+pub fn silent(work: impl FnOnce()) {
+    let _ = guarded(|| {
+        work();
+        Ok(())
+    });
+}
+
+thread_local! {
+    // `Cell<bool>` has no destructor, so a thread that ends after dlclose runs none of ours.
+    static GUARDED: Cell<bool> = const { Cell::new(false) };
+}
+
+fn guarded<T>(work: impl FnOnce() -> Result<T, Error>) -> Result<T, Error> {
+    install_hook();
+    let before = GUARDED.replace(true);
+    let result = panic::catch_unwind(AssertUnwindSafe(work));
+    GUARDED.set(before);
+    result.unwrap_or_else(|payload| Err(of_panic(payload)))
+}
+
+/// Makes the panic hook silent for panics inside the guard, whose message goes into the error
+/// document, and leaves all others to the hook that was there.
+fn install_hook() {
+    static INSTALLED: AtomicBool = AtomicBool::new(false);
+    if INSTALLED.load(Ordering::Relaxed) || INSTALLED.swap(true, Ordering::Relaxed) {
+        return;
+    }
+    let previous = panic::take_hook();
+    panic::set_hook(Box::new(move |info| {
+        if !GUARDED.get() {
+            previous(info);
+        }
+    }));
+}
+
+fn of_panic(payload: Box<dyn Any + Send>) -> Error {
+    let what = payload
+        .downcast_ref::<&str>()
+        .copied()
+        .or_else(|| payload.downcast_ref::<String>().map(String::as_str))
+        .unwrap_or("a panic without a message");
+    let error = Error::new(
+        Status::Internal,
+        format!("a fault inside the library, please report it: {what}"),
+    );
+    // A payload whose own destructor panics must not undo all this.
+    if let Err(second) = panic::catch_unwind(AssertUnwindSafe(move || drop(payload))) {
+        std::mem::forget(second);
+    }
+    error
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ffi::bw_free;
+    use std::ffi::CStr;
+
+    struct Bomb;
+    impl Drop for Bomb {
+        fn drop(&mut self) {
+            panic!("in drop");
+        }
+    }
+
+    #[test]
+    fn a_panic_becomes_a_status_and_its_message_the_document() {
+        let mut text = std::ptr::null_mut();
+        // SAFETY: the place is a local that outlives the call.
+        let out = unsafe { Out::new(&raw mut text) };
+        let status = document(out, || panic!("number {}", 7));
+        assert_eq!(status, Status::Internal.code());
+        // SAFETY: written by `document` above.
+        let message = unsafe { CStr::from_ptr(text) }.to_str().unwrap();
+        assert!(message.contains("please report it: number 7"), "{message}");
+        // SAFETY: given out above and freed once.
+        unsafe { bw_free(text.cast()) };
+        assert!(!GUARDED.get());
+    }
+
+    #[test]
+    fn a_payload_that_panics_again_is_held_too() {
+        // SAFETY: NULL is allowed.
+        let out = unsafe { Out::new(std::ptr::null_mut()) };
+        let status = plain(out, || panic::panic_any(Bomb));
+        assert_eq!(status, Status::Internal.code());
+    }
+
+    /// Run by the test below, in a process of its own.
+    #[test]
+    #[ignore = "is the child of the next test"]
+    fn child_that_panics_inside_and_outside() {
+        silent(|| panic!("inside the guard"));
+        let _ = panic::catch_unwind(|| panic!("outside the guard"));
+    }
+
+    #[test]
+    fn only_panics_outside_the_guard_are_printed() {
+        let output = std::process::Command::new(std::env::current_exe().unwrap())
+            .args(["--ignored", "--exact", "--nocapture"])
+            .arg("ffi::boundary::tests::child_that_panics_inside_and_outside")
+            .output()
+            .unwrap();
+        let printed = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "{printed}");
+        assert!(printed.contains("outside the guard"), "{printed}");
+        assert!(!printed.contains("inside the guard"), "{printed}");
+    }
+}

@@ -1,0 +1,45 @@
+//! The operations on participants.
+
+use std::ffi::c_char;
+
+use super::boundary::{Out, document};
+use super::handles::{self, bw_client};
+use super::status::bw_status;
+use super::text;
+use crate::api::CREATE_PARTICIPANT;
+
+/// Creates a participant at the service (createParticipant) and gives its token.
+///
+/// `request_json` is one JSON object, all of whose fields may be left out: `callbackUrl` (absolute
+/// URL), `publishPermissions` (array of "AUDIO", "VIDEO"), `tag` (at most 50 characters),
+/// `deviceApiVersion` ("V3"). It is checked before anything is sent; all problems are named.
+///
+/// `*out` gets the service's answer, `{"participant": {"id": .., ..}, "token": ".."}`, or the error
+/// document; the caller frees it with `bw_free`. `out` must not be NULL: the token comes only once.
+/// The call is never repeated once it may have been done; where `outcome` is "unknown" a
+/// participant may exist.
+///
+/// Statuses: BW_OK, BW_E_INVALID_ARGUMENT, BW_E_INVALID_HANDLE, BW_E_CANCELLED and all from
+/// BW_E_RESOLVE to BW_E_HTTP_STATUS.
+/// Any thread. Blocks up to the deadline.
+///
+/// # Safety
+/// `request_json` is NULL or a NUL-terminated string; `out` is NULL or writable.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn bw_create_participant(
+    client: *mut bw_client,
+    request_json: *const c_char,
+    out: *mut *mut c_char,
+) -> bw_status {
+    // SAFETY: promised by the caller.
+    let out = unsafe { Out::new(out) };
+    document(out, || {
+        let work = || {
+            out.must_be_there("the participant's token comes only once")?;
+            // SAFETY: promised by the caller.
+            let request = unsafe { text::required("request_json", request_json) }?;
+            handles::client(client)?.create_participant(request)
+        };
+        work().map_err(|error| error.of(CREATE_PARTICIPANT.name))
+    })
+}

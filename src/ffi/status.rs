@@ -1,0 +1,85 @@
+//! The status constants, as the C header has them.
+
+use std::ffi::c_char;
+
+use crate::error::Status;
+
+/// What a function returns: `BW_OK`, or the class of the failure. Values are never renumbered;
+/// later versions may add some.
+pub type bw_status = i32;
+
+/// It worked.
+pub const BW_OK: bw_status = 0;
+/// An argument, or the request document, is wrong; the message names the field.
+pub const BW_E_INVALID_ARGUMENT: bw_status = 1;
+/// The handle is NULL, freed, invented or of the other kind.
+pub const BW_E_INVALID_HANDLE: bw_status = 2;
+/// The configuration is wrong; the message names the key.
+pub const BW_E_CONFIG: bw_status = 3;
+/// There is nothing (or null) at the place asked for.
+pub const BW_E_NO_VALUE: bw_status = 4;
+/// The service's name could not be resolved.
+pub const BW_E_RESOLVE: bw_status = 10;
+/// No connection could be made.
+pub const BW_E_CONNECT: bw_status = 11;
+/// TLS failed: the certificate or the handshake.
+pub const BW_E_TLS: bw_status = 12;
+/// The time ran out; the message names the phase.
+pub const BW_E_TIMEOUT: bw_status = 13;
+/// The connection was lost.
+pub const BW_E_NETWORK: bw_status = 14;
+/// The answer is not what the service sends: cut, too large, not JSON, not HTTP.
+pub const BW_E_PROTOCOL: bw_status = 15;
+/// The proxy failed or refused.
+pub const BW_E_PROXY: bw_status = 16;
+/// HTTP 400: the service found the request wrong.
+pub const BW_E_BAD_REQUEST: bw_status = 20;
+/// HTTP 401: username or password is wrong.
+pub const BW_E_UNAUTHORIZED: bw_status = 21;
+/// HTTP 403: not this account's, or no such route.
+pub const BW_E_FORBIDDEN: bw_status = 22;
+/// HTTP 404: no such participant or session.
+pub const BW_E_NOT_FOUND: bw_status = 23;
+/// HTTP 409: the participant cannot be added to the session.
+pub const BW_E_CONFLICT: bw_status = 24;
+/// HTTP 429: too many requests; `retryAfterMs` may tell how long to wait.
+pub const BW_E_RATE_LIMITED: bw_status = 25;
+/// HTTP 5xx: the service or a gateway failed.
+pub const BW_E_SERVER: bw_status = 26;
+/// Any other HTTP status.
+pub const BW_E_HTTP_STATUS: bw_status = 27;
+/// The client was freed, or the call cancelled, while it ran.
+pub const BW_E_CANCELLED: bw_status = 30;
+/// The queue's backlog is full.
+pub const BW_E_QUEUE_FULL: bw_status = 31;
+/// Nothing waits in the queue.
+pub const BW_E_EMPTY: bw_status = 32;
+/// The queue is closed.
+pub const BW_E_CLOSED: bw_status = 33;
+/// A fault of the library itself; please report the message.
+pub const BW_E_INTERNAL: bw_status = 40;
+
+/// The name of a status's constant, such as "BW_E_TIMEOUT".
+///
+/// A value that is not a status gives "BW_E_UNKNOWN". The text is static: never free it.
+/// Any thread. Does not block.
+#[unsafe(no_mangle)]
+pub extern "C" fn bw_status_name(status: bw_status) -> *const c_char {
+    Status::from_code(status).map_or(c"BW_E_UNKNOWN", Status::c_name).as_ptr()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_constants_are_the_statuses() {
+        let source = include_str!("status.rs");
+        for status in Status::ALL {
+            let line = format!("pub const {}: bw_status = {};", status.name(), status.code());
+            assert!(source.contains(&line), "no {line}");
+        }
+        let constants = source.lines().filter(|line| line.starts_with("pub const BW_"));
+        assert_eq!(constants.count(), Status::ALL.len());
+    }
+}

@@ -1,0 +1,29 @@
+//! libbw_webrtc: control Bandwidth's WebRTC service from C, C++, Python and Rust.
+//!
+//! This file is the map of the crate and holds no logic. Dependencies point one way:
+//!
+//! ```text
+//! ffi -> client -> { api, transport } -> { json, sys, error }      interop -> { json, error }
+//! ```
+//!
+//! | module | what belongs there |
+//! |---|---|
+//! | [`ffi`] | the C ABI: text in and out, checked handles, the panic guard |
+//! | [`client`] | a client: configuration, credentials, the attempt loop |
+//! | [`api`] | what the service is: its operations, documents and errors |
+//! | [`transport`] | one HTTP exchange: connections, TLS, names, deadlines |
+//! | [`interop`] | pure helpers for hosts |
+//! | [`json`] | reading JSON that a stranger wrote |
+//! | [`sys`] | safe wrappers over the C library |
+//! | [`error`] | statuses, outcomes and the error document |
+//!
+//! Rust programs may use [`client::Client`] directly; it does all that the C ABI does.
+
+pub mod api;
+pub mod client;
+pub mod error;
+pub mod ffi;
+pub mod interop;
+pub mod json;
+mod sys;
+mod transport;
