@@ -219,7 +219,7 @@ fn describe(error: &rustls::Error, host: &ServerName<'_>) -> Fault {
             CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => {
                 format!("the certificate is not for {host} but for another host; check baseUrl")
             }
-            CertificateError::UnknownIssuer => format!(
+            CertificateError::UnknownIssuer | CertificateError::BadSignature => format!(
                 "the certificate of {host} is not signed by a trusted authority (self-signed?); \
                  name its authority in caFile"
             ),

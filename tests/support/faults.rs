@@ -1,0 +1,309 @@
+//! The faults of the network and of servers, each with what a caller must be told: one table that
+//! is run from Rust through the C ABI, and again from a C program under valgrind.
+
+use std::net::TcpListener;
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use super::certificates::{Authority, Validity, self_signed};
+use super::rogue::{Behaviour, Rogue, answers, answers_and_closes, read_request, response};
+
+pub const PASSWORD: &str = "pa55-w0rd-\"of\"-the-tests";
+pub const TOKEN: &str = "eyJhbGciOiJIUzI1NiJ9.eyJwIjoic2VjcmV0In0.c2lnbmF0dXJl";
+
+/// A call that must fail, and how.
+pub struct Fault {
+    pub name: &'static str,
+    pub config: Value,
+    pub request: &'static str,
+    pub status: &'static str,
+    pub outcome: &'static str,
+    /// Must be in the message.
+    pub says: &'static str,
+    /// How many requests the server must have read.
+    pub requests: Option<usize>,
+    /// Lives as long as the case.
+    pub server: Option<Rogue>,
+}
+
+/// All cases, each with its own server.
+pub fn all() -> Vec<Fault> {
+    let mut faults = Vec::new();
+    statuses(&mut faults);
+    answers_of_no_use(&mut faults);
+    connections_lost(&mut faults);
+    certificates(&mut faults);
+    unreachable(&mut faults);
+    faults
+}
+
+fn config(url: &str) -> Value {
+    json!({
+        "accountId": "9900000", "username": "user", "password": PASSWORD, "baseUrl": url,
+        "maxRetries": 0, "timeoutMs": 60_000, "connectTimeoutMs": 60_000,
+    })
+}
+
+fn fault(
+    name: &'static str,
+    server: Rogue,
+    status: &'static str,
+    outcome: &'static str,
+    says: &'static str,
+) -> Fault {
+    Fault {
+        name,
+        config: config(&server.url()),
+        request: r#"{"tag":"a tag"}"#,
+        status,
+        outcome,
+        says,
+        requests: Some(1),
+        server: Some(server),
+    }
+}
+
+fn plain(behaviour: Behaviour) -> Rogue {
+    Rogue::start(None, behaviour)
+}
+
+fn statuses(faults: &mut Vec<Fault>) {
+    // Each body echoes what it must not be able to make us tell.
+    let body = |text: &str| json!({"error": text, "echo": PASSWORD, "token": TOKEN}).to_string();
+    for (name, line, status, outcome) in [
+        ("HTTP 400", "400 Bad Request", "BW_E_BAD_REQUEST", "rejected"),
+        ("HTTP 401", "401 Unauthorized", "BW_E_UNAUTHORIZED", "rejected"),
+        ("HTTP 403", "403 Forbidden", "BW_E_FORBIDDEN", "rejected"),
+        ("HTTP 404", "404 Not Found", "BW_E_NOT_FOUND", "rejected"),
+        ("HTTP 409", "409 Conflict", "BW_E_CONFLICT", "rejected"),
+        ("HTTP 418", "418 I'm a teapot", "BW_E_HTTP_STATUS", "rejected"),
+        ("HTTP 429", "429 Too Many Requests", "BW_E_RATE_LIMITED", "rejected"),
+        ("HTTP 500", "500 Internal Server Error", "BW_E_SERVER", "unknown"),
+        ("HTTP 503", "503 Service Unavailable", "BW_E_SERVER", "rejected"),
+        ("HTTP 504", "504 Gateway Timeout", "BW_E_SERVER", "unknown"),
+    ] {
+        let server = plain(answers(response(line, "", &body("the reason"))));
+        faults.push(fault(name, server, status, outcome, "the reason"));
+    }
+    let page = "<html><h1>502 Bad Gateway</h1></html>";
+    let server = plain(answers(response("502 Bad Gateway", "Content-Type: text/html\r\n", page)));
+    faults.push(fault("HTTP 502 with a page", server, "BW_E_SERVER", "unknown", "HTTP 502"));
+    // Followed, the credentials would go to another host, and the call would succeed there.
+    let good = json!({"participant": {"id": "p"}, "token": TOKEN}).to_string();
+    let elsewhere = Box::leak(Box::new(plain(answers(response("200 OK", "", &good)))));
+    let location = format!("Location: {}/x\r\n", elsewhere.url());
+    let server = plain(answers(response("307 Temporary Redirect", &location, "")));
+    faults.push(fault("a redirect", server, "BW_E_HTTP_STATUS", "unknown", "not followed"));
+}
+
+fn answers_of_no_use(faults: &mut Vec<Fault>) {
+    let deep = "[".repeat(100_000) + &"]".repeat(100_000);
+    for (name, answer, says) in [
+        ("not JSON", response("200 OK", "", "hello"), "not a JSON object"),
+        ("an empty body", response("200 OK", "", ""), "not a JSON object"),
+        ("204 for a participant", "HTTP/1.1 204 No Content\r\n\r\n".into(), "not a JSON object"),
+        ("another type", response("200 OK", "", "[1]"), "not a JSON object"),
+        ("nested deep", response("200 OK", "", &deep), "not a JSON object"),
+        (
+            "no participant id",
+            response("200 OK", "", &json!({"participant": {}, "token": TOKEN}).to_string()),
+            "participant.id",
+        ),
+        ("no token", response("200 OK", "", r#"{"participant":{"id":"p"}}"#), "no token"),
+        (
+            "a length that is too short",
+            format!("HTTP/1.1 200 OK\r\nContent-Length: 20\r\n\r\n{{\"token\":\"{TOKEN}\"}}"),
+            "not a JSON object",
+        ),
+        ("no HTTP at all", "SSH-2.0-OpenSSH_9.2\r\n\r\n".into(), "HTTP"),
+        ("a status that is no number", "HTTP/1.1 abc OK\r\n\r\n".into(), "HTTP"),
+        (
+            "a chunk that is none",
+            "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n".into(),
+            "HTTP",
+        ),
+        (
+            "a head without end",
+            format!("HTTP/1.1 200 OK\r\nX-More: {}", "and more, ".repeat(50_000)),
+            "head of the answer is larger",
+        ),
+        (
+            "headers without end",
+            format!("HTTP/1.1 200 OK\r\n{}", "X-More: and more\r\n".repeat(50_000)),
+            "too many headers",
+        ),
+    ] {
+        let server = plain(answers_and_lingers(answer));
+        faults.push(fault(name, server, "BW_E_PROTOCOL", "unknown", says));
+    }
+    let server = plain(Arc::new(|wire, seen| {
+        read_request(wire, seen)?;
+        wire.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 104857600\r\n\r\n{\"a\":\"")?;
+        for _ in 0..100 {
+            wire.write_all(&[b'x'; 1 << 20])?;
+        }
+        Ok(())
+    }));
+    faults.push(fault("100 MB", server, "BW_E_PROTOCOL", "unknown", "maxResponseBytes"));
+    let server = plain(Arc::new(|wire, seen| {
+        read_request(wire, seen)?;
+        wire.write_all(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")?;
+        while !seen.is_over() {
+            wire.write_all(b"10\r\n0123456789abcdef\r\n")?;
+        }
+        Ok(())
+    }));
+    faults.push(fault(
+        "chunks without end",
+        server,
+        "BW_E_PROTOCOL",
+        "unknown",
+        "maxResponseBytes",
+    ));
+}
+
+fn connections_lost(faults: &mut Vec<Fault>) {
+    let server = plain(closes());
+    faults.push(Fault {
+        requests: Some(0),
+        ..fault("closed at once", server, "BW_E_NETWORK", "unknown", "connection")
+    });
+    let server = plain(answers_and_closes(""));
+    faults.push(fault("closed unanswered", server, "BW_E_NETWORK", "unknown", "closed before any"));
+    let server = plain(answers_and_closes("HTTP/1.1 200 OK\r\nContent-Le"));
+    faults.push(fault("the head cut", server, "BW_E_PROTOCOL", "unknown", "in the middle"));
+    let server =
+        plain(answers_and_closes("HTTP/1.1 200 OK\r\nContent-Length: 500\r\n\r\n{\"token\":"));
+    faults.push(fault("the body cut", server, "BW_E_PROTOCOL", "unknown", "in the middle"));
+
+    let slow = |server: &Rogue| {
+        let mut config = config(&server.url());
+        config["timeoutMs"] = json!(1500);
+        config
+    };
+    let server = plain(answers_and_lingers(""));
+    faults.push(Fault {
+        config: slow(&server),
+        ..fault("never answers", server, "BW_E_TIMEOUT", "unknown", "waiting for the answer")
+    });
+    let server = plain(Arc::new(|wire, seen| {
+        read_request(wire, seen)?;
+        for byte in response("200 OK", "", "{}").bytes() {
+            wire.write_all(&[byte])?;
+            std::thread::sleep(Duration::from_millis(300));
+        }
+        Ok(())
+    }));
+    faults.push(Fault {
+        config: slow(&server),
+        ..fault("a byte now and then", server, "BW_E_TIMEOUT", "unknown", "reading the answer")
+    });
+}
+
+fn certificates(faults: &mut Vec<Fault>) {
+    let authority = Authority::new("faults");
+    let ok = || answers(response("200 OK", "", "{}"));
+    let host = "127.0.0.1";
+    for (name, tls, says) in [
+        ("expired", authority.server(host, Validity::Past), "has expired"),
+        ("not yet valid", authority.server(host, Validity::Future), "not valid yet"),
+        ("for another host", authority.server("example.com", Validity::Now), "another host"),
+        ("self-signed", self_signed(host), "not signed by a trusted authority"),
+        (
+            "of another authority",
+            Authority::new("stranger").server(host, Validity::Now),
+            "not signed by a trusted authority",
+        ),
+    ] {
+        let server = Rogue::start(Some(tls), ok());
+        let mut config = config(&server.url());
+        config["caFile"] = json!(authority.file);
+        faults.push(Fault {
+            config,
+            requests: Some(0),
+            ..fault(name, server, "BW_E_TLS", "not_sent", says)
+        });
+    }
+    let good = authority.server(host, Validity::Now);
+    let server = Rogue::start(Some(good.clone()), ok());
+    faults.push(Fault {
+        requests: Some(0),
+        ..fault("an authority we were not told of", server, "BW_E_TLS", "not_sent", "caFile")
+    });
+    for (name, behaviour, status, says) in [
+        ("plain HTTP where TLS is due", speaks("HTTP/1.1 400 No\r\n\r\n"), "BW_E_TLS", "TLS"),
+        ("closed in the handshake", closes(), "BW_E_", ""),
+        ("a handshake that stalls", answers_and_lingers(""), "BW_E_TIMEOUT", "TLS handshake"),
+    ] {
+        let server = plain(behaviour);
+        let mut config = config(&server.url().replace("http:", "https:"));
+        config["caFile"] = json!(authority.file);
+        config["timeoutMs"] = json!(1500);
+        faults.push(Fault {
+            config,
+            requests: Some(0),
+            ..fault(name, server, status, "not_sent", says)
+        });
+    }
+    let server = Rogue::start(Some(good), answers_and_closes("HTTP/1.1 200 OK\r\nContent-Le"));
+    let mut with_ca = config(&server.url());
+    with_ca["caFile"] = json!(authority.file);
+    faults.push(Fault {
+        config: with_ca,
+        ..fault("the head cut, over TLS", server, "BW_E_PROTOCOL", "unknown", "in the middle")
+    });
+}
+
+fn unreachable(faults: &mut Vec<Fault>) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let closed = format!("http://{}/v1", listener.local_addr().unwrap());
+    drop(listener);
+    for (name, url, status, says) in [
+        ("a closed port", closed, "BW_E_CONNECT", "does the service listen there"),
+        (
+            "an unknown name",
+            "https://nowhere.invalid/v1".to_owned(),
+            "BW_E_RESOLVE",
+            "nowhere.invalid",
+        ),
+    ] {
+        faults.push(Fault {
+            name,
+            config: config(&url),
+            request: "{}",
+            status,
+            outcome: "not_sent",
+            says,
+            requests: None,
+            server: None,
+        });
+    }
+}
+
+/// Closes at once.
+fn closes() -> Behaviour {
+    Arc::new(|_, _| Ok(()))
+}
+
+/// Sends these bytes unasked and then keeps the connection open.
+fn speaks(bytes: &'static str) -> Behaviour {
+    Arc::new(move |wire, seen| {
+        wire.write_all(bytes.as_bytes())?;
+        seen.linger();
+        Ok(())
+    })
+}
+
+/// Answers with these bytes and then keeps the connection open, silent.
+fn answers_and_lingers(bytes: impl Into<Vec<u8>>) -> Behaviour {
+    let bytes = bytes.into();
+    Arc::new(move |wire, seen| {
+        read_request(wire, seen)?;
+        wire.write_all(&bytes)?;
+        wire.flush()?;
+        seen.linger();
+        Ok(())
+    })
+}
