@@ -1,0 +1,241 @@
+//! Calls that go well, or well enough: what goes over the wire, what is repeated and what is not,
+//! credentials that change, clients that are freed, threads that share one.
+
+mod support;
+
+use std::collections::HashSet;
+use std::net::Shutdown;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+use bw_webrtc::ffi::bw_client_free;
+use serde_json::{Value, json};
+use support::abi::Client;
+use support::rogue::{Behaviour, Rogue, answers, read_request, response};
+
+const GOOD: &str = r#"{"participant":{"id":"p-1","extra":[1]},"token":"t","unknown":null}"#;
+
+fn client(server: &Rogue, more: Value) -> Client {
+    let mut config = json!({
+        "accountId": "9900000", "username": "user", "password": "secret", "baseUrl": server.url(),
+        "timeoutMs": 60_000, "retryBaseMs": 1,
+    });
+    config.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+    Client::new(&config).unwrap()
+}
+
+/// Answers each connection's requests with these, in turn, over all connections.
+fn script(answers: &[String]) -> Behaviour {
+    let (answers, next) = (answers.to_vec(), AtomicUsize::new(0));
+    Arc::new(move |wire, seen| {
+        while read_request(wire, seen)? {
+            let at = next.fetch_add(1, Ordering::SeqCst);
+            wire.write_all(answers[at.min(answers.len() - 1)].as_bytes())?;
+        }
+        Ok(())
+    })
+}
+
+fn requests(server: &Rogue) -> Vec<String> {
+    server.seen.requests.lock().unwrap().clone()
+}
+
+fn wait_until(what: &str, done: impl Fn() -> bool) {
+    let limit = Instant::now() + Duration::from_secs(30);
+    while !done() {
+        assert!(Instant::now() < limit, "{what} did not happen");
+        std::thread::sleep(Duration::from_millis(2));
+    }
+}
+
+#[test]
+fn the_request_is_what_the_service_documents() {
+    let server = Rogue::start(None, answers(response("200 OK", "", GOOD)));
+    let client = client(&server, json!({"userAgent": "kamailio/5.6"}));
+    let answer = client.create(r#"{"tag":"ä","publishPermissions":["AUDIO"]}"#).unwrap();
+    assert_eq!(answer, serde_json::from_str::<Value>(GOOD).unwrap());
+    let seen = requests(&server);
+    let (head, body) = seen[0].split_once("\r\n\r\n").unwrap();
+    assert_eq!(body, r#"{"publishPermissions":["AUDIO"],"tag":"ä"}"#);
+    let mut lines = head.split("\r\n");
+    assert_eq!(lines.next(), Some("POST /v1/accounts/9900000/participants HTTP/1.1"));
+    let headers: HashSet<String> = lines.map(str::to_lowercase).collect();
+    let version = env!("CARGO_PKG_VERSION");
+    let expected = [
+        format!("host: {}", server.address),
+        "authorization: basic dxnlcjpzzwnyzxq=".to_owned(),
+        format!("user-agent: libbw_webrtc/{version} kamailio/5.6"),
+        "accept: application/json".to_owned(),
+        "content-type: application/json".to_owned(),
+        "content-length: 43".to_owned(),
+    ];
+    assert_eq!(headers, expected.into_iter().collect());
+}
+
+#[test]
+fn one_connection_serves_one_call_after_another() {
+    let server = Rogue::start(None, answers(response("200 OK", "", GOOD)));
+    let client = client(&server, json!({}));
+    for _ in 0..20 {
+        client.create("{}").unwrap();
+    }
+    assert_eq!(server.seen.connections.load(Ordering::SeqCst), 1);
+}
+
+#[test]
+fn a_connection_that_the_peer_closed_is_not_used() {
+    // Without Connection::is_open's probe a call after the close fails with outcome unknown.
+    let closed = Arc::new(AtomicUsize::new(0));
+    let count = closed.clone();
+    let behaviour: Behaviour = Arc::new(move |wire, seen| {
+        read_request(wire, seen)?;
+        wire.write_all(response("200 OK", "", GOOD).as_bytes())?;
+        wire.tcp().shutdown(Shutdown::Both)?;
+        count.fetch_add(1, Ordering::SeqCst);
+        Ok(())
+    });
+    let server = Rogue::start(None, behaviour);
+    let client = client(&server, json!({"maxRetries": 0}));
+    for calls in 1..=10 {
+        client.create("{}").unwrap();
+        wait_until("the close", || closed.load(Ordering::SeqCst) == calls);
+    }
+}
+
+#[test]
+fn a_connection_with_an_unread_rest_is_not_used() {
+    let two = response("200 OK", "", GOOD) + &response("200 OK", "", r#"{"not":"yours"}"#);
+    let server = Rogue::start(None, answers(two));
+    let client = client(&server, json!({"maxRetries": 0}));
+    for _ in 0..3 {
+        assert_eq!(client.create("{}").unwrap()["token"], "t");
+    }
+    assert_eq!(server.seen.connections.load(Ordering::SeqCst), 3);
+}
+
+#[test]
+fn an_idle_connection_gets_too_old() {
+    let server = Rogue::start(None, answers(response("200 OK", "", GOOD)));
+    let client = client(&server, json!({"idleTimeoutMs": 0}));
+    for _ in 0..3 {
+        client.create("{}").unwrap();
+    }
+    assert_eq!(server.seen.connections.load(Ordering::SeqCst), 3);
+}
+
+#[test]
+fn a_call_that_was_turned_away_is_repeated_and_one_that_may_have_worked_is_not() {
+    let ok = response("200 OK", "", GOOD);
+    for (line, attempts) in [
+        ("429 Too Many Requests", 2),
+        ("503 Service Unavailable", 2),
+        ("500 Internal Server Error", 1),
+        ("502 Bad Gateway", 1),
+        ("504 Gateway Timeout", 1),
+        ("400 Bad Request", 1),
+    ] {
+        let server = Rogue::start(None, script(&[response(line, "", "{}"), ok.clone()]));
+        let result = client(&server, json!({})).create("{}");
+        assert_eq!(requests(&server).len(), attempts, "{line}");
+        assert_eq!(result.is_ok(), attempts == 2, "{line}: {result:?}");
+    }
+}
+
+#[test]
+fn retries_stop_at_their_number_and_tell_it() {
+    let busy = response("503 Service Unavailable", "Retry-After: 0\r\n", "{}");
+    let server = Rogue::start(None, script(&[busy]));
+    let error = client(&server, json!({"maxRetries": 3})).create("{}").unwrap_err();
+    assert_eq!(error["error"]["attempts"], 4);
+    assert_eq!(error["error"]["outcome"], "rejected");
+    assert_eq!(error["error"]["retryAfterMs"], 0);
+    assert_eq!(requests(&server).len(), 4);
+}
+
+#[test]
+fn a_pause_that_the_deadline_does_not_allow_is_not_begun() {
+    let busy = response("429 Too Many Requests", "Retry-After: 3600\r\n", "{}");
+    let server = Rogue::start(None, script(&[busy]));
+    let error = client(&server, json!({})).create("{}").unwrap_err();
+    assert_eq!(error["error"]["name"], "BW_E_RATE_LIMITED");
+    assert_eq!(error["error"]["retryAfterMs"], 3_600_000);
+    assert_eq!(requests(&server).len(), 1);
+}
+
+#[test]
+fn new_credentials_are_used_from_the_next_attempt_on() {
+    let server = Rogue::start(None, answers(response("200 OK", "", GOOD)));
+    let client = client(&server, json!({}));
+    client.create("{}").unwrap();
+    client.set_credentials("Aladdin", "open sesame").unwrap();
+    client.create("{}").unwrap();
+    let refused = client.set_credentials("a:b", "hidden-word").unwrap_err();
+    assert!(refused["error"]["message"].as_str().unwrap().starts_with("username: must not"));
+    assert!(!refused.to_string().contains("hidden-word"));
+    client.create("{}").unwrap();
+    let seen = requests(&server);
+    assert!(seen[0].contains("Basic dXNlcjpzZWNyZXQ=\r\n"));
+    for later in &seen[1..] {
+        assert!(later.contains("Basic QWxhZGRpbjpvcGVuIHNlc2FtZQ==\r\n"), "{later}");
+    }
+    assert_eq!(server.seen.connections.load(Ordering::SeqCst), 1);
+}
+
+#[test]
+fn freeing_a_client_ends_the_calls_inside() {
+    // The server answers nobody before the test is over.
+    let silent: Behaviour = Arc::new(|wire, seen| {
+        read_request(wire, seen)?;
+        seen.linger();
+        Ok(())
+    });
+    let server = Rogue::start(None, silent);
+    let client = client(&server, json!({"timeoutMs": 600_000}));
+    let errors: Vec<Value> = std::thread::scope(|scope| {
+        let calls: Vec<_> =
+            (0..4).map(|_| scope.spawn(|| client.create("{}").unwrap_err())).collect();
+        wait_until("every request's arrival", || requests(&server).len() == 4);
+        bw_client_free(client.0);
+        calls.into_iter().map(|call| call.join().unwrap()).collect()
+    });
+    for error in errors {
+        assert_eq!(error["error"]["name"], "BW_E_CANCELLED");
+        assert_eq!(error["error"]["outcome"], "unknown");
+    }
+    let dead = client.create("{}").unwrap_err();
+    assert_eq!(dead["error"]["name"], "BW_E_INVALID_HANDLE");
+    assert_eq!(dead["error"]["outcome"], "not_sent");
+}
+
+#[test]
+fn threads_share_a_client_and_each_gets_its_own_answer() {
+    let echo: Behaviour = Arc::new(|wire, _| {
+        let own = support::rogue::Seen::default();
+        while read_request(wire, &own)? {
+            let request = own.requests.lock().unwrap().pop().unwrap();
+            let (_, body) = request.split_once("\r\n\r\n").unwrap();
+            let tag = &serde_json::from_str::<Value>(body).unwrap()["tag"];
+            std::thread::sleep(Duration::from_millis(3));
+            let answer = json!({"participant": {"id": "p", "tag": tag}, "token": "t"});
+            wire.write_all(response("200 OK", "", &answer.to_string()).as_bytes())?;
+        }
+        Ok(())
+    });
+    let server = Rogue::start(None, echo);
+    let client = client(&server, json!({}));
+    std::thread::scope(|scope| {
+        for thread in 0..8 {
+            let client = &client;
+            scope.spawn(move || {
+                for call in 0..40 {
+                    let tag = format!("{thread}-{call}");
+                    let answer = client.create(&json!({"tag": tag}).to_string()).unwrap();
+                    assert_eq!(answer["participant"]["tag"], tag);
+                }
+            });
+        }
+    });
+    let connections = server.seen.connections.load(Ordering::SeqCst);
+    assert!(connections <= 8, "{connections} connections for 8 threads");
+}
