@@ -64,7 +64,7 @@ impl Credentials {
     pub fn secrets(&self) -> [Zeroizing<String>; 3] {
         let header = String::from_utf8_lossy(self.authorization.as_bytes());
         let base64 = header.trim_start_matches("Basic ").to_owned();
-        let quoted = serde_json::to_string(&*self.password).unwrap_or_default();
+        let quoted = Zeroizing::new(serde_json::to_string(&*self.password).unwrap_or_default());
         let escaped = quoted.trim_matches('"').to_owned();
         [self.password.clone(), Zeroizing::new(base64), Zeroizing::new(escaped)]
     }
