@@ -1,0 +1,85 @@
+//! `/_sandbox`: what tests drive and look at. Without credentials, so listen on loopback only.
+
+use std::sync::Arc;
+
+use axum::body::Bytes;
+use axum::extract::{Path, State};
+use axum::response::Response;
+use axum::routing::{get, post};
+use axum::{Json, Router};
+use serde_json::{Value, json};
+
+use crate::operations;
+use crate::recorder::Seen;
+use crate::reply::Reply;
+use crate::service::Sandbox;
+use crate::webhooks::Delivery;
+use crate::world::Event;
+
+type Shared = State<Arc<Sandbox>>;
+
+/// The routes.
+pub fn routes() -> Router<Arc<Sandbox>> {
+    Router::new()
+        .route("/faults", post(order_fault).delete(clear_faults))
+        .route("/requests", get(requests))
+        .route("/state", get(state))
+        .route("/participants/{id}/{event}", post(device))
+        .route("/webhooks", get(webhooks))
+        .route("/reset", post(reset))
+        .fallback(unknown)
+}
+
+async fn order_fault(State(sandbox): Shared, body: Bytes) -> Response {
+    match sandbox.faults.order(&body) {
+        Ok(()) => Reply::nothing(),
+        Err(message) => Reply::json(400, &json!({"error": message})),
+    }
+    .into_response(false)
+}
+
+async fn clear_faults(State(sandbox): Shared) -> Response {
+    sandbox.faults.clear();
+    Reply::nothing().into_response(false)
+}
+
+async fn requests(State(sandbox): Shared) -> Json<Vec<Seen>> {
+    Json(sandbox.recorder.all())
+}
+
+async fn state(State(sandbox): Shared) -> Json<Value> {
+    Json(sandbox.service.with_world(|world| world.state(&sandbox.account)))
+}
+
+async fn device(State(sandbox): Shared, Path((id, event)): Path<(String, String)>) -> Response {
+    let event = match event.as_str() {
+        "connect" => Event::Connect,
+        "leave" => Event::Leave,
+        "disconnect" => Event::Disconnect,
+        _ => return unknown().await,
+    };
+    match sandbox.service.with_world(|world| world.device(&id, event)) {
+        Err(refusal) => operations::refuse(refusal).into_response(false),
+        Ok(notice) => {
+            let delivery = sandbox.webhooks.clone().deliver(&id, event, notice).await;
+            Reply::ok(&json!(delivery)).into_response(false)
+        }
+    }
+}
+
+async fn webhooks(State(sandbox): Shared) -> Json<Vec<Delivery>> {
+    Json(sandbox.webhooks.all())
+}
+
+async fn reset(State(sandbox): Shared) -> Response {
+    sandbox.service.with_world(|world| world.reset());
+    sandbox.faults.clear();
+    sandbox.recorder.clear();
+    sandbox.webhooks.clear();
+    Reply::nothing().into_response(false)
+}
+
+async fn unknown() -> Response {
+    let message = "no such control; see bw-sandbox --help";
+    Reply::json(404, &json!({"error": message})).into_response(false)
+}

@@ -1,0 +1,84 @@
+//! The requests that were seen, for tests to look at; never with credentials.
+
+use std::collections::VecDeque;
+use std::sync::{Mutex, PoisonError};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use axum::http::{HeaderMap, header};
+use serde::Serialize;
+use serde_json::{Map, Value};
+
+/// How many requests are kept.
+const KEPT: usize = 10_000;
+
+/// One request.
+#[derive(Clone, Serialize)]
+pub struct Seen {
+    /// The operation, where the route is one.
+    pub operation: Option<&'static str>,
+    /// The method.
+    pub method: String,
+    /// Path and query.
+    pub path: String,
+    /// The status answered; none if the connection was closed instead.
+    pub status: Option<u16>,
+    /// The number of the connection.
+    pub connection: u64,
+    /// When it came, in milliseconds since 1970.
+    pub time: u64,
+    /// The headers, without Authorization.
+    pub headers: Map<String, Value>,
+    /// The body: a document if it was JSON, else text; null if there was none.
+    pub body: Value,
+}
+
+/// The last requests.
+#[derive(Default)]
+pub struct Recorder(Mutex<VecDeque<Seen>>);
+
+impl Recorder {
+    /// Keeps a request; the oldest goes if there are too many.
+    pub fn keep(&self, seen: Seen) {
+        let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if kept.len() == KEPT {
+            kept.pop_front();
+        }
+        kept.push_back(seen);
+    }
+
+    /// All that are kept, oldest first.
+    pub fn all(&self) -> Vec<Seen> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).iter().cloned().collect()
+    }
+
+    /// Forgets all.
+    pub fn clear(&self) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clear();
+    }
+}
+
+/// The headers as JSON, without what authenticates.
+pub fn headers(headers: &HeaderMap) -> Map<String, Value> {
+    headers
+        .iter()
+        .filter(|(name, _)| **name != header::AUTHORIZATION)
+        .map(|(name, value)| {
+            (name.to_string(), Value::from(String::from_utf8_lossy(value.as_bytes()).into_owned()))
+        })
+        .collect()
+}
+
+/// A body as JSON.
+pub fn body(bytes: &[u8]) -> Value {
+    if bytes.is_empty() {
+        return Value::Null;
+    }
+    serde_json::from_slice(bytes)
+        .unwrap_or_else(|_| Value::from(String::from_utf8_lossy(bytes).into_owned()))
+}
+
+/// Milliseconds since 1970.
+pub fn now_ms() -> u64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+}

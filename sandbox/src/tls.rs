@@ -1,0 +1,40 @@
+//! An authority of the sandbox's own, made anew at every start, and a certificate of it.
+
+use std::net::IpAddr;
+use std::path::Path;
+use std::sync::Arc;
+
+use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair};
+use rustls::ServerConfig;
+use rustls::pki_types::PrivateKeyDer;
+use tokio_rustls::TlsAcceptor;
+
+/// A TLS acceptor for local names; writes the authority to the file, if there is one.
+pub fn acceptor(listen: IpAddr, ca_out: Option<&Path>) -> Result<TlsAcceptor, String> {
+    let (config, ca) = make(listen).map_err(|e| format!("cannot make a certificate: {e}"))?;
+    if let Some(file) = ca_out {
+        std::fs::write(file, ca).map_err(|e| format!("cannot write {}: {e}", file.display()))?;
+    }
+    Ok(TlsAcceptor::from(Arc::new(config)))
+}
+
+fn make(listen: IpAddr) -> Result<(ServerConfig, String), Box<dyn std::error::Error>> {
+    let mut params = CertificateParams::default();
+    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    params.distinguished_name.push(DnType::CommonName, "bw-sandbox authority");
+    let issuer = CertifiedIssuer::self_signed(params, KeyPair::generate()?)?;
+    let mut names = vec!["localhost".to_owned(), "127.0.0.1".to_owned(), "::1".to_owned()];
+    names.push(listen.to_string());
+    names.dedup();
+    let key = KeyPair::generate()?;
+    let certificate = CertificateParams::new(names)?.signed_by(&key, &issuer)?;
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let config = ServerConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()?
+        .with_no_client_auth()
+        .with_single_cert(
+            vec![certificate.der().clone()],
+            PrivateKeyDer::try_from(key.serialize_der())?,
+        )?;
+    Ok((config, issuer.pem()))
+}
