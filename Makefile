@@ -1,0 +1,70 @@
+# The verbs of the project. `make demo` and `make test` do all the set-up there is.
+#
+#   make demo      build everything, start bw-sandbox, create a participant from C, C++ and Python
+#   make test      all tests: Rust, C and C++, Python
+#   make lint      formatting, warnings, types, the header in step
+#   make header    bring include/bw_webrtc.h in step with src/ffi
+#   make clean     remove what was built
+
+CARGO ?= cargo
+CC ?= cc
+CXX ?= c++
+PYTHON ?= python3
+
+BUILD := build
+VENV := $(BUILD)/venv
+VENV_PYTHON := $(VENV)/bin/python
+
+.PHONY: demo test test-rust test-c test-python lint header clean tools
+
+# Says in one line what is missing, instead of failing somewhere deep.
+tools:
+	@for tool in $(CARGO) $(CC) $(CXX) $(PYTHON); do \
+	  command -v $$tool >/dev/null || { echo "make: $$tool is needed and was not found" >&2; exit 1; }; \
+	done
+
+demo: tools
+	$(CARGO) build --release --workspace
+	BUILD=$(BUILD) CC=$(CC) CXX=$(CXX) PYTHON=$(PYTHON) scripts/demo
+
+test: tools test-rust test-c test-python
+
+test-rust: tools
+	$(CARGO) build --workspace
+	$(CARGO) test --workspace
+
+test-c: tools
+	$(CARGO) build --workspace
+	CC=$(CC) CXX=$(CXX) BW_LIB_DIR=$(CURDIR)/target/debug BW_SANDBOX=$(CURDIR)/target/debug/bw-sandbox \
+	  tests/c/run.sh $(BUILD)/c
+
+test-python: tools $(VENV)/ready
+	$(CARGO) build --workspace
+	BW_WEBRTC_LIBRARY=$(CURDIR)/target/debug/libbw_webrtc.so \
+	  BW_SANDBOX=$(CURDIR)/target/debug/bw-sandbox \
+	  PYTHONPATH=$(CURDIR)/bindings/python/src $(VENV_PYTHON) -m pytest -q tests/python
+
+$(VENV)/ready: bindings/python/requirements-dev.txt
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || \
+	  { echo "make: python3's venv module is needed (Debian: apt-get install python3-venv)" >&2; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+	$(VENV_PYTHON) -m pip install --quiet --disable-pip-version-check -r $<
+	@touch $@
+
+lint: tools $(VENV)/ready
+	$(CARGO) fmt --all --check
+	$(CARGO) clippy --workspace --all-targets -- -D warnings
+	RUSTDOCFLAGS='-D warnings' $(CARGO) doc --no-deps --document-private-items --package bw-webrtc
+	scripts/header --check
+	scripts/check-msrv
+	CC=$(CC) CXX=$(CXX) tests/c/header_matrix.sh $(BUILD)/c
+	$(VENV_PYTHON) -m ruff check bindings/python tests/python
+	$(VENV_PYTHON) -m ruff format --check bindings/python tests/python
+	cd bindings/python && $(CURDIR)/$(VENV_PYTHON) -m mypy --strict src examples ../../tests/python
+
+header:
+	scripts/header
+
+clean:
+	$(CARGO) clean
+	rm -rf $(BUILD)
