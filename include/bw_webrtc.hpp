@@ -1,0 +1,265 @@
+// bw_webrtc.hpp: libbw_webrtc for C++11 and later, header-only.
+//
+// JSON text in, JSON text out, failures as exceptions:
+//
+//     bw::Client client(bw::Config().account_id("9900000").username("user").password("secret"));
+//     std::string answer = client.create_participant("{\"publishPermissions\":[\"AUDIO\"]}");
+//     std::cout << bw::json_get(answer, "/participant/id") << "\n";
+//
+// Any thread may use a client, also with others at the same time; only moving and destroying it is
+// for one thread alone. Calls block the calling thread up to the deadline of the configuration.
+#ifndef BW_WEBRTC_HPP
+#define BW_WEBRTC_HPP
+
+#include <cstdlib>
+#include <memory>
+#include <stdexcept>
+#include <string>
+#include <utility>
+
+#include "bw_webrtc.h"
+
+namespace bw {
+
+namespace detail {
+
+// Text of the library's, freed whatever happens.
+struct Free {
+    void operator()(char *text) const noexcept { bw_free(text); }
+};
+using Text = std::unique_ptr<char, Free>;
+
+inline std::string copy(const Text &text)
+{
+    return text ? std::string(text.get()) : std::string();
+}
+
+// The value at a pointer, or "" if there is none.
+inline std::string get(const std::string &document, const char *pointer)
+{
+    char *raw = nullptr;
+    const bw_status status = bw_json_get(document.c_str(), pointer, &raw);
+    const Text text(raw);
+    return status == BW_OK ? copy(text) : std::string();
+}
+
+// A std::string may hold a NUL; what is behind it must not be lost in silence. U+FFFD cannot stand
+// for it either, so the byte becomes one that no JSON or UTF-8 takes, and the library refuses it.
+inline std::string whole(const std::string &text)
+{
+    std::string safe(text);
+    for (char &c : safe) {
+        if (c == '\0') {
+            c = '\xff';
+        }
+    }
+    return safe;
+}
+
+inline void append_string(std::string &json, const std::string &text)
+{
+    static const char hex[] = "0123456789abcdef";
+    json += '"';
+    for (const char c : text) {
+        const unsigned char byte = static_cast<unsigned char>(c);
+        if (c == '"' || c == '\\') {
+            json += '\\';
+            json += c;
+        } else if (byte < 0x20) {
+            json += "\\u00";
+            json += hex[byte >> 4];
+            json += hex[byte & 15];
+        } else {
+            json += c;
+        }
+    }
+    json += '"';
+}
+
+}  // namespace detail
+
+// A call that failed. what() is the library's message: what was wrong and what to do.
+class Error : public std::runtime_error {
+public:
+    // From a status and its error document.
+    Error(bw_status status, const std::string &document)
+        : std::runtime_error(message_of(status, document)),
+          status_(status),
+          outcome_(detail::get(document, "/error/outcome")),
+          http_status_(std::atoi(detail::get(document, "/error/httpStatus").c_str())),
+          document_(document)
+    {
+    }
+
+    // The class of the failure: one of BW_E_*.
+    bw_status status() const noexcept { return status_; }
+    // The constant's name, such as "BW_E_TIMEOUT".
+    const char *status_name() const noexcept { return bw_status_name(status_); }
+    // "not_sent", "rejected" or "unknown"; empty if the service was not involved.
+    const std::string &outcome() const noexcept { return outcome_; }
+    // The HTTP status, or 0 if there was no answer.
+    int http_status() const noexcept { return http_status_; }
+    // The whole error document, JSON.
+    const std::string &document() const noexcept { return document_; }
+
+private:
+    static std::string message_of(bw_status status, const std::string &document)
+    {
+        const std::string message = detail::get(document, "/error/message");
+        return message.empty() ? std::string(bw_status_name(status)) : message;
+    }
+
+    bw_status status_;
+    std::string outcome_;
+    int http_status_;
+    std::string document_;
+};
+
+// A configuration, key by key; each is described at bw_client_new.
+class Config {
+public:
+    Config &account_id(const std::string &v) { return set("accountId", v); }
+    Config &username(const std::string &v) { return set("username", v); }
+    Config &password(const std::string &v) { return set("password", v); }
+    Config &base_url(const std::string &v) { return set("baseUrl", v); }
+    Config &ca_file(const std::string &v) { return set("caFile", v); }
+    // The whole call, in milliseconds.
+    Config &timeout_ms(unsigned long v) { return set_number("timeoutMs", v); }
+    // Any other key with a text, such as set("roots", "system").
+    Config &set(const char *key, const std::string &value)
+    {
+        begin(key);
+        detail::append_string(json_, value);
+        return *this;
+    }
+    // Any other key with a number, such as set_number("maxRetries", 0).
+    Config &set_number(const char *key, unsigned long value)
+    {
+        begin(key);
+        json_ += std::to_string(value);
+        return *this;
+    }
+    // Any other key with true or false.
+    Config &set_flag(const char *key, bool value)
+    {
+        begin(key);
+        json_ += value ? "true" : "false";
+        return *this;
+    }
+    // The JSON object.
+    std::string json() const { return "{" + json_ + "}"; }
+
+private:
+    void begin(const char *key)
+    {
+        if (!json_.empty()) {
+            json_ += ',';
+        }
+        detail::append_string(json_, key);
+        json_ += ':';
+    }
+
+    std::string json_;
+};
+
+// A client of the service. Move-only; ends when it goes.
+class Client {
+public:
+    // Connects to nothing. Throws Error (BW_E_CONFIG names every key that is wrong).
+    explicit Client(const std::string &config_json) : handle_(make(config_json)) {}
+    explicit Client(const Config &config) : handle_(make(config.json())) {}
+    // With BW_ACCOUNT_ID, BW_USERNAME, BW_PASSWORD and BW_BASE_URL from the environment.
+    static Client from_environment() { return Client(make(nullptr)); }
+
+    Client(Client &&other) noexcept : handle_(other.release()) {}
+    Client &operator=(Client &&other) noexcept
+    {
+        if (this != &other) {
+            bw_client_free(handle_);
+            handle_ = other.release();
+        }
+        return *this;
+    }
+    Client(const Client &) = delete;
+    Client &operator=(const Client &) = delete;
+    // Calls in flight on other threads return BW_E_CANCELLED.
+    ~Client() { bw_client_free(handle_); }
+
+    // Creates a participant; gives {"participant": {..}, "token": ".."}. Throws Error; its
+    // outcome() tells whether a participant may exist all the same.
+    std::string create_participant(const std::string &request_json = "{}") const
+    {
+        char *out = nullptr;
+        const std::string request = detail::whole(request_json);
+        const bw_status status = bw_create_participant(handle_, request.c_str(), &out);
+        return finish(status, out);
+    }
+
+    // Uses these credentials from the next attempt on. Throws Error, and the old ones stay.
+    void set_credentials(const std::string &username, const std::string &password) const
+    {
+        char *error = nullptr;
+        const std::string name = detail::whole(username);
+        const std::string secret = detail::whole(password);
+        const bw_status status =
+            bw_client_set_credentials(handle_, name.c_str(), secret.c_str(), &error);
+        finish(status, error);
+    }
+
+    // The C handle, still owned by this object.
+    bw_client *handle() const noexcept { return handle_; }
+    // The C handle, owned by the caller from now on.
+    bw_client *release() noexcept
+    {
+        bw_client *handle = handle_;
+        handle_ = nullptr;
+        return handle;
+    }
+
+private:
+    explicit Client(bw_client *handle) noexcept : handle_(handle) {}
+
+    static bw_client *make(const std::string &config) { return make(detail::whole(config).c_str()); }
+    static bw_client *make(const char *config)
+    {
+        bw_client *client = nullptr;
+        char *error = nullptr;
+        const bw_status status = bw_client_new(config, &client, &error);
+        finish(status, error);
+        return client;
+    }
+
+    static std::string finish(bw_status status, char *raw)
+    {
+        const detail::Text text(raw);
+        if (status != BW_OK) {
+            throw Error(status, detail::copy(text));
+        }
+        return detail::copy(text);
+    }
+
+    bw_client *handle_;
+};
+
+// The value at a JSON pointer in a document, a string unquoted. Throws Error (BW_E_NO_VALUE).
+inline std::string json_get(const std::string &document, const std::string &pointer)
+{
+    char *raw = nullptr;
+    const std::string json = detail::whole(document);
+    const bw_status status = bw_json_get(json.c_str(), detail::whole(pointer).c_str(), &raw);
+    const detail::Text text(raw);
+    if (status != BW_OK) {
+        throw Error(status, detail::copy(text));
+    }
+    return detail::copy(text);
+}
+
+// The version of the library that is loaded.
+inline std::string version()
+{
+    return bw_version();
+}
+
+}  // namespace bw
+
+#endif  // BW_WEBRTC_HPP
