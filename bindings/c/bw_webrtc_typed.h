@@ -1,0 +1,298 @@
+/*
+ * bw_webrtc_typed.h: structs instead of JSON, for C programs without a JSON library.
+ *
+ * Header-only, over bw_webrtc.h, C89 and later. Names begin with bwt_, so that no function that a
+ * later libbw_webrtc adds can collide with them.
+ *
+ *     bwt_participant_options options = BWT_PARTICIPANT_OPTIONS_INIT;
+ *     bwt_participant participant;
+ *     bwt_error error;
+ *
+ *     options.publish_audio = 1;
+ *     options.tag = "caller 42";
+ *     if (bwt_create_participant(client, &options, &participant, &error) == BW_OK) {
+ *         puts(participant.id);
+ *         bwt_participant_clear(&participant);
+ *     } else {
+ *         fprintf(stderr, "%s (outcome: %s)\n", error.message, error.outcome);
+ *         bwt_error_clear(&error);
+ *     }
+ *
+ * Threads and blocking are those of the function of the same name in bw_webrtc.h.
+ */
+#ifndef BW_WEBRTC_TYPED_H
+#define BW_WEBRTC_TYPED_H
+
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "bw_webrtc.h"
+
+#if defined(__GNUC__)
+#define BWT_FUNCTION static __attribute__((unused))
+#else
+#define BWT_FUNCTION static
+#endif
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* What a client is to be like. Zeroes (BWT_CLIENT_OPTIONS_INIT) mean the library's defaults; the
+ * first three are required. The strings are UTF-8, borrowed for the call. Other keys of the
+ * configuration are for bw_client_new. */
+typedef struct bwt_client_options {
+    const char *account_id;
+    const char *username;
+    const char *password;
+    const char *base_url;     /* the service's own if NULL */
+    const char *ca_file;      /* PEM file of the authorities to trust; the bundled ones if NULL */
+    unsigned long timeout_ms; /* the whole call, in milliseconds; 10000 if 0 */
+} bwt_client_options;
+
+#define BWT_CLIENT_OPTIONS_INIT {NULL, NULL, NULL, NULL, NULL, 0}
+
+/* What a participant is to be. Zeroes (BWT_PARTICIPANT_OPTIONS_INIT) mean the service's defaults.
+ * The strings are UTF-8, borrowed for the call; NULL leaves the field out. */
+typedef struct bwt_participant_options {
+    int publish_audio;              /* not 0: may publish audio */
+    int publish_video;              /* not 0: may publish video */
+    const char *tag;                /* at most 50 characters */
+    const char *callback_url;       /* absolute http or https URL */
+    const char *device_api_version; /* "V3" */
+} bwt_participant_options;
+
+#define BWT_PARTICIPANT_OPTIONS_INIT {0, 0, NULL, NULL, NULL}
+
+/* A participant that was created. The strings are owned: free them with bwt_participant_clear. */
+typedef struct bwt_participant {
+    char *id;       /* the participant's id */
+    char *token;    /* what its device connects with; a secret */
+    char *document; /* the service's whole answer, JSON */
+} bwt_participant;
+
+/* Why a call failed. The strings are owned: free them with bwt_error_clear. */
+typedef struct bwt_error {
+    bw_status status;
+    int http_status; /* 0 if the service did not answer */
+    char *message;   /* what was wrong and what to do */
+    char *outcome;   /* "not_sent", "rejected", "unknown", or "" if no service was involved */
+    char *document;  /* the whole error document, JSON; NULL if memory ran out */
+} bwt_error;
+
+/* Text that grows; `text` is NULL once memory has run out. Not for use outside this header. */
+typedef struct bwt_text {
+    char *text;
+    size_t length;
+    size_t room;
+} bwt_text;
+
+BWT_FUNCTION void bwt_append_(bwt_text *to, const char *bytes, size_t count)
+{
+    if (to->text != NULL && count >= to->room - to->length) {
+        size_t room = (to->room + count) * 2;
+        char *grown = room > count ? (char *)realloc(to->text, room) : NULL;
+        if (grown == NULL)
+            free(to->text);
+        to->text = grown;
+        to->room = room;
+    }
+    if (to->text == NULL)
+        return;
+    memcpy(to->text + to->length, bytes, count);
+    to->length += count;
+    to->text[to->length] = '\0';
+}
+
+/* Appends "name":"value", escaped as JSON wants it. UTF-8 passes through; the library checks it. */
+BWT_FUNCTION void bwt_append_field_(bwt_text *to, const char *name, const char *value)
+{
+    static const char hex[] = "0123456789abcdef";
+    const char *from;
+
+    if (value == NULL)
+        return;
+    bwt_append_(to, to->length > 1 ? ",\"" : "\"", to->length > 1 ? 2 : 1);
+    bwt_append_(to, name, strlen(name));
+    bwt_append_(to, "\":\"", 3);
+    for (from = value; *from != '\0'; from++) {
+        unsigned char c = (unsigned char)*from;
+        if (c == '"' || c == '\\') {
+            bwt_append_(to, "\\", 1);
+            bwt_append_(to, from, 1);
+        } else if (c < 0x20) {
+            char escape[6];
+            memcpy(escape, "\\u00", 4);
+            escape[4] = hex[c >> 4];
+            escape[5] = hex[c & 15];
+            bwt_append_(to, escape, sizeof escape);
+        } else {
+            bwt_append_(to, from, 1);
+        }
+    }
+    bwt_append_(to, "\"", 1);
+}
+
+/* The value at a pointer in a document; NULL if there is none. The caller frees it with bw_free. */
+BWT_FUNCTION char *bwt_get_(const char *document, const char *pointer)
+{
+    char *text = NULL;
+
+    if (document == NULL)
+        return NULL;
+    if (bw_json_get(document, pointer, &text) != BW_OK) {
+        bw_free(text);
+        return NULL;
+    }
+    return text;
+}
+
+/* Frees what an error holds. NULL and an error that was cleared before are fine. */
+BWT_FUNCTION void bwt_error_clear(bwt_error *error)
+{
+    if (error == NULL)
+        return;
+    bw_free(error->message);
+    bw_free(error->outcome);
+    bw_free(error->document);
+    memset(error, 0, sizeof *error);
+}
+
+/* Takes an error document over (and frees it later); fills `error`, which may be NULL. */
+BWT_FUNCTION bw_status bwt_error_take_(bwt_error *error, bw_status status, char *document)
+{
+    char *http_status;
+
+    if (error == NULL) {
+        bw_free(document);
+        return status;
+    }
+    http_status = bwt_get_(document, "/error/httpStatus");
+    error->status = status;
+    error->http_status = http_status != NULL ? atoi(http_status) : 0;
+    error->message = bwt_get_(document, "/error/message");
+    error->outcome = bwt_get_(document, "/error/outcome");
+    error->document = document;
+    bw_free(http_status);
+    return status;
+}
+
+/*
+ * Makes a client: bw_client_new with a struct; NULL means the environment, as there.
+ *
+ * On BW_OK `*client` is to be ended with bw_client_free; else it is NULL, and `error`, which may be
+ * NULL, is filled and to be cleared with bwt_error_clear.
+ */
+BWT_FUNCTION bw_status bwt_client_new(const bwt_client_options *options,
+                                      bw_client **client,
+                                      bwt_error *error)
+{
+    bwt_text config = {NULL, 0, 256};
+    char *document = NULL;
+    bw_status status;
+
+    if (error != NULL)
+        memset(error, 0, sizeof *error);
+    if (client != NULL)
+        *client = NULL;
+    if (options != NULL) {
+        config.text = (char *)malloc(config.room);
+        bwt_append_(&config, "{", 1);
+        bwt_append_field_(&config, "accountId", options->account_id);
+        bwt_append_field_(&config, "username", options->username);
+        bwt_append_field_(&config, "password", options->password);
+        bwt_append_field_(&config, "baseUrl", options->base_url);
+        bwt_append_field_(&config, "caFile", options->ca_file);
+        if (options->timeout_ms != 0) {
+            char digits[64];
+            sprintf(digits, "%s\"timeoutMs\":%lu", config.length > 1 ? "," : "", options->timeout_ms);
+            bwt_append_(&config, digits, strlen(digits));
+        }
+        bwt_append_(&config, "}", 1);
+        if (config.text == NULL)
+            return bwt_error_take_(error, BW_E_INTERNAL, NULL);
+    }
+    status = bw_client_new(config.text, client, &document);
+    if (config.text != NULL) {
+        /* It held the password. */
+        volatile char *byte = config.text;
+        while (config.length-- > 0)
+            *byte++ = '\0';
+        free(config.text);
+    }
+    return status == BW_OK ? BW_OK : bwt_error_take_(error, status, document);
+}
+
+/* Frees what a participant holds. NULL and a cleared one are fine. */
+BWT_FUNCTION void bwt_participant_clear(bwt_participant *participant)
+{
+    if (participant == NULL)
+        return;
+    bw_free(participant->id);
+    bw_free(participant->token);
+    bw_free(participant->document);
+    memset(participant, 0, sizeof *participant);
+}
+
+/*
+ * Creates a participant: bw_create_participant with structs.
+ *
+ * `options` may be NULL (the service's defaults). On BW_OK `participant` is filled and is to be
+ * cleared with bwt_participant_clear. On failure `participant` is all zeroes and `error`, which may
+ * be NULL, is filled and is to be cleared with bwt_error_clear; its strings are never NULL unless
+ * memory ran out. Statuses: those of bw_create_participant; BW_E_INTERNAL if memory runs out before
+ * anything is sent.
+ */
+BWT_FUNCTION bw_status bwt_create_participant(bw_client *client,
+                                              const bwt_participant_options *options,
+                                              bwt_participant *participant,
+                                              bwt_error *error)
+{
+    bwt_text request = {NULL, 0, 64};
+    char *document = NULL;
+    bw_status status;
+
+    if (error != NULL)
+        memset(error, 0, sizeof *error);
+    if (participant == NULL) {
+        /* The library's own message: a token would be lost. */
+        status = bw_create_participant(client, "{}", NULL);
+        return status != BW_OK ? status : BW_E_INVALID_ARGUMENT;
+    }
+    memset(participant, 0, sizeof *participant);
+    request.text = (char *)malloc(request.room);
+    bwt_append_(&request, "{", 1);
+    if (options != NULL) {
+        if (options->publish_audio != 0 || options->publish_video != 0) {
+            const char *both = "\"publishPermissions\":[\"AUDIO\",\"VIDEO\"]";
+            const char *audio = "\"publishPermissions\":[\"AUDIO\"]";
+            const char *video = "\"publishPermissions\":[\"VIDEO\"]";
+            const char *field = options->publish_video == 0   ? audio
+                                : options->publish_audio == 0 ? video
+                                                              : both;
+            bwt_append_(&request, field, strlen(field));
+        }
+        bwt_append_field_(&request, "tag", options->tag);
+        bwt_append_field_(&request, "callbackUrl", options->callback_url);
+        bwt_append_field_(&request, "deviceApiVersion", options->device_api_version);
+    }
+    bwt_append_(&request, "}", 1);
+    if (request.text == NULL)
+        return bwt_error_take_(error, BW_E_INTERNAL, NULL);
+    status = bw_create_participant(client, request.text, &document);
+    free(request.text);
+    if (status != BW_OK)
+        return bwt_error_take_(error, status, document);
+    participant->document = document;
+    participant->id = bwt_get_(document, "/participant/id");
+    participant->token = bwt_get_(document, "/token");
+    return BW_OK;
+}
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif /* BW_WEBRTC_TYPED_H */
