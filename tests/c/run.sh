@@ -1,0 +1,85 @@
+#!/usr/bin/env bash
+# Builds and runs the C and C++ tests against a real bw-sandbox, plain and over TLS, and then again
+# under valgrind. Usage: run.sh [BUILD_DIR]; from the environment: CC, CXX, BW_LIB_DIR, BW_SANDBOX,
+# VALGRIND=require to fail where valgrind is missing.
+set -euo pipefail
+cd "$(dirname "$0")/../.."
+build=${1:-build/c}
+libraries=${BW_LIB_DIR:-$PWD/target/debug}
+sandbox=${BW_SANDBOX:-$PWD/target/debug/bw-sandbox}
+mkdir -p "$build"
+
+passed=0 failed=0
+count() { # the last line of a program's output: "N passed, N failed", a word in front allowed
+  local line
+  line=$(tail -n 1 "$1")
+  if [[ $line =~ ([0-9]+)\ passed,\ ([0-9]+)\ failed$ ]]; then
+    passed=$((passed + BASH_REMATCH[1])) failed=$((failed + BASH_REMATCH[2]))
+  else
+    echo "run.sh: $1 does not end with its sum" >&2
+    failed=$((failed + 1))
+  fi
+}
+run() { # name program arguments..
+  local name=$1 code=0
+  shift
+  "$@" >"$build/$name.out" 2>&1 || code=$?
+  sed "s/^/[$name] /" "$build/$name.out" | tail -n 40
+  count "$build/$name.out"
+  # A crash or a leak that valgrind found is a failure of its own.
+  if [ "$code" -gt 1 ]; then
+    echo "run.sh: $name ended with $code" >&2
+    failed=$((failed + 1))
+  fi
+}
+
+ln -sf libbw_webrtc.so "$libraries/libbw_webrtc.so.0"
+flags=(-g -Wall -Wextra -Wpedantic -Werror -Iinclude -Ibindings/c -Itests/c)
+link=(-L"$libraries" -lbw_webrtc -Wl,-rpath,"$libraries" -pthread)
+for program in abi_test live_test calls; do
+  "${CC:-cc}" -std=gnu99 "${flags[@]}" "tests/c/$program.c" -o "$build/$program" "${link[@]}"
+done
+"${CXX:-c++}" -std=c++11 "${flags[@]}" tests/c/live_test.cpp -o "$build/live_test_cpp" "${link[@]}"
+"${CXX:-c++}" -std=c++11 -fno-rtti "${flags[@]}" -c tests/c/live_test.cpp -o "$build/no_rtti.o"
+# The static library, with nothing else of ours at run time.
+"${CC:-cc}" -std=gnu99 "${flags[@]}" tests/c/live_test.c -o "$build/live_test_static" \
+  "$libraries/libbw_webrtc.a" -lpthread -ldl -lm
+
+# Each sandbox says its URL through a pipe, so that nothing is guessed about when it is ready.
+pids=()
+trap 'kill "${pids[@]}" 2>/dev/null || true' EXIT
+arguments=(--listen 127.0.0.1:0 --account 9900000 --username user --password secret --quiet)
+exec 3< <(exec "$sandbox" "${arguments[@]}")
+pids+=($!)
+exec 4< <(exec "$sandbox" "${arguments[@]}" --tls --ca-out "$build/ca.pem")
+pids+=($!)
+read -r plain <&3 && read -r secure <&4 || { echo "run.sh: bw-sandbox did not start" >&2; exit 1; }
+
+bash tests/c/header_matrix.sh "$build" >"$build/headers.out" || true
+count "$build/headers.out"
+run abi "$build/abi_test"
+for language in live_test live_test_cpp live_test_static; do
+  run "$language-http" "$build/$language" "$plain"
+  run "$language-https" "$build/$language" "$secure" "$build/ca.pem"
+done
+
+if command -v valgrind >/dev/null; then
+  memcheck=(valgrind --quiet --error-exitcode=99 --leak-check=full
+    --show-leak-kinds=definite,indirect,possible --errors-for-leak-kinds=definite,indirect,possible)
+  run abi-valgrind "${memcheck[@]}" "$build/abi_test" 2000
+  for language in live_test live_test_cpp; do
+    run "$language-http-valgrind" "${memcheck[@]}" "$build/$language" "$plain"
+    # valgrind cannot follow which bytes ring's assembly has written, and nothing else is left out.
+    run "$language-https-valgrind" "${memcheck[@]}" --undef-value-errors=no \
+      "$build/$language" "$secure" "$build/ca.pem"
+  done
+elif [ "${VALGRIND:-}" = require ]; then
+  echo "run.sh: valgrind is required here and was not found" >&2
+  failed=$((failed + 1))
+else
+  echo "run.sh: valgrind was not found, so leaks were not looked for (Debian: apt-get install valgrind)"
+fi
+
+echo "C and C++:"
+echo "$passed passed, $failed failed"
+[ "$failed" = 0 ]
