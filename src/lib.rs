@@ -11,10 +11,10 @@
 //! | [`ffi`] | the C ABI: text in and out, checked handles, the panic guard |
 //! | [`client`] | a client: configuration, credentials, the attempt loop |
 //! | [`api`] | what the service is: its operations, documents and errors |
-//! | [`transport`] | one HTTP exchange: connections, TLS, names, deadlines |
+//! | `transport` | one HTTP exchange: connections, TLS, names, deadlines |
 //! | [`interop`] | pure helpers for hosts |
 //! | [`json`] | reading JSON that a stranger wrote |
-//! | [`sys`] | safe wrappers over the C library |
+//! | `sys` | safe wrappers over the C library |
 //! | [`error`] | statuses, outcomes and the error document |
 //!
 //! Rust programs may use [`client::Client`] directly; it does all that the C ABI does.

@@ -28,7 +28,7 @@ impl Signer {
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
         let claims = json!({
             "a": account, "p": participant, "v": version, "exp": now + LIFETIME,
-            "tid": uuid::Uuid::new_v4().to_string(), "iss": "bw-sandbox",
+            "tid": &uuid::Uuid::new_v4().simple().to_string()[..12], "iss": "sandbox",
         });
         let mut text = encode(br#"{"alg":"HS256","typ":"JWT"}"#);
         text.push('.');

@@ -13,6 +13,7 @@ use arc_swap::ArcSwap;
 
 use crate::api::{self, CheckBody, Ids, Operation};
 use crate::error::{Error, Status};
+pub use crate::transport::{Family, Roots, TlsFiles};
 use crate::transport::{Limits, Transport};
 
 use budget::Budget;

@@ -9,8 +9,9 @@ use serde_json::Value;
 /// A client that is freed when it goes.
 pub struct Client(pub *mut bw_client);
 
-// Handles are numbers that any thread may use: what the tests are to show.
+// SAFETY: handles are numbers that any thread may use: what the tests are to show.
 unsafe impl Send for Client {}
+// SAFETY: as above.
 unsafe impl Sync for Client {}
 
 impl Client {
