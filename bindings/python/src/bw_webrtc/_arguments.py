@@ -1,0 +1,118 @@
+"""Python values into what the library takes: texts, numbers, JSON documents.
+
+Wrong types are refused here, with the argument's name; what a value may say is the library's to
+check, save what a C string cannot carry.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from typing import Any, Dict, Iterable, List, Mapping, Optional, Type, Union
+
+from .errors import BwError, ConfigError, InvalidArgumentError, local
+
+PathLike = Union[str, "os.PathLike[str]"]
+
+_NAMES: Dict[Type[BwError], str] = {
+    ConfigError: "BW_E_CONFIG",
+    InvalidArgumentError: "BW_E_INVALID_ARGUMENT",
+}
+
+
+def refuse(
+    message: str,
+    operation: Optional[str] = None,
+    *,
+    error: Type[BwError] = InvalidArgumentError,
+) -> BwError:
+    """The exception for a value that cannot be handed to the library."""
+    return local(error, _NAMES[error], message, operation)
+
+
+def wrong_type(name: str, wanted: str, value: object) -> TypeError:
+    """The exception for a value of the wrong type. Its text never shows the value."""
+    return TypeError(f"{name} must be {wanted}, not {type(value).__name__}")
+
+
+def text(
+    name: str,
+    value: object,
+    operation: Optional[str] = None,
+    *,
+    wanted: str = "a str",
+    error: Type[BwError] = InvalidArgumentError,
+) -> str:
+    """A str that a C string can carry."""
+    if not isinstance(value, str):
+        raise wrong_type(name, wanted, value)
+    at = value.find("\0")
+    if at >= 0:
+        raise refuse(f"{name}: must not contain U+0000 (at index {at})", operation, error=error)
+    at = next((i for i, c in enumerate(value) if "\ud800" <= c <= "\udfff"), -1)
+    if at >= 0:
+        raise refuse(
+            f"{name}: has a lone surrogate (at index {at}), which UTF-8 cannot hold",
+            operation,
+            error=error,
+        )
+    return value
+
+
+def optional_text(name: str, value: object, operation: Optional[str] = None) -> Optional[str]:
+    """As ``text``, or None."""
+    return None if value is None else text(name, value, operation, wanted="a str or None")
+
+
+def texts(name: str, value: object, operation: Optional[str] = None) -> List[str]:
+    """The items of an iterable of str; a lone str, whose items are its characters, is a mistake."""
+    if isinstance(value, (str, bytes, Mapping)) or not isinstance(value, Iterable):
+        raise wrong_type(name, "an iterable of str", value)
+    return [text(f"{name}[{i}]", item, operation) for i, item in enumerate(value)]
+
+
+def milliseconds(name: str, seconds: object) -> int:
+    """Seconds as whole milliseconds; what is more than nothing stays so."""
+    if isinstance(seconds, bool) or not isinstance(seconds, (int, float)):
+        raise wrong_type(name, "a number of seconds", seconds)
+    # Also refuses NaN, and infinity, which no deadline is.
+    if not abs(seconds) <= 1e12:
+        raise refuse(f"{name}: must be a finite number of seconds", error=ConfigError)
+    whole = round(seconds * 1000)
+    return 1 if whole == 0 and seconds > 0 else whole
+
+
+def whole(name: str, value: object) -> int:
+    """An int."""
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise wrong_type(name, "an int", value)
+    return value
+
+
+def flag(name: str, value: object) -> bool:
+    """A bool."""
+    if not isinstance(value, bool):
+        raise wrong_type(name, "a bool", value)
+    return value
+
+
+def path(name: str, value: object) -> str:
+    """A file's path as a str."""
+    if isinstance(value, os.PathLike):
+        value = os.fspath(value)
+    return text(name, value, wanted="a str or a path", error=ConfigError)
+
+
+def config_text(name: str, value: object) -> str:
+    """As ``text``, for a configuration."""
+    return text(name, value, error=ConfigError)
+
+
+def to_json(name: str, document: Mapping[str, Any], operation: Optional[str] = None) -> str:
+    """A mapping as JSON text."""
+    try:
+        return json.dumps(dict(document), allow_nan=False, separators=(",", ":"))
+    except TypeError as error:
+        raise TypeError(f"{name}: {error}") from None
+    except ValueError as error:
+        raise refuse(f"{name}: {error}", operation) from None

@@ -1,0 +1,177 @@
+"""Finding and loading the shared library, and the signatures of its functions.
+
+Not here: what the functions mean. Loading waits for the first use, so that the package can be
+imported (for its types, its documentation) where the library is not.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+from ctypes import POINTER, c_char_p, c_int32, c_uint32, c_void_p
+from pathlib import Path
+from typing import Any, Callable, Dict, List, Optional, Tuple
+
+from ._version import __version__
+from .errors import LibraryError
+
+ABI = 0
+SONAME = f"libbw_webrtc.so.{ABI}"
+VARIABLE = "BW_WEBRTC_LIBRARY"
+
+# A text that the library gave out and that must go back to bw_free: never c_char_p as a result,
+# for which ctypes makes a copy and loses the pointer.
+_OUT = POINTER(c_void_p)
+
+_SIGNATURES: Dict[str, Tuple[Any, List[Any]]] = {
+    "bw_abi_version": (c_uint32, []),
+    "bw_version": (c_char_p, []),
+    "bw_status_name": (c_char_p, [c_int32]),
+    "bw_free": (None, [c_void_p]),
+    "bw_client_new": (c_int32, [c_char_p, _OUT, _OUT]),
+    "bw_client_free": (None, [c_void_p]),
+    "bw_client_set_credentials": (c_int32, [c_void_p, c_char_p, c_char_p, _OUT]),
+    "bw_create_participant": (c_int32, [c_void_p, c_char_p, _OUT]),
+}
+
+
+class Library:
+    """The loaded library. ``path``: its file; ``origin``: by which way it was found."""
+
+    def __init__(self, cdll: ctypes.CDLL, origin: str) -> None:
+        # CDLL gives up the GIL for the time of a call; PyDLL would not.
+        self._cdll = cdll
+        self.origin = origin
+        # All are bound before any thread sees this object: a function whose signature was not
+        # set yet would cut a handle to 32 bits.
+        self._functions: Dict[str, Any] = {}
+        for name, (result, arguments) in _SIGNATURES.items():
+            try:
+                function = cdll[name]
+            except AttributeError:
+                continue
+            function.restype, function.argtypes = result, arguments
+            self._functions[name] = function
+        self.path = self._file() or str(cdll._name)
+
+    def function(self, name: str) -> Callable[..., Any]:
+        """A function of the library's, with its signature set.
+
+        Raises ``LibraryError`` if this library is too old to have it.
+        """
+        try:
+            found: Callable[..., Any] = self._functions[name]
+        except KeyError:
+            version = self.version if "bw_version" in self._functions else "no version"
+            raise LibraryError(
+                f"{self.path} ({version}) has no {name}: it is older than this package "
+                f"({__version__}); install a newer libbw_webrtc"
+            ) from None
+        return found
+
+    @property
+    def abi_version(self) -> int:
+        """The number of the library's ABI."""
+        return int(self.function("bw_abi_version")())
+
+    @property
+    def version(self) -> str:
+        """The library's version, such as ``"0.1.0"``."""
+        return str(self.function("bw_version")().decode())
+
+    def status_name(self, status: int) -> str:
+        """The name of a status, such as ``"BW_E_TIMEOUT"``."""
+        return str(self.function("bw_status_name")(status).decode())
+
+    def take(self, pointer: c_void_p) -> Optional[bytes]:
+        """The text at a pointer that the library gave out, which is freed; None for NULL."""
+        if not pointer.value:
+            return None
+        try:
+            return ctypes.string_at(pointer.value)
+        finally:
+            self._functions["bw_free"](pointer)
+
+    def _file(self) -> Optional[str]:
+        """The file that the loader took, by asking for the home of one of its functions."""
+
+        class DlInfo(ctypes.Structure):
+            _fields_ = (
+                ("dli_fname", c_char_p),
+                ("dli_fbase", c_void_p),
+                ("dli_sname", c_char_p),
+                ("dli_saddr", c_void_p),
+            )
+
+        try:
+            dladdr = ctypes.CDLL(None)["dladdr"]
+            address = ctypes.cast(self._functions["bw_version"], c_void_p)
+        except (AttributeError, KeyError):
+            return None
+        dladdr.restype, dladdr.argtypes = ctypes.c_int, [c_void_p, POINTER(DlInfo)]
+        info = DlInfo()
+        if not dladdr(address, ctypes.byref(info)) or not info.dli_fname:
+            return None
+        return os.fsdecode(info.dli_fname)
+
+
+def _candidates() -> List[Tuple[str, str]]:
+    """Where to look, in order: what to give the loader, and which way that is."""
+    given = os.environ.get(VARIABLE)
+    if given:
+        # Whoever names a library wants that one: no other is taken instead.
+        return [(os.path.abspath(given), f"the environment variable {VARIABLE}")]  # noqa: PTH100
+    beside = Path(__file__).resolve().parent / SONAME
+    return [
+        (str(beside), "the copy inside the package"),
+        (SONAME, "the system's loader (LD_LIBRARY_PATH, /etc/ld.so.conf, /usr/lib)"),
+    ]
+
+
+def _find() -> Library:
+    looked: List[str] = []
+    for name, origin in _candidates():
+        try:
+            cdll = ctypes.CDLL(name)
+        except OSError as error:
+            # The loader's message names the file already when it got as far as opening it.
+            why = str(error)
+            looked.append(f"{origin}: {why if why.startswith(name) else f'{name}: {why}'}")
+            continue
+        return _checked(Library(cdll, origin))
+    raise LibraryError(
+        "the shared library libbw_webrtc is not found. Looked in:\n"
+        + "".join(f"  - {place}\n" for place in looked)
+        + f"Install it, or set {VARIABLE} to the path of {SONAME}."
+    )
+
+
+def _checked(library: Library) -> Library:
+    try:
+        abi = library.abi_version
+    except LibraryError:
+        raise LibraryError(
+            f"{library.path} (from {library.origin}) is not libbw_webrtc: it has no bw_abi_version"
+        ) from None
+    if abi != ABI:
+        raise LibraryError(
+            f"{library.path} (from {library.origin}) has ABI {abi}; bw_webrtc {__version__} needs "
+            f"ABI {ABI}"
+        )
+    return library
+
+
+_library: Optional[Library] = None
+
+
+def load() -> Library:
+    """The library, looked for once a process.
+
+    Raises ``LibraryError``, which lists where it was looked for.
+    """
+    # Without a lock: one that another thread held at a fork would never be free in the child,
+    # and two threads that load it at once only do the same work twice.
+    global _library
+    if _library is None:
+        _library = _find()
+    return _library

@@ -1,0 +1,135 @@
+"""What the service answers, as frozen dataclasses.
+
+An answer is never refused for a field that is missing, null, unknown or of another type: such a
+field is None or empty here, and ``raw`` has all that came.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, Dict, Optional, Tuple
+
+# `raw` is not in repr, which may reach a log while `raw` may hold a token; and not in comparisons,
+# so that objects stay hashable.
+
+
+@dataclass(frozen=True)
+class ParticipantSubscription:
+    """One participant that is heard and seen."""
+
+    participant_id: str
+    stream_aliases: Tuple[str, ...] = ()
+    """Only these of its streams; all, if empty."""
+    raw: Dict[str, Any] = field(default_factory=dict, repr=False, compare=False)
+
+    @classmethod
+    def from_raw(cls, value: object) -> ParticipantSubscription:
+        """From the service's own form."""
+        raw = _object(value)
+        return cls(
+            participant_id=_text(raw, "participantId") or "",
+            stream_aliases=_texts(raw, "streamAliases"),
+            raw=raw,
+        )
+
+
+@dataclass(frozen=True)
+class Subscriptions:
+    """Whom a participant hears and sees.
+
+    Those in ``participants``, if there are any; else everyone in the session ``session_id``,
+    later joiners included; else nobody.
+    """
+
+    session_id: Optional[str] = None
+    participants: Tuple[ParticipantSubscription, ...] = ()
+    raw: Dict[str, Any] = field(default_factory=dict, repr=False, compare=False)
+
+    @classmethod
+    def from_raw(cls, value: object) -> Subscriptions:
+        """From the service's own form."""
+        raw = _object(value)
+        participants = raw.get("participants")
+        if not isinstance(participants, list):
+            participants = []
+        return cls(
+            session_id=_text(raw, "sessionId"),
+            participants=tuple(ParticipantSubscription.from_raw(item) for item in participants),
+            raw=raw,
+        )
+
+
+@dataclass(frozen=True)
+class Participant:
+    """A participant: an endpoint that may publish media and hear others."""
+
+    id: str
+    """Empty if the service left it out."""
+    publish_permissions: Tuple[str, ...] = ()
+    """Of ``"AUDIO"`` and ``"VIDEO"``, in no order to rely on."""
+    tag: Optional[str] = None
+    callback_url: Optional[str] = None
+    device_api_version: Optional[str] = None
+    sessions: Tuple[str, ...] = ()
+    """The ids of the sessions it is in: at most one."""
+    subscriptions: Subscriptions = field(default_factory=Subscriptions)
+    raw: Dict[str, Any] = field(default_factory=dict, repr=False, compare=False)
+
+    @classmethod
+    def from_raw(cls, value: object) -> Participant:
+        """From the service's own form."""
+        raw = _object(value)
+        return cls(
+            id=_text(raw, "id") or "",
+            publish_permissions=_texts(raw, "publishPermissions"),
+            tag=_text(raw, "tag"),
+            callback_url=_text(raw, "callbackUrl"),
+            device_api_version=_text(raw, "deviceApiVersion"),
+            sessions=_texts(raw, "sessions"),
+            subscriptions=Subscriptions.from_raw(raw.get("subscriptions")),
+            raw=raw,
+        )
+
+
+@dataclass(frozen=True)
+class CreatedParticipant:
+    """A participant that was just created, with the token for its device.
+
+    The token comes only this once, and whoever has it can join as this participant: ``repr``
+    does not show it.
+    """
+
+    participant: Participant
+    token: str = field(repr=False)
+    raw: Dict[str, Any] = field(default_factory=dict, repr=False, compare=False)
+
+    @property
+    def id(self) -> str:
+        """The participant's id."""
+        return self.participant.id
+
+    @classmethod
+    def from_raw(cls, value: object) -> CreatedParticipant:
+        """From the service's own form."""
+        raw = _object(value)
+        return cls(
+            participant=Participant.from_raw(raw.get("participant")),
+            token=_text(raw, "token") or "",
+            raw=raw,
+        )
+
+
+def _object(value: object) -> Dict[str, Any]:
+    return value if isinstance(value, dict) else {}
+
+
+def _text(raw: Dict[str, Any], key: str) -> Optional[str]:
+    value = raw.get(key)
+    return value if isinstance(value, str) else None
+
+
+def _texts(raw: Dict[str, Any], key: str) -> Tuple[str, ...]:
+    value = raw.get(key)
+    if not isinstance(value, list):
+        return ()
+    return tuple(item for item in value if isinstance(item, str))

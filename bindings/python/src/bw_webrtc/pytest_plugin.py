@@ -1,0 +1,41 @@
+"""Fixtures for pytest: your program against a local stand-in for the service.
+
+In your ``conftest.py``::
+
+    pytest_plugins = ["bw_webrtc.pytest_plugin"]
+
+``bw_sandbox``: a ``bw_webrtc.testing.Sandbox``, one a run, reset for each test.
+``bw_client``: a ``Client`` of it, closed after the test.
+
+Not imported by the package itself, which does not need pytest.
+"""
+
+from __future__ import annotations
+
+from typing import Iterator
+
+import pytest
+
+from .client import Client
+from .testing import Sandbox
+
+
+@pytest.fixture(scope="session")
+def bw_sandbox_process() -> Iterator[Sandbox]:
+    """The sandbox of this run. Tests ask for ``bw_sandbox`` instead."""
+    with Sandbox() as sandbox:
+        yield sandbox
+
+
+@pytest.fixture
+def bw_sandbox(bw_sandbox_process: Sandbox) -> Sandbox:
+    """A sandbox as new."""
+    bw_sandbox_process.reset()
+    return bw_sandbox_process
+
+
+@pytest.fixture
+def bw_client(bw_sandbox: Sandbox) -> Iterator[Client]:
+    """A client of ``bw_sandbox``."""
+    with bw_sandbox.client() as client:
+        yield client

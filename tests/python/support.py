@@ -1,0 +1,111 @@
+"""Helpers of the tests: programs in processes of their own, servers that never answer."""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import sys
+import threading
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Callable, Generic, List, Mapping, Optional, Sequence, Type, TypeVar
+
+from bw_webrtc import Client
+
+ROOT = Path(__file__).resolve().parents[2]
+PACKAGE = ROOT / "bindings" / "python"
+LIMIT = 30.0
+"""Seconds after which whatever is waited for has failed."""
+
+T = TypeVar("T")
+
+
+def python(
+    arguments: Sequence[str],
+    environment: Optional[Mapping[str, Optional[str]]] = None,
+    cwd: Optional[Path] = None,
+) -> subprocess.CompletedProcess[str]:
+    """Runs Python with the package in its path, and these variables set (None: unset)."""
+    env = {**os.environ, "PYTHONPATH": str(PACKAGE / "src")}
+    for name, value in (environment or {}).items():
+        if value is None:
+            env.pop(name, None)
+        else:
+            env[name] = value
+    return subprocess.run(
+        [sys.executable, *arguments],
+        env=env,
+        cwd=cwd,
+        capture_output=True,
+        text=True,
+        timeout=2 * LIMIT,
+        check=False,
+    )
+
+
+class Background(Generic[T]):
+    """A function's run on a thread of its own."""
+
+    def __init__(self, function: Callable[[], T]) -> None:
+        self._result: List[T] = []
+        self._error: Optional[BaseException] = None
+
+        def run() -> None:
+            try:
+                self._result.append(function())
+            except BaseException as error:
+                self._error = error
+
+        self._thread = threading.Thread(target=run, daemon=True)
+        self._thread.start()
+
+    @property
+    def running(self) -> bool:
+        return self._thread.is_alive()
+
+    def result(self) -> T:
+        """What it returned; raises what it raised."""
+        self._thread.join(LIMIT)
+        assert not self._thread.is_alive(), "the thread did not end"
+        if self._error is not None:
+            raise self._error
+        return self._result[0]
+
+
+class SilentServer:
+    """Takes connections and requests, and never answers."""
+
+    def __init__(self) -> None:
+        self._socket = socket.create_server(("127.0.0.1", 0))
+        self._socket.settimeout(LIMIT)
+        self._taken: List[socket.socket] = []
+        self.url = f"http://127.0.0.1:{self._socket.getsockname()[1]}/v1"
+
+    def wait_for_request(self) -> bytes:
+        """Waits until a request's head has come, so that a call is surely in flight."""
+        connection, _ = self._socket.accept()
+        connection.settimeout(LIMIT)
+        self._taken.append(connection)
+        head = b""
+        while b"\r\n\r\n" not in head:
+            more = connection.recv(65536)
+            assert more, "the client closed before it had sent a request"
+            head += more
+        return head
+
+    def client(self, **options: Any) -> Client:
+        options.setdefault("timeout", LIMIT)
+        return Client("9900000", "user", "secret", base_url=self.url, **options)
+
+    def __enter__(self) -> SilentServer:
+        return self
+
+    def __exit__(
+        self,
+        exc_type: Optional[Type[BaseException]],
+        exc: Optional[BaseException],
+        traceback: Optional[TracebackType],
+    ) -> None:
+        for connection in [*self._taken, self._socket]:
+            connection.close()

@@ -1,0 +1,137 @@
+"""Arguments that are refused before anything is sent."""
+
+from __future__ import annotations
+
+from typing import Any, Dict
+
+import pytest
+
+from bw_webrtc import BwError, Client, ConfigError, InvalidArgumentError
+from bw_webrtc.testing import Sandbox
+
+REQUIRED = {"account_id": "9", "username": "u", "password": "p"}
+
+
+@pytest.mark.parametrize(
+    ("option", "value"),
+    [
+        ("account_id", 9900000),
+        ("account_id", None),
+        ("username", b"user"),
+        ("password", None),
+        ("base_url", 1),
+        ("timeout", "10"),
+        ("timeout", True),
+        ("connect_timeout", [1]),
+        ("max_retries", 1.5),
+        ("max_retries", False),
+        ("ca_file", b"/etc/ca.pem"),
+        ("ca_file", 3),
+        ("allow_insecure_http", 1),
+        ("user_agent", ["x"]),
+    ],
+)
+def test_options_of_the_wrong_type_are_named(option: str, value: Any) -> None:
+    with pytest.raises(TypeError, match=f"^{option} must be .*, not {type(value).__name__}$"):
+        Client(**{**REQUIRED, option: value})
+
+
+def test_unknown_options_are_refused() -> None:
+    with pytest.raises(TypeError, match="timout"):
+        Client("9", "u", "p", timout=1)  # type: ignore[call-arg]
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), float("-inf"), 1e300])
+def test_times_that_no_deadline_can_be(value: float) -> None:
+    with pytest.raises(ConfigError, match=r"^timeout: must be a finite number of seconds"):
+        Client("9", "u", "p", timeout=value)
+
+
+@pytest.mark.parametrize("value", [0, -0.5, 10**9])
+def test_times_out_of_range_are_named_by_the_library(value: float) -> None:
+    with pytest.raises(ConfigError, match=r"config\.timeoutMs: must be a whole number from 1 to"):
+        Client("9", "u", "p", timeout=value)
+
+
+@pytest.mark.parametrize("option", ["account_id", "username", "password", "base_url", "ca_file"])
+@pytest.mark.parametrize(
+    ("value", "why"), [("ab\0c", "must not contain U"), ("ab\udc80", "has a lone surrogate")]
+)
+def test_options_that_no_c_string_can_carry(option: str, value: str, why: str) -> None:
+    options: Dict[str, Any] = {**REQUIRED, option: value}
+    with pytest.raises(ConfigError, match=f"^{option}: {why}.*at index 2") as caught:
+        Client(**options)
+    assert caught.value.__context__ is None
+    assert "ab" not in str(caught.value).replace(option, "")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "why"),
+    [
+        ({"tag": 5}, "tag must be a str or None, not int"),
+        ({"callback_url": b"http://x"}, "callback_url must be a str or None, not bytes"),
+        ({"device_api_version": 3}, "device_api_version must be a str or None, not int"),
+        ({"publish_permissions": "AUDIO"}, "publish_permissions must be an iterable of str, not"),
+        ({"publish_permissions": {"AUDIO": 1}}, "publish_permissions must be an iterable of str"),
+        ({"publish_permissions": 1}, "publish_permissions must be an iterable of str, not int"),
+        ({"publish_permissions": ["AUDIO", 1]}, r"publish_permissions\[1\] must be a str, not int"),
+    ],
+)
+def test_arguments_of_the_wrong_type_are_named(
+    plain: Sandbox, arguments: Dict[str, Any], why: str
+) -> None:
+    with plain.client() as client, pytest.raises(TypeError, match=why):
+        client.create_participant(**arguments)
+    assert plain.requests() == []
+
+
+@pytest.mark.parametrize(
+    ("arguments", "why"),
+    [
+        ({"tag": "a\0b"}, r"tag: must not contain U\+0000"),
+        ({"tag": "a\ud800b"}, "tag: has a lone surrogate"),
+        ({"callback_url": "\0"}, r"callback_url: must not contain U\+0000"),
+        ({"publish_permissions": ["AUDIO", "\udfff"]}, r"publish_permissions\[1\]: has a lone"),
+        ({"publish_permissions": ["AUDOI"]}, r'request\.publishPermissions\[0\]: "AUDOI" is not'),
+        ({"publish_permissions": ["AUDIO"] * 2}, r"request\.publishPermissions\[1\]"),
+        ({"tag": "\U0001f600" * 51}, r"request\.tag: has 51 characters"),
+        ({"callback_url": "/hook"}, r"request\.callbackUrl"),
+        ({"device_api_version": "V9"}, r"request\.deviceApiVersion"),
+    ],
+)
+def test_values_that_are_wrong_are_named(
+    plain: Sandbox, arguments: Dict[str, Any], why: str
+) -> None:
+    with plain.client() as client, pytest.raises(InvalidArgumentError, match=why) as caught:
+        client.create_participant(**arguments)
+    error = caught.value
+    assert isinstance(error, ValueError)
+    assert (error.status, error.name) == (1, "BW_E_INVALID_ARGUMENT")
+    assert (error.operation, error.outcome) == ("createParticipant", "not_sent")
+    assert error.attempts == 0
+    assert set(error.document["error"]) == {
+        "status",
+        "name",
+        "message",
+        "operation",
+        "outcome",
+        "attempts",
+        "httpStatus",
+        "requestId",
+        "retryAfterMs",
+        "body",
+    }
+    assert plain.requests() == []
+
+
+def test_new_credentials_are_checked_and_the_old_ones_stay(plain: Sandbox) -> None:
+    with plain.client() as client:
+        for username, password, name in (("u\0", "p", "username"), ("u", "\ud800", "password")):
+            with pytest.raises(InvalidArgumentError, match=f"^{name}: ") as caught:
+                client.set_credentials(username, password)
+            assert caught.value.operation is None
+        with pytest.raises(TypeError, match="password must be a str, not NoneType"):
+            client.set_credentials("u", None)  # type: ignore[arg-type]
+        with pytest.raises(BwError, match="username"):
+            client.set_credentials("with:colon", "p")
+        client.create_participant()

@@ -1,0 +1,260 @@
+"""A client's life: options, closing, forgetting, the environment."""
+
+from __future__ import annotations
+
+import copy
+import ctypes
+import gc
+import json
+import os
+import pickle
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any, Dict, Optional, Tuple
+
+import pytest
+
+from bw_webrtc import (
+    Client,
+    ConfigError,
+    InvalidArgumentError,
+    InvalidHandleError,
+    _config,
+    _library,
+)
+from bw_webrtc.testing import Sandbox
+from support import LIMIT, PACKAGE, ROOT, SilentServer, python
+
+INVALID_ARGUMENT = 1
+INVALID_HANDLE = 2
+
+
+def status_of(handle: ctypes.c_void_p) -> int:
+    """What the library itself says of a handle."""
+    library = _library.load()
+    out = ctypes.c_void_p()
+    status: int = library.function("bw_create_participant")(handle, b"[]", ctypes.byref(out))
+    library.take(out)
+    return status
+
+
+def test_a_with_statement_closes(plain: Sandbox) -> None:
+    with plain.client() as client:
+        handle = client._handle
+        before = (client.closed, status_of(handle))
+    after = (client.closed, status_of(handle))
+    assert before == (False, INVALID_ARGUMENT)
+    assert after == (True, INVALID_HANDLE)
+
+
+def test_closing_twice_is_fine_and_using_it_afterwards_is_refused(plain: Sandbox) -> None:
+    client = plain.client()
+    client.close()
+    client.close()
+    with pytest.raises(InvalidHandleError, match="this client is closed") as caught:
+        client.create_participant()
+    assert caught.value.status == INVALID_HANDLE
+    assert caught.value.operation == "createParticipant"
+    assert caught.value.outcome == "not_sent"
+    with pytest.raises(InvalidHandleError, match="this client is closed"):
+        client.set_credentials("a", "b")
+    with pytest.raises(InvalidHandleError, match="this client is closed"), client:
+        pass
+    assert plain.requests() == []
+
+
+def test_a_forgotten_client_is_freed(plain: Sandbox) -> None:
+    client: Optional[Client] = plain.client()
+    assert client is not None
+    handle = client._handle
+    client.create_participant()
+    client = None
+    gc.collect()
+    assert status_of(handle) == INVALID_HANDLE
+
+
+def test_a_forgotten_client_in_a_cycle_is_freed(plain: Sandbox) -> None:
+    holder: Dict[str, Any] = {"client": plain.client()}
+    holder["self"] = holder
+    handle = holder["client"]._handle
+    del holder
+    gc.collect()
+    assert status_of(handle) == INVALID_HANDLE
+
+
+def test_a_close_that_comes_between_check_and_call_is_harmless(plain: Sandbox) -> None:
+    client = plain.client()
+    _library.load().function("bw_client_free")(client._handle)
+    with pytest.raises(InvalidHandleError) as caught:
+        client.create_participant()
+    assert "client" in caught.value.message
+    client.close()
+
+
+def test_nothing_is_left_of_texts_that_the_library_gave(plain: Sandbox) -> None:
+    class Mallinfo2(ctypes.Structure):
+        _fields_ = tuple(
+            (name, ctypes.c_size_t)
+            for name in (
+                *("arena", "ordblks", "smblks", "hblks", "hblkhd"),
+                *("usmblks", "fsmblks", "uordblks", "fordblks", "keepcost"),
+            )
+        )
+
+    mallinfo2 = ctypes.CDLL(None)["mallinfo2"]
+    mallinfo2.restype = Mallinfo2
+
+    def in_use() -> int:
+        gc.collect()
+        return int(mallinfo2().uordblks)
+
+    with plain.client() as client:
+
+        def fail(times: int) -> int:
+            size = 0
+            for _ in range(times):
+                with pytest.raises(InvalidArgumentError, match="tags") as caught:
+                    client.create_participant(tag="x" * 51, callback_url="tags")
+                size += len(str(caught.value.document))
+            return size
+
+        fail(200)
+        before = in_use()
+        size = fail(2000)
+        grown = in_use() - before
+    assert size > 400_000
+    assert grown < size / 4
+
+
+def test_neither_pickled_nor_copied(plain: Sandbox) -> None:
+    with plain.client() as client:
+        for operation in (pickle.dumps, copy.copy, copy.deepcopy):
+            with pytest.raises(TypeError, match="neither pickled nor copied"):
+                operation(client)
+
+
+def test_the_interpreter_ends_well_with_an_open_client(plain: Sandbox) -> None:
+    code = (
+        "from bw_webrtc import Client\n"
+        f"client = Client('9900000', 'user', 'secret', base_url={plain.url!r})\n"
+        "print(client.create_participant().id)\n"
+    )
+    ended = python(["-X", "dev", "-c", code])
+    assert (ended.returncode, ended.stderr) == (0, "")
+    assert len(ended.stdout.strip()) == 36
+
+
+def test_the_interpreter_ends_well_with_a_daemon_thread_in_a_call() -> None:
+    with SilentServer() as server:
+        code = (
+            "import socket, sys, threading\n"
+            "from bw_webrtc import Client\n"
+            f"client = Client('9900000', 'user', 'secret', base_url={server.url!r}, timeout=60)\n"
+            "threading.Thread(target=client.create_participant, daemon=True).start()\n"
+            "sys.stdin.readline()\n"
+        )
+        process = subprocess.Popen(
+            [sys.executable, "-c", code],
+            env={**os.environ, "PYTHONPATH": str(PACKAGE / "src")},
+            stdin=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+        )
+        server.wait_for_request()
+        _, stderr = process.communicate(b"\n", timeout=LIMIT)
+        assert (process.returncode, stderr) == (0, b"")
+
+
+# Every option with a value that the library takes and the key that it becomes.
+OPTIONS: Dict[str, Tuple[Any, str, Any]] = {
+    "base_url": ("http://127.0.0.1:9/v1", "baseUrl", "http://127.0.0.1:9/v1"),
+    "timeout": (1.5, "timeoutMs", 1500),
+    "attempt_timeout": (1, "attemptTimeoutMs", 1000),
+    "connect_timeout": (0.0001, "connectTimeoutMs", 1),
+    "max_retries": (0, "maxRetries", 0),
+    "retry_base": (0.1, "retryBaseMs", 100),
+    "retry_max": (2.0004, "retryMaxMs", 2000),
+    "roots": ("system", "roots", "system"),
+    "ip_family": ("ipv4", "ipFamily", "ipv4"),
+    "bind_address": ("127.0.0.1", "bindAddress", "127.0.0.1"),
+    "dns_ttl": (0, "dnsTtlMs", 0),
+    "max_idle_connections": (1, "maxIdleConnections", 1),
+    "idle_timeout": (15, "idleTimeoutMs", 15000),
+    "max_response_bytes": (2048, "maxResponseBytes", 2048),
+    "user_agent": ("pbx/7", "userAgent", "pbx/7"),
+    "allow_insecure_http": (True, "allowInsecureHttp", True),
+}
+FILES = {"ca_file", "client_cert_file", "client_key_file"}
+
+
+@pytest.mark.parametrize("option", OPTIONS)
+def test_every_option_reaches_the_library(option: str) -> None:
+    value, key, sent = OPTIONS[option]
+    options: Dict[str, object] = dict.fromkeys(name for name, _, _ in _config._KEYS)
+    options.update({"account_id": "9", "username": "u", "password": "p", option: value})
+    required = {"accountId": "9", "username": "u", "password": "p"}
+    assert json.loads(_config.to_document(options)) == {**required, key: sent}
+    Client("9", "u", "p", **{option: value}).close()
+
+
+@pytest.mark.parametrize("option", sorted(FILES))
+def test_files_are_taken_as_str_and_as_path(option: str, tmp_path: Path) -> None:
+    missing = tmp_path / "missing.pem"
+    # A certificate and its key come together.
+    files = {"client_cert_file", "client_key_file"} if "client" in option else {option}
+    for value in (missing, str(missing)):
+        options: Dict[str, Any] = dict.fromkeys(files, value)
+        with pytest.raises(ConfigError, match=r"missing\.pem"):
+            Client("9", "u", "p", **options)
+
+
+def test_the_options_are_the_keys_that_the_header_documents() -> None:
+    header = (ROOT / "include" / "bw_webrtc.h").read_text()
+    comment = header[header.index("Makes a client from a configuration") :]
+    comment = comment[: comment.index("NULL reads")]
+    documented = set(re.findall(r"`([a-z]\w*)`", comment)) - {"config_json"}
+    assert {key for _, key, _ in _config._KEYS} == documented
+    assert set(OPTIONS) | FILES | set(_config.REQUIRED) == {name for name, _, _ in _config._KEYS}
+
+
+def test_all_that_is_wrong_with_a_configuration_is_named() -> None:
+    with pytest.raises(ConfigError) as caught:
+        Client("", "u", "hush", base_url="ftp://x", timeout=-1, roots="mine", max_retries=99)
+    error = caught.value
+    assert (error.status, error.name, error.outcome) == (3, "BW_E_CONFIG", None)
+    for part in ("timeoutMs", "mine", "maxRetries"):
+        assert part in error.message
+    assert "hush" not in str(error)
+
+
+ENVIRONMENT = {"BW_ACCOUNT_ID": "9900000", "BW_USERNAME": "user", "BW_PASSWORD": "secret"}
+FROM_ENV = "from bw_webrtc import Client\nprint(Client.from_env().create_participant().id)"
+
+
+def test_a_client_from_the_environment(plain: Sandbox) -> None:
+    ended = python(["-c", FROM_ENV], {**ENVIRONMENT, "BW_BASE_URL": plain.url})
+    assert (ended.returncode, ended.stderr) == (0, "")
+    assert ended.stdout.strip() in str(plain.state())
+
+
+def test_a_variable_that_is_not_set_is_named() -> None:
+    ended = python(["-c", FROM_ENV], {**ENVIRONMENT, "BW_PASSWORD": None})
+    assert ended.returncode == 1
+    assert "ConfigError" in ended.stderr
+    assert "BW_PASSWORD is not set" in ended.stderr
+
+
+def test_from_env_reads_what_this_process_has_set(
+    plain: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in {**ENVIRONMENT, "BW_BASE_URL": plain.url}.items():
+        monkeypatch.setenv(name, value)
+
+    class Special(Client):
+        pass
+
+    with Special.from_env() as client:
+        assert isinstance(client, Special)
+        client.create_participant()
+    assert len(plain.requests()) == 1

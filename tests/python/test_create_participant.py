@@ -1,0 +1,124 @@
+"""A participant created over HTTP and HTTPS."""
+
+from __future__ import annotations
+
+import base64
+import dataclasses
+import json
+from typing import Iterable, cast
+
+import pytest
+
+from bw_webrtc import Client, CreatedParticipant, Participant, UnauthorizedError
+from bw_webrtc.testing import Sandbox
+
+
+def test_all_that_is_asked_for_is_sent_and_comes_back(client: Client, sandbox: Sandbox) -> None:
+    created = client.create_participant(
+        publish_permissions=["VIDEO", "AUDIO"],
+        tag='caf\u00e9 "\U0001f600"',
+        callback_url="https://example.com/hook?a=b",
+        device_api_version="V3",
+    )
+    assert isinstance(created, CreatedParticipant)
+    participant = created.participant
+    assert len(participant.id) == 36
+    assert created.id == participant.id
+    assert sorted(participant.publish_permissions) == ["AUDIO", "VIDEO"]
+    assert participant.tag == 'caf\u00e9 "\U0001f600"'
+    assert participant.callback_url == "https://example.com/hook?a=b"
+    assert participant.device_api_version == "V3"
+    assert participant.sessions == ()
+    assert participant.subscriptions.session_id is None
+    assert participant.subscriptions.participants == ()
+    assert created.raw["participant"] == participant.raw
+    assert created.raw["token"] == created.token
+
+    (seen,) = sandbox.requests("createParticipant")
+    assert seen["status"] == 200
+    assert seen["body"] == {
+        "publishPermissions": ["VIDEO", "AUDIO"],
+        "tag": 'caf\u00e9 "\U0001f600"',
+        "callbackUrl": "https://example.com/hook?a=b",
+        "deviceApiVersion": "V3",
+    }
+
+
+def test_the_token_is_for_this_participant(client: Client, sandbox: Sandbox) -> None:
+    created = client.create_participant()
+    payload = created.token.split(".")[1]
+    claims = json.loads(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))
+    assert (claims["a"], claims["p"]) == (sandbox.account_id, created.id)
+
+
+def test_nothing_asked_for_sends_nothing(client: Client, sandbox: Sandbox) -> None:
+    client.create_participant()
+    assert sandbox.requests()[0]["body"] == {}
+
+
+@pytest.mark.parametrize(
+    "permissions", [("AUDIO",), {"AUDIO"}, iter(["AUDIO"]), {"AUDIO": 1}.keys()]
+)
+def test_permissions_are_any_iterable(plain: Sandbox, permissions: Iterable[str]) -> None:
+    with plain.client() as client:
+        created = client.create_participant(publish_permissions=permissions)
+    assert created.participant.publish_permissions == ("AUDIO",)
+
+
+def test_no_permissions_is_not_the_same_as_none_given(plain: Sandbox) -> None:
+    with plain.client() as client:
+        client.create_participant(publish_permissions=[])
+    assert plain.requests()[0]["body"] == {"publishPermissions": []}
+
+
+def test_results_are_frozen_hashable_and_equal_by_value(client: Client) -> None:
+    created = client.create_participant(tag="a")
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        created.participant.tag = "b"  # type: ignore[misc]
+    again = CreatedParticipant.from_raw(created.raw)
+    assert again == created
+    assert len({again, created}) == 1
+    assert cast(object, created) != created.participant
+
+
+def test_fields_that_are_missing_null_unknown_or_odd_are_taken() -> None:
+    assert Participant.from_raw({}) == Participant(id="")
+    assert Participant.from_raw(
+        {
+            "id": "p",
+            "tag": None,
+            "publishPermissions": None,
+            "sessions": 7,
+            "subscriptions": None,
+            "callbackUrl": ["x"],
+        }
+    ) == Participant(id="p")
+    odd = CreatedParticipant.from_raw(
+        {"participant": {"id": "p", "novel": [1]}, "token": "t", "more": {}}
+    )
+    assert odd.participant.raw["novel"] == [1]
+    assert odd.raw["more"] == {}
+    subscribed = Participant.from_raw(
+        {"subscriptions": {"participants": [{"participantId": "q", "streamAliases": ["s"]}, 3]}}
+    ).subscriptions.participants
+    assert [(s.participant_id, s.stream_aliases) for s in subscribed] == [("q", ("s",)), ("", ())]
+
+
+def test_unknown_fields_of_an_answer_reach_the_caller(plain: Sandbox) -> None:
+    answer = {"participant": {"id": "p-1", "participant_ids": ["x"]}, "token": "t", "new": 1}
+    plain.fault("createParticipant", "status", status=200, body=answer)
+    with plain.client() as client:
+        created = client.create_participant()
+    assert created.raw == answer
+    assert created.participant.raw == {"id": "p-1", "participant_ids": ["x"]}
+
+
+def test_credentials_are_rotated_without_a_new_client(client: Client, sandbox: Sandbox) -> None:
+    client.create_participant()
+    client.set_credentials("user", "wrong")
+    with pytest.raises(UnauthorizedError) as caught:
+        client.create_participant()
+    assert caught.value.body == {"message": "Unauthorized"}
+    client.set_credentials(sandbox.username, sandbox.password)
+    client.create_participant()
+    assert [seen["status"] for seen in sandbox.requests()] == [200, 401, 200]

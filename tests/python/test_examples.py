@@ -1,0 +1,76 @@
+"""The examples do what they say, and are as short as promised."""
+
+from __future__ import annotations
+
+import io
+import re
+import tokenize
+from pathlib import Path
+from typing import Dict, Optional, Set
+
+import pytest
+
+from bw_webrtc.testing import Sandbox
+from support import PACKAGE, python
+
+EXAMPLES = PACKAGE / "examples"
+
+
+def environment(sandbox: Sandbox) -> Dict[str, Optional[str]]:
+    """What the examples read."""
+    return {
+        "BW_ACCOUNT_ID": sandbox.account_id,
+        "BW_USERNAME": sandbox.username,
+        "BW_PASSWORD": sandbox.password,
+        "BW_BASE_URL": sandbox.url,
+        "BW_CA_FILE": sandbox.ca_file,
+    }
+
+
+def lines_of_code(path: Path) -> int:
+    """Lines that hold more than comments and the docstring."""
+    skipped = {tokenize.COMMENT, tokenize.NL, tokenize.NEWLINE, tokenize.ENCODING}
+    skipped |= {tokenize.INDENT, tokenize.DEDENT, tokenize.ENDMARKER}
+    lines: Set[int] = set()
+    tokens = list(tokenize.generate_tokens(io.StringIO(path.read_text()).readline))
+    for before, token in zip([None, *tokens], tokens):
+        docstring = token.type == tokenize.STRING and before is None
+        if token.type not in skipped and not docstring:
+            lines.update(range(token.start[0], token.end[0] + 1))
+    return len(lines)
+
+
+def test_create_participant(sandbox: Sandbox) -> None:
+    ended = python(
+        [str(EXAMPLES / "create_participant.py")],
+        environment(sandbox),
+    )
+    assert (ended.returncode, ended.stderr) == (0, "")
+    shown = re.fullmatch(
+        r"participant ([0-9a-f-]{36})\ntoken       (\S{12})\.\.\. \((\d+) characters\)\n",
+        ended.stdout,
+    )
+    assert shown, ended.stdout
+    assert shown[1] in str(sandbox.state())
+    assert int(shown[3]) > 100
+    assert lines_of_code(EXAMPLES / "create_participant.py") < 20
+
+
+@pytest.mark.parametrize(
+    ("changed", "said"),
+    [
+        ({"BW_PASSWORD": None}, "set 'BW_PASSWORD' in the environment\n"),
+        ({"BW_PASSWORD": "wrong"}, "BW_E_UNAUTHORIZED"),
+        ({"BW_WEBRTC_LIBRARY": "/nowhere"}, "is not found"),
+    ],
+)
+def test_create_participant_says_what_is_wrong(
+    plain: Sandbox, changed: Dict[str, Optional[str]], said: str
+) -> None:
+    ended = python(
+        [str(EXAMPLES / "create_participant.py")],
+        {**environment(plain), **changed},
+    )
+    assert ended.returncode == 1
+    assert said in ended.stderr
+    assert "Traceback" not in ended.stderr

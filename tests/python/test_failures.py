@@ -1,0 +1,136 @@
+"""Failures over the wire: each raises its class, and tells whether the service may have acted."""
+
+from __future__ import annotations
+
+import socket
+from typing import Any, Dict, Type
+
+import pytest
+
+import bw_webrtc
+from bw_webrtc import BwError, Client, Outcome
+from bw_webrtc.testing import Sandbox
+from support import SilentServer
+
+HTML = "<html><body>502 Bad Gateway</body></html>"
+
+
+@pytest.mark.parametrize(
+    ("status", "cls", "outcome"),
+    [
+        (400, bw_webrtc.BadRequestError, Outcome.REJECTED),
+        (401, bw_webrtc.UnauthorizedError, Outcome.REJECTED),
+        (403, bw_webrtc.ForbiddenError, Outcome.REJECTED),
+        (404, bw_webrtc.NotFoundError, Outcome.REJECTED),
+        (409, bw_webrtc.ConflictError, Outcome.REJECTED),
+        (418, bw_webrtc.HttpStatusError, Outcome.REJECTED),
+        (429, bw_webrtc.RateLimitedError, Outcome.REJECTED),
+        (500, bw_webrtc.ServerError, Outcome.UNKNOWN),
+        (502, bw_webrtc.ServerError, Outcome.UNKNOWN),
+        (503, bw_webrtc.ServerError, Outcome.REJECTED),
+        (504, bw_webrtc.ServerError, Outcome.UNKNOWN),
+    ],
+)
+def test_answers(sandbox: Sandbox, status: int, cls: Type[BwError], outcome: str) -> None:
+    body = {"error": "no", "requestId": "r-7"}
+    sandbox.fault("createParticipant", "status", status=status, body=body)
+    with sandbox.client(max_retries=0) as client, pytest.raises(cls) as caught:
+        client.create_participant()
+    error = caught.value
+    assert type(error) is cls
+    assert error.http_status == status
+    assert error.outcome == outcome
+    assert error.operation == "createParticipant"
+    assert error.attempts == 1
+    assert error.body == body
+    assert error.request_id == "r-7"
+    assert f"HTTP {status}" in str(error)
+    assert len(sandbox.requests()) == 1
+
+
+@pytest.mark.parametrize(
+    ("kind", "parameters", "cls"),
+    [
+        ("close_before", {}, bw_webrtc.NetworkError),
+        ("close_after", {}, bw_webrtc.NetworkError),
+        ("truncate", {}, bw_webrtc.TransportError),
+        ("garbage", {}, bw_webrtc.ProtocolError),
+        ("delay", {"ms": 10_000}, bw_webrtc.CallTimeoutError),
+        ("dribble", {"bytesPerSecond": 1}, bw_webrtc.CallTimeoutError),
+    ],
+)
+def test_answers_that_do_not_come(
+    sandbox: Sandbox, kind: str, parameters: Dict[str, Any], cls: Type[BwError]
+) -> None:
+    sandbox.fault("createParticipant", kind, **parameters)
+    with sandbox.client(timeout=1.0) as client, pytest.raises(cls) as caught:
+        client.create_participant()
+    assert caught.value.outcome == Outcome.UNKNOWN
+    assert caught.value.attempts == 1
+
+
+def test_a_service_that_asks_to_wait(plain: Sandbox) -> None:
+    plain.fault("createParticipant", "status", status=429, headers={"Retry-After": "7"})
+    with plain.client(timeout=2) as client, pytest.raises(bw_webrtc.RateLimitedError) as caught:
+        client.create_participant()
+    assert caught.value.retry_after == 7.0
+    assert "retry after 7 s" in str(caught.value)
+
+
+def test_a_gateway_that_answers_html(plain: Sandbox) -> None:
+    plain.fault("createParticipant", "status", status=502, body=HTML)
+    with plain.client() as client, pytest.raises(bw_webrtc.ServerError) as caught:
+        client.create_participant()
+    assert caught.value.body == HTML
+    assert caught.value.outcome == Outcome.UNKNOWN
+
+
+def test_what_is_safe_is_repeated(sandbox: Sandbox, client: Client) -> None:
+    sandbox.fault("createParticipant", "status", status=503, count=2)
+    assert client.create_participant().id
+    assert [seen["status"] for seen in sandbox.requests()] == [503, 503, 200]
+
+
+def test_another_account_is_forbidden(sandbox: Sandbox) -> None:
+    with Client(
+        "1111111", "user", "secret", base_url=sandbox.url, ca_file=sandbox.ca_file
+    ) as client, pytest.raises(bw_webrtc.ForbiddenError):
+        client.create_participant()
+
+
+def test_a_closed_port_is_a_connect_error() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+    with Client(
+        "9900000", "u", "p", base_url=f"http://127.0.0.1:{port}/v1", max_retries=0
+    ) as client, pytest.raises(bw_webrtc.ConnectError) as caught:
+        client.create_participant()
+    assert caught.value.outcome == Outcome.NOT_SENT
+    assert caught.value.http_status is None
+
+
+def test_an_address_that_is_not_to_be_used_is_a_resolve_error() -> None:
+    # Needs no name server, which a test must not ask.
+    with Client(
+        "9900000", "u", "p", base_url="http://127.0.0.1:9/v1", ip_family="ipv6", max_retries=0
+    ) as client, pytest.raises(bw_webrtc.ResolveError) as caught:
+        client.create_participant()
+    assert caught.value.outcome == Outcome.NOT_SENT
+
+
+def test_a_certificate_of_an_unknown_authority_is_a_tls_error(secure: Sandbox) -> None:
+    with Client(
+        "9900000", "user", "secret", base_url=secure.url, max_retries=0
+    ) as client, pytest.raises(bw_webrtc.TlsError) as caught:
+        client.create_participant()
+    assert caught.value.outcome == Outcome.NOT_SENT
+    assert secure.requests() == []
+
+
+def test_a_service_that_never_answers_is_a_builtin_timeout_too() -> None:
+    with SilentServer() as server, server.client(timeout=0.3) as client:
+        with pytest.raises(TimeoutError) as caught:
+            client.create_participant()
+        server.wait_for_request()
+    assert isinstance(caught.value, bw_webrtc.CallTimeoutError)
+    assert caught.value.outcome == Outcome.UNKNOWN

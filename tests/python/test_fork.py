@@ -1,0 +1,148 @@
+"""Children of os.fork: they use what they inherited, and end without harm to the parent."""
+
+from __future__ import annotations
+
+import pytest
+
+from bw_webrtc.testing import Sandbox
+from support import python
+
+# Each program has the sandbox's client, warm, and a way to wait for a child with a limit.
+PRELUDE = """
+import gc, os, sys, threading, time
+from bw_webrtc import Client, InvalidHandleError
+
+client = Client("9900000", "user", "secret", base_url=os.environ["URL"],
+                ca_file=os.environ.get("CA") or None)
+first = client.create_participant(tag="parent").id
+
+def child(work, leave=os._exit):
+    pid = os.fork()
+    if pid == 0:
+        try:
+            work()
+        except BaseException as error:
+            print(repr(error), file=sys.stderr)
+            sys.stderr.flush()
+            os._exit(1)
+        leave(0)
+        os._exit(2)
+    limit = time.monotonic() + 30
+    while time.monotonic() < limit:
+        ended, status = os.waitpid(pid, os.WNOHANG)
+        if ended:
+            return status
+        time.sleep(0.01)
+    os.kill(pid, 9)
+    os.waitpid(pid, 0)
+    return "hangs"
+"""
+
+
+def run(sandbox: Sandbox, code: str) -> None:
+    ended = python(["-c", PRELUDE + code], {"URL": sandbox.url, "CA": sandbox.ca_file or ""})
+    assert (ended.returncode, ended.stderr) == (0, "")
+
+
+@pytest.mark.parametrize("leave", ["os._exit", "sys.exit"])
+@pytest.mark.parametrize(
+    "work",
+    [
+        "pass",
+        "client.close()",
+        "globals().pop('client'); gc.collect()",
+    ],
+)
+def test_a_child_that_ends_does_the_parent_no_harm(sandbox: Sandbox, work: str, leave: str) -> None:
+    run(
+        sandbox,
+        f"""
+def work():
+    {work}
+# The child must end at once, and by exit handlers in one case.
+def leave(status):
+    if {leave!r} == "sys.exit":
+        sys.stdout.flush()
+        import atexit
+        atexit._run_exitfuncs()
+    os._exit(status)
+assert child(work, leave) == 0
+client.create_participant(tag="parent again")
+client.close()
+""",
+    )
+    seen = sandbox.requests()
+    assert [request["body"]["tag"] for request in seen] == ["parent", "parent again"]
+    # Nothing that the parent holds was shut down: it goes on with the same connection.
+    assert len({request["connection"] for request in seen}) == 1
+
+
+def test_a_child_that_ends_as_any_program_does(sandbox: Sandbox) -> None:
+    run(
+        sandbox,
+        """
+pid = os.fork()
+if pid == 0:
+    sys.exit(0)
+assert os.waitpid(pid, 0)[1] == 0
+client.create_participant(tag="parent again")
+""",
+    )
+    assert len({request["connection"] for request in sandbox.requests()}) == 1
+
+
+def test_a_closed_client_stays_closed_in_a_child(plain: Sandbox) -> None:
+    run(
+        plain,
+        """
+client.close()
+def work():
+    try:
+        client.create_participant()
+    except InvalidHandleError:
+        return
+    raise AssertionError("was taken")
+assert child(work) == 0
+""",
+    )
+
+
+def test_a_child_makes_a_client_of_its_own(sandbox: Sandbox) -> None:
+    run(
+        sandbox,
+        """
+def work():
+    with Client("9900000", "user", "secret", base_url=os.environ["URL"],
+                ca_file=os.environ.get("CA") or None) as own:
+        own.create_participant(tag="child")
+assert child(work) == 0
+client.create_participant(tag="parent again")
+""",
+    )
+    tags = [request["body"]["tag"] for request in sandbox.requests()]
+    assert tags == ["parent", "child", "parent again"]
+
+
+def test_a_fork_while_other_threads_call(plain: Sandbox) -> None:
+    run(
+        plain,
+        """
+stop = threading.Event()
+failures = []
+def call():
+    while not stop.is_set():
+        try:
+            client.create_participant()
+        except Exception as error:
+            failures.append(error)
+threads = [threading.Thread(target=call) for _ in range(4)]
+for thread in threads:
+    thread.start()
+for _ in range(20):
+    assert child(client.close) == 0
+stop.set()
+for thread in threads:
+    thread.join(30)
+assert not failures, failures
+""",
+    )
