@@ -10,6 +10,16 @@ use crate::json::{Kind, Object, string};
 pub enum Shape {
     /// `{"participant": {"id": ..}, "token": ..}`
     ParticipantAndToken,
+    /// An object with an `id`, without which what was created could not be used.
+    Identified,
+    /// An object. Fields may be missing.
+    Object,
+    /// An array; none means an empty one.
+    List,
+    /// An object; none means an empty one.
+    Subscriptions,
+    /// Nothing is said beyond success.
+    Nothing,
 }
 
 impl Shape {
@@ -18,9 +28,28 @@ impl Shape {
     /// # Errors
     /// What is missing. Quotes nothing of the answer, which may hold a token.
     pub fn check(self, body: Vec<u8>) -> Result<String, String> {
+        if self == Shape::Nothing {
+            return Ok("null".to_owned());
+        }
         let text = String::from_utf8(body).map_err(|_| "the answer is not UTF-8".to_owned())?;
+        let instead = match self {
+            Shape::List => Some("[]"),
+            Shape::Subscriptions => Some("{}"),
+            _ => None,
+        };
+        if let (Some(instead), "" | "null") = (instead, text.trim()) {
+            return Ok(instead.to_owned());
+        }
         match self {
             Shape::ParticipantAndToken => participant_and_token(&text)?,
+            Shape::Identified => {
+                let answer = object(&text).ok_or("the answer is not a JSON object")?;
+                if !is_text(member(&answer, "id")) {
+                    return Err("the answer has no id".to_owned());
+                }
+            }
+            Shape::List => is_kind(&text, Kind::Array)?,
+            Shape::Object | Shape::Subscriptions | Shape::Nothing => is_kind(&text, Kind::Object)?,
         }
         Ok(text)
     }
@@ -38,6 +67,27 @@ fn participant_and_token(text: &str) -> Result<(), String> {
         return Err("the answer has no token".to_owned());
     }
     Ok(())
+}
+
+/// Whether a Participant document says that the participant is in this session.
+pub fn is_in_session(participant: &str, session: &str) -> bool {
+    object(participant)
+        .as_ref()
+        .and_then(|participant| member(participant, "sessions"))
+        .and_then(|sessions| crate::json::array(sessions).ok())
+        .is_some_and(|sessions| {
+            sessions.0.iter().any(|id| string(id).is_ok_and(|id| id == session))
+        })
+}
+
+fn is_kind(text: &str, kind: Kind) -> Result<(), String> {
+    match serde_json::from_str::<&RawValue>(text) {
+        Ok(value) if Kind::of(value) == kind => Ok(()),
+        Ok(value) => {
+            Err(format!("the answer is {}, not {}", Kind::of(value).article(), kind.article()))
+        }
+        Err(_) => Err("the answer is not JSON".to_owned()),
+    }
 }
 
 fn object(text: &str) -> Option<Object<'_>> {
@@ -84,5 +134,43 @@ mod tests {
             assert!(Shape::ParticipantAndToken.check(body.into()).is_err(), "{body}");
         }
         assert!(Shape::ParticipantAndToken.check(vec![b'{', 0xff]).is_err());
+        assert!(Shape::Identified.check(b"{}".to_vec()).is_err());
+    }
+
+    #[test]
+    fn nothing_and_null_have_their_documents() {
+        for (shape, body, document) in [
+            (Shape::Nothing, "", "null"),
+            (Shape::Nothing, "whatever", "null"),
+            (Shape::List, "", "[]"),
+            (Shape::List, "null", "[]"),
+            (Shape::List, "[{}]", "[{}]"),
+            (Shape::Subscriptions, "", "{}"),
+            (Shape::Subscriptions, "null\n", "{}"),
+            (
+                Shape::Object,
+                r#"{"id":null,"participant_ids":[]}"#,
+                r#"{"id":null,"participant_ids":[]}"#,
+            ),
+        ] {
+            assert_eq!(shape.check(body.into()).as_deref(), Ok(document), "{shape:?} {body}");
+        }
+        for (shape, body) in [
+            (Shape::List, "{}"),
+            (Shape::Object, ""),
+            (Shape::Object, "null"),
+            (Shape::Subscriptions, "[]"),
+            (Shape::Object, "{"),
+        ] {
+            assert!(shape.check(body.into()).is_err(), "{shape:?} {body}");
+        }
+    }
+
+    #[test]
+    fn a_participant_tells_its_session() {
+        assert!(is_in_session(r#"{"sessions":["a","s"]}"#, "s"));
+        for elsewhere in [r#"{"sessions":["a"]}"#, r#"{"sessions":null}"#, "{}", "x"] {
+            assert!(!is_in_session(elsewhere, "s"), "{elsewhere}");
+        }
     }
 }

@@ -3,13 +3,18 @@
 //! Not here: sending anything (`transport`), or trying again (`client`).
 
 mod answer;
+mod call_document;
+mod fields;
 mod operation;
 mod participant;
 mod path;
 mod service_error;
+mod session;
+mod subscriptions;
 
-pub use answer::Shape;
-pub use operation::{CREATE_PARTICIPANT, CheckBody, Method, OPERATIONS, Operation, Retry};
+pub use answer::{Shape, is_in_session};
+pub use call_document::{CallDocument, read as read_call};
+pub use operation::*;
 pub use path::{Ids, check_id, encode, fill};
 pub use service_error::{ServiceError, Settled, classify, request_id, shown_body};
 

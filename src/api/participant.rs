@@ -4,12 +4,11 @@ use serde::Serialize;
 use serde_json::value::RawValue;
 use std::borrow::Cow;
 
-use crate::json::{self, Kind, Problems};
+use super::fields;
+use crate::json::{self, Problems};
 
 const FIELDS: &[&str] = &["callbackUrl", "publishPermissions", "tag", "deviceApiVersion"];
 const PERMISSIONS: &[&str] = &["AUDIO", "VIDEO"];
-/// The longest tag, in characters.
-const TAG: usize = 50;
 /// The longest callback URL, in bytes: more than any proxy or server on the way takes.
 const URL: usize = 8 * 1024;
 
@@ -26,44 +25,26 @@ struct CreateParticipant<'a> {
     device_api_version: Option<Cow<'a, str>>,
 }
 
-/// Checks a request document and gives the body to send. A field that is null counts as left out.
+/// Checks a request document and gives the body to send. None is as good as `{}`.
 ///
 /// # Errors
 /// Every problem, by path.
-pub fn check(request: &str) -> Result<String, String> {
-    let json::Object(members) = json::object("request", request)?;
+pub fn check(root: &str, request: Option<&str>) -> Result<Option<String>, String> {
     let mut problems = Problems::default();
     let mut body = CreateParticipant::default();
-    let mut seen = Vec::with_capacity(members.len().min(FIELDS.len()));
-    for (key, value) in members {
-        let path = format_args!("request.{key}");
-        let Some(field) = FIELDS.iter().find(|field| **field == key) else {
-            problems.add(json::member("request", &key), json::unknown_key(&key, FIELDS));
-            continue;
-        };
-        if seen.contains(field) {
-            problems.add(path, ": is there twice");
-            continue;
-        }
-        seen.push(*field);
-        if Kind::of(value) == Kind::Null {
-            continue;
-        }
-        let checked = match *field {
+    for (field, value) in fields::read(root, request.unwrap_or("{}"), FIELDS, &mut problems)? {
+        let checked = match field {
             "callbackUrl" => callback_url(value).map(|url| body.callback_url = Some(url)),
-            "tag" => tag(value).map(|tag| body.tag = Some(tag)),
+            "tag" => fields::tag(value).map(|tag| body.tag = Some(tag)),
             "deviceApiVersion" => version(value).map(|v| body.device_api_version = Some(v)),
-            _ => permissions(value, &mut problems).map(|p| body.publish_permissions = Some(p)),
+            _ => permissions(root, value, &mut problems)
+                .map(|list| body.publish_permissions = Some(list)),
         };
         if let Err(what) = checked {
-            problems.add(path, what);
+            problems.add(format_args!("{root}.{field}"), what);
         }
     }
-    match problems.message() {
-        Some(message) => Err(message),
-        // Strings and lists of strings cannot fail to serialize.
-        None => Ok(serde_json::to_string(&body).unwrap_or_default()),
-    }
+    fields::finish(problems, &body)
 }
 
 fn callback_url(value: &RawValue) -> Result<Cow<'_, str>, String> {
@@ -94,13 +75,14 @@ fn callback_url(value: &RawValue) -> Result<Cow<'_, str>, String> {
 }
 
 fn permissions<'a>(
+    root: &str,
     value: &'a RawValue,
     problems: &mut Problems,
 ) -> Result<Vec<Cow<'a, str>>, String> {
     let json::Array(items) = json::array(value)?;
     let mut permissions: Vec<Cow<'a, str>> = Vec::new();
     for (at, item) in items.into_iter().enumerate() {
-        let path = format_args!("request.publishPermissions[{at}]");
+        let path = format_args!("{root}.publishPermissions[{at}]");
         match json::string(item) {
             Err(what) => problems.add(path, what),
             Ok(p) if !PERMISSIONS.contains(&&*p) => {
@@ -115,14 +97,6 @@ fn permissions<'a>(
     Ok(permissions)
 }
 
-fn tag(value: &RawValue) -> Result<Cow<'_, str>, String> {
-    let tag = json::string(value)?;
-    match tag.chars().count() {
-        0..=TAG => Ok(tag),
-        count => Err(format!(": has {count} characters; at most {TAG} are allowed")),
-    }
-}
-
 fn version(value: &RawValue) -> Result<Cow<'_, str>, String> {
     let version = json::string(value)?;
     // The service takes any case.
@@ -135,7 +109,9 @@ fn version(value: &RawValue) -> Result<Cow<'_, str>, String> {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    fn check(request: &str) -> Result<String, String> {
+        super::check("request", Some(request)).map(Option::unwrap)
+    }
 
     #[test]
     fn a_good_request_is_sent_with_what_it_says_and_nothing_else() {

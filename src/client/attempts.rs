@@ -4,7 +4,9 @@ use std::time::{Duration, Instant, SystemTime};
 
 use super::Client;
 use super::budget::{PLAIN_SUCCESS, RETRY, RETRY_AFTER_TIMEOUT};
-use crate::api::{self, Method, Operation, Retry, Settled};
+use super::log::{Level, Millis};
+use super::stats::Counted;
+use crate::api::{self, Ids, Method, Operation, Retry, Settled};
 use crate::error::{Answer, Error, Outcome, Status};
 use crate::transport::{Failure, Limits, Reply, Request};
 
@@ -19,76 +21,135 @@ struct Ended {
     transient: bool,
 }
 
-/// Carries out one call.
-pub fn run(
+/// One call, checked and ready to be sent.
+pub struct Call<'a> {
+    /// What is to be done.
+    pub operation: &'static Operation,
+    /// The ids in the path.
+    pub ids: &'a Ids<'a>,
+    /// The whole path.
+    pub target: &'a str,
+    /// The body to send.
+    pub body: Option<&'a str>,
+}
+
+/// Carries out one call, counts it and tells of it.
+pub fn run(client: &Client, call: &Call<'_>, limits: &Limits) -> Result<String, Error> {
+    let name = call.operation.name;
+    let began = Instant::now();
+    let counted = client.stats.begin(call.operation);
+    let result = repeat(client, call, limits, &counted);
+    let time = began.elapsed();
+    match &result {
+        Ok(_) => {
+            client.log.line(Level::Info, || format!("{name}: BW_OK after {}", Millis(time)));
+            counted.end(Status::Ok, time);
+        }
+        Err(error) => {
+            client.log.line(Level::Error, || {
+                format!("{name}: {error} ({} attempts, {})", error.attempts, Millis(time))
+            });
+            counted.end(error.status, time);
+        }
+    }
+    result
+}
+
+fn repeat(
     client: &Client,
-    operation: &Operation,
-    target: &str,
-    body: Option<&str>,
+    call: &Call<'_>,
     limits: &Limits,
+    counted: &Counted<'_>,
 ) -> Result<String, Error> {
     let mut attempts = 0;
     let mut unknown = false;
     let mut drawn = 0;
     loop {
         attempts += 1;
-        let ended = match attempt(client, operation, target, body, limits) {
+        counted.attempt(attempts);
+        client.log.line(Level::Debug, || format!("{}: attempt {attempts}", call.operation.name));
+        let ended = match attempt(client, call, limits) {
             Ok(document) => {
                 client.budget.refill(if attempts > 1 { drawn } else { PLAIN_SUCCESS });
                 return Ok(document);
             }
             Err(ended) => ended,
         };
+        if unknown && was_done_before(client, call, &ended, limits) {
+            return Ok("null".to_owned());
+        }
         unknown = match ended.outcome {
             Outcome::Unknown => true,
             // The service has now looked at the very same request and refused it.
             Outcome::Rejected if !ended.transient => false,
             _ => unknown,
         };
+        let outcome = Some(if unknown { Outcome::Unknown } else { ended.outcome });
         let cost = if ended.error.status == Status::Timeout { RETRY_AFTER_TIMEOUT } else { RETRY };
         let pause = pause_before_retry(client, &ended, attempts, limits)
-            .filter(|_| is_repeatable(operation, ended.outcome))
+            .filter(|_| is_repeatable(call.operation, ended.outcome))
             .filter(|_| client.budget.draw(cost));
         let Some(pause) = pause else {
-            let outcome = if unknown { Outcome::Unknown } else { ended.outcome };
-            let error = Error { attempts, outcome: Some(outcome), ..ended.error };
-            return Err(error.of(operation.name));
+            return Err(Error { attempts, outcome, ..ended.error });
         };
         drawn = cost;
+        client.log.line(Level::Warn, || {
+            let name = call.operation.name;
+            format!("{name}: attempt {attempts}: {}; again in {}", ended.error, Millis(pause))
+        });
         if let Err(cancelled) = sleep(pause, limits) {
-            let outcome = if unknown { Outcome::Unknown } else { ended.outcome };
-            let error = Error { attempts, outcome: Some(outcome), ..cancelled };
-            return Err(error.of(operation.name));
+            return Err(Error { attempts, outcome, ..cancelled });
         }
     }
 }
 
-fn attempt(
-    client: &Client,
-    operation: &Operation,
-    target: &str,
-    body: Option<&str>,
-    limits: &Limits,
-) -> Result<String, Ended> {
+/// Whether a refusal only shows that an earlier attempt, whose outcome was unknown, did the work.
+fn was_done_before(client: &Client, call: &Call<'_>, ended: &Ended, limits: &Limits) -> bool {
+    match (call.operation.retry, ended.error.status) {
+        (Retry::Removal, Status::NotFound) => true,
+        (Retry::Joining, Status::Conflict) => {
+            let (Some(session), Some(_)) = (call.ids.session, call.ids.participant) else {
+                return false;
+            };
+            let operation = &api::GET_PARTICIPANT;
+            let Ok(path) = api::fill(operation.path, call.ids) else { return false };
+            let target = format!("{}{path}", client.prefix);
+            let read = Call { operation, ids: call.ids, target: &target, body: None };
+            run(client, &read, limits).is_ok_and(|document| api::is_in_session(&document, session))
+        }
+        _ => false,
+    }
+}
+
+fn attempt(client: &Client, call: &Call<'_>, limits: &Limits) -> Result<String, Ended> {
     // One set of credentials for the attempt, whatever is set meanwhile.
     let credentials = client.credentials.load_full();
     let request = Request {
-        method: match operation.method {
+        method: match call.operation.method {
             Method::Get => ureq::http::Method::GET,
             Method::Post => ureq::http::Method::POST,
             Method::Put => ureq::http::Method::PUT,
             Method::Delete => ureq::http::Method::DELETE,
         },
-        target,
-        body,
+        target: call.target,
+        body: call.body,
         authorization: &credentials.authorization,
     };
     let mut limits = limits.clone();
     if let Some(most) = client.attempt_timeout {
         limits.deadline = limits.deadline.min(Instant::now() + most);
     }
-    match client.transport.exchange(&request, &limits) {
-        Ok(reply) if (200..300).contains(&reply.status) => success(operation, reply),
+    let result = client.transport.exchange(&request, &limits);
+    let (opened, sent) = match &result {
+        Ok(reply) => (reply.opened, true),
+        Err(failure) => (failure.opened, failure.sent),
+    };
+    // An attempt that never had a connection is neither.
+    if opened || sent {
+        client.stats.connection(opened);
+    }
+    match result {
+        Ok(reply) if (200..300).contains(&reply.status) => success(call.operation, reply),
         Ok(reply) => {
             let secrets = credentials.secrets();
             Err(refusal(reply, &secrets.each_ref().map(|secret| secret.as_str())))
@@ -146,7 +207,7 @@ fn no_answer(failure: Failure) -> Ended {
 }
 
 fn is_repeatable(operation: &Operation, outcome: Outcome) -> bool {
-    outcome != Outcome::Unknown || operation.retry == Retry::Idempotent
+    outcome != Outcome::Unknown || operation.retry != Retry::Never
 }
 
 /// How long to wait before the next attempt; none if there is to be none.

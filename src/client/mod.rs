@@ -4,6 +4,8 @@ mod attempts;
 mod budget;
 mod config;
 mod credentials;
+mod log;
+mod stats;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -11,14 +13,18 @@ use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
 
-use crate::api::{self, CheckBody, Ids, Operation};
+use crate::api::{self, Ids, Operation, Retry};
 use crate::error::{Error, Status};
 pub use crate::transport::{Family, Roots, TlsFiles};
 use crate::transport::{Limits, Transport};
 
+use attempts::Call;
 use budget::Budget;
 pub use config::Config;
 use credentials::Credentials;
+use log::Log;
+pub use log::{Level, Sink};
+use stats::Stats;
 
 /// A client of the service. Used by any number of threads at once.
 ///
@@ -34,6 +40,8 @@ pub struct Client {
     transport: Transport,
     credentials: ArcSwap<Credentials>,
     budget: Budget,
+    stats: Stats,
+    log: Log,
     retry: config::RetryRules,
     timeout: Duration,
     attempt_timeout: Option<Duration>,
@@ -55,6 +63,8 @@ impl Client {
             transport,
             credentials: ArcSwap::from_pointee(parts.credentials),
             budget: Budget::new(),
+            stats: Stats::default(),
+            log: Log::default(),
             retry: parts.retry,
             timeout: parts.timeout,
             attempt_timeout: parts.attempt_timeout,
@@ -80,6 +90,16 @@ impl Client {
         self.cancelled.store(true, Ordering::Release);
     }
 
+    /// Sends lines of this level and those that matter more to the sink, or none anywhere.
+    pub fn set_log(&self, target: Option<(Level, Sink)>) {
+        self.log.set(target);
+    }
+
+    /// What the client has done so far, as a JSON document.
+    pub fn stats(&self) -> String {
+        self.stats.document()
+    }
+
     /// Creates a participant and its token; gives the service's answer.
     ///
     /// # Errors
@@ -94,31 +114,67 @@ impl Client {
     /// As for [`Client::create_participant`].
     pub fn call(
         &self,
-        operation: &Operation,
+        operation: &'static Operation,
         ids: &Ids<'_>,
         request: Option<&str>,
     ) -> Result<String, Error> {
-        let limits =
-            Limits { deadline: Instant::now() + self.timeout, cancelled: self.cancelled.clone() };
-        let path = api::fill(operation.path, ids).map_err(Error::invalid);
-        let body = match (operation.body, request) {
-            (Some(check), Some(request)) => check_request(check, request).map(Some),
-            _ => Ok(None),
+        let root = match operation.retry {
+            Retry::Never => "request",
+            _ => "subscriptions",
         };
-        let (path, body) = path
-            .and_then(|path| body.map(|body| (path, body)))
-            .map_err(|error| error.of(operation.name))?;
+        self.carry_out(operation, ids, root, request, None).map_err(|e| e.of(operation.name))
+    }
+
+    /// Carries out a call that is a document: `{"operation": .., "sessionId": .., ..}`.
+    ///
+    /// # Errors
+    /// As for [`Client::create_participant`].
+    pub fn call_document(&self, document: &str) -> Result<String, Error> {
+        check_size("call", document)?;
+        let call = api::read_call(document).map_err(|(message, operation)| {
+            let error = Error::invalid(message);
+            match operation {
+                Some(operation) => error.of(operation.name),
+                None => error,
+            }
+        })?;
+        let ids =
+            Ids { session: call.session.as_deref(), participant: call.participant.as_deref() };
+        self.carry_out(call.operation, &ids, "call.body", call.body, call.timeout)
+            .map_err(|e| e.of(call.operation.name))
+    }
+
+    fn carry_out(
+        &self,
+        operation: &'static Operation,
+        ids: &Ids<'_>,
+        root: &str,
+        request: Option<&str>,
+        timeout: Option<Duration>,
+    ) -> Result<String, Error> {
+        let limits = Limits {
+            deadline: Instant::now() + timeout.unwrap_or(self.timeout),
+            cancelled: self.cancelled.clone(),
+        };
+        let path = api::fill(operation.path, ids).map_err(Error::invalid)?;
+        check_size(root, request.unwrap_or(""))?;
+        let body = match operation.body {
+            Some(check) => check(root, request).map_err(Error::invalid)?,
+            None => None,
+        };
         let target = format!("{}{path}", self.prefix);
-        attempts::run(self, operation, &target, body.as_deref(), &limits)
+        attempts::run(
+            self,
+            &Call { operation, ids, target: &target, body: body.as_deref() },
+            &limits,
+        )
     }
 }
 
-fn check_request(check: CheckBody, request: &str) -> Result<String, Error> {
-    if request.len() > api::MAX_REQUEST {
-        let (length, most) = (request.len(), api::MAX_REQUEST);
-        return Err(Error::invalid(format!(
-            "request: has {length} bytes; at most {most} are allowed"
-        )));
+fn check_size(root: &str, text: &str) -> Result<(), Error> {
+    if text.len() <= api::MAX_REQUEST {
+        return Ok(());
     }
-    check(request).map_err(Error::invalid)
+    let (length, most) = (text.len(), api::MAX_REQUEST);
+    Err(Error::invalid(format!("{root}: has {length} bytes; at most {most} are allowed")))
 }

@@ -83,7 +83,7 @@ impl Link {
     }
 
     fn lost(&self, error: &io::Error) -> Fault {
-        let (phase, _) = self.wire.progress();
+        let (phase, ..) = self.wire.progress();
         Fault::new(Status::Network, format!("the connection was lost while {phase}: {error}"))
     }
 }

@@ -54,7 +54,7 @@ impl LaneConnector {
                 Some(tls::handshake(config, host, &link)?)
             }
         };
-        self.wire.enter(Phase::Sending);
+        self.wire.opened();
         Ok(Connection::new(link, tls, route.idle_timeout))
     }
 }

@@ -68,6 +68,8 @@ pub struct Reply {
     pub body: Vec<u8>,
     /// Why not all of the body arrived.
     pub cut: Option<Fault>,
+    /// Whether a connection was opened for it.
+    pub opened: bool,
 }
 
 /// An exchange without an answer.
@@ -76,6 +78,8 @@ pub struct Failure {
     pub fault: Fault,
     /// Whether a byte of the request was handed to the kernel.
     pub sent: bool,
+    /// Whether a connection was opened for it.
+    pub opened: bool,
 }
 
 /// A header value whose memory is wiped when its last user is done.
@@ -173,17 +177,18 @@ impl Transport {
 
     fn run(&self, lane: &Lane, request: &Request<'_>) -> Result<Reply, Failure> {
         let failure = |error: ureq::Error| {
-            let (phase, sent) = lane.wire.progress();
+            let (phase, sent, opened) = lane.wire.progress();
             let fault = lane.wire.take_fault().unwrap_or_else(|| explain(&error, phase));
-            Failure { fault, sent }
+            Failure { fault, sent, opened }
         };
-        lane.wire.left().map_err(|fault| Failure { fault, sent: false })?;
+        lane.wire.left().map_err(|fault| Failure { fault, sent: false, opened: false })?;
         let mut response = self.send(&lane.agent, request).map_err(failure)?;
         let mut reply = Reply {
             status: response.status().as_u16(),
             retry_after: text_header(response.headers(), &header::RETRY_AFTER),
             body: Vec::new(),
             cut: None,
+            opened: lane.wire.progress().2,
         };
         // One byte more than allowed shows that there is more.
         let mut reader = response.body_mut().as_reader().take(self.max_response as u64 + 1);

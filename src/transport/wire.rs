@@ -93,6 +93,7 @@ struct State {
     started: Instant,
     phase: Phase,
     sent: bool,
+    opened: bool,
     fault: Option<Fault>,
 }
 
@@ -106,6 +107,7 @@ impl Wire {
             started: now,
             phase: Phase::Sending,
             sent: false,
+            opened: false,
             fault: None,
         }))
     }
@@ -124,6 +126,7 @@ impl Wire {
             started: now,
             phase: Phase::Sending,
             sent: false,
+            opened: false,
             fault: None,
         };
     }
@@ -147,10 +150,18 @@ impl Wire {
         }
     }
 
-    /// The phase now, and whether a byte of the request was handed to the kernel.
-    pub fn progress(&self) -> (Phase, bool) {
+    /// A connection stands, opened for this exchange.
+    pub fn opened(&self) {
+        let mut state = self.state();
+        state.opened = true;
+        state.phase = Phase::Sending;
+    }
+
+    /// The phase now, whether a byte of the request was handed to the kernel, and whether a
+    /// connection was opened.
+    pub fn progress(&self) -> (Phase, bool, bool) {
         let state = self.state();
-        (state.phase, state.sent)
+        (state.phase, state.sent, state.opened)
     }
 
     /// How long the next wait may last.

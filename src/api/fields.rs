@@ -1,0 +1,63 @@
+//! What the request documents have in common: known fields, each once, and fields of the same kind.
+
+use std::borrow::Cow;
+
+use serde::Serialize;
+use serde_json::value::RawValue;
+
+use crate::json::{self, Kind, Problems};
+
+/// The longest tag, in characters.
+const TAG: usize = 50;
+
+/// Reads the known fields of an object in the order of the document, without those that are null;
+/// what is not known or there twice becomes a problem.
+///
+/// # Errors
+/// If the text is not an object at all.
+pub fn read<'a>(
+    root: &str,
+    text: &'a str,
+    known: &[&'static str],
+    problems: &mut Problems,
+) -> Result<Vec<(&'static str, &'a RawValue)>, String> {
+    let json::Object(members) = json::object(root, text)?;
+    let mut fields: Vec<(&'static str, &'a RawValue)> = Vec::with_capacity(known.len());
+    for (key, value) in members {
+        let path = json::member(root, &key);
+        match known.iter().find(|field| **field == key) {
+            None => problems.add(path, json::unknown_key(&key, known)),
+            Some(field) if fields.iter().any(|(seen, _)| seen == field) => {
+                problems.add(path, ": is there twice");
+            }
+            Some(field) => fields.push((field, value)),
+        }
+    }
+    // Left out only now, so that a null is seen to be there twice too.
+    fields.retain(|(_, value)| Kind::of(value) != Kind::Null);
+    Ok(fields)
+}
+
+/// A tag: a string of at most 50 characters.
+///
+/// # Errors
+/// What to say behind its path.
+pub fn tag(value: &RawValue) -> Result<Cow<'_, str>, String> {
+    let tag = json::string(value)?;
+    match tag.chars().count() {
+        0..=TAG => Ok(tag),
+        count => Err(format!(": has {count} characters; at most {TAG} are allowed")),
+    }
+}
+
+/// The body to send, if there were no problems.
+///
+/// # Errors
+/// The problems in one message.
+pub fn finish(problems: Problems, body: &impl Serialize) -> Result<Option<String>, String> {
+    match problems.message() {
+        Some(message) => Err(message),
+        // Strings and lists of strings cannot fail to serialize.
+        None => Ok(Some(serde_json::to_string(body).unwrap_or_default())),
+    }
+}
