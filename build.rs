@@ -4,8 +4,18 @@ use std::env;
 use std::path::{Path, PathBuf};
 
 /// The sources of the header, in its order.
-const SOURCES: &[&str] =
-    &["status", "version", "handles", "client", "participants", "helpers", "text"];
+const SOURCES: &[&str] = &[
+    "status",
+    "version",
+    "handles",
+    "client",
+    "participants",
+    "sessions",
+    "call",
+    "log",
+    "helpers",
+    "text",
+];
 
 fn main() {
     let root = PathBuf::from(env::var_os("CARGO_MANIFEST_DIR").expect("cargo sets it"));

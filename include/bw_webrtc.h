@@ -83,6 +83,31 @@
 #define BW_VERSION_PATCH 0
 
 /**
+ * No lines.
+ */
+#define BW_LOG_OFF 0
+
+/**
+ * Calls that failed.
+ */
+#define BW_LOG_ERROR 1
+
+/**
+ * Also attempts that failed and are repeated.
+ */
+#define BW_LOG_WARN 2
+
+/**
+ * Also calls that succeeded.
+ */
+#define BW_LOG_INFO 3
+
+/**
+ * Also every attempt.
+ */
+#define BW_LOG_DEBUG 4
+
+/**
  * A client of the service: a checked handle, not an address. Made by `bw_client_new`.
  */
 typedef struct bw_client bw_client;
@@ -92,6 +117,12 @@ typedef struct bw_client bw_client;
  * later versions may add some.
  */
 typedef int32_t bw_status;
+
+/**
+ * Takes a line about what a client does: its level (BW_LOG_ERROR and so on), the text, which ends
+ * with the call, and the `user_data` of `bw_client_set_log`. No secret is ever in a line.
+ */
+typedef void (*bw_log_callback)(int32_t level, const char *line, void *user_data);
 
 /**
  * It worked.
@@ -312,6 +343,191 @@ bw_status bw_client_set_credentials(bw_client *client,
 bw_status bw_create_participant(bw_client *client, const char *request_json, char **out);
 
 /**
+ * Reads a participant (getParticipant).
+ *
+ * `*out` gets the Participant document, or the error document; the caller frees it with `bw_free`.
+ *
+ * Statuses: BW_OK, BW_E_INVALID_ARGUMENT, BW_E_INVALID_HANDLE, BW_E_CANCELLED and all from
+ * BW_E_RESOLVE to BW_E_HTTP_STATUS, among them BW_E_NOT_FOUND.
+ * Any thread. Blocks up to the deadline.
+ */
+bw_status bw_get_participant(bw_client *client, const char *participant_id, char **out);
+
+/**
+ * Removes a participant, out of its session too (deleteParticipant).
+ *
+ * `*out` gets `null`, or the error document; the caller frees it with `bw_free`. One whose media was
+ * lost is gone already: BW_E_NOT_FOUND.
+ *
+ * Statuses: BW_OK, BW_E_INVALID_ARGUMENT, BW_E_INVALID_HANDLE, BW_E_CANCELLED and all from
+ * BW_E_RESOLVE to BW_E_HTTP_STATUS, among them BW_E_NOT_FOUND.
+ * Any thread. Blocks up to the deadline.
+ */
+bw_status bw_delete_participant(bw_client *client,
+                                const char *participant_id,
+                                char **out);
+
+/**
+ * Creates a session (createSession).
+ *
+ * `request_json` is `{"tag": ".."}` (at most 50 characters), or NULL. `*out` gets the Session
+ * document, `{"id": .., "tag": ..}`, or the error document; the caller frees it with `bw_free`. The
+ * call is never repeated once it may have been done.
+ *
+ * Statuses: BW_OK, BW_E_INVALID_ARGUMENT, BW_E_INVALID_HANDLE, BW_E_CANCELLED and all from
+ * BW_E_RESOLVE to BW_E_HTTP_STATUS.
+ * Any thread. Blocks up to the deadline.
+ */
+bw_status bw_create_session(bw_client *client, const char *request_json, char **out);
+
+/**
+ * Reads a session (getSession).
+ *
+ * `*out` gets the Session document, or the error document; the caller frees it with `bw_free`.
+ *
+ * Statuses: BW_OK, BW_E_INVALID_ARGUMENT, BW_E_INVALID_HANDLE, BW_E_CANCELLED and all from
+ * BW_E_RESOLVE to BW_E_HTTP_STATUS, among them BW_E_NOT_FOUND.
+ * Any thread. Blocks up to the deadline.
+ */
+bw_status bw_get_session(bw_client *client, const char *session_id, char **out);
+
+/**
+ * Removes a session; its participants stay (deleteSession).
+ *
+ * `*out` gets `null`, or the error document; the caller frees it with `bw_free`.
+ *
+ * Statuses: BW_OK, BW_E_INVALID_ARGUMENT, BW_E_INVALID_HANDLE, BW_E_CANCELLED and all from
+ * BW_E_RESOLVE to BW_E_HTTP_STATUS, among them BW_E_NOT_FOUND.
+ * Any thread. Blocks up to the deadline.
+ */
+bw_status bw_delete_session(bw_client *client, const char *session_id, char **out);
+
+/**
+ * Lists the participants in a session (listSessionParticipants).
+ *
+ * `*out` gets an array of Participant documents, `[]` if there are none, or the error document; the
+ * caller frees it with `bw_free`.
+ *
+ * Statuses: BW_OK, BW_E_INVALID_ARGUMENT, BW_E_INVALID_HANDLE, BW_E_CANCELLED and all from
+ * BW_E_RESOLVE to BW_E_HTTP_STATUS, among them BW_E_NOT_FOUND.
+ * Any thread. Blocks up to the deadline.
+ */
+bw_status bw_list_session_participants(bw_client *client, const char *session_id, char **out);
+
+/**
+ * Puts a participant into a session (addParticipantToSession).
+ *
+ * `subscriptions_json` says whom it hears: `{"sessionId": ".."}` everyone in the session, also who
+ * comes later; `{"participants": [{"participantId": "..", "streamAliases": [".."]}]}` those; NULL,
+ * `null` or `{}` nobody. `*out` gets `null`, or the error document; the caller frees it with
+ * `bw_free`.
+ *
+ * Statuses: BW_OK, BW_E_INVALID_ARGUMENT, BW_E_INVALID_HANDLE, BW_E_CANCELLED and all from
+ * BW_E_RESOLVE to BW_E_HTTP_STATUS, among them BW_E_NOT_FOUND, BW_E_CONFLICT (it is in a session, or the session is full).
+ * Any thread. Blocks up to the deadline.
+ */
+bw_status bw_add_participant_to_session(bw_client *client,
+                                        const char *session_id,
+                                        const char *participant_id,
+                                        const char *subscriptions_json,
+                                        char **out);
+
+/**
+ * Takes a participant out of a session (removeParticipantFromSession).
+ *
+ * `*out` gets `null`, or the error document; the caller frees it with `bw_free`.
+ *
+ * Statuses: BW_OK, BW_E_INVALID_ARGUMENT, BW_E_INVALID_HANDLE, BW_E_CANCELLED and all from
+ * BW_E_RESOLVE to BW_E_HTTP_STATUS, among them BW_E_NOT_FOUND.
+ * Any thread. Blocks up to the deadline.
+ */
+bw_status bw_remove_participant_from_session(bw_client *client,
+                                             const char *session_id,
+                                             const char *participant_id,
+                                             char **out);
+
+/**
+ * Reads whom a participant hears (getParticipantSubscriptions).
+ *
+ * `*out` gets the Subscriptions document, `{}` if it hears nobody, or the error document; the caller
+ * frees it with `bw_free`.
+ *
+ * Statuses: BW_OK, BW_E_INVALID_ARGUMENT, BW_E_INVALID_HANDLE, BW_E_CANCELLED and all from
+ * BW_E_RESOLVE to BW_E_HTTP_STATUS, among them BW_E_NOT_FOUND.
+ * Any thread. Blocks up to the deadline.
+ */
+bw_status bw_get_participant_subscriptions(bw_client *client,
+                                           const char *session_id,
+                                           const char *participant_id,
+                                           char **out);
+
+/**
+ * Changes whom a participant hears (updateParticipantSubscriptions).
+ *
+ * `subscriptions_json` takes the place of what was ordered before; see
+ * `bw_add_participant_to_session`. `*out` gets `null`, or the error document; the caller frees it
+ * with `bw_free`.
+ *
+ * Statuses: BW_OK, BW_E_INVALID_ARGUMENT, BW_E_INVALID_HANDLE, BW_E_CANCELLED and all from
+ * BW_E_RESOLVE to BW_E_HTTP_STATUS, among them BW_E_NOT_FOUND.
+ * Any thread. Blocks up to the deadline.
+ */
+bw_status bw_update_participant_subscriptions(bw_client *client,
+                                              const char *session_id,
+                                              const char *participant_id,
+                                              const char *subscriptions_json,
+                                              char **out);
+
+/**
+ * Carries out any operation, the whole call being one document.
+ *
+ * `call_json` is `{"operation": "addParticipantToSession", "sessionId": "..", "participantId": "..",
+ * "body": {..}, "timeoutMs": 500}`: the operation by its name at the service, the ids and the body
+ * that it takes, and, if wished, a time-out for this call alone.
+ *
+ * `*out` gets what the operation's own function gives; the caller frees it with `bw_free`. It must
+ * not be NULL if the operation is createParticipant. Statuses: those of the operation's function.
+ * Any thread. Blocks up to the deadline.
+ */
+bw_status bw_call(bw_client *client,
+                  const char *call_json,
+                  char **out);
+
+/**
+ * Sends lines about what a client does to a callback; off at first.
+ *
+ * `level` is how much is wanted: BW_LOG_OFF (then `callback` is not looked at), BW_LOG_ERROR,
+ * BW_LOG_WARN, BW_LOG_INFO or BW_LOG_DEBUG. `callback` is called on whatever thread does the work,
+ * on several at once, with `user_data`; it must not throw, not call into this library, and not take
+ * long. When a later `bw_client_set_log` has returned, no call of the old callback is running or
+ * will come: turn the log off before `user_data` goes, also before `bw_client_free`. `error` may be
+ * NULL; `*error` gets NULL, or the error document, which the caller frees with `bw_free`.
+ *
+ * Statuses: BW_OK, BW_E_INVALID_ARGUMENT, BW_E_INVALID_HANDLE.
+ * Any thread, but not inside a callback. Waits for callbacks that are running.
+ */
+bw_status bw_client_set_log(bw_client *client,
+                            int32_t level,
+                            bw_log_callback callback,
+                            void *user_data,
+                            char **error);
+
+/**
+ * Tells what a client has done so far.
+ *
+ * `*out` gets `{"calls", "attempts", "retries", "inFlight", "statuses": {"BW_OK": 5, ..},
+ * "connectionsOpened", "connectionsReused", "operations": {"createParticipant": {"calls", "attempts",
+ * "retries", "inFlight", "statuses", "times": [{"belowUs": 2048, "count": 5}, ..]}, ..}}`: counts
+ * since the client was made, times of whole calls in powers of two of microseconds; or the error
+ * document. The caller frees it with `bw_free`. New keys may come.
+ *
+ * Statuses: BW_OK, BW_E_INVALID_HANDLE.
+ * Any thread. Does not block.
+ */
+bw_status bw_client_stats(bw_client *client,
+                          char **out);
+
+/**
  * Reads one value out of a JSON document, for programs without a JSON library.
  *
  * `pointer` is a JSON pointer (RFC 6901): "/participant/id", "/sessions/0"; "" is the whole
@@ -325,6 +541,47 @@ bw_status bw_create_participant(bw_client *client, const char *request_json, cha
  * Any thread. Does not block.
  */
 bw_status bw_json_get(const char *json, const char *pointer, char **text);
+
+/**
+ * Makes the BXML that moves a phone call into a session, for the answer to a voice webhook.
+ *
+ * `token` is the participant's. `call_id` is the phone call's ("c-93d6f3c0-be584596-..") or NULL.
+ * `sip_uri` is where to transfer to, or NULL for the service's bridge. All is checked and escaped.
+ *
+ * `*out` gets `{"bxml": "..", "uuiLength": 81, "warnings": [".."]}` (a warning where the uui is
+ * longer than its documented 256 characters), or the error document; the caller frees it with
+ * `bw_free`.
+ *
+ * Statuses: BW_OK, BW_E_INVALID_ARGUMENT.
+ * Any thread. Does not block.
+ */
+bw_status bw_transfer_bxml(const char *token, const char *call_id, const char *sip_uri, char **out);
+
+/**
+ * Checks a webhook that the service posted to a callbackUrl.
+ *
+ * `body` is the request's body. `*out` gets the event, `{"event": "onConnect", "timestamp":
+ * 1605739845431, "participantId": "..", "deviceId": "..", "tag": ".."}`, its time a number of
+ * milliseconds since 1970 and unknown fields as they were, or the error document; the caller frees
+ * it with `bw_free`. `event` is "onConnect", "onLeave" or "onDisconnect".
+ *
+ * Statuses: BW_OK, BW_E_INVALID_ARGUMENT (the message names every field that is wrong).
+ * Any thread. Does not block.
+ */
+bw_status bw_parse_event(const char *body, char **out);
+
+/**
+ * Tells what a participant's token says of itself. It is not verified: only the service can.
+ *
+ * `*out` gets `{"accountId": "..", "participantId": "..", "version": "V3", "expiresAt": 1795510659,
+ * "expiresInMs": 32400000, "claims": {..}, "verified": false}` (`expiresAt` in seconds since 1970;
+ * what the token does not say is null), or the error document, which quotes nothing of the token;
+ * the caller frees it with `bw_free`.
+ *
+ * Statuses: BW_OK, BW_E_INVALID_ARGUMENT.
+ * Any thread. Does not block.
+ */
+bw_status bw_token_claims(const char *token, char **out);
 
 /**
  * Frees a text that a function of this library gave out.

@@ -125,11 +125,16 @@ impl Client {
         self.carry_out(operation, ids, root, request, None).map_err(|e| e.of(operation.name))
     }
 
-    /// Carries out a call that is a document: `{"operation": .., "sessionId": .., ..}`.
+    /// Carries out a call that is a document: `{"operation": .., "sessionId": .., ..}`, if `admit`
+    /// has nothing against the operation.
     ///
     /// # Errors
-    /// As for [`Client::create_participant`].
-    pub fn call_document(&self, document: &str) -> Result<String, Error> {
+    /// As for [`Client::create_participant`], and `admit`'s.
+    pub fn call_document(
+        &self,
+        document: &str,
+        admit: impl FnOnce(&Operation) -> Result<(), Error>,
+    ) -> Result<String, Error> {
         check_size("call", document)?;
         let call = api::read_call(document).map_err(|(message, operation)| {
             let error = Error::invalid(message);
@@ -140,7 +145,10 @@ impl Client {
         })?;
         let ids =
             Ids { session: call.session.as_deref(), participant: call.participant.as_deref() };
-        self.carry_out(call.operation, &ids, "call.body", call.body, call.timeout)
+        admit(call.operation)
+            .and_then(|()| {
+                self.carry_out(call.operation, &ids, "call.body", call.body, call.timeout)
+            })
             .map_err(|e| e.of(call.operation.name))
     }
 

@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::status::{BW_OK, bw_status};
 use super::text;
+use crate::api::{Operation, Shape};
 use crate::error::{Error, Status};
 
 /// Where a function writes its document; NULL where it may be.
@@ -24,13 +25,13 @@ impl Out {
         Out(place)
     }
 
-    /// Fails if there is no place, for a document that comes only once.
+    /// Fails if there is no place for what the operation gives only once.
     ///
     /// # Errors
     /// `InvalidArgument`.
-    pub fn must_be_there(self, why: &str) -> Result<(), Error> {
-        if self.0.is_null() {
-            return Err(Error::invalid(format!("out: is NULL; {why}")));
+    pub fn check(self, operation: &Operation) -> Result<(), Error> {
+        if self.0.is_null() && operation.answer == Shape::ParticipantAndToken {
+            return Err(Error::invalid("out: is NULL; the participant's token comes only once"));
         }
         Ok(())
     }

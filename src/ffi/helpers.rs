@@ -5,7 +5,7 @@ use std::ffi::c_char;
 use super::boundary::{Out, document};
 use super::status::bw_status;
 use super::text;
-use crate::interop::json_get;
+use crate::interop::{json_get, parse_event, token_claims, transfer_bxml};
 
 /// Reads one value out of a JSON document, for programs without a JSON library.
 ///
@@ -35,5 +35,85 @@ pub unsafe extern "C" fn bw_json_get(
         // SAFETY: promised by the caller.
         let pointer = unsafe { text::required("pointer", pointer) }?;
         json_get(json, pointer)
+    })
+}
+
+/// Makes the BXML that moves a phone call into a session, for the answer to a voice webhook.
+///
+/// `token` is the participant's. `call_id` is the phone call's ("c-93d6f3c0-be584596-..") or NULL.
+/// `sip_uri` is where to transfer to, or NULL for the service's bridge. All is checked and escaped.
+///
+/// `*out` gets `{"bxml": "..", "uuiLength": 81, "warnings": [".."]}` (a warning where the uui is
+/// longer than its documented 256 characters), or the error document; the caller frees it with
+/// `bw_free`.
+///
+/// Statuses: BW_OK, BW_E_INVALID_ARGUMENT.
+/// Any thread. Does not block.
+///
+/// # Safety
+/// `token`, `call_id` and `sip_uri` are NULL or NUL-terminated strings; `out` is NULL or writable.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn bw_transfer_bxml(
+    token: *const c_char,
+    call_id: *const c_char,
+    sip_uri: *const c_char,
+    out: *mut *mut c_char,
+) -> bw_status {
+    // SAFETY: promised by the caller.
+    let out = unsafe { Out::new(out) };
+    document(out, || {
+        // SAFETY: promised by the caller.
+        let token = unsafe { text::required("token", token) }?;
+        // SAFETY: promised by the caller.
+        let call_id = unsafe { text::optional("call_id", call_id) }?;
+        // SAFETY: promised by the caller.
+        let sip_uri = unsafe { text::optional("sip_uri", sip_uri) }?;
+        transfer_bxml(token, call_id, sip_uri)
+    })
+}
+
+/// Checks a webhook that the service posted to a callbackUrl.
+///
+/// `body` is the request's body. `*out` gets the event, `{"event": "onConnect", "timestamp":
+/// 1605739845431, "participantId": "..", "deviceId": "..", "tag": ".."}`, its time a number of
+/// milliseconds since 1970 and unknown fields as they were, or the error document; the caller frees
+/// it with `bw_free`. `event` is "onConnect", "onLeave" or "onDisconnect".
+///
+/// Statuses: BW_OK, BW_E_INVALID_ARGUMENT (the message names every field that is wrong).
+/// Any thread. Does not block.
+///
+/// # Safety
+/// `body` is NULL or a NUL-terminated string; `out` is NULL or writable.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn bw_parse_event(body: *const c_char, out: *mut *mut c_char) -> bw_status {
+    // SAFETY: promised by the caller.
+    let out = unsafe { Out::new(out) };
+    document(out, || {
+        // SAFETY: promised by the caller.
+        let body = unsafe { text::required("body", body) }?;
+        parse_event(body)
+    })
+}
+
+/// Tells what a participant's token says of itself. It is not verified: only the service can.
+///
+/// `*out` gets `{"accountId": "..", "participantId": "..", "version": "V3", "expiresAt": 1795510659,
+/// "expiresInMs": 32400000, "claims": {..}, "verified": false}` (`expiresAt` in seconds since 1970;
+/// what the token does not say is null), or the error document, which quotes nothing of the token;
+/// the caller frees it with `bw_free`.
+///
+/// Statuses: BW_OK, BW_E_INVALID_ARGUMENT.
+/// Any thread. Does not block.
+///
+/// # Safety
+/// `token` is NULL or a NUL-terminated string; `out` is NULL or writable.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn bw_token_claims(token: *const c_char, out: *mut *mut c_char) -> bw_status {
+    // SAFETY: promised by the caller.
+    let out = unsafe { Out::new(out) };
+    document(out, || {
+        // SAFETY: promised by the caller.
+        let token = unsafe { text::required("token", token) }?;
+        token_claims(token)
     })
 }

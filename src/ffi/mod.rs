@@ -8,19 +8,25 @@
 #![allow(non_camel_case_types)]
 
 mod boundary;
+mod call;
 mod client;
 mod handles;
 mod helpers;
+mod log;
 mod participants;
+mod sessions;
 mod slots;
 mod status;
 mod text;
 mod version;
 
+pub use call::bw_call;
 pub use client::{bw_client_free, bw_client_new, bw_client_set_credentials};
 pub use handles::bw_client;
-pub use helpers::bw_json_get;
-pub use participants::bw_create_participant;
+pub use helpers::{bw_json_get, bw_parse_event, bw_token_claims, bw_transfer_bxml};
+pub use log::*;
+pub use participants::*;
+pub use sessions::*;
 pub use status::*;
 pub use text::bw_free;
 pub use version::{BW_VERSION_MAJOR, BW_VERSION_MINOR, BW_VERSION_PATCH};

@@ -1,5 +1,11 @@
 //! Pure helpers for hosts: no client, no network, nothing kept.
 
+mod bxml;
+mod event;
 mod json_pointer;
+mod token_claims;
 
+pub use bxml::transfer_bxml;
+pub use event::parse_event;
 pub use json_pointer::json_get;
+pub use token_claims::token_claims;

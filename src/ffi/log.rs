@@ -1,0 +1,140 @@
+//! Watching a client: its counters, and lines about what it does.
+
+use std::cell::Cell;
+use std::ffi::{CString, c_char, c_void};
+
+use super::boundary::{Out, document, plain};
+use super::handles::{self, bw_client};
+use super::status::bw_status;
+use crate::client::{Level, Sink};
+use crate::error::Error;
+
+/// No lines.
+pub const BW_LOG_OFF: i32 = 0;
+/// Calls that failed.
+pub const BW_LOG_ERROR: i32 = 1;
+/// Also attempts that failed and are repeated.
+pub const BW_LOG_WARN: i32 = 2;
+/// Also calls that succeeded.
+pub const BW_LOG_INFO: i32 = 3;
+/// Also every attempt.
+pub const BW_LOG_DEBUG: i32 = 4;
+
+/// Takes a line about what a client does: its level (BW_LOG_ERROR and so on), the text, which ends
+/// with the call, and the `user_data` of `bw_client_set_log`. No secret is ever in a line.
+pub type bw_log_callback =
+    Option<unsafe extern "C" fn(level: i32, line: *const c_char, user_data: *mut c_void)>;
+
+thread_local! {
+    /// Whether this thread is inside a callback.
+    static CALLING: Cell<bool> = const { Cell::new(false) };
+}
+
+/// What the host gave, to be handed back to it from any thread.
+struct Host {
+    callback: unsafe extern "C" fn(i32, *const c_char, *mut c_void),
+    user_data: *mut c_void,
+}
+
+// SAFETY: the contract of bw_client_set_log says that the callback is called on any thread, several
+// at once, with this pointer, which is only handed on.
+unsafe impl Send for Host {}
+// SAFETY: as above.
+unsafe impl Sync for Host {}
+
+impl Host {
+    fn write(&self, level: Level, line: &str) {
+        // Lines are made of names, numbers and messages, of which none holds a NUL.
+        let Ok(line) = CString::new(line) else { return };
+        let before = CALLING.replace(true);
+        // SAFETY: the host promised that the callback may be called so until a later set returns.
+        unsafe { (self.callback)(level as i32, line.as_ptr(), self.user_data) };
+        CALLING.set(before);
+    }
+}
+
+/// Sends lines about what a client does to a callback; off at first.
+///
+/// `level` is how much is wanted: BW_LOG_OFF (then `callback` is not looked at), BW_LOG_ERROR,
+/// BW_LOG_WARN, BW_LOG_INFO or BW_LOG_DEBUG. `callback` is called on whatever thread does the work,
+/// on several at once, with `user_data`; it must not throw, not call into this library, and not take
+/// long. When a later `bw_client_set_log` has returned, no call of the old callback is running or
+/// will come: turn the log off before `user_data` goes, also before `bw_client_free`. `error` may be
+/// NULL; `*error` gets NULL, or the error document, which the caller frees with `bw_free`.
+///
+/// Statuses: BW_OK, BW_E_INVALID_ARGUMENT, BW_E_INVALID_HANDLE.
+/// Any thread, but not inside a callback. Waits for callbacks that are running.
+///
+/// # Safety
+/// `callback` may be called as said above, with `user_data`; `error` is NULL or writable.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn bw_client_set_log(
+    client: *mut bw_client,
+    level: i32,
+    callback: bw_log_callback,
+    user_data: *mut c_void,
+    error: *mut *mut c_char,
+) -> bw_status {
+    // SAFETY: promised by the caller.
+    let error = unsafe { Out::new(error) };
+    plain(error, || {
+        if CALLING.get() {
+            return Err(Error::invalid("bw_client_set_log: must not be called inside a callback"));
+        }
+        let client = handles::client(client)?;
+        if level == BW_LOG_OFF {
+            client.set_log(None);
+            return Ok(());
+        }
+        let level = Level::from_code(level).ok_or_else(|| {
+            Error::invalid(format!("level: {level} is not one of BW_LOG_OFF to BW_LOG_DEBUG"))
+        })?;
+        let callback = callback
+            .ok_or_else(|| Error::invalid("callback: is NULL; pass BW_LOG_OFF to turn it off"))?;
+        let host = Host { callback, user_data };
+        let sink: Sink = Box::new(move |level, line| host.write(level, line));
+        client.set_log(Some((level, sink)));
+        Ok(())
+    })
+}
+
+/// Tells what a client has done so far.
+///
+/// `*out` gets `{"calls", "attempts", "retries", "inFlight", "statuses": {"BW_OK": 5, ..},
+/// "connectionsOpened", "connectionsReused", "operations": {"createParticipant": {"calls", "attempts",
+/// "retries", "inFlight", "statuses", "times": [{"belowUs": 2048, "count": 5}, ..]}, ..}}`: counts
+/// since the client was made, times of whole calls in powers of two of microseconds; or the error
+/// document. The caller frees it with `bw_free`. New keys may come.
+///
+/// Statuses: BW_OK, BW_E_INVALID_HANDLE.
+/// Any thread. Does not block.
+///
+/// # Safety
+/// `out` is NULL or writable.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn bw_client_stats(
+    client: *mut bw_client,
+    out: *mut *mut c_char,
+) -> bw_status {
+    // SAFETY: promised by the caller.
+    let out = unsafe { Out::new(out) };
+    document(out, || Ok(handles::client(client)?.stats()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_constants_are_the_levels() {
+        for (code, level) in [
+            (BW_LOG_ERROR, Level::Error),
+            (BW_LOG_WARN, Level::Warn),
+            (BW_LOG_INFO, Level::Info),
+            (BW_LOG_DEBUG, Level::Debug),
+        ] {
+            assert_eq!(Level::from_code(code), Some(level));
+        }
+        assert_eq!(Level::from_code(BW_LOG_OFF), None);
+    }
+}

@@ -1,0 +1,199 @@
+//! Moving a phone call into a session: the BXML that transfers it to the WebRTC bridge.
+
+use serde::Serialize;
+
+use crate::error::Error;
+use crate::json::quote;
+
+/// Where calls are transferred to unless the host says otherwise.
+const BRIDGE: &str = "sip:sipx.webrtc.bandwidth.com:5060";
+/// The documented limit of `uui`, in characters.
+const UUI_LIMIT: usize = 256;
+/// The longest of each text, in bytes.
+const LONGEST: usize = 16 * 1024;
+/// The lengths of a call id's parts behind `c-`.
+const CALL_ID: [usize; 6] = [8, 8, 4, 4, 4, 12];
+
+/// Makes `{"bxml": .., "uuiLength": .., "warnings": [..]}`, with all that XML needs escaped.
+///
+/// # Errors
+/// `InvalidArgument`, naming what cannot stand in the document.
+pub fn transfer_bxml(
+    token: &str,
+    call_id: Option<&str>,
+    sip_uri: Option<&str>,
+) -> Result<String, Error> {
+    #[derive(Serialize)]
+    #[serde(rename_all = "camelCase")]
+    struct Transfer {
+        bxml: String,
+        uui_length: usize,
+        warnings: Vec<String>,
+    }
+    check_token(token)?;
+    let mut uui = String::with_capacity(token.len() + 80);
+    if let Some(id) = call_id {
+        uui.push_str(&call_part(id)?);
+        uui.push_str(";encoding=base64,");
+    }
+    uui.push_str(token);
+    uui.push_str(";encoding=jwt");
+    let uri = sip_uri.unwrap_or(BRIDGE);
+    check_uri(uri)?;
+    let uui_length = uui.chars().count();
+    let mut warnings = Vec::new();
+    if uui_length > UUI_LIMIT {
+        warnings.push(format!(
+            "uui has {uui_length} characters; its documented limit is {UUI_LIMIT}, which the \
+             service does not seem to enforce for its own tokens"
+        ));
+    }
+    let bxml = format!(
+        "<?xml version=\"1.0\" encoding=\"UTF-8\"?><Response><Transfer><SipUri uui=\"{}\">{}\
+         </SipUri></Transfer></Response>",
+        escape(&uui),
+        escape(uri)
+    );
+    // A string, a number and strings cannot fail to serialize.
+    Ok(serde_json::to_string(&Transfer { bxml, uui_length, warnings }).unwrap_or_default())
+}
+
+// No message quotes the token: it is a secret.
+fn check_token(token: &str) -> Result<(), Error> {
+    let bad = |c: char| c.is_control() || c.is_whitespace() || matches!(c, ';' | ',');
+    if token.is_empty() {
+        return Err(Error::invalid("token: is empty"));
+    }
+    if token.len() > LONGEST {
+        return Err(Error::invalid(format!("token: is longer than {LONGEST} bytes")));
+    }
+    if token.contains(bad) || token.contains(is_no_xml) {
+        return Err(Error::invalid(
+            "token: must not contain semicolons, commas, spaces or control characters",
+        ));
+    }
+    Ok(())
+}
+
+/// The call id without its first part and its dashes.
+fn call_part(id: &str) -> Result<String, Error> {
+    let parts: Vec<&str> = id.split('-').collect();
+    let is_hex = |part: &&str| part.bytes().all(|b| b.is_ascii_hexdigit());
+    let lengths = parts.iter().skip(1).map(|part| part.len());
+    if parts[0] != "c" || !lengths.eq(CALL_ID) || !parts[1..].iter().all(is_hex) {
+        return Err(Error::invalid(format!(
+            "call_id: {} is not a call id, such as c-93d6f3c0-be584596-0b74-4fa2-8015-d8ede84bd1a4",
+            quote(id)
+        )));
+    }
+    Ok(parts[1..].concat())
+}
+
+fn check_uri(uri: &str) -> Result<(), Error> {
+    let lower = uri.get(..5.min(uri.len())).unwrap_or("").to_ascii_lowercase();
+    let rest = ["sip:", "sips:"].iter().find(|s| lower.starts_with(**s)).map(|s| &uri[s.len()..]);
+    let bad = |c: char| c.is_control() || c.is_whitespace() || is_no_xml(c);
+    match rest {
+        _ if uri.len() > LONGEST => {
+            Err(Error::invalid(format!("sip_uri: is longer than {LONGEST} bytes")))
+        }
+        _ if uri.contains(bad) => {
+            Err(Error::invalid("sip_uri: must not contain spaces or control characters"))
+        }
+        Some(rest) if !rest.is_empty() => Ok(()),
+        _ => Err(Error::invalid(format!(
+            "sip_uri: {} is not a SIP URI; it must begin with sip: or sips: and name a host",
+            quote(uri)
+        ))),
+    }
+}
+
+/// Characters that no XML 1.0 document may hold, escaped or not.
+fn is_no_xml(c: char) -> bool {
+    matches!(c, '\u{fffe}' | '\u{ffff}')
+}
+
+fn escape(text: &str) -> String {
+    let mut escaped = String::with_capacity(text.len() + 16);
+    for c in text.chars() {
+        match c {
+            '&' => escaped.push_str("&amp;"),
+            '<' => escaped.push_str("&lt;"),
+            '>' => escaped.push_str("&gt;"),
+            '"' => escaped.push_str("&quot;"),
+            '\'' => escaped.push_str("&apos;"),
+            other => escaped.push(other),
+        }
+    }
+    escaped
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::Value;
+
+    const CALL: &str = "c-93d6f3c0-be584596-0b74-4fa2-8015-d8ede84bd1a4";
+
+    fn transfer(token: &str, call: Option<&str>, uri: Option<&str>) -> Value {
+        serde_json::from_str(&transfer_bxml(token, call, uri).unwrap()).unwrap()
+    }
+
+    #[test]
+    fn known_inputs_give_the_documented_documents() {
+        let made = transfer("abc.def.ghi", Some(CALL), None);
+        assert_eq!(
+            made["bxml"],
+            "<?xml version=\"1.0\" encoding=\"UTF-8\"?><Response><Transfer><SipUri \
+             uui=\"93d6f3c0be5845960b744fa28015d8ede84bd1a4;encoding=base64,abc.def.ghi;encoding=jwt\">\
+             sip:sipx.webrtc.bandwidth.com:5060</SipUri></Transfer></Response>"
+        );
+        assert_eq!(made["uuiLength"], 81);
+        assert_eq!(made["warnings"], serde_json::json!([]));
+        let made = transfer("t<&>\"'", None, Some("sip:host;transport=tls?a=1&b=2"));
+        assert_eq!(
+            made["bxml"],
+            "<?xml version=\"1.0\" encoding=\"UTF-8\"?><Response><Transfer><SipUri \
+             uui=\"t&lt;&amp;&gt;&quot;&apos;;encoding=jwt\">sip:host;transport=tls?a=1&amp;b=2\
+             </SipUri></Transfer></Response>"
+        );
+    }
+
+    #[test]
+    fn a_long_uui_is_warned_of_but_made() {
+        let fits = transfer(&"x".repeat(256 - ";encoding=jwt".len()), None, None);
+        assert_eq!(
+            (&fits["uuiLength"], fits["warnings"].as_array().unwrap().len()),
+            (&256.into(), 0)
+        );
+        let long = transfer(&"x".repeat(257 - ";encoding=jwt".len()), None, None);
+        assert!(long["warnings"][0].as_str().unwrap().contains("257 characters"));
+    }
+
+    #[test]
+    fn what_cannot_stand_there_is_refused() {
+        for (token, call, uri, part) in [
+            ("", None, None, "token: is empty"),
+            ("a;b", None, None, "token: must not contain semicolons"),
+            ("a,b", None, None, "token: must not contain semicolons"),
+            ("a\u{1}", None, None, "token: must not contain"),
+            ("a\u{ffff}", None, None, "token: must not contain"),
+            ("t", Some(""), None, "call_id: \"\" is not a call id"),
+            ("t", Some("93d6f3c0"), None, "is not a call id"),
+            ("t", Some("c-93d6f3c0-be584596-0b74-4fa2-8015-d8ede84bd1a"), None, "is not a call id"),
+            (
+                "t",
+                Some("c-93d6f3c0-be584596-0b74-4fa2-8015-d8ede84bd1ag"),
+                None,
+                "is not a call id",
+            ),
+            ("t", None, Some("http://x"), "sip_uri: \"http://x\" is not a SIP URI"),
+            ("t", None, Some("sip:"), "is not a SIP URI"),
+            ("t", None, Some("sip:a b"), "must not contain spaces"),
+        ] {
+            let error = transfer_bxml(token, call, uri).unwrap_err();
+            assert!(error.message.contains(part), "{part}\nis not in\n{}", error.message);
+        }
+        assert!(!transfer_bxml("se;cret", None, None).unwrap_err().message.contains("cret"));
+    }
+}

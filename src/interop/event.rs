@@ -1,0 +1,119 @@
+//! Webhooks: what the service posts to a callbackUrl, checked.
+
+use serde_json::value::RawValue;
+
+use crate::error::Error;
+use crate::json::{self, Kind, Object, Problems, quote};
+
+const EVENTS: &[&str] = &["onConnect", "onLeave", "onDisconnect"];
+/// The largest body, in bytes.
+const LONGEST: usize = 64 * 1024;
+
+/// Checks a webhook's body and gives it back, with `timestamp` as a number of milliseconds and
+/// fields that are not known left as they are.
+///
+/// # Errors
+/// `InvalidArgument`, naming every problem.
+pub fn parse_event(body: &str) -> Result<String, Error> {
+    if body.len() > LONGEST {
+        return Err(Error::invalid(format!("event: has more than {LONGEST} bytes")));
+    }
+    let Object(members) = json::object("event", body).map_err(Error::invalid)?;
+    let mut problems = Problems::default();
+    for name in ["event", "timestamp", "participantId"] {
+        if !members.iter().any(|(key, value)| key == name && Kind::of(value) != Kind::Null) {
+            problems.add(format_args!("event.{name}"), ": is missing");
+        }
+    }
+    let mut event = String::with_capacity(body.len());
+    for (at, (key, value)) in members.iter().enumerate() {
+        let path = format_args!("event.{key}");
+        if members[..at].iter().any(|(seen, _)| seen == key) {
+            problems.add(json::member("event", key), ": is there twice");
+            continue;
+        }
+        let mut text = value.get().to_owned();
+        let checked = match &**key {
+            _ if Kind::of(value) == Kind::Null => Ok(()),
+            "event" => json::string(value).and_then(|name| {
+                let known = EVENTS.contains(&&*name);
+                let not = || format!(": {} is not one of {}", quote(&name), EVENTS.join(", "));
+                if known { Ok(()) } else { Err(not()) }
+            }),
+            "timestamp" => milliseconds(value).map(|millis| text = millis.to_string()),
+            "participantId" => json::string(value)
+                .and_then(|id| if id.is_empty() { Err(": is empty".to_owned()) } else { Ok(()) }),
+            "deviceId" | "tag" => json::string(value).map(drop),
+            _ => Ok(()),
+        };
+        if let Err(what) = checked {
+            problems.add(path, what);
+        }
+        event.push(if at == 0 { '{' } else { ',' });
+        // A string cannot fail to serialize.
+        event.push_str(&serde_json::to_string(key).unwrap_or_default());
+        event.push(':');
+        event.push_str(&text);
+    }
+    event.push('}');
+    problems.message().map_or(Ok(event), |message| Err(Error::invalid(message)))
+}
+
+/// A number of milliseconds, which the service's own example gives as a string.
+fn milliseconds(value: &RawValue) -> Result<u64, String> {
+    let digits = match Kind::of(value) {
+        Kind::String => json::string(value)?.into_owned(),
+        Kind::Number => value.get().to_owned(),
+        other => return Err(format!(": must be a number, not {}", other.article())),
+    };
+    let is_plain = !digits.is_empty() && digits.bytes().all(|b| b.is_ascii_digit());
+    // Up to what every reader of JSON takes for a whole number.
+    digits
+        .parse()
+        .ok()
+        .filter(|millis| is_plain && *millis < 1 << 53)
+        .ok_or_else(|| format!(": {} is not a whole number of milliseconds", quote(&digits)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn events_are_given_back_with_a_number_for_the_time() {
+        for (body, event) in [
+            (
+                r#"{"event": "onConnect", "timestamp": "1605739845431", "participantId": "p",
+                    "deviceId": "d", "tag": null, "new": [1, {}]}"#,
+                r#"{"event":"onConnect","timestamp":1605739845431,"participantId":"p","deviceId":"d","tag":null,"new":[1, {}]}"#,
+            ),
+            (
+                r#"{"participantId":"p","timestamp":5,"event":"onDisconnect"}"#,
+                r#"{"participantId":"p","timestamp":5,"event":"onDisconnect"}"#,
+            ),
+        ] {
+            assert_eq!(parse_event(body).unwrap(), event);
+        }
+    }
+
+    #[test]
+    fn every_problem_is_named() {
+        for (body, part) in [
+            ("", "event: is empty"),
+            ("[]", "event: must be a JSON object"),
+            ("{}", "event.event: is missing; event.timestamp: is missing; event.participantId"),
+            (r#"{"event":"onJoin"}"#, "event.event: \"onJoin\" is not one of onConnect, onLeave"),
+            (r#"{"event":1}"#, "event.event: must be a string, not a number"),
+            (r#"{"timestamp":"soon"}"#, "event.timestamp: \"soon\" is not a whole number"),
+            (r#"{"timestamp":-1}"#, "is not a whole number"),
+            (r#"{"timestamp":1.5}"#, "is not a whole number"),
+            (r#"{"timestamp":"99999999999999999999"}"#, "is not a whole number"),
+            (r#"{"participantId":""}"#, "event.participantId: is empty"),
+            (r#"{"tag":{}}"#, "event.tag: must be a string, not an object"),
+            (r#"{"event":"onLeave","event":"onLeave"}"#, "event.event: is there twice"),
+        ] {
+            let message = parse_event(body).unwrap_err().message;
+            assert!(message.contains(part), "{part}\nis not in\n{message}");
+        }
+    }
+}
