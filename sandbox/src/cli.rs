@@ -10,7 +10,7 @@ use clap::Parser;
 /// The first line on standard output is the base URL to use. SIGTERM and SIGINT stop it. Requests
 /// are logged to standard error. Nothing is kept on disk but the file of --ca-out.
 #[derive(Parser)]
-#[command(name = "bw-sandbox", version, after_help = CONTROL)]
+#[command(name = "bw-sandbox", version, args_override_self = true, after_help = CONTROL)]
 pub struct Arguments {
     /// Address and port to listen on; port 0 takes a free one
     #[arg(long, default_value = "127.0.0.1:0")]

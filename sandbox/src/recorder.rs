@@ -14,13 +14,16 @@ const KEPT: usize = 10_000;
 /// One request.
 #[derive(Clone, Serialize)]
 pub struct Seen {
+    /// Which request it is, for `answered`.
+    #[serde(skip)]
+    pub id: u64,
     /// The operation, where the route is one.
     pub operation: Option<&'static str>,
     /// The method.
     pub method: String,
     /// Path and query.
     pub path: String,
-    /// The status answered; none if the connection was closed instead.
+    /// The status answered; none if it is not answered yet or the connection was closed instead.
     pub status: Option<u16>,
     /// The number of the connection.
     pub connection: u64,
@@ -37,23 +40,37 @@ pub struct Seen {
 pub struct Recorder(Mutex<VecDeque<Seen>>);
 
 impl Recorder {
-    /// Keeps a request; the oldest goes if there are too many.
-    pub fn keep(&self, seen: Seen) {
-        let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+    /// Keeps a request that came; the oldest goes if there are too many.
+    pub fn keep(&self, mut seen: Seen) -> u64 {
+        let mut kept = self.lock();
         if kept.len() == KEPT {
             kept.pop_front();
         }
+        seen.id = kept.back().map_or(0, |last| last.id) + 1;
+        let id = seen.id;
         kept.push_back(seen);
+        id
+    }
+
+    /// Takes note of a request's answer.
+    pub fn answered(&self, id: u64, status: Option<u16>) {
+        if let Some(seen) = self.lock().iter_mut().rev().find(|seen| seen.id == id) {
+            seen.status = status;
+        }
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, VecDeque<Seen>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// All that are kept, oldest first.
     pub fn all(&self) -> Vec<Seen> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).iter().cloned().collect()
+        self.lock().iter().cloned().collect()
     }
 
     /// Forgets all.
     pub fn clear(&self) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).clear();
+        self.lock().clear();
     }
 }
 

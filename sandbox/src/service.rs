@@ -4,8 +4,8 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use axum::body::Bytes;
 use axum::extract::{Request, State};
+use axum::http::request::Parts;
 use axum::http::{HeaderMap, header};
 use axum::response::Response;
 use base64::Engine;
@@ -68,14 +68,12 @@ impl Sandbox {
 
 /// A request that is on its way through.
 struct Passing {
+    sandbox: Arc<Sandbox>,
+    id: u64,
     operation: Option<Operation>,
-    method: String,
-    path: String,
-    headers: HeaderMap,
-    body: Bytes,
+    what: String,
     connection: Connection,
     began: Instant,
-    time: u64,
 }
 
 /// Handles every request outside `/_sandbox`.
@@ -84,32 +82,50 @@ pub async fn handle(State(sandbox): State<Arc<Sandbox>>, request: Request) -> Re
     let Some(connection) = head.extensions.get::<Connection>().cloned() else {
         return Reply::error(500, "a request without a connection").into_response(false);
     };
-    let read = tokio::time::timeout(BODY_TIMEOUT, Limited::new(body, MAX_BODY).collect());
     let (began, time) = (Instant::now(), recorder::now_ms());
+    let read = tokio::time::timeout(BODY_TIMEOUT, Limited::new(body, MAX_BODY).collect());
     let body = match read.await {
         Ok(Ok(body)) => body.to_bytes(),
         // hyper closes the connection, since what is left of the body was not read.
         _ => return Reply::error(413, "the body is too large or too slow").into_response(false),
     };
+    let operation = operations::route(&head.method, head.uri.path()).map(|r| r.operation);
     let path = head.uri.path_and_query().map_or("", |path| path.as_str()).to_owned();
     let passing = Passing {
-        operation: operations::route(&head.method, head.uri.path()).map(|r| r.operation),
-        method: head.method.to_string(),
-        path,
-        headers: head.headers,
-        body,
+        what: format!("{} {path}", head.method),
+        // Kept at once: a peer that does not wait for the answer was seen all the same.
+        id: sandbox.recorder.keep(Seen {
+            id: 0,
+            operation: operation.map(Operation::name),
+            method: head.method.to_string(),
+            path,
+            status: None,
+            connection: connection.number,
+            time,
+            headers: recorder::headers(&head.headers),
+            body: recorder::body(&body),
+        }),
+        sandbox,
+        operation,
         connection,
         began,
-        time,
     };
+    // In a task of its own, since the service does what it was asked to though nobody waits.
+    let answer = tokio::spawn(async move { answer(passing, &head, &body).await }).await;
+    answer.unwrap_or_else(|_| Reply::error(500, "bw-sandbox failed").into_response(false))
+}
+
+async fn answer(passing: Passing, head: &Parts, body: &[u8]) -> Response {
+    let sandbox = passing.sandbox.clone();
+    let none = Effects::default();
     let Some(route) = operations::route(&head.method, head.uri.path()) else {
-        return finish(&sandbox, passing, Reply::forbidden(), &Effects::default());
+        return finish(&passing, Reply::forbidden(), &none);
     };
-    if !sandbox.is_authorized(&passing.headers) {
-        return finish(&sandbox, passing, Reply::unauthorized(), &Effects::default());
+    if !sandbox.is_authorized(&head.headers) {
+        return finish(&passing, Reply::unauthorized(), &none);
     }
     if route.account != sandbox.account {
-        return finish(&sandbox, passing, Reply::forbidden(), &Effects::default());
+        return finish(&passing, Reply::forbidden(), &none);
     }
     let effects = sandbox.faults.effects(route.operation.name());
     if !effects.delay.is_zero() {
@@ -120,14 +136,16 @@ pub async fn handle(State(sandbox): State<Arc<Sandbox>>, request: Request) -> Re
     } else if let Some(reply) = &effects.status {
         reply.clone()
     } else {
-        sandbox.service.perform(&route, &passing.body)
+        sandbox.service.perform(&route, body)
     };
-    finish(&sandbox, passing, reply, &effects)
+    finish(&passing, reply, &effects)
 }
 
-/// Keeps and logs the request, and sends the answer or what a fault makes of it.
-fn finish(sandbox: &Sandbox, passing: Passing, reply: Reply, effects: &Effects) -> Response {
-    let closed = effects.close_before || effects.close_after;
+/// Notes and logs the answer, and makes of it what the faults want.
+fn finish(passing: &Passing, reply: Reply, effects: &Effects) -> Response {
+    // Of an answer without a body half is nothing.
+    let truncated_to_nothing = effects.truncate && reply.body.is_none();
+    let closed = effects.close_before || effects.close_after || truncated_to_nothing;
     let mode = if closed {
         Mode::Closed
     } else if effects.garbage {
@@ -137,27 +155,17 @@ fn finish(sandbox: &Sandbox, passing: Passing, reply: Reply, effects: &Effects) 
     };
     passing.connection.conduct.set(mode);
     let status = (!closed).then_some(reply.status);
-    let name = passing.operation.map(Operation::name);
+    let sandbox = &passing.sandbox;
+    sandbox.recorder.answered(passing.id, status);
     if !sandbox.quiet {
-        let status = status.map_or("closed".to_owned(), |status| status.to_string());
         eprintln!(
-            "bw-sandbox: #{} {} {} -> {status} ({}, {:.1} ms)",
+            "bw-sandbox: #{} {} -> {} ({}, {:.1} ms)",
             passing.connection.number,
-            passing.method,
-            passing.path,
-            name.unwrap_or("no route"),
+            passing.what,
+            status.map_or("closed".to_owned(), |status| status.to_string()),
+            passing.operation.map_or("no route", Operation::name),
             passing.began.elapsed().as_secs_f64() * 1000.0,
         );
     }
-    sandbox.recorder.keep(Seen {
-        operation: name,
-        method: passing.method,
-        path: passing.path,
-        status,
-        connection: passing.connection.number,
-        time: passing.time,
-        headers: recorder::headers(&passing.headers),
-        body: recorder::body(&passing.body),
-    });
-    reply.into_response(effects.truncate)
+    reply.into_response(effects.truncate && !truncated_to_nothing)
 }

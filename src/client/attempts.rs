@@ -161,7 +161,7 @@ fn attempt(client: &Client, call: &Call<'_>, limits: &Limits) -> Result<String, 
 fn success(operation: &Operation, reply: Reply) -> Result<String, Ended> {
     let status = reply.status;
     let (error, transient) = match reply.cut {
-        Some(fault) => (Error::new(fault.status, fault.message), fault.status != Status::Cancelled),
+        Some(fault) => (Error::new(fault.status, fault.message), fault.transient),
         None => match operation.answer.check(reply.body) {
             Ok(document) => return Ok(document),
             Err(why) => (
@@ -201,9 +201,8 @@ fn refusal(reply: Reply, secrets: &[&str]) -> Ended {
 
 fn no_answer(failure: Failure) -> Ended {
     let outcome = if failure.sent { Outcome::Unknown } else { Outcome::NotSent };
-    let status = failure.fault.status;
-    let transient = !matches!(status, Status::Cancelled | Status::Tls | Status::Protocol);
-    Ended { error: Error::new(status, failure.fault.message), outcome, transient }
+    let fault = failure.fault;
+    Ended { error: Error::new(fault.status, fault.message), outcome, transient: fault.transient }
 }
 
 fn is_repeatable(operation: &Operation, outcome: Outcome) -> bool {

@@ -262,10 +262,7 @@ fn text_header(headers: &HeaderMap, name: &header::HeaderName) -> Option<String>
 fn explain(error: &ureq::Error, phase: Phase) -> Fault {
     match error {
         ureq::Error::Io(e) if e.kind() == std::io::ErrorKind::UnexpectedEof => match phase {
-            Phase::Receiving => Fault::new(
-                Status::Protocol,
-                "the connection was closed in the middle of the answer",
-            ),
+            Phase::Receiving => Fault::cut("the connection was closed in the middle of the answer"),
             _ => Fault::new(Status::Network, "the connection was closed before any answer came"),
         },
         ureq::Error::Io(e) => {

@@ -72,12 +72,20 @@ pub struct Fault {
     pub status: Status,
     /// What was wrong and what to do.
     pub message: String,
+    /// Whether another attempt could fare better.
+    pub transient: bool,
 }
 
 impl Fault {
-    /// A fault of this class.
+    /// A fault of this class; what is no matter of luck is not transient.
     pub fn new(status: Status, message: impl Into<String>) -> Fault {
-        Fault { status, message: message.into() }
+        let lasting = matches!(status, Status::Cancelled | Status::Tls | Status::Protocol);
+        Fault { status, message: message.into(), transient: !lasting }
+    }
+
+    /// An answer that a lost connection cut: a matter of luck, though it cannot be read.
+    pub fn cut(message: impl Into<String>) -> Fault {
+        Fault { transient: true, ..Fault::new(Status::Protocol, message) }
     }
 }
 
@@ -181,7 +189,7 @@ impl Wire {
         let (until, key) = if connecting && state.connect_by < state.limits.deadline {
             (state.connect_by, "connectTimeoutMs")
         } else {
-            (state.limits.deadline, "timeoutMs")
+            (state.limits.deadline, "timeoutMs and attemptTimeoutMs")
         };
         let now = Instant::now();
         until.checked_duration_since(now).filter(|left| !left.is_zero()).ok_or_else(|| {

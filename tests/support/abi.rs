@@ -1,7 +1,8 @@
 //! The C ABI as a C program calls it, with every text freed.
 
-use std::ffi::{CStr, CString, c_char};
+use std::ffi::{CStr, CString, c_char, c_void};
 use std::ptr;
+use std::sync::Mutex;
 
 use bw_webrtc::ffi::*;
 use serde_json::Value;
@@ -35,8 +36,79 @@ impl Client {
         let mut out = ptr::null_mut();
         // SAFETY: a C string and a writable place.
         let status = unsafe { bw_create_participant(self.0, request.as_ptr(), &raw mut out) };
-        let document = document(status, out);
-        if status == BW_OK { Ok(document) } else { Err(document) }
+        finish(status, document(status, out))
+    }
+
+    /// Any operation by its own function, called with these ids and this document.
+    pub fn call(
+        &self,
+        operation: &str,
+        session: &str,
+        participant: &str,
+        document: Option<&str>,
+    ) -> Result<Value, Value> {
+        let (session, participant) =
+            (CString::new(session).unwrap(), CString::new(participant).unwrap());
+        let document = document.map(|document| CString::new(document).unwrap());
+        let (s, p) = (session.as_ptr(), participant.as_ptr());
+        let d = document.as_ref().map_or(ptr::null(), |document| document.as_ptr());
+        let mut out = ptr::null_mut();
+        let o = &raw mut out;
+        // SAFETY: C strings or NULL, and a writable place.
+        let status = unsafe {
+            match operation {
+                "createParticipant" => bw_create_participant(self.0, d, o),
+                "getParticipant" => bw_get_participant(self.0, p, o),
+                "deleteParticipant" => bw_delete_participant(self.0, p, o),
+                "createSession" => bw_create_session(self.0, d, o),
+                "getSession" => bw_get_session(self.0, s, o),
+                "deleteSession" => bw_delete_session(self.0, s, o),
+                "listSessionParticipants" => bw_list_session_participants(self.0, s, o),
+                "addParticipantToSession" => bw_add_participant_to_session(self.0, s, p, d, o),
+                "removeParticipantFromSession" => {
+                    bw_remove_participant_from_session(self.0, s, p, o)
+                }
+                "getParticipantSubscriptions" => bw_get_participant_subscriptions(self.0, s, p, o),
+                "updateParticipantSubscriptions" => {
+                    bw_update_participant_subscriptions(self.0, s, p, d, o)
+                }
+                other => panic!("no operation {other}"),
+            }
+        };
+        finish(status, self::document(status, out))
+    }
+
+    /// Any operation by the generic entry.
+    pub fn call_document(&self, document: &str) -> Result<Value, Value> {
+        let document = CString::new(document).unwrap();
+        let mut out = ptr::null_mut();
+        // SAFETY: a C string and a writable place.
+        let status = unsafe { bw_call(self.0, document.as_ptr(), &raw mut out) };
+        finish(status, self::document(status, out))
+    }
+
+    /// What the client has done so far.
+    pub fn stats(&self) -> Value {
+        let mut out = ptr::null_mut();
+        // SAFETY: a writable place.
+        let status = unsafe { bw_client_stats(self.0, &raw mut out) };
+        finish(status, document(status, out)).unwrap()
+    }
+
+    /// Collects every line in `lines`, which must outlive the client.
+    pub fn log_to(&self, lines: &'static Mutex<Vec<String>>) {
+        let data: *const Mutex<Vec<String>> = lines;
+        // SAFETY: `collect` takes what is handed to it here, which lives for ever.
+        let status = unsafe {
+            bw_client_set_log(
+                self.0,
+                BW_LOG_DEBUG,
+                Some(collect),
+                data.cast_mut().cast(),
+                ptr::null_mut(),
+            )
+        };
+        assert_eq!(status, BW_OK);
     }
 
     /// Changes the credentials.
@@ -60,6 +132,18 @@ impl Drop for Client {
     fn drop(&mut self) {
         bw_client_free(self.0);
     }
+}
+
+/// The callback of `log_to`.
+unsafe extern "C" fn collect(level: i32, line: *const c_char, data: *mut c_void) {
+    // SAFETY: the line is a C string for the length of the call, the data what log_to passed.
+    let (line, lines) =
+        unsafe { (CStr::from_ptr(line), &*data.cast_const().cast::<Mutex<Vec<String>>>()) };
+    lines.lock().unwrap().push(format!("{level} {}", line.to_str().unwrap()));
+}
+
+fn finish(status: bw_status, document: Value) -> Result<Value, Value> {
+    if status == BW_OK { Ok(document) } else { Err(document) }
 }
 
 /// The document that a function gave, which must be JSON and, on failure, agree with the status.

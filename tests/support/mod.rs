@@ -6,6 +6,7 @@
 
 pub mod abi;
 pub mod certificates;
+pub mod control;
 pub mod faults;
 pub mod process;
 pub mod rogue;

@@ -1,0 +1,62 @@
+//! Driving a sandbox: its faults, and what it saw.
+
+use std::io::{Read, Write};
+use std::net::TcpStream;
+
+use serde_json::Value;
+
+use super::process::Sandbox;
+
+impl Sandbox {
+    /// Orders a fault.
+    pub fn fault(&self, order: &Value) {
+        let (status, answer) = self.control("POST", "/_sandbox/faults", &order.to_string());
+        assert_eq!(status, 204, "{order}: {answer}");
+    }
+
+    /// Forgets everything.
+    pub fn reset(&self) {
+        assert_eq!(self.control("POST", "/_sandbox/reset", "").0, 204);
+    }
+
+    /// The requests that were seen for this operation.
+    pub fn requests(&self, operation: &str) -> Vec<Value> {
+        let Value::Array(all) = self.look("requests") else { panic!("no array") };
+        all.into_iter().filter(|request| request["operation"] == operation).collect()
+    }
+
+    /// What there is: the account's participants and sessions.
+    pub fn state(&self) -> Value {
+        self.look("state")["accounts"][0].take()
+    }
+
+    /// A device does something; the webhook's delivery.
+    pub fn device(&self, participant: &str, does: &str) -> Value {
+        let path = format!("/_sandbox/participants/{participant}/{does}");
+        let (status, answer) = self.control("POST", &path, "");
+        assert_eq!(status, 200, "{answer}");
+        serde_json::from_str(&answer).unwrap()
+    }
+
+    fn look(&self, what: &str) -> Value {
+        let (status, body) = self.control("GET", &format!("/_sandbox/{what}"), "");
+        assert_eq!(status, 200);
+        serde_json::from_str(&body).unwrap()
+    }
+
+    /// A request of our own, on a connection of its own; for a sandbox without TLS.
+    pub fn control(&self, method: &str, path: &str, body: &str) -> (u16, String) {
+        let address = self.url.strip_prefix("http://").unwrap().split('/').next().unwrap();
+        let mut stream = TcpStream::connect(address).unwrap();
+        let length = body.len();
+        write!(
+            stream,
+            "{method} {path} HTTP/1.0\r\nHost: {address}\r\nContent-Length: {length}\r\n\r\n{body}"
+        )
+        .unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+        (head.split(' ').nth(1).unwrap().parse().unwrap(), body.to_owned())
+    }
+}
