@@ -12,6 +12,7 @@
 #define BW_WEBRTC_HPP
 
 #include <cstdlib>
+#include <functional>
 #include <memory>
 #include <stdexcept>
 #include <string>
@@ -115,6 +116,20 @@ private:
     std::string document_;
 };
 
+namespace detail {
+
+// The document of a call that worked; throws the error of one that did not. Frees the text.
+inline std::string finish(bw_status status, char *raw)
+{
+    const Text text(raw);
+    if (status != BW_OK) {
+        throw Error(status, copy(text));
+    }
+    return copy(text);
+}
+
+}  // namespace detail
+
 // A configuration, key by key; each is described at bw_client_new.
 class Config {
 public:
@@ -171,19 +186,21 @@ public:
     // With BW_ACCOUNT_ID, BW_USERNAME, BW_PASSWORD and BW_BASE_URL from the environment.
     static Client from_environment() { return Client(make(nullptr)); }
 
-    Client(Client &&other) noexcept : handle_(other.release()) {}
+    Client(Client &&other) noexcept : handle_(other.handle_), sink_(std::move(other.sink_))
+    {
+        other.handle_ = nullptr;
+    }
     Client &operator=(Client &&other) noexcept
     {
-        if (this != &other) {
-            bw_client_free(handle_);
-            handle_ = other.release();
-        }
+        // What this held goes with `other`.
+        std::swap(handle_, other.handle_);
+        std::swap(sink_, other.sink_);
         return *this;
     }
     Client(const Client &) = delete;
     Client &operator=(const Client &) = delete;
     // Calls in flight on other threads return BW_E_CANCELLED.
-    ~Client() { bw_client_free(handle_); }
+    ~Client() { bw_client_free(release()); }
 
     // Creates a participant; gives {"participant": {..}, "token": ".."}. Throws Error; its
     // outcome() tells whether a participant may exist all the same.
@@ -192,7 +209,89 @@ public:
         char *out = nullptr;
         const std::string request = detail::whole(request_json);
         const bw_status status = bw_create_participant(handle_, request.c_str(), &out);
-        return finish(status, out);
+        return detail::finish(status, out);
+    }
+
+    // The Participant document.
+    std::string get_participant(const std::string &participant_id) const
+    {
+        return by_id(bw_get_participant, participant_id);
+    }
+    // Removes a participant, out of its session too.
+    void delete_participant(const std::string &participant_id) const
+    {
+        by_id(bw_delete_participant, participant_id);
+    }
+    // Creates a session; gives {"id": .., "tag": ..}.
+    std::string create_session(const std::string &request_json = "{}") const
+    {
+        return by_id(bw_create_session, request_json);
+    }
+    // The Session document.
+    std::string get_session(const std::string &session_id) const
+    {
+        return by_id(bw_get_session, session_id);
+    }
+    // Removes a session; its participants stay.
+    void delete_session(const std::string &session_id) const
+    {
+        by_id(bw_delete_session, session_id);
+    }
+    // An array of Participant documents.
+    std::string list_session_participants(const std::string &session_id) const
+    {
+        return by_id(bw_list_session_participants, session_id);
+    }
+    // Puts a participant into a session; the subscriptions say whom it hears ("{}": nobody).
+    void add_participant_to_session(const std::string &session_id,
+                                    const std::string &participant_id,
+                                    const std::string &subscriptions_json = "{}") const
+    {
+        by_ids(bw_add_participant_to_session, session_id, participant_id, subscriptions_json);
+    }
+    // Takes a participant out of a session.
+    void remove_participant_from_session(const std::string &session_id,
+                                         const std::string &participant_id) const
+    {
+        by_ids(bw_remove_participant_from_session, session_id, participant_id);
+    }
+    // The Subscriptions document; "{}" if it hears nobody.
+    std::string get_participant_subscriptions(const std::string &session_id,
+                                              const std::string &participant_id) const
+    {
+        return by_ids(bw_get_participant_subscriptions, session_id, participant_id);
+    }
+    // Changes whom a participant hears ("{}": nobody).
+    void update_participant_subscriptions(const std::string &session_id,
+                                          const std::string &participant_id,
+                                          const std::string &subscriptions_json = "{}") const
+    {
+        by_ids(bw_update_participant_subscriptions, session_id, participant_id, subscriptions_json);
+    }
+    // Any operation, the whole call being one document; see bw_call.
+    std::string call(const std::string &call_json) const { return by_id(bw_call, call_json); }
+    // What this client has done so far; see bw_client_stats.
+    std::string stats() const
+    {
+        char *out = nullptr;
+        const bw_status status = bw_client_stats(handle_, &out);
+        return detail::finish(status, out);
+    }
+
+    // Takes the level (BW_LOG_ERROR and so on) and the text of a line.
+    using LogSink = std::function<void(int level, const char *line)>;
+    // Sends lines of this level and those that matter more to the sink, or none with BW_LOG_OFF. The
+    // sink is called on any thread, several at once; what it throws is dropped; it must not call
+    // into this client. When set_log returns, the old sink is not running any more.
+    void set_log(int level, LogSink sink = LogSink())
+    {
+        std::unique_ptr<LogSink> next(level != BW_LOG_OFF && sink ? new LogSink(std::move(sink))
+                                                                  : nullptr);
+        char *error = nullptr;
+        const bw_status status = bw_client_set_log(
+            handle_, level, next ? &Client::log_line : nullptr, next.get(), &error);
+        detail::finish(status, error);
+        sink_ = std::move(next);
     }
 
     // Uses these credentials from the next attempt on. Throws Error, and the old ones stay.
@@ -203,15 +302,19 @@ public:
         const std::string secret = detail::whole(password);
         const bw_status status =
             bw_client_set_credentials(handle_, name.c_str(), secret.c_str(), &error);
-        finish(status, error);
+        detail::finish(status, error);
     }
 
     // The C handle, still owned by this object.
     bw_client *handle() const noexcept { return handle_; }
-    // The C handle, owned by the caller from now on.
+    // The C handle, owned by the caller from now on; its log is off.
     bw_client *release() noexcept
     {
         bw_client *handle = handle_;
+        if (sink_) {
+            bw_client_set_log(handle, BW_LOG_OFF, nullptr, nullptr, nullptr);
+            sink_.reset();
+        }
         handle_ = nullptr;
         return handle;
     }
@@ -225,20 +328,43 @@ private:
         bw_client *client = nullptr;
         char *error = nullptr;
         const bw_status status = bw_client_new(config, &client, &error);
-        finish(status, error);
+        detail::finish(status, error);
         return client;
     }
 
-    static std::string finish(bw_status status, char *raw)
+    // Calls a function that takes one text.
+    std::string by_id(bw_status (*function)(bw_client *, const char *, char **),
+                      const std::string &text) const
     {
-        const detail::Text text(raw);
-        if (status != BW_OK) {
-            throw Error(status, detail::copy(text));
+        char *out = nullptr;
+        const bw_status status = function(handle_, detail::whole(text).c_str(), &out);
+        return detail::finish(status, out);
+    }
+    // Calls a function that takes two ids, and perhaps a document.
+    template <typename Function, typename... Document>
+    std::string by_ids(Function function,
+                       const std::string &session_id,
+                       const std::string &participant_id,
+                       const Document &...document) const
+    {
+        char *out = nullptr;
+        const bw_status status =
+            function(handle_, detail::whole(session_id).c_str(), detail::whole(participant_id).c_str(),
+                     detail::whole(document).c_str()..., &out);
+        return detail::finish(status, out);
+    }
+
+    // A C++ exception must not cross into the library.
+    static void log_line(int32_t level, const char *line, void *sink)
+    {
+        try {
+            (*static_cast<LogSink *>(sink))(level, line);
+        } catch (...) {
         }
-        return detail::copy(text);
     }
 
     bw_client *handle_;
+    std::unique_ptr<LogSink> sink_;
 };
 
 // The value at a JSON pointer in a document, a string unquoted. Throws Error (BW_E_NO_VALUE).
@@ -247,11 +373,38 @@ inline std::string json_get(const std::string &document, const std::string &poin
     char *raw = nullptr;
     const std::string json = detail::whole(document);
     const bw_status status = bw_json_get(json.c_str(), detail::whole(pointer).c_str(), &raw);
-    const detail::Text text(raw);
-    if (status != BW_OK) {
-        throw Error(status, detail::copy(text));
-    }
-    return detail::copy(text);
+    return detail::finish(status, raw);
+}
+
+// The BXML that moves a phone call into a session: {"bxml": .., "uuiLength": .., "warnings": [..]};
+// see bw_transfer_bxml. An empty call_id or sip_uri means none. Throws Error.
+inline std::string transfer_bxml(const std::string &token,
+                                 const std::string &call_id = "",
+                                 const std::string &sip_uri = "")
+{
+    char *raw = nullptr;
+    const std::string call = detail::whole(call_id);
+    const std::string uri = detail::whole(sip_uri);
+    const bw_status status =
+        bw_transfer_bxml(detail::whole(token).c_str(), call.empty() ? nullptr : call.c_str(),
+                         uri.empty() ? nullptr : uri.c_str(), &raw);
+    return detail::finish(status, raw);
+}
+
+// A webhook's body, checked, its timestamp a number; see bw_parse_event. Throws Error.
+inline std::string parse_event(const std::string &body)
+{
+    char *raw = nullptr;
+    const bw_status status = bw_parse_event(detail::whole(body).c_str(), &raw);
+    return detail::finish(status, raw);
+}
+
+// What a token says of itself, unverified; see bw_token_claims. Throws Error.
+inline std::string token_claims(const std::string &token)
+{
+    char *raw = nullptr;
+    const bw_status status = bw_token_claims(detail::whole(token).c_str(), &raw);
+    return detail::finish(status, raw);
 }
 
 // The version of the library that is loaded.

@@ -135,8 +135,9 @@ BWT_FUNCTION void bwt_append_field_(bwt_text *to, const char *name, const char *
     bwt_append_(to, "\"", 1);
 }
 
-/* The value at a pointer in a document; NULL if there is none. The caller frees it with bw_free. */
-BWT_FUNCTION char *bwt_get_(const char *document, const char *pointer)
+/* The value at a JSON pointer in a document (bw_json_get); NULL if there is none, or null. The caller
+ * frees it with bw_free. */
+BWT_FUNCTION char *bwt_get(const char *document, const char *pointer)
 {
     char *text = NULL;
 
@@ -169,11 +170,11 @@ BWT_FUNCTION bw_status bwt_error_take_(bwt_error *error, bw_status status, char 
         bw_free(document);
         return status;
     }
-    http_status = bwt_get_(document, "/error/httpStatus");
+    http_status = bwt_get(document, "/error/httpStatus");
     error->status = status;
     error->http_status = http_status != NULL ? atoi(http_status) : 0;
-    error->message = bwt_get_(document, "/error/message");
-    error->outcome = bwt_get_(document, "/error/outcome");
+    error->message = bwt_get(document, "/error/message");
+    error->outcome = bwt_get(document, "/error/outcome");
     error->document = document;
     bw_free(http_status);
     return status;
@@ -286,8 +287,8 @@ BWT_FUNCTION bw_status bwt_create_participant(bw_client *client,
     if (status != BW_OK)
         return bwt_error_take_(error, status, document);
     participant->document = document;
-    participant->id = bwt_get_(document, "/participant/id");
-    participant->token = bwt_get_(document, "/token");
+    participant->id = bwt_get(document, "/participant/id");
+    participant->token = bwt_get(document, "/token");
     return BW_OK;
 }
 

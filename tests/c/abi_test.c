@@ -99,8 +99,8 @@ static void requests(bw_client *client)
     refuse_request(client, "{\"tag\":\"\\u0000\"}", BW_E_INVALID_ARGUMENT, "must not contain U+0000");
     refuse_request(client, "{\"tag\":1,\"tagg\":2,\"publishPermissions\":[\"AUDOI\"]}",
                    BW_E_INVALID_ARGUMENT,
-                   "request.tag: must be a string, not a number; request.tagg: is not known; did you "
-                   "mean tag?; request.publishPermissions[0]: \"AUDOI\" is not one of AUDIO, VIDEO");
+                   "request.tagg: is not known; did you mean tag?; request.tag: must be a string, not "
+                   "a number; request.publishPermissions[0]: \"AUDOI\" is not one of AUDIO, VIDEO");
     refuse_request(client, huge, BW_E_INVALID_ARGUMENT, "at most 65536 are allowed");
     refuse_request(client, deep, BW_E_INVALID_ARGUMENT, "request: ");
     refuse_request(NULL, "{}", BW_E_INVALID_HANDLE, "client: is NULL");

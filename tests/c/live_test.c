@@ -79,6 +79,91 @@ static void is_refused(const bwt_client_options *options, bw_status status, int 
     bw_client_free(client);
 }
 
+/* Checks a call that worked, and frees its document. */
+static void gives(bw_status status, char *out, const char *document)
+{
+    if (!CHECK(status == BW_OK))
+        printf("%s\n", out != NULL ? out : "(NULL)");
+    CHECK_TEXT(out, document);
+    bw_free(out);
+}
+
+#define GIVES(call, document)        \
+    do {                             \
+        char *out = NULL;            \
+        bw_status status = call;     \
+        gives(status, out, document); \
+    } while (0)
+
+static void count_line(int32_t level, const char *line, void *count)
+{
+    CHECK(level >= BW_LOG_ERROR && level <= BW_LOG_DEBUG);
+    CHECK(strstr(line, "secret") == NULL && strstr(line, "eyJ") == NULL);
+    ++*(int *)count;
+}
+
+static void does_everything(const bwt_client_options *options)
+{
+    bwt_participant participant;
+    bw_client *client = NULL;
+    char everyone[80], call[160], *document = NULL, *session;
+    int lines = 0;
+
+    CHECK(bwt_client_new(options, &client, NULL) == BW_OK);
+    CHECK(bw_client_set_log(client, BW_LOG_DEBUG, count_line, &lines, NULL) == BW_OK);
+    CHECK(bw_client_set_log(client, 9, count_line, &lines, NULL) == BW_E_INVALID_ARGUMENT);
+    CHECK(bw_client_set_log(client, BW_LOG_INFO, NULL, NULL, NULL) == BW_E_INVALID_ARGUMENT);
+    CHECK(bwt_create_participant(client, NULL, &participant, NULL) == BW_OK);
+    CHECK(bw_create_session(client, NULL, &document) == BW_OK);
+    session = bwt_get(document, "/id");
+    bw_free(document);
+    sprintf(everyone, "{\"sessionId\": \"%.40s\"}", session);
+    GIVES(bw_get_session(client, session, &out), session);
+    GIVES(bw_list_session_participants(client, session, &out), "[]");
+    GIVES(bw_add_participant_to_session(client, session, participant.id, everyone, &out), "null");
+    GIVES(bw_get_participant(client, participant.id, &out), session);
+    GIVES(bw_list_session_participants(client, session, &out), participant.id);
+    GIVES(bw_get_participant_subscriptions(client, session, participant.id, &out), session);
+    GIVES(bw_update_participant_subscriptions(client, session, participant.id, NULL, &out), "null");
+    GIVES(bw_get_participant_subscriptions(client, session, participant.id, &out), "{}");
+    GIVES(bw_remove_participant_from_session(client, session, participant.id, &out), "null");
+    sprintf(call, "{\"operation\": \"deleteSession\", \"sessionId\": \"%.40s\"}", session);
+    GIVES(bw_call(client, call, &out), "null");
+    CHECK(bw_delete_session(client, session, NULL) == BW_E_NOT_FOUND);
+    CHECK(bw_delete_participant(client, participant.id, NULL) == BW_OK);
+    CHECK(bw_call(client, "{\"operation\": \"createParticipant\"}", NULL) == BW_E_INVALID_ARGUMENT);
+    CHECK(bw_call(client, NULL, NULL) == BW_E_INVALID_ARGUMENT);
+    CHECK(bw_get_session(client, NULL, NULL) == BW_E_INVALID_ARGUMENT);
+    CHECK(bw_get_session(client, "..", NULL) == BW_E_INVALID_ARGUMENT);
+    GIVES(bw_client_stats(client, &out), "\"getParticipantSubscriptions\":{\"attempts\":2,\"calls\":2");
+    CHECK(bw_client_set_log(client, BW_LOG_OFF, NULL, NULL, NULL) == BW_OK);
+    CHECK(lines > 20);
+    lines = 0;
+    CHECK(bw_get_session(client, session, NULL) == BW_E_NOT_FOUND && lines == 0);
+    bw_free(session);
+    bwt_participant_clear(&participant);
+    bw_client_free(client);
+}
+
+static void helps(void)
+{
+    char *out = NULL;
+    bw_status status;
+
+    GIVES(bw_transfer_bxml("a.b.c", NULL, NULL, &out), "uui=\\\"a.b.c;encoding=jwt\\\"");
+    GIVES(bw_parse_event("{\"event\":\"onLeave\",\"timestamp\":\"5\",\"participantId\":\"p\"}", &out),
+          "\"timestamp\":5");
+    GIVES(bw_token_claims("e30.eyJwIjoieCJ9.c2ln", &out), "\"participantId\":\"x\"");
+    status = bw_transfer_bxml(NULL, NULL, NULL, &out);
+    CHECK(status == BW_E_INVALID_ARGUMENT);
+    CHECK_TEXT(out, "token: is NULL");
+    bw_free(out);
+    CHECK(bw_parse_event(NULL, NULL) == BW_E_INVALID_ARGUMENT);
+    CHECK(bw_token_claims("\xff", NULL) == BW_E_INVALID_ARGUMENT);
+    CHECK(bw_client_stats(NULL, NULL) == BW_E_INVALID_HANDLE);
+    CHECK(bw_client_set_log(NULL, BW_LOG_OFF, NULL, NULL, NULL) == BW_E_INVALID_HANDLE);
+}
+
 int main(int argc, char **argv)
 {
     bwt_client_options options;
@@ -89,6 +174,8 @@ int main(int argc, char **argv)
         return 2;
     options = where(argv, argc);
     creates(&options);
+    does_everything(&options);
+    helps();
     options.password = "wrong \"password\"";
     is_refused(&options, BW_E_UNAUTHORIZED, 401);
     options.password = "secret";

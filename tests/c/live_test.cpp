@@ -1,4 +1,5 @@
 // Participants from C++ against a running bw-sandbox. Usage: live_test BASE_URL [CA_FILE]
+#include <mutex>
 #include <vector>
 
 #include "bw_webrtc.hpp"
@@ -55,6 +56,66 @@ void creates(const bw::Config &config)
     CHECK(!clients[0].create_participant().empty());
 }
 
+void does_everything(const bw::Config &config)
+{
+    const bw::Client client(bw::Config(config).password("secret"));
+    const std::string created = client.create_participant(R"({"tag": "everything"})");
+    const std::string id = bw::json_get(created, "/participant/id");
+    const std::string session = bw::json_get(client.create_session(R"({"tag": "room"})"), "/id");
+    CHECK(bw::json_get(client.get_session(session), "/tag") == "room");
+    CHECK(client.list_session_participants(session) == "[]");
+    client.add_participant_to_session(session, id, R"({"sessionId": ")" + session + R"("})");
+    CHECK(bw::json_get(client.get_participant(id), "/sessions/0") == session);
+    CHECK(bw::json_get(client.list_session_participants(session), "/0/id") == id);
+    CHECK(bw::json_get(client.get_participant_subscriptions(session, id), "/sessionId") == session);
+    client.update_participant_subscriptions(session, id);
+    CHECK(client.get_participant_subscriptions(session, id) == "{}");
+    fails(BW_E_CONFLICT, "rejected", 409, "already in a session",
+          [&] { client.add_participant_to_session(session, id); });
+    client.remove_participant_from_session(session, id);
+    client.delete_session(session);
+    CHECK(client.call(R"({"operation": "deleteParticipant", "participantId": ")" + id + R"("})") == "null");
+    fails(BW_E_NOT_FOUND, "rejected", 404, "knows no such thing", [&] { client.delete_participant(id); });
+    fails(BW_E_INVALID_ARGUMENT, "not_sent", 0, "participantId: \"..\" is not an id",
+          [&] { client.delete_participant(".."); });
+    CHECK(bw::json_get(client.stats(), "/operations/deleteParticipant/calls") == "2");
+}
+
+void logs(const bw::Config &config)
+{
+    std::mutex lock;
+    std::vector<std::string> lines;
+    {
+        bw::Client client(bw::Config(config).password("secret"));
+        client.set_log(BW_LOG_INFO, [&](int level, const char *line) {
+            const std::lock_guard<std::mutex> guard(lock);
+            CHECK(level == BW_LOG_INFO);
+            lines.push_back(line);
+            throw std::runtime_error("a sink that throws");
+        });
+        // The sink moves along, and goes with the client.
+        const bw::Client moved(std::move(client));
+        moved.create_participant();
+    }
+    CHECK(lines.size() == 1);
+    CHECK_TEXT(lines[0].c_str(), "createParticipant: BW_OK after");
+}
+
+void helps()
+{
+    const std::string made = bw::transfer_bxml("abc.def.ghi", "c-93d6f3c0-be584596-0b74-4fa2-8015-d8ede84bd1a4");
+    CHECK(bw::json_get(made, "/uuiLength") == "81");
+    CHECK_TEXT(bw::json_get(made, "/bxml").c_str(), "sip:sipx.webrtc.bandwidth.com:5060</SipUri>");
+    fails(BW_E_INVALID_ARGUMENT, "", 0, "call_id: \"c-1\" is not", [] { bw::transfer_bxml("t", "c-1"); });
+    fails(BW_E_INVALID_ARGUMENT, "", 0, "sip_uri: \"x\" is not", [] { bw::transfer_bxml("t", "", "x"); });
+    const std::string event = bw::parse_event(
+        R"({"event": "onLeave", "timestamp": "1605739845431", "participantId": "p"})");
+    CHECK(bw::json_get(event, "/timestamp") == "1605739845431");
+    fails(BW_E_INVALID_ARGUMENT, "", 0, "event.event: is missing", [] { bw::parse_event("{}"); });
+    CHECK(bw::json_get(bw::token_claims("e30.eyJwIjoieCJ9.c2ln"), "/participantId") == "x");
+    fails(BW_E_INVALID_ARGUMENT, "", 0, "is not a JWT", [] { bw::token_claims("x"); });
+}
+
 }  // namespace
 
 int main(int argc, char **argv)
@@ -64,6 +125,9 @@ int main(int argc, char **argv)
     }
     const bw::Config config = where(argc, argv);
     creates(config);
+    does_everything(config);
+    logs(config);
+    helps();
 
     const bw::Client locked_out(bw::Config(config).password("open sesame"));
     fails(BW_E_UNAUTHORIZED, "rejected", 401, "check username and password",

@@ -1,6 +1,6 @@
 /* Shows what an error says: a request that the library refuses before it is sent, and a call that
- * the service refuses, for its password is wrong. Reads the environment as create_participant.c. */
-#include "bw_webrtc_typed.h"
+ * the service refuses, for the password is wrong. */
+#include "from_environment.h"
 
 static void show(const char *what, bw_status status, const char *document)
 {
@@ -19,16 +19,12 @@ static void show(const char *what, bw_status status, const char *document)
 
 int main(void)
 {
-    bwt_client_options where = BWT_CLIENT_OPTIONS_INIT;
+    bwt_client_options where = from_environment();
     bw_client *client;
     char *out = NULL;
     bw_status status;
 
-    where.account_id = getenv("BW_ACCOUNT_ID");
-    where.username = getenv("BW_USERNAME");
     where.password = "not the password";
-    where.base_url = getenv("BW_BASE_URL");
-    where.ca_file = getenv("BW_CA_FILE");
     if (bwt_client_new(&where, &client, NULL) != BW_OK)
         return 1;
 
