@@ -1,4 +1,4 @@
-"""What the package offers for tests of its users: the sandbox from Python, and pytest's fixtures."""
+"""What the package offers for its users' tests: the sandbox from Python, and pytest's fixtures."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from bw_webrtc import NotFoundError, ServerError
+from bw_webrtc import ServerError
 from bw_webrtc.testing import Sandbox, find_sandbox
 from support import python
 

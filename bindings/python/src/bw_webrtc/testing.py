@@ -56,24 +56,28 @@ class Sandbox:
         self.account_id = account_id
         self.username = username
         self.password = password
-        self._folder = tempfile.TemporaryDirectory(prefix="bw-sandbox-")
-        folder = Path(self._folder.name)
+        program = program or find_sandbox()
+        # Not a TemporaryDirectory, which would go with the first forked child that ends.
+        folder = Path(tempfile.mkdtemp(prefix="bw-sandbox-"))
         self.ca_file: Optional[str] = str(folder / "ca.pem") if tls else None
         command = [
-            program or find_sandbox(),
+            program,
             *("--listen", "127.0.0.1:0", "--account", account_id),
             *("--username", username, "--password", password, "--quiet"),
             *(["--tls", "--ca-out", self.ca_file] if self.ca_file else []),
             *arguments,
         ]
         # Files, not pipes: whatever it prints later, nobody has to read it on.
-        with (folder / "stdout").open("wb") as stdout, (folder / "stderr").open("wb") as stderr:
-            process = subprocess.Popen(
-                command, stdin=subprocess.DEVNULL, stdout=stdout, stderr=stderr
-            )
+        try:
+            with (folder / "stdout").open("wb") as stdout, (folder / "stderr").open("wb") as stderr:
+                process = subprocess.Popen(
+                    command, stdin=subprocess.DEVNULL, stdout=stdout, stderr=stderr
+                )
+        except BaseException:
+            shutil.rmtree(folder)
+            raise
         self.pid = process.pid
-        self._process = process
-        self._finalizer = weakref.finalize(self, _stop, process, os.getpid())
+        self._finalizer = weakref.finalize(self, _stop, process, folder, os.getpid())
         try:
             self.url = _first_line(process, folder)
         except BaseException:
@@ -89,7 +93,6 @@ class Sandbox:
     def stop(self) -> None:
         """Stops it; twice is fine."""
         self._finalizer()
-        self._folder.cleanup()
 
     def __enter__(self) -> Sandbox:
         return self
@@ -210,7 +213,7 @@ def _first_line(process: subprocess.Popen[bytes], folder: Path) -> str:
     raise RuntimeError(f"bw-sandbox did not tell its URL within {_START:g} s")
 
 
-def _stop(process: subprocess.Popen[bytes], owner: int) -> None:
+def _stop(process: subprocess.Popen[bytes], folder: Path, owner: int) -> None:
     if os.getpid() != owner:
         return  # in a forked child, to whom it does not belong
     process.terminate()
@@ -219,3 +222,4 @@ def _stop(process: subprocess.Popen[bytes], owner: int) -> None:
     except subprocess.TimeoutExpired:
         process.kill()
         process.wait()
+    shutil.rmtree(folder, ignore_errors=True)
