@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+import queue
 import socket
 import subprocess
 import sys
 import threading
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Callable, Generic, List, Mapping, Optional, Sequence, Type, TypeVar
@@ -109,3 +111,42 @@ class SilentServer:
     ) -> None:
         for connection in [*self._taken, self._socket]:
             connection.close()
+
+
+class WebhookServer:
+    """Takes webhooks, one at a time. ``url``: the callback URL to give."""
+
+    def __init__(self) -> None:
+        self._bodies: queue.Queue[bytes] = queue.Queue()
+        bodies = self._bodies
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_POST(self) -> None:
+                bodies.put(self.rfile.read(int(self.headers["Content-Length"])))
+                self.send_response(204)
+                self.end_headers()
+
+            def log_message(self, *_: object) -> None:
+                pass
+
+        self._server = HTTPServer(("127.0.0.1", 0), Handler)
+        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,))
+        self._thread.start()
+        self.url = f"http://127.0.0.1:{self._server.server_port}/hook"
+
+    def body(self) -> bytes:
+        """The next webhook's body."""
+        return self._bodies.get(timeout=LIMIT)
+
+    def __enter__(self) -> WebhookServer:
+        return self
+
+    def __exit__(
+        self,
+        exc_type: Optional[Type[BaseException]],
+        exc: Optional[BaseException],
+        traceback: Optional[TracebackType],
+    ) -> None:
+        self._server.shutdown()
+        self._thread.join(LIMIT)
+        self._server.server_close()

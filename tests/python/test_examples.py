@@ -74,3 +74,14 @@ def test_create_participant_says_what_is_wrong(
     assert ended.returncode == 1
     assert said in ended.stderr
     assert "Traceback" not in ended.stderr
+
+
+def test_session(sandbox: Sandbox) -> None:
+    ended = python([str(EXAMPLES / "session.py")], environment(sandbox))
+    assert (ended.returncode, ended.stderr) == (0, "")
+    assert ended.stdout == (
+        "alice hears everyone in the session\nbob hears everyone in the session\n"
+    )
+    assert len((EXAMPLES / "session.py").read_text().splitlines()) < 40
+    (state,) = sandbox.state()["accounts"]
+    assert (state["sessions"], state["participants"]) == ([], [])

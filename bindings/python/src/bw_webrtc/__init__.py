@@ -1,10 +1,13 @@
-"""Control Bandwidth's WebRTC service: participants and their tokens.
+"""Control Bandwidth's WebRTC service: participants, their tokens, sessions, subscriptions.
 
-    from bw_webrtc import Client
+    from bw_webrtc import Client, Subscriptions
 
     with Client("9900000", "user", "password") as client:
         created = client.create_participant(publish_permissions=["AUDIO"], tag="alice")
-        print(created.participant.id)
+        session = client.create_session()
+        client.add_participant_to_session(
+            session.id, created.id, Subscriptions(session_id=session.id)
+        )
 
 Whatever fails raises a subclass of ``BwError``, whose ``outcome`` tells whether the service may
 have acted. The work is done by the shared library libbw_webrtc; ``python -m bw_webrtc`` tells
@@ -46,11 +49,21 @@ from .errors import (
     TransportError,
     UnauthorizedError,
 )
-from .models import CreatedParticipant, Participant, ParticipantSubscription, Subscriptions
+from .helpers import BxmlWarning, parse_event, token_claims, transfer_bxml
+from .models import (
+    CreatedParticipant,
+    Event,
+    Participant,
+    ParticipantSubscription,
+    Session,
+    Subscriptions,
+    TokenClaims,
+)
 
 __all__ = [
     "BadRequestError",
     "BwError",
+    "BxmlWarning",
     "CallCancelledError",
     "CallTimeoutError",
     "Client",
@@ -58,6 +71,7 @@ __all__ = [
     "ConflictError",
     "ConnectError",
     "CreatedParticipant",
+    "Event",
     "ForbiddenError",
     "HttpStatusError",
     "InternalError",
@@ -79,9 +93,14 @@ __all__ = [
     "ResolveError",
     "ServerError",
     "ServiceError",
+    "Session",
     "Subscriptions",
     "TlsError",
+    "TokenClaims",
     "TransportError",
     "UnauthorizedError",
     "__version__",
+    "parse_event",
+    "token_claims",
+    "transfer_bxml",
 ]

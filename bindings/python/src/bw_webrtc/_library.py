@@ -7,13 +7,14 @@ imported (for its types, its documentation) where the library is not.
 from __future__ import annotations
 
 import ctypes
+import json
 import os
 from ctypes import POINTER, c_char_p, c_int32, c_uint32, c_void_p
 from pathlib import Path
 from typing import Any, Callable, Dict, List, Optional, Tuple
 
 from ._version import __version__
-from .errors import LibraryError
+from .errors import BwError, LibraryError, from_document
 
 ABI = 0
 SONAME = f"libbw_webrtc.so.{ABI}"
@@ -23,6 +24,15 @@ VARIABLE = "BW_WEBRTC_LIBRARY"
 # for which ctypes makes a copy and loses the pointer.
 _OUT = POINTER(c_void_p)
 
+LOG_CALLBACK = ctypes.CFUNCTYPE(None, c_int32, c_char_p, c_void_p)
+"""What takes log lines: level, line, user data."""
+
+
+def _operation(texts: int) -> Tuple[Any, List[Any]]:
+    """The signature of an operation: client, ids and bodies, out."""
+    return c_int32, [c_void_p, *[c_char_p] * texts, _OUT]
+
+
 _SIGNATURES: Dict[str, Tuple[Any, List[Any]]] = {
     "bw_abi_version": (c_uint32, []),
     "bw_version": (c_char_p, []),
@@ -31,7 +41,23 @@ _SIGNATURES: Dict[str, Tuple[Any, List[Any]]] = {
     "bw_client_new": (c_int32, [c_char_p, _OUT, _OUT]),
     "bw_client_free": (None, [c_void_p]),
     "bw_client_set_credentials": (c_int32, [c_void_p, c_char_p, c_char_p, _OUT]),
-    "bw_create_participant": (c_int32, [c_void_p, c_char_p, _OUT]),
+    "bw_client_stats": (c_int32, [c_void_p, _OUT]),
+    "bw_client_set_log": (c_int32, [c_void_p, c_int32, LOG_CALLBACK, c_void_p, _OUT]),
+    "bw_create_participant": _operation(1),
+    "bw_get_participant": _operation(1),
+    "bw_delete_participant": _operation(1),
+    "bw_create_session": _operation(1),
+    "bw_get_session": _operation(1),
+    "bw_delete_session": _operation(1),
+    "bw_list_session_participants": _operation(1),
+    "bw_add_participant_to_session": _operation(3),
+    "bw_remove_participant_from_session": _operation(2),
+    "bw_get_participant_subscriptions": _operation(2),
+    "bw_update_participant_subscriptions": _operation(3),
+    "bw_call": _operation(1),
+    "bw_transfer_bxml": (c_int32, [c_char_p, c_char_p, c_char_p, _OUT]),
+    "bw_parse_event": (c_int32, [c_char_p, _OUT]),
+    "bw_token_claims": (c_int32, [c_char_p, _OUT]),
 }
 
 
@@ -91,6 +117,26 @@ class Library:
             return ctypes.string_at(pointer.value)
         finally:
             self._functions["bw_free"](pointer)
+
+    def call(self, name: str, *arguments: Any) -> Optional[bytes]:
+        """Calls a function whose last parameter is where its document goes, and gives that.
+
+        Raises the ``BwError`` of the status that it returns.
+        """
+        out = c_void_p()
+        status = self.function(name)(*arguments, ctypes.byref(out))
+        document = self.take(out)
+        if status:
+            raise self._failure(status, document)
+        return document
+
+    def _failure(self, status: int, document: Optional[bytes]) -> BwError:
+        if document:
+            return from_document(status, json.loads(document))
+        # The one case without a document: there was no memory for it.
+        return from_document(
+            status, {"error": {"status": status, "name": self.status_name(status)}}
+        )
 
     def _file(self) -> Optional[str]:
         """The file that the loader took, by asking for the home of one of its functions."""

@@ -6,15 +6,28 @@ Not here: the forms of requests and answers (``_operations``, ``models``), and l
 from __future__ import annotations
 
 import json
+import logging
 import weakref
 from ctypes import byref, c_void_p
 from types import TracebackType
-from typing import Any, Iterable, NoReturn, Optional, Tuple, Type, TypeVar
+from typing import (
+    Any,
+    Dict,
+    Iterable,
+    List,
+    Mapping,
+    NoReturn,
+    Optional,
+    Tuple,
+    Type,
+    TypeVar,
+    Union,
+)
 
 from . import _arguments as arguments
-from . import _config, _library, _operations
-from .errors import InvalidHandleError, from_document, local
-from .models import CreatedParticipant
+from . import _config, _library, _log, _operations
+from .errors import InvalidHandleError, local
+from .models import CreatedParticipant, Participant, Session, Subscriptions
 
 T = TypeVar("T")
 
@@ -120,18 +133,15 @@ class Client:
 
     def _open(self, config: Optional[str]) -> None:
         library = _library.load()
-        handle, error = c_void_p(), c_void_p()
-        status = library.function("bw_client_new")(
-            None if config is None else config.encode(), byref(handle), byref(error)
-        )
-        document = library.take(error)
-        if status:
-            raise _failure(library, status, document)
+        handle = c_void_p()
+        text = None if config is None else config.encode()
+        library.call("bw_client_new", text, byref(handle))
         self._library = library
         self._handle = handle
+        self._log = _log.Log()
         # Runs once, at close(), when the last reference goes, or at the interpreter's exit,
         # whichever is first; also in a forked child, where the library forgets what it inherited.
-        self._finalizer = weakref.finalize(self, library.function("bw_client_free"), handle)
+        self._finalizer = weakref.finalize(self, _end, library, handle, self._log)
 
     def close(self) -> None:
         """Ends the client. Calls in flight on other threads end with ``CallCancelledError``.
@@ -176,13 +186,7 @@ class Client:
         user = arguments.text("username", username).encode()
         secret = arguments.text("password", password).encode()
         self._check_open(None)
-        error = c_void_p()
-        status = self._library.function("bw_client_set_credentials")(
-            self._handle, user, secret, byref(error)
-        )
-        document = self._library.take(error)
-        if status:
-            raise _failure(self._library, status, document)
+        self._library.call("bw_client_set_credentials", self._handle, user, secret)
 
     def create_participant(
         self,
@@ -207,18 +211,115 @@ class Client:
             )
         )
 
+    def get_participant(self, participant_id: str) -> Participant:
+        """Reads a participant. Raises ``NotFoundError`` if it is gone."""
+        return self._run(_operations.get_participant(participant_id))
+
+    def delete_participant(self, participant_id: str) -> None:
+        """Removes a participant, out of its session too.
+
+        Raises ``NotFoundError`` where there is none; one whose media was lost is gone already.
+        """
+        self._run(_operations.delete_participant(participant_id))
+
+    def create_session(self, *, tag: Optional[str] = None) -> Session:
+        """Creates a session. ``tag``: at most 50 characters.
+
+        Never repeated once it may have been done, as ``create_participant``.
+        """
+        return self._run(_operations.create_session(tag))
+
+    def get_session(self, session_id: str) -> Session:
+        """Reads a session. Raises ``NotFoundError`` if it is gone."""
+        return self._run(_operations.get_session(session_id))
+
+    def delete_session(self, session_id: str) -> None:
+        """Removes a session; its participants stay. Raises ``NotFoundError`` if it is gone."""
+        self._run(_operations.delete_session(session_id))
+
+    def list_session_participants(self, session_id: str) -> List[Participant]:
+        """Lists the participants in a session."""
+        return self._run(_operations.list_session_participants(session_id))
+
+    def add_participant_to_session(
+        self,
+        session_id: str,
+        participant_id: str,
+        subscriptions: Optional[_operations.SubscriptionsLike] = None,
+    ) -> None:
+        """Puts a participant into a session.
+
+        ``subscriptions``: whom it hears there: ``Subscriptions(session_id=session_id)`` everyone,
+        later joiners included, ``Subscriptions.to(other_id)`` those, None nobody. A mapping in the
+        service's own form is taken too.
+
+        Raises ``ConflictError`` where it is in a session already, or the session is full.
+        """
+        self._run(_operations.add_participant_to_session(session_id, participant_id, subscriptions))
+
+    def remove_participant_from_session(self, session_id: str, participant_id: str) -> None:
+        """Takes a participant out of a session. Raises ``NotFoundError`` if it is not in it."""
+        self._run(_operations.remove_participant_from_session(session_id, participant_id))
+
+    def get_participant_subscriptions(self, session_id: str, participant_id: str) -> Subscriptions:
+        """Reads whom a participant hears in a session."""
+        return self._run(_operations.get_participant_subscriptions(session_id, participant_id))
+
+    def update_participant_subscriptions(
+        self,
+        session_id: str,
+        participant_id: str,
+        subscriptions: Optional[_operations.SubscriptionsLike] = None,
+    ) -> None:
+        """Changes whom a participant hears in a session; as in ``add_participant_to_session``.
+
+        They take the place of what was ordered before: None means nobody any more.
+        """
+        self._run(
+            _operations.update_participant_subscriptions(session_id, participant_id, subscriptions)
+        )
+
+    def call(self, document: Mapping[str, Any]) -> Any:
+        """Carries out any operation, the whole call being one mapping.
+
+        ``{"operation": "addParticipantToSession", "sessionId": .., "participantId": .., "body":
+        {..}, "timeoutMs": 500}``: the operation by its name at the service, with its ids, its body
+        and, if wished, a time-out for this call alone. Gives the service's answer as Python
+        objects.
+        """
+        return self._run(_operations.call(document))
+
+    def stats(self) -> Dict[str, Any]:
+        """What this client has done so far: calls, attempts, statuses, connections, times.
+
+        As ``bw_client_stats`` gives it: ``calls``, ``attempts``, ``retries``, ``inFlight``,
+        ``statuses``, ``connectionsOpened``, ``connectionsReused``, and ``operations`` with the
+        same for each and ``times``, a histogram in powers of two of microseconds.
+        """
+        stats: Dict[str, Any] = self._run(_operations.stats())
+        return stats
+
+    def set_log(
+        self, level: Optional[int], logger: Union[str, logging.Logger] = "bw_webrtc"
+    ) -> None:
+        """Sends lines about what this client does to a logger; off at first.
+
+        ``level``: how much the library hands over, as in ``logging``: from ``logging.ERROR``
+        (calls that failed) over ``WARNING`` (also attempts that are repeated) and ``INFO`` (also
+        calls that succeeded) to ``DEBUG`` (also every attempt); None turns it off. The logger's
+        own level applies too. No secret is in a line. Its handlers run on the threads that call,
+        and must not use this package.
+        """
+        self._check_open(None)
+        self._log.set(self._library, self._handle, level, logger)
+
     def _run(self, request: _operations.Request[T]) -> T:
         """Carries out a request, and waits for its answer."""
         texts: Tuple[Optional[bytes], ...] = tuple(
             None if text is None else text.encode() for text in request.ids + request.bodies
         )
-        function = self._library.function(request.function)
         self._check_open(request.operation)
-        out = c_void_p()
-        status = function(self._handle, *texts, byref(out))
-        document = self._library.take(out)
-        if status:
-            raise _failure(self._library, status, document)
+        document = self._library.call(request.function, self._handle, *texts)
         return request.read(json.loads(document) if document else None)
 
     def _check_open(self, operation: Optional[str]) -> None:
@@ -230,9 +331,6 @@ class Client:
             )
 
 
-def _failure(library: _library.Library, status: int, document: Optional[bytes]) -> Exception:
-    if document:
-        return from_document(status, json.loads(document))
-    # The one case without a document: there was no memory for it.
-    name = library.status_name(status)
-    return from_document(status, {"error": {"status": status, "name": name}})
+def _end(library: _library.Library, handle: c_void_p, log: _log.Log) -> None:
+    log.stop(library, handle)
+    library.function("bw_client_free")(handle)

@@ -1,4 +1,4 @@
-"""What the service answers, as frozen dataclasses.
+"""What the service answers and sends, as frozen dataclasses.
 
 An answer is never refused for a field that is missing, null, unknown or of another type: such a
 field is None or empty here, and ``raw`` has all that came.
@@ -7,7 +7,8 @@ field is None or empty here, and ``raw`` has all that came.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any, Dict, Optional, Tuple
+from datetime import datetime, timedelta
+from typing import Any, Dict, List, Optional, Tuple
 
 # `raw` is not in repr, which may reach a log while `raw` may hold a token; and not in comparisons,
 # so that objects stay hashable.
@@ -32,18 +33,30 @@ class ParticipantSubscription:
             raw=raw,
         )
 
+    def to_raw(self) -> Dict[str, Any]:
+        """The service's own form."""
+        raw: Dict[str, Any] = {"participantId": self.participant_id}
+        if self.stream_aliases:
+            raw["streamAliases"] = list(self.stream_aliases)
+        return raw
+
 
 @dataclass(frozen=True)
 class Subscriptions:
     """Whom a participant hears and sees.
 
     Those in ``participants``, if there are any; else everyone in the session ``session_id``,
-    later joiners included; else nobody.
+    later joiners included; else nobody. So ``Subscriptions()`` is nobody.
     """
 
     session_id: Optional[str] = None
     participants: Tuple[ParticipantSubscription, ...] = ()
     raw: Dict[str, Any] = field(default_factory=dict, repr=False, compare=False)
+
+    @classmethod
+    def to(cls, *participant_ids: str) -> Subscriptions:
+        """To all streams of these participants."""
+        return cls(participants=tuple(map(ParticipantSubscription, participant_ids)))
 
     @classmethod
     def from_raw(cls, value: object) -> Subscriptions:
@@ -57,6 +70,15 @@ class Subscriptions:
             participants=tuple(ParticipantSubscription.from_raw(item) for item in participants),
             raw=raw,
         )
+
+    def to_raw(self) -> Dict[str, Any]:
+        """The service's own form."""
+        raw: Dict[str, Any] = {}
+        if self.session_id is not None:
+            raw["sessionId"] = self.session_id
+        if self.participants:
+            raw["participants"] = [item.to_raw() for item in self.participants]
+        return raw
 
 
 @dataclass(frozen=True)
@@ -117,6 +139,58 @@ class CreatedParticipant:
             token=_text(raw, "token") or "",
             raw=raw,
         )
+
+
+@dataclass(frozen=True)
+class Session:
+    """A session: participants in it may hear each other."""
+
+    id: str
+    """Empty if the service left it out."""
+    tag: Optional[str] = None
+    raw: Dict[str, Any] = field(default_factory=dict, repr=False, compare=False)
+
+    @classmethod
+    def from_raw(cls, value: object) -> Session:
+        """From the service's own form."""
+        raw = _object(value)
+        return cls(id=_text(raw, "id") or "", tag=_text(raw, "tag"), raw=raw)
+
+
+@dataclass(frozen=True)
+class Event:
+    """A webhook: a participant's device connected, left or lost its connection."""
+
+    event: str
+    """``"onConnect"``, ``"onLeave"`` or ``"onDisconnect"``."""
+    timestamp: datetime
+    """When it happened, aware, in UTC."""
+    participant_id: str
+    device_id: Optional[str] = None
+    tag: Optional[str] = None
+    """The participant's tag."""
+    raw: Dict[str, Any] = field(default_factory=dict, repr=False, compare=False)
+
+
+@dataclass(frozen=True)
+class TokenClaims:
+    """What a participant's token says of itself. Not verified: only the service can do that."""
+
+    account_id: Optional[str] = None
+    participant_id: Optional[str] = None
+    version: Optional[str] = None
+    """``"V3"``."""
+    expires_at: Optional[datetime] = None
+    """Aware, in UTC; None if the token does not say."""
+    expires_in: Optional[timedelta] = None
+    """From when it was read; negative if it has expired."""
+    claims: Dict[str, Any] = field(default_factory=dict, compare=False)
+    """All of them, also those that are not known."""
+
+
+def participants_from_raw(value: object) -> List[Participant]:
+    """A list of participants from the service's own form."""
+    return [Participant.from_raw(item) for item in value] if isinstance(value, list) else []
 
 
 def _object(value: object) -> Dict[str, Any]:

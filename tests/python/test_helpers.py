@@ -1,0 +1,166 @@
+"""BXML, webhooks and tokens: pure, without a client."""
+
+from __future__ import annotations
+
+import base64
+import json
+import warnings
+from datetime import datetime, timedelta, timezone
+from typing import Any
+from xml.etree import ElementTree
+
+import pytest
+
+import bw_webrtc
+from bw_webrtc import BxmlWarning, Client, InvalidArgumentError
+from bw_webrtc.testing import Sandbox
+from support import WebhookServer
+
+CALL = "c-93d6f3c0-be584596-0b74-4fa2-8015-d8ede84bd1a4"
+
+
+def jwt(claims: object) -> str:
+    body = base64.urlsafe_b64encode(json.dumps(claims).encode()).decode().rstrip("=")
+    return f"eyJhbGciOiJIUzI1NiJ9.{body}.c2ln"
+
+
+def test_transfer_bxml() -> None:
+    assert bw_webrtc.transfer_bxml("abc.def.ghi", CALL) == (
+        '<?xml version="1.0" encoding="UTF-8"?><Response><Transfer><SipUri '
+        'uui="93d6f3c0be5845960b744fa28015d8ede84bd1a4;encoding=base64,abc.def.ghi;encoding=jwt">'
+        "sip:sipx.webrtc.bandwidth.com:5060</SipUri></Transfer></Response>"
+    )
+    made = bw_webrtc.transfer_bxml("t<&>\"'", sip_uri="sip:host;transport=tls?a=1&b=2")
+    (uri,) = ElementTree.fromstring(made).iter("SipUri")
+    assert uri.attrib == {"uui": "t<&>\"';encoding=jwt"}
+    assert uri.text == "sip:host;transport=tls?a=1&b=2"
+
+
+def test_a_real_token_with_a_call_id_is_warned_of(client: Client) -> None:
+    token = client.create_participant(publish_permissions=["AUDIO"]).token
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        bw_webrtc.transfer_bxml(token)
+    with pytest.warns(BxmlWarning, match="its documented limit is 256") as caught:
+        made = bw_webrtc.transfer_bxml(token, CALL)
+    assert token in made
+    assert [warning.filename for warning in caught] == [__file__]
+    assert token not in str(caught[0].message)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("a;b",), "token: must not contain semicolons"),
+        (("a,b",), "token: must not contain semicolons"),
+        (("a\n",), "token: must not contain"),
+        (("a\0",), r"token: must not contain U\+0000"),
+        (("",), "token: is empty"),
+        (("t", "93d6f3c0"), "call_id: .* is not a call id"),
+        (("t", ""), "call_id: .* is not a call id"),
+        (("t", None, "http://x"), "sip_uri: .* is not a SIP URI"),
+        (("t", None, "sip:a\tb"), "sip_uri: must not contain"),
+    ],
+)
+def test_what_cannot_stand_in_bxml_is_refused(arguments: Any, said: str) -> None:
+    with pytest.raises(InvalidArgumentError, match=said) as caught:
+        bw_webrtc.transfer_bxml(*arguments)
+    assert caught.value.outcome is None
+
+
+@pytest.mark.parametrize("helper", ["transfer_bxml", "parse_event", "token_claims"])
+@pytest.mark.parametrize("value", [None, 5, ["x"], {}])
+def test_other_types_are_type_errors(helper: str, value: object) -> None:
+    with pytest.raises(TypeError, match="must be a str"):
+        getattr(bw_webrtc, helper)(value)
+
+
+def test_parse_event() -> None:
+    body = (
+        '{"event": "onConnect", "timestamp": "1605739845431", "participantId": "p", '
+        '"deviceId": "d", "tag": "t", "new": 1}'
+    )
+    for given in (body, body.encode()):
+        event = bw_webrtc.parse_event(given)
+        assert event.event == "onConnect"
+        assert event.timestamp == datetime(2020, 11, 18, 22, 50, 45, 431000, timezone.utc)
+        assert event.timestamp.utcoffset() == timedelta(0)
+        assert (event.participant_id, event.device_id, event.tag) == ("p", "d", "t")
+        assert event.raw["new"] == 1
+    bare = bw_webrtc.parse_event('{"event":"onLeave","timestamp":1,"participantId":"p"}')
+    assert (bare.device_id, bare.tag) == (None, None)
+
+
+def test_events_of_the_sandbox_are_read(plain: Sandbox) -> None:
+    with WebhookServer() as server, plain.client() as client:
+        created = client.create_participant(tag="alice", callback_url=server.url)
+        for device, name in (
+            (plain.connect, "onConnect"),
+            (plain.leave, "onLeave"),
+        ):
+            device(created.id)
+            event = bw_webrtc.parse_event(server.body())
+            assert (event.event, event.participant_id) == (name, created.id)
+            assert event.tag == "alice"
+            assert abs(datetime.now(timezone.utc) - event.timestamp) < timedelta(minutes=5)
+
+
+@pytest.mark.parametrize(
+    ("body", "said"),
+    [
+        ("", "event: is empty"),
+        (b"\xff", "UTF-8"),
+        (b"{}\0", "body: must not contain NUL"),
+        ("{}", r"event\.event: is missing; event\.timestamp: is missing"),
+        ('{"event":"onJoin","timestamp":1,"participantId":"p"}', "is not one of onConnect"),
+        (
+            '{"event":"onLeave","timestamp":9007199254740991,"participantId":"p"}',
+            r"event\.timestamp: .* beyond the years",
+        ),
+        ("[" * 100_000, "event"),
+    ],
+)
+def test_events_are_checked(body: Any, said: str) -> None:
+    with pytest.raises(InvalidArgumentError, match=said):
+        bw_webrtc.parse_event(body)
+
+
+def test_token_claims() -> None:
+    told = bw_webrtc.token_claims(
+        jwt({"a": "9900000", "p": "p-1", "v": "V3", "exp": 4102444800, "tid": "x"})
+    )
+    assert (told.account_id, told.participant_id, told.version) == ("9900000", "p-1", "V3")
+    assert told.expires_at == datetime(2100, 1, 1, tzinfo=timezone.utc)
+    assert told.expires_in is not None
+    assert told.claims["tid"] == "x"
+    assert abs(datetime.now(timezone.utc) + told.expires_in - told.expires_at) < timedelta(hours=1)
+    silent = bw_webrtc.token_claims(jwt({}))
+    assert silent == bw_webrtc.TokenClaims()
+    past = bw_webrtc.token_claims(jwt({"exp": 1}))
+    assert past.expires_in is not None
+    assert past.expires_in < timedelta(0)
+
+
+def test_claims_of_a_token_of_the_service(client: Client, sandbox: Sandbox) -> None:
+    created = client.create_participant()
+    told = bw_webrtc.token_claims(created.token)
+    assert (told.account_id, told.participant_id) == (sandbox.account_id, created.id)
+    assert told.expires_in is not None
+    assert timedelta(hours=8) < told.expires_in < timedelta(hours=10)
+
+
+@pytest.mark.parametrize(
+    ("token", "said"),
+    [
+        ("", "is not a JWT"),
+        ("secret.part", "is not a JWT"),
+        ("a.secret!.c", "is not base64url"),
+        ("a.c2VjcmV0.c", "are not JSON"),
+        (jwt(["secret"]), "are not a JSON object"),
+        (jwt({"exp": 9e15, "secret": 1}), "exp: 9000000000000000 is beyond"),
+    ],
+)
+def test_tokens_are_checked_and_never_quoted(token: str, said: str) -> None:
+    with pytest.raises(InvalidArgumentError, match=said) as caught:
+        bw_webrtc.token_claims(token)
+    assert "secret" not in str(caught.value) + str(caught.value.document)

@@ -1,0 +1,192 @@
+"""Watching a client: counters, and lines in ``logging``."""
+
+from __future__ import annotations
+
+import gc
+import logging
+import threading
+from typing import List, Optional
+
+import pytest
+
+from bw_webrtc import Client, InvalidArgumentError, InvalidHandleError, ServerError
+from bw_webrtc.testing import Sandbox
+from support import LIMIT
+
+
+class Lines(logging.Handler):
+    """Keeps what comes."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.records: List[logging.LogRecord] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.records.append(record)
+
+
+def listen(name: str, level: int = logging.DEBUG) -> Lines:
+    lines = Lines()
+    logger = logging.getLogger(name)
+    logger.setLevel(level)
+    logger.handlers = [lines]
+    logger.propagate = False
+    return lines
+
+
+def test_stats(client: Client, sandbox: Sandbox) -> None:
+    assert client.stats()["calls"] == 0
+    sandbox.fault("getSession", "status", status=503, headers={"Retry-After": "0"})
+    session = client.create_session()
+    client.get_session(session.id)
+    stats = client.stats()
+    assert (stats["calls"], stats["attempts"], stats["retries"]) == (2, 3, 1)
+    assert stats["statuses"] == {"BW_OK": 2}
+    assert stats["inFlight"] == 0
+    assert stats["connectionsOpened"] + stats["connectionsReused"] == 3
+    assert stats["operations"]["getSession"]["retries"] == 1
+    times = stats["operations"]["getSession"]["times"]
+    assert sum(bucket["count"] for bucket in times) == 1
+    client.close()
+    with pytest.raises(InvalidHandleError):
+        client.stats()
+
+
+@pytest.mark.parametrize(
+    ("level", "levels"),
+    [
+        (logging.DEBUG, {logging.DEBUG, logging.INFO, logging.WARNING, logging.ERROR}),
+        (1, {logging.DEBUG, logging.INFO, logging.WARNING, logging.ERROR}),
+        (logging.INFO, {logging.INFO, logging.WARNING, logging.ERROR}),
+        (25, {logging.WARNING, logging.ERROR}),
+        (logging.WARNING, {logging.WARNING, logging.ERROR}),
+        (logging.ERROR, {logging.ERROR}),
+        (logging.CRITICAL, set()),
+        (None, set()),
+    ],
+)
+def test_set_log(plain: Sandbox, level: Optional[int], levels: object) -> None:
+    lines = listen("bw_webrtc")
+    with plain.client(max_retries=1) as client:
+        client.set_log(level)
+        session = client.create_session()
+        plain.fault("getSession", "status", status=503, headers={"Retry-After": "0"}, count=3)
+        with pytest.raises(ServerError):
+            client.get_session(session.id)
+        client.get_session(session.id)
+    assert {record.levelno for record in lines.records} == levels
+    assert {record.name for record in lines.records} <= {"bw_webrtc"}
+    for record in lines.records:
+        assert "Session" in record.getMessage()
+
+
+def test_lines_go_to_the_logger_that_is_named(plain: Sandbox) -> None:
+    first, second = listen("calls.first"), listen("calls.second")
+    with plain.client() as client:
+        client.set_log(logging.INFO, "calls.first")
+        client.create_session()
+        client.set_log(logging.INFO, logging.getLogger("calls.second"))
+        client.create_session()
+        client.create_session()
+        client.set_log(None)
+        client.create_session()
+    assert (len(first.records), len(second.records)) == (1, 2)
+
+
+def test_the_loggers_own_level_applies(plain: Sandbox) -> None:
+    lines = listen("bw_webrtc", logging.ERROR)
+    with plain.client() as client:
+        client.set_log(logging.DEBUG)
+        client.create_session()
+    assert lines.records == []
+
+
+def test_no_line_holds_a_secret(sandbox: Sandbox) -> None:
+    lines = listen("bw_webrtc")
+    with sandbox.client() as client:
+        client.set_log(logging.DEBUG)
+        token = client.create_participant().token
+        client.set_credentials("user", "pass-of-nobody")
+        with pytest.raises(Exception, match="HTTP 401"):
+            client.create_participant()
+    shown = "\n".join(record.getMessage() for record in lines.records)
+    assert "createParticipant" in shown
+    for secret in (token, token.rsplit(".", 1)[1], sandbox.password, "pass-of-nobody", "Basic"):
+        assert secret not in shown
+
+
+def test_a_handler_that_raises_harms_no_call(
+    plain: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lines = listen("bw_webrtc")
+
+    def fail(record: logging.LogRecord) -> None:
+        raise RuntimeError(record.getMessage())
+
+    monkeypatch.setattr(lines, "emit", fail)
+    seen: List[object] = []
+    monkeypatch.setattr("sys.unraisablehook", lambda raised: seen.append(raised.exc_value))
+    with plain.client() as client:
+        client.set_log(logging.INFO)
+        assert client.create_session().id
+    assert [type(error) for error in seen] == [RuntimeError]
+
+
+def test_a_forgotten_client_with_a_log_ends(plain: Sandbox) -> None:
+    lines = listen("bw_webrtc")
+    for _ in range(50):
+        client = plain.client()
+        client.set_log(logging.INFO)
+        client.create_session()
+        del client
+    gc.collect()
+    assert len(lines.records) == 50
+
+
+def test_threads_log_while_the_log_changes(plain: Sandbox) -> None:
+    lines = listen("bw_webrtc")
+    with plain.client() as client:
+        client.set_log(logging.INFO)
+
+        def work() -> None:
+            for _ in range(50):
+                client.create_session()
+
+        threads = [threading.Thread(target=work) for _ in range(4)]
+        for thread in threads:
+            thread.start()
+        while any(thread.is_alive() for thread in threads):
+            client.set_log(logging.INFO)
+        for thread in threads:
+            thread.join(LIMIT)
+        assert client.stats()["calls"] == 200
+    assert len(lines.records) == 200
+
+
+def test_bad_arguments(plain: Sandbox) -> None:
+    with plain.client() as client:
+        for level in ("INFO", 2.5, True):
+            with pytest.raises(TypeError, match="level must be an int"):
+                client.set_log(level)  # type: ignore[arg-type]
+        with pytest.raises(TypeError, match="logger must be a str or a Logger"):
+            client.set_log(logging.INFO, 5)  # type: ignore[arg-type]
+    with pytest.raises(InvalidHandleError):
+        client.set_log(None)
+
+
+def test_a_log_is_not_changed_inside_a_handler(plain: Sandbox) -> None:
+    lines = listen("bw_webrtc")
+    refused: List[BaseException] = []
+
+    with plain.client() as client:
+
+        def emit(record: logging.LogRecord) -> None:
+            with pytest.raises(InvalidArgumentError, match="inside a callback") as caught:
+                client.set_log(None)
+            refused.append(caught.value)
+
+        lines.emit = emit  # type: ignore[method-assign]
+        client.set_log(logging.INFO)
+        client.create_session()
+        client.create_session()
+    assert len(refused) == 2
