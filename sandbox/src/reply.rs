@@ -3,6 +3,7 @@
 use axum::body::Body;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::Response;
+use futures_util::{StreamExt, stream};
 use serde_json::{Value, json};
 
 /// What an operation answers.
@@ -68,9 +69,14 @@ impl Reply {
         if cut {
             headers.insert(header::CONTENT_LENGTH, HeaderValue::from(text.len().max(2)));
             let half = text.as_bytes()[..text.len() / 2].to_vec();
-            // The error makes hyper close the connection in the middle of the body.
-            let pieces = [Ok(half), Err(std::io::Error::other("cut by a fault"))];
-            *response.body_mut() = Body::from_stream(futures_util::stream::iter(pieces));
+            // The error makes hyper close the connection in the middle of the body; the pause lets
+            // it send first what it has.
+            let cut = stream::once(async {
+                tokio::task::yield_now().await;
+                Err(std::io::Error::other("cut by a fault"))
+            });
+            let pieces = stream::once(async { Ok(half) }).chain(cut);
+            *response.body_mut() = Body::from_stream(pieces);
         } else if !text.is_empty() {
             *response.body_mut() = Body::from(text);
         }

@@ -1,0 +1,190 @@
+//! The program: its command line, its output, TLS, time, signals.
+
+mod support;
+
+use std::io::{BufRead, BufReader, Read};
+use std::process::{Command, Stdio};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, ServerName};
+use serde_json::json;
+use support::{LIMIT, NOBODY, Sandbox, exchange, program, request};
+
+fn terminate(sandbox: &Sandbox, signal: &str) {
+    let status = Command::new("kill").args([signal, &sandbox.child.id().to_string()]).status();
+    assert!(status.unwrap().success());
+}
+
+#[test]
+fn the_first_line_is_the_url() {
+    let sandbox = Sandbox::start(&[]);
+    assert_eq!(sandbox.url, format!("http://{}/v1", sandbox.address));
+    assert_ne!(sandbox.address.port(), 0);
+}
+
+#[test]
+fn signals_end_it_in_the_middle_of_calls() {
+    for signal in ["-TERM", "-INT"] {
+        let mut sandbox = Sandbox::start(&[]);
+        sandbox.fault(&json!({"operation": "*", "kind": "delay", "ms": 60_000}));
+        use std::io::Write;
+        let path = format!("/v1/accounts/9900000/sessions/{NOBODY}");
+        let mut waiting = sandbox.connect();
+        waiting.write_all(request("GET", &path, Some("user:secret"), "").as_bytes()).unwrap();
+        let idle = sandbox.connect();
+        terminate(&sandbox, signal);
+        assert_eq!(sandbox.ended().code(), Some(0), "{signal}");
+        drop(idle);
+    }
+}
+
+#[test]
+fn account_and_credentials_are_those_given() {
+    let sandbox =
+        Sandbox::start(&["--account", "77", "--username", "me", "--password", "a:b\u{e9}"]);
+    let ask = |user| {
+        let bytes = request("POST", "/v1/accounts/77/sessions", Some(user), "");
+        exchange(&mut sandbox.connect(), &bytes).unwrap().status
+    };
+    assert_eq!((ask("me:a:b\u{e9}"), ask("user:secret")), (200, 401));
+}
+
+#[test]
+fn tls_has_a_certificate_of_the_authority_it_writes() {
+    let file = std::env::temp_dir().join(format!("bw-sandbox-{}-ca.pem", std::process::id()));
+    let sandbox = Sandbox::start(&["--tls", "--ca-out", file.to_str().unwrap()]);
+    assert_eq!(sandbox.url, format!("https://{}/v1", sandbox.address));
+    let mut roots = rustls::RootCertStore::empty();
+    roots.add(CertificateDer::from_pem_file(&file).unwrap()).unwrap();
+    std::fs::remove_file(&file).unwrap();
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let config = rustls::ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    let config = Arc::new(config);
+    for name in ["127.0.0.1", "localhost", "::1"] {
+        let name = ServerName::try_from(name).unwrap();
+        let tls = rustls::ClientConnection::new(config.clone(), name).unwrap();
+        let mut stream = rustls::StreamOwned::new(tls, sandbox.connect());
+        let bytes = request("POST", "/v1/accounts/9900000/sessions", Some("user:secret"), "");
+        assert_eq!(exchange(&mut stream, &bytes).unwrap().status, 200);
+    }
+    let name = ServerName::try_from("example.com").unwrap();
+    let tls = rustls::ClientConnection::new(config, name).unwrap();
+    let mut stream = rustls::StreamOwned::new(tls, sandbox.connect());
+    assert!(exchange(&mut stream, "GET / HTTP/1.1\r\n\r\n").is_none());
+}
+
+#[test]
+fn sessions_end_after_their_time() {
+    let sandbox = Sandbox::start(&["--session-ttl", "1"]);
+    let session = sandbox.session();
+    let participant = sandbox.participant("{}");
+    let place = format!("/sessions/{session}/participants/{participant}");
+    let body = json!({"sessionId": session}).to_string();
+    assert_eq!(sandbox.call("PUT", &place, &body).status, 204);
+    let began = Instant::now();
+    while sandbox.call("GET", &format!("/sessions/{session}"), "").status != 404 {
+        assert!(began.elapsed() < LIMIT);
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    let alone = sandbox.call("GET", &format!("/participants/{participant}"), "").json;
+    assert_eq!((&alone["sessions"], &alone["subscriptions"]), (&json!([]), &json!({})));
+}
+
+#[test]
+fn a_person_can_read_the_log() {
+    let mut child = program(&[]).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut log = BufReader::new(child.stderr.take().unwrap());
+    let mut sandbox = Sandbox::running(child);
+    assert_eq!(sandbox.call("GET", &format!("/sessions/{NOBODY}"), "").status, 404);
+    let mut line = String::new();
+    log.read_line(&mut line).unwrap();
+    assert!(
+        line.contains(&format!("GET /v1/accounts/9900000/sessions/{NOBODY} -> 404 (getSession, ")),
+        "{line}"
+    );
+    sandbox.fault(&json!({"operation": "*", "kind": "close_before"}));
+    let path = "/v1/accounts/9900000/sessions";
+    assert!(
+        exchange(&mut sandbox.connect(), &request("POST", path, Some("user:secret"), "")).is_none()
+    );
+    terminate(&sandbox, "-TERM");
+    assert!(sandbox.ended().success());
+    log.read_to_string(&mut line).unwrap();
+    assert!(line.contains("-> closed (createSession, "), "{line}");
+    for secret in ["secret", "dXNlc"] {
+        assert!(!line.contains(secret), "{line}");
+    }
+}
+
+#[test]
+fn quiet_is_quiet() {
+    let mut child =
+        program(&["--quiet"]).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut log = child.stderr.take().unwrap();
+    let mut sandbox = Sandbox::running(child);
+    sandbox.session();
+    terminate(&sandbox, "-TERM");
+    assert!(sandbox.ended().success());
+    let mut all = String::new();
+    log.read_to_string(&mut all).unwrap();
+    assert_eq!(all, "");
+}
+
+#[test]
+fn help_tells_it_all() {
+    let output = program(&["--help"]).output().unwrap();
+    assert!(output.status.success());
+    let text = String::from_utf8(output.stdout).unwrap();
+    for part in [
+        "--listen",
+        "--account",
+        "--username",
+        "--password",
+        "--tls",
+        "--ca-out",
+        "--session-ttl",
+        "--quiet",
+        "/_sandbox/faults",
+        "/_sandbox/requests",
+        "/_sandbox/state",
+        "/_sandbox/webhooks",
+        "/_sandbox/reset",
+        "/connect",
+        "/leave",
+        "/disconnect",
+        "close_before",
+        "close_after",
+        "truncate",
+        "garbage",
+        "dribble",
+        "SIGTERM",
+    ] {
+        assert!(text.contains(part), "{part} is not in\n{text}");
+    }
+}
+
+#[test]
+fn what_cannot_be_is_said_in_a_line() {
+    let taken = Sandbox::start(&[]);
+    let address = taken.address.to_string();
+    for (arguments, says) in [
+        (vec!["--listen", address.as_str()], address.as_str()),
+        (vec!["--listen", "nowhere"], "nowhere"),
+        (vec!["--ca-out", "/tmp/x.pem"], "--tls"),
+        (vec!["--tls", "--ca-out", "/nowhere/x.pem"], "/nowhere/x.pem"),
+        (vec!["--session-ttl", "soon"], "soon"),
+        (vec!["--verbose"], "--verbose"),
+    ] {
+        let output = program(&arguments).output().unwrap();
+        assert!(!output.status.success(), "{arguments:?}");
+        assert_eq!(output.stdout, b"", "{arguments:?}");
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert!(said.contains(says) && !said.contains("panicked"), "{arguments:?}: {said}");
+    }
+}
