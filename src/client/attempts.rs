@@ -1,5 +1,6 @@
 //! The attempt loop: one deadline, retries of what is safe to repeat, and the outcome of it all.
 
+use std::hash::{BuildHasher, RandomState};
 use std::time::{Duration, Instant, SystemTime};
 
 use super::Client;
@@ -221,10 +222,17 @@ fn pause_before_retry(
         return None;
     }
     let ceiling = rules.base.saturating_mul(1 << (attempts - 1).min(20)).min(rules.max);
-    let jittered = ceiling.mul_f64(fastrand::f64());
+    let jittered = ceiling.mul_f64(fraction());
     let asked = ended.error.answer.as_ref().and_then(|answer| answer.retry_after_ms);
     let pause = jittered.max(Duration::from_millis(asked.unwrap_or(0)));
     limits.left().filter(|left| pause < *left).map(|_| pause)
+}
+
+/// A random part of one, for jitter.
+fn fraction() -> f64 {
+    // A forked child has the same keys as its parent, but not the same time and id.
+    let bits = RandomState::new().hash_one((Instant::now(), std::process::id()));
+    (bits >> 11) as f64 / (1_u64 << 53) as f64
 }
 
 fn sleep(pause: Duration, limits: &Limits) -> Result<(), Error> {
@@ -258,6 +266,17 @@ fn retry_after(header: &str) -> Option<u64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn jitter_is_spread_over_all_of_one() {
+        let drawn: Vec<f64> = (0..2000).map(|_| fraction()).collect();
+        assert!(drawn.iter().all(|part| (0.0..1.0).contains(part)));
+        for tenth in 0..10 {
+            let count = drawn.iter().filter(|part| (**part * 10.0) as i32 == tenth).count();
+            // 200 are expected; fewer than 100 come once in the age of the universe.
+            assert!(count > 100, "{count} between {tenth}/10 and the next");
+        }
+    }
 
     #[test]
     fn retry_after_is_seconds_or_a_date() {

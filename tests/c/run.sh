@@ -39,6 +39,8 @@ link=(-L"$libraries" -lbw_webrtc -Wl,-rpath,"$libraries" -pthread)
 for program in abi_test live_test calls; do
   "${CC:-cc}" -std=gnu99 "${flags[@]}" "tests/c/$program.c" -o "$build/$program" "${link[@]}"
 done
+"${CC:-cc}" -std=gnu99 "${flags[@]}" bindings/c/examples/test_your_program.c \
+  -o "$build/test_your_program" "${link[@]}"
 "${CXX:-c++}" -std=c++11 "${flags[@]}" tests/c/live_test.cpp -o "$build/live_test_cpp" "${link[@]}"
 "${CXX:-c++}" -std=c++11 -fno-rtti "${flags[@]}" -c tests/c/live_test.cpp -o "$build/no_rtti.o"
 # The static library, with nothing else of ours at run time.
@@ -58,6 +60,8 @@ read -r plain <&3 && read -r secure <&4 || { echo "run.sh: bw-sandbox did not st
 bash tests/c/header_matrix.sh "$build" >"$build/headers.out" || true
 count "$build/headers.out"
 run abi "$build/abi_test"
+export BW_SANDBOX=$sandbox
+run test_your_program "$build/test_your_program"
 for language in live_test live_test_cpp live_test_static; do
   run "$language-http" "$build/$language" "$plain"
   run "$language-https" "$build/$language" "$secure" "$build/ca.pem"
@@ -67,6 +71,7 @@ if command -v valgrind >/dev/null; then
   memcheck=(valgrind --quiet --error-exitcode=99 --leak-check=full
     --show-leak-kinds=definite,indirect,possible --errors-for-leak-kinds=definite,indirect,possible)
   run abi-valgrind "${memcheck[@]}" "$build/abi_test" 2000
+  run test_your_program-valgrind "${memcheck[@]}" "$build/test_your_program"
   for language in live_test live_test_cpp; do
     run "$language-http-valgrind" "${memcheck[@]}" "$build/$language" "$plain"
     # valgrind cannot follow which bytes ring's assembly has written, and nothing else is left out.
