@@ -1,6 +1,6 @@
 # The verbs of the project. `make demo` and `make test` do all the set-up there is.
 #
-#   make demo      build everything, start bw-sandbox, create a participant from C, C++ and Python
+#   make demo      build everything, start bw-sandbox; participants and sessions from C, C++, Python
 #   make test      all tests: Rust, C and C++, Python
 #   make lint      formatting, warnings, types, the header in step
 #   make header    bring include/bw_webrtc.h in step with src/ffi

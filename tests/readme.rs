@@ -1,4 +1,5 @@
-//! The README's first programs, as they stand there, compiled and run against bw-sandbox.
+//! The README's first programs, as they stand there, compiled and run against bw-sandbox; and its
+//! table of operations and tests.
 
 mod support;
 
@@ -81,4 +82,30 @@ fn the_python_program_works() {
         .env("PYTHONPATH", modules)
         .env("BW_WEBRTC_LIBRARY", target_dir().join("libbw_webrtc.so"));
     creates_a_participant(program);
+}
+
+#[test]
+fn the_table_names_every_operation_and_leads_to_its_tests() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let readme = include_str!("../README.md");
+    let rows: Vec<&str> = readme.lines().filter(|line| line.contains("](tests/c/")).collect();
+    for operation in bw_webrtc::api::OPERATIONS {
+        let known = rows.iter().any(|row| row.starts_with(&format!("| `{}`", operation.name)));
+        assert!(known, "{} is missing", operation.name);
+    }
+    for row in rows {
+        let cells: Vec<(&str, &str)> = row
+            .split("[`")
+            .skip(1)
+            .map(|cell| cell.split_once("`](").unwrap())
+            .map(|(name, rest)| (name, rest.split(')').next().unwrap()))
+            .collect();
+        assert_eq!(cells.len(), 3, "{row}");
+        for (name, file) in cells {
+            let test = std::fs::read_to_string(root.join(file)).expect(file);
+            // The C test creates its participants by the typed layer, which calls it.
+            let called = [format!("{name}("), name.replacen("bw_", "bwt_", 1) + "("];
+            assert!(called.iter().any(|call| test.contains(call)), "{file} does not call {name}");
+        }
+    }
 }

@@ -1,4 +1,5 @@
-//! The C ABI as a C program calls it, with every text freed.
+//! The C ABI as a C program calls it, with every text freed, and every line and error looked at for
+//! secrets.
 
 use std::ffi::{CStr, CString, c_char, c_void};
 use std::ptr;
@@ -6,6 +7,8 @@ use std::sync::Mutex;
 
 use bw_webrtc::ffi::*;
 use serde_json::Value;
+
+use super::secrets;
 
 /// A client that is freed when it goes.
 pub struct Client(pub *mut bw_client);
@@ -18,13 +21,19 @@ unsafe impl Sync for Client {}
 impl Client {
     /// A client, or the error document.
     pub fn new(config: &Value) -> Result<Client, Value> {
+        secrets::credentials(
+            config["username"].as_str().unwrap_or_default(),
+            config["password"].as_str().unwrap_or_default(),
+        );
         let config = CString::new(config.to_string()).unwrap();
         let (mut client, mut error) = (ptr::null_mut(), ptr::null_mut());
         // SAFETY: a C string and two writable places.
         let status = unsafe { bw_client_new(config.as_ptr(), &raw mut client, &raw mut error) };
         if status == BW_OK {
             assert!(error.is_null() && !client.is_null());
-            return Ok(Client(client));
+            let client = Client(client);
+            client.log(look, ptr::null_mut());
+            return Ok(client);
         }
         assert!(client.is_null());
         Err(document(status, error))
@@ -95,24 +104,23 @@ impl Client {
         finish(status, document(status, out)).unwrap()
     }
 
-    /// Collects every line in `lines`, which must outlive the client.
+    /// Collects every line in `lines`.
     pub fn log_to(&self, lines: &'static Mutex<Vec<String>>) {
         let data: *const Mutex<Vec<String>> = lines;
-        // SAFETY: `collect` takes what is handed to it here, which lives for ever.
+        self.log(collect, data.cast_mut().cast());
+    }
+
+    fn log(&self, callback: Callback, data: *mut c_void) {
+        // SAFETY: the two callbacks of this file take what is handed to them, which lives for ever.
         let status = unsafe {
-            bw_client_set_log(
-                self.0,
-                BW_LOG_DEBUG,
-                Some(collect),
-                data.cast_mut().cast(),
-                ptr::null_mut(),
-            )
+            bw_client_set_log(self.0, BW_LOG_DEBUG, Some(callback), data, ptr::null_mut())
         };
         assert_eq!(status, BW_OK);
     }
 
     /// Changes the credentials.
     pub fn set_credentials(&self, username: &str, password: &str) -> Result<(), Value> {
+        secrets::credentials(username, password);
         let (username, password) =
             (CString::new(username).unwrap(), CString::new(password).unwrap());
         let mut error = ptr::null_mut();
@@ -134,16 +142,29 @@ impl Drop for Client {
     }
 }
 
+type Callback = unsafe extern "C" fn(i32, *const c_char, *mut c_void);
+
+/// The callback of every client; a panic in it ends the test program.
+unsafe extern "C" fn look(_: i32, line: *const c_char, _: *mut c_void) {
+    // SAFETY: a C string for the length of the call.
+    secrets::check(unsafe { CStr::from_ptr(line) }.to_str().unwrap());
+}
+
 /// The callback of `log_to`.
 unsafe extern "C" fn collect(level: i32, line: *const c_char, data: *mut c_void) {
     // SAFETY: the line is a C string for the length of the call, the data what log_to passed.
     let (line, lines) =
         unsafe { (CStr::from_ptr(line), &*data.cast_const().cast::<Mutex<Vec<String>>>()) };
+    secrets::check(line.to_str().unwrap());
     lines.lock().unwrap().push(format!("{level} {}", line.to_str().unwrap()));
 }
 
 fn finish(status: bw_status, document: Value) -> Result<Value, Value> {
-    if status == BW_OK { Ok(document) } else { Err(document) }
+    if status != BW_OK {
+        return Err(document);
+    }
+    secrets::answer(&document);
+    Ok(document)
 }
 
 /// The document that a function gave, which must be JSON and, on failure, agree with the status.
@@ -156,6 +177,7 @@ pub fn document(status: bw_status, text: *mut c_char) -> Value {
         serde_json::from_str(&copy).unwrap()
     };
     if status != BW_OK {
+        secrets::check(&document.to_string());
         assert_eq!(document["error"]["status"], status, "{document}");
         // SAFETY: a static string.
         let name = unsafe { CStr::from_ptr(bw_status_name(status)) }.to_str().unwrap();

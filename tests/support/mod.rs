@@ -10,3 +10,4 @@ pub mod control;
 pub mod faults;
 pub mod process;
 pub mod rogue;
+pub mod secrets;
