@@ -7,6 +7,8 @@ use std::time::Duration;
 
 use arc_swap::ArcSwapOption;
 
+use crate::sys::generation;
+
 /// How much a line matters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 #[repr(i32)]
@@ -31,11 +33,14 @@ impl Level {
 }
 
 /// Takes lines, on whatever thread does the work.
-pub type Sink = Box<dyn Fn(Level, &str) + Send + Sync>;
+pub type Sink = Arc<dyn Fn(Level, &str) + Send + Sync>;
 
 struct Target {
     level: Level,
     sink: Sink,
+    /// The process that it was made in. A child makes its own of what it inherits, since threads
+    /// that it has not got may still be counted as users of the inherited one.
+    generation: u64,
 }
 
 /// Where a client's lines go; nowhere at first.
@@ -46,8 +51,9 @@ impl Log {
     /// Sends lines of this level and those that matter more to the sink, or none anywhere. When it
     /// returns, no line is on its way to the old sink.
     pub fn set(&self, target: Option<(Level, Sink)>) {
-        let new = target.map(|(level, sink)| Arc::new(Target { level, sink }));
-        if let Some(old) = self.0.swap(new) {
+        let generation = generation();
+        let new = target.map(|(level, sink)| Arc::new(Target { level, sink, generation }));
+        if let Some(old) = self.0.swap(new).filter(|old| old.generation == generation) {
             // Lines hold the target only while they are being written.
             while Arc::strong_count(&old) > 1 {
                 std::thread::sleep(Duration::from_micros(100));
@@ -57,11 +63,22 @@ impl Log {
 
     /// Writes a line, which is made only if somebody wants it.
     pub fn line(&self, level: Level, text: impl FnOnce() -> String) {
-        // A full load, not a guard: `set` sees it in the count.
-        if let Some(target) = self.0.load_full() {
-            if level <= target.level {
-                (target.sink)(level, &text());
+        if let Some(target) = self.target().filter(|target| level <= target.level) {
+            (target.sink)(level, &text());
+        }
+    }
+
+    /// The target, as one of this process.
+    fn target(&self) -> Option<Arc<Target>> {
+        loop {
+            // A full load, not a guard: `set` sees it in the count.
+            let known = self.0.load_full()?;
+            let generation = generation();
+            if known.generation == generation {
+                return Some(known);
             }
+            let own = Target { level: known.level, sink: known.sink.clone(), generation };
+            self.0.compare_and_swap(&known, Some(Arc::new(own)));
         }
     }
 }
@@ -89,7 +106,7 @@ mod tests {
         let sink = lines.clone();
         log.set(Some((
             Level::Warn,
-            Box::new(move |level, line| sink.lock().unwrap().push(format!("{level:?} {line}"))),
+            Arc::new(move |level, line| sink.lock().unwrap().push(format!("{level:?} {line}"))),
         )));
         log.line(Level::Error, || "one".into());
         log.line(Level::Warn, || "two".into());
@@ -106,7 +123,7 @@ mod tests {
         let (enter, leave) = (entered.clone(), left.clone());
         log.set(Some((
             Level::Error,
-            Box::new(move |_, _| {
+            Arc::new(move |_, _| {
                 enter.store(true, Ordering::SeqCst);
                 std::thread::sleep(Duration::from_millis(50));
                 leave.store(true, Ordering::SeqCst);

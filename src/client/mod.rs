@@ -15,6 +15,7 @@ use arc_swap::ArcSwap;
 
 use crate::api::{self, Ids, Operation, Retry};
 use crate::error::{Error, Status};
+use crate::sys::PerProcess;
 pub use crate::transport::{Family, Roots, TlsFiles};
 use crate::transport::{Limits, Transport};
 
@@ -40,7 +41,8 @@ pub struct Client {
     transport: Transport,
     credentials: ArcSwap<Credentials>,
     budget: Budget,
-    stats: Stats,
+    /// Each process counts what it does itself.
+    stats: PerProcess<Stats>,
     log: Log,
     retry: config::RetryRules,
     timeout: Duration,
@@ -63,7 +65,7 @@ impl Client {
             transport,
             credentials: ArcSwap::from_pointee(parts.credentials),
             budget: Budget::new(),
-            stats: Stats::default(),
+            stats: PerProcess::new(),
             log: Log::default(),
             retry: parts.retry,
             timeout: parts.timeout,

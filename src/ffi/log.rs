@@ -2,6 +2,7 @@
 
 use std::cell::Cell;
 use std::ffi::{CString, c_char, c_void};
+use std::sync::Arc;
 
 use super::boundary::{Out, document, plain};
 use super::handles::{self, bw_client};
@@ -92,7 +93,7 @@ pub unsafe extern "C" fn bw_client_set_log(
         let callback = callback
             .ok_or_else(|| Error::invalid("callback: is NULL; pass BW_LOG_OFF to turn it off"))?;
         let host = Host { callback, user_data };
-        let sink: Sink = Box::new(move |level, line| host.write(level, line));
+        let sink: Sink = Arc::new(move |level, line| host.write(level, line));
         client.set_log(Some((level, sink)));
         Ok(())
     })

@@ -3,11 +3,13 @@
 //! Not here: decisions. A function here does one thing to the operating system and says how it went.
 
 mod atomic_box;
+mod generation;
 mod process;
 mod socket;
 mod thread;
 
 pub use atomic_box::AtomicBox;
-pub use process::is_privileged;
+pub use generation::{PerProcess, generation};
+pub use process::{is_privileged, why_no_names};
 pub use socket::{Interest, Socket, wait};
 pub use thread::spawn_helper;

@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use once_cell::race::OnceBox;
-use rustls::ClientConfig;
 use rustls::pki_types::ServerName;
+use rustls::{ClientConfig, ClientConnection};
 use ureq::config::Config;
 use ureq::http::uri::{Authority, PathAndQuery, Scheme};
 use ureq::http::{HeaderMap, HeaderValue, Method, Response, Uri, header};
@@ -16,9 +16,11 @@ use zeroize::Zeroizing;
 
 use super::connector::{LaneConnector, NoResolver, Route};
 use super::lanes::{Lane, Lanes};
-use super::names::{Family, Names};
+use super::names::{Family, Known, Names};
+use super::tls;
 use super::wire::{Fault, Limits, Phase, Wire};
 use crate::error::Status;
+use crate::sys::PerProcess;
 
 /// What a transport needs to know, checked by the configuration.
 pub struct Settings {
@@ -111,13 +113,26 @@ impl Secret {
 
 /// The way to one service for one client.
 pub struct Transport {
-    scheme: Scheme,
-    authority: Authority,
+    settings: Settings,
+    host: String,
+    server_name: Option<ServerName<'static>>,
+    known: Arc<Known>,
+    own: PerProcess<Own>,
+}
+
+/// What a process does not share with its children.
+struct Own {
     route: Arc<Route>,
     lanes: Lanes,
-    connect_timeout: Duration,
-    max_response: usize,
-    user_agent: HeaderValue,
+}
+
+impl Own {
+    fn new_lane(&self) -> Lane {
+        let wire = Arc::new(Wire::new());
+        let connector = LaneConnector { route: self.route.clone(), wire: wire.clone() };
+        let agent = ureq::Agent::with_parts(base_config().clone(), connector, NoResolver);
+        Lane { agent, wire }
+    }
 }
 
 impl Transport {
@@ -128,30 +143,45 @@ impl Transport {
     pub fn new(settings: Settings) -> Result<Transport, String> {
         let host = settings.authority.host();
         let bare = host.trim_start_matches('[').trim_end_matches(']');
-        let tls = match settings.tls {
+        let name = ServerName::try_from(bare.to_owned());
+        let server_name = match &settings.tls {
             None => None,
-            Some(config) => {
-                let name = ServerName::try_from(bare.to_owned())
-                    .map_err(|_| format!("{host} is not a host name"))?;
-                Some((config, name))
-            }
+            Some(_) => Some(name.map_err(|_| format!("{host} is not a host name"))?),
         };
-        let port = settings.authority.port_u16().unwrap_or(if tls.is_some() { 443 } else { 80 });
-        // ureq reads the environment once in a process, here; see `base_config`.
+        // What is initialised lazily is so now, that no fork can fall into it: ring's look at the
+        // processor, and ureq's one read of the environment (see `base_config`).
+        if let (Some(config), Some(name)) = (&settings.tls, &server_name) {
+            ClientConnection::new(config.clone(), name.clone())
+                .map_err(|e| format!("TLS cannot be set up for {host}: {e}"))?;
+        }
         base_config();
         Ok(Transport {
-            route: Arc::new(Route {
-                names: Names::new(bare, port, settings.family, settings.dns_ttl),
-                tls,
-                bind: settings.bind,
-                idle_timeout: settings.idle_timeout,
-            }),
-            scheme: settings.scheme,
-            authority: settings.authority,
-            lanes: Lanes::new(settings.max_idle),
-            connect_timeout: settings.connect_timeout,
-            max_response: settings.max_response,
-            user_agent: settings.user_agent,
+            host: bare.to_owned(),
+            settings,
+            server_name,
+            known: Arc::default(),
+            own: PerProcess::new(),
+        })
+    }
+
+    /// Lanes and names of this process, new in a forked child.
+    fn own(&self) -> &Own {
+        self.own.get(|| {
+            let settings = &self.settings;
+            let tls =
+                settings.tls.as_deref().map(tls::for_this_process).zip(self.server_name.clone());
+            let default_port = if tls.is_some() { 443 } else { 80 };
+            let port = settings.authority.port_u16().unwrap_or(default_port);
+            let known = self.known.clone();
+            Own {
+                route: Arc::new(Route {
+                    names: Names::new(&self.host, port, settings.family, settings.dns_ttl, known),
+                    tls,
+                    bind: settings.bind,
+                    idle_timeout: settings.idle_timeout,
+                }),
+                lanes: Lanes::new(settings.max_idle),
+            }
         })
     }
 
@@ -160,19 +190,13 @@ impl Transport {
     /// # Errors
     /// Why there is no answer, and whether the service may have got the request.
     pub fn exchange(&self, request: &Request<'_>, limits: &Limits) -> Result<Reply, Failure> {
-        let lane = self.lanes.take().unwrap_or_else(|| Box::new(self.new_lane()));
-        lane.wire.begin(limits, self.connect_timeout);
+        let own = self.own();
+        let lane = own.lanes.take().unwrap_or_else(|| Box::new(own.new_lane()));
+        lane.wire.begin(limits, self.settings.connect_timeout);
         let result = self.run(&lane, request);
         // A failed exchange's connection is closed by ureq, so the lane itself stays good.
-        self.lanes.put(lane);
+        own.lanes.put(lane);
         result
-    }
-
-    fn new_lane(&self) -> Lane {
-        let wire = Arc::new(Wire::new());
-        let connector = LaneConnector { route: self.route.clone(), wire: wire.clone() };
-        let agent = ureq::Agent::with_parts(base_config().clone(), connector, NoResolver);
-        Lane { agent, wire }
     }
 
     fn run(&self, lane: &Lane, request: &Request<'_>) -> Result<Reply, Failure> {
@@ -191,15 +215,19 @@ impl Transport {
             opened: lane.wire.progress().2,
         };
         // One byte more than allowed shows that there is more.
-        let mut reader = response.body_mut().as_reader().take(self.max_response as u64 + 1);
+        let mut reader =
+            response.body_mut().as_reader().take(self.settings.max_response as u64 + 1);
         if let Err(error) = reader.read_to_end(&mut reply.body) {
             reply.cut = Some(failure(ureq::Error::from(error)).fault);
         }
-        if reply.body.len() > self.max_response {
-            reply.body.truncate(self.max_response);
+        if reply.body.len() > self.settings.max_response {
+            reply.body.truncate(self.settings.max_response);
             reply.cut = Some(Fault::new(
                 Status::Protocol,
-                format!("the answer is larger than {} bytes (maxResponseBytes)", self.max_response),
+                format!(
+                    "the answer is larger than {} bytes (maxResponseBytes)",
+                    self.settings.max_response
+                ),
             ));
         }
         Ok(reply)
@@ -211,8 +239,8 @@ impl Transport {
         request: &Request<'_>,
     ) -> Result<Response<ureq::Body>, ureq::Error> {
         let uri = Uri::builder()
-            .scheme(self.scheme.clone())
-            .authority(self.authority.clone())
+            .scheme(self.settings.scheme.clone())
+            .authority(self.settings.authority.clone())
             .path_and_query(
                 PathAndQuery::try_from(request.target).map_err(ureq::http::Error::from)?,
             )
@@ -221,7 +249,7 @@ impl Transport {
             .method(request.method.clone())
             .uri(uri)
             .header(header::AUTHORIZATION, &request.authorization.0)
-            .header(header::USER_AGENT, &self.user_agent)
+            .header(header::USER_AGENT, &self.settings.user_agent)
             .header(header::ACCEPT, HeaderValue::from_static("application/json"));
         match request.body {
             None => agent.run(head.body(())?),

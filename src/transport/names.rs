@@ -1,15 +1,26 @@
 //! Names to addresses: literals at once, others by a helper thread, remembered for a while.
 //!
 //! The C library's resolver cannot be interrupted, so it runs in a thread of its own, at most one
-//! a client, and whoever waits for it keeps the deadline.
+//! a client and few a process, and whoever waits for it keeps the deadline.
 
+use std::fmt;
 use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use arc_swap::ArcSwapOption;
+
 use super::wire::{Fault, Phase, TICK, Wire};
 use crate::error::Status;
-use crate::sys;
+use crate::sys::{self, PerProcess};
+
+/// How long new addresses are waited for where old ones are known.
+const PATIENCE: Duration = Duration::from_millis(500);
+/// At most so many look-ups run in a process at once, however many clients it has.
+const MOST_HELPERS: usize = 64;
+
+static HELPERS: PerProcess<AtomicUsize> = PerProcess::new();
 
 /// Which addresses may be used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,32 +43,37 @@ impl Family {
     }
 }
 
-/// The addresses of the one host that a client talks to.
+/// What is known of a host's addresses. A forked child inherits it, since the C library's resolver
+/// may be of no use there: another thread of the parent's may have held its locks.
+#[derive(Debug, Default)]
+pub struct Known(ArcSwapOption<(Arc<[SocketAddr]>, Instant)>);
+
+/// The addresses of one host, for one process.
 #[derive(Debug)]
 pub struct Names {
     host: String,
     port: u16,
     family: Family,
     ttl: Duration,
-    shared: Arc<Shared>,
+    known: Arc<Known>,
+    look_ups: Arc<LookUps>,
 }
 
 #[derive(Debug, Default)]
-struct Shared {
+struct LookUps {
     state: Mutex<State>,
     changed: Condvar,
 }
 
 #[derive(Debug, Default)]
 struct State {
-    known: Option<(Arc<[SocketAddr]>, Instant)>,
     looking: bool,
     /// How many look-ups have ended, and how the last one failed if it did.
     ended: u64,
     failure: Option<String>,
 }
 
-impl Shared {
+impl LookUps {
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -65,9 +81,9 @@ impl Shared {
 
 impl Names {
     /// Names for this host and port; looks nothing up.
-    pub fn new(host: &str, port: u16, family: Family, ttl: Duration) -> Names {
-        let shared = Arc::default();
-        Names { host: host.to_owned(), port, family, ttl, shared }
+    pub fn new(host: &str, port: u16, family: Family, ttl: Duration, known: Arc<Known>) -> Names {
+        let look_ups = Arc::default();
+        Names { host: host.to_owned(), port, family, ttl, known, look_ups }
     }
 
     /// The host's name.
@@ -75,7 +91,8 @@ impl Names {
         &self.host
     }
 
-    /// The host's addresses of the family allowed.
+    /// The host's addresses of the family allowed. Old ones, if new ones cannot be had soon: a
+    /// name server that is down must not take the service with it.
     ///
     /// # Errors
     /// A fault when the name is not known, the time is over or the call is cancelled.
@@ -91,69 +108,106 @@ impl Names {
             return Ok(Arc::from([address]));
         }
         wire.enter(Phase::Resolving);
-        let mut state = self.shared.lock();
-        if let Some((addresses, since)) = &state.known {
+        let known = self.known.0.load_full();
+        if let Some((addresses, since)) = known.as_deref() {
             if since.elapsed() < self.ttl {
                 return Ok(addresses.clone());
             }
         }
-        let before = state.ended;
-        if !state.looking {
-            self.start_looking(&mut state)?;
-        }
-        while state.ended == before {
-            let left = wire.left()?.min(TICK);
-            let woken = self.shared.changed.wait_timeout(state, left);
-            state = woken.unwrap_or_else(PoisonError::into_inner).0;
-        }
-        match (&state.known, &state.failure) {
-            (Some((addresses, _)), None) => Ok(addresses.clone()),
-            (_, failure) => Err(Fault::new(
-                Status::Resolve,
-                format!(
-                    "the name {} could not be resolved: {}; check baseUrl and this machine's DNS",
-                    self.host,
-                    failure.as_deref().unwrap_or("no address"),
-                ),
-            )),
+        match (self.look_up(wire, known.is_some().then_some(PATIENCE)), known.as_deref()) {
+            (Ok(Some(new)), _) => Ok(new),
+            (Err(fault), _) if wire.left().is_err() => Err(fault),
+            (_, Some((old, _))) => Ok(old.clone()),
+            (Err(fault), None) => Err(fault),
+            (Ok(None), None) => Err(self.unresolved("no address")),
         }
     }
 
     /// Forgets what is known, after it proved useless.
     pub fn forget(&self) {
-        self.shared.lock().known = None;
+        self.known.0.store(None);
+    }
+
+    /// Looks the name up, or joins those who wait for it; none if that takes longer than `patience`.
+    fn look_up(
+        &self,
+        wire: &Wire,
+        patience: Option<Duration>,
+    ) -> Result<Option<Arc<[SocketAddr]>>, Fault> {
+        let began = Instant::now();
+        let mut state = self.look_ups.lock();
+        let before = state.ended;
+        if !state.looking {
+            self.start_looking(&mut state)?;
+        }
+        while state.ended == before {
+            let mut pause = wire.left()?.min(TICK);
+            if let Some(patience) = patience {
+                match patience.checked_sub(began.elapsed()) {
+                    None => return Ok(None),
+                    Some(rest) => pause = pause.min(rest),
+                }
+            }
+            let woken = self.look_ups.changed.wait_timeout(state, pause);
+            state = woken.unwrap_or_else(PoisonError::into_inner).0;
+        }
+        if let Some(failure) = &state.failure {
+            return Err(self.unresolved(failure));
+        }
+        Ok(self.known.0.load().as_deref().map(|(addresses, _)| addresses.clone()))
+    }
+
+    fn unresolved(&self, why: &str) -> Fault {
+        let (host, check) = (&self.host, "check baseUrl and this machine's DNS");
+        let message = format!("the name {host} could not be resolved: {why}; {check}");
+        Fault::new(Status::Resolve, message)
     }
 
     fn start_looking(&self, state: &mut State) -> Result<(), Fault> {
+        let no_thread = |why: &dyn fmt::Display| {
+            let message = format!("no thread could be made to look up {}: {why}", self.host);
+            Fault::new(Status::Resolve, message)
+        };
+        if HELPERS.fetch_add(1, Ordering::Relaxed) >= MOST_HELPERS {
+            HELPERS.fetch_sub(1, Ordering::Relaxed);
+            return Err(no_thread(&"too many look-ups wait for a name server already"));
+        }
         let (host, port, family) = (self.host.clone(), self.port, self.family);
-        let shared = self.shared.clone();
+        let (known, look_ups) = (self.known.clone(), self.look_ups.clone());
         let work = move || {
-            let found = (host.as_str(), port).to_socket_addrs();
-            let mut state = shared.lock();
+            let found = look(&host, port, family);
+            HELPERS.fetch_sub(1, Ordering::Relaxed);
+            let mut state = look_ups.lock();
             state.looking = false;
             state.ended += 1;
             state.failure = None;
             match found {
-                Ok(all) => {
-                    let usable: Vec<_> = all.filter(|a| family.takes(a)).collect();
-                    if usable.is_empty() {
-                        state.failure = Some("it has no address of the family allowed".into());
-                    } else {
-                        state.known = Some((usable.into(), Instant::now()));
-                    }
-                }
-                Err(error) => state.failure = Some(error.to_string()),
+                Ok(usable) => known.0.store(Some(Arc::new((usable, Instant::now())))),
+                Err(why) => state.failure = Some(why),
             }
-            shared.changed.notify_all();
+            look_ups.changed.notify_all();
         };
         sys::spawn_helper("bw-names", work).map_err(|error| {
-            Fault::new(
-                Status::Resolve,
-                format!("no thread could be made to look up {}: {error}", self.host),
-            )
+            HELPERS.fetch_sub(1, Ordering::Relaxed);
+            no_thread(&error)
         })?;
         state.looking = true;
         Ok(())
+    }
+}
+
+/// Asks the C library. Blocks for as long as that takes.
+fn look(host: &str, port: u16, family: Family) -> Result<Arc<[SocketAddr]>, String> {
+    match (host, port).to_socket_addrs() {
+        Ok(all) => {
+            let usable: Vec<_> = all.filter(|a| family.takes(a)).collect();
+            match usable.is_empty() {
+                true => Err("it has no address of the family allowed".to_owned()),
+                false => Ok(usable.into()),
+            }
+        }
+        // The C library tells of a name that is not known where it could not even ask.
+        Err(error) => Err(sys::why_no_names().unwrap_or_else(|| error.to_string())),
     }
 }
 
@@ -170,31 +224,56 @@ mod tests {
         wire
     }
 
+    fn names(host: &str, family: Family, ttl: Duration) -> Names {
+        Names::new(host, 80, family, ttl, Arc::default())
+    }
+
     #[test]
     fn a_literal_is_its_own_address_and_the_family_is_kept() {
-        let names = Names::new("127.0.0.1", 80, Family::Any, Duration::ZERO);
+        let names = names("127.0.0.1", Family::Any, Duration::ZERO);
         assert_eq!(names.addresses(&wire()).unwrap()[0].to_string(), "127.0.0.1:80");
-        let names = Names::new("127.0.0.1", 80, Family::V6, Duration::ZERO);
+        let names = self::names("127.0.0.1", Family::V6, Duration::ZERO);
         assert_eq!(names.addresses(&wire()).unwrap_err().status, Status::Resolve);
     }
 
     #[test]
     fn a_name_is_looked_up_once_while_it_is_fresh() {
-        let names = Names::new("localhost", 80, Family::V4, Duration::from_secs(60));
+        let names = names("localhost", Family::V4, Duration::from_secs(60));
         for _ in 0..3 {
             assert_eq!(names.addresses(&wire()).unwrap()[0].to_string(), "127.0.0.1:80");
         }
-        assert_eq!(names.shared.lock().ended, 1);
+        assert_eq!(names.look_ups.lock().ended, 1);
         names.forget();
         names.addresses(&wire()).unwrap();
-        assert_eq!(names.shared.lock().ended, 2);
+        assert_eq!(names.look_ups.lock().ended, 2);
     }
 
     #[test]
     fn an_unknown_name_is_an_error_that_names_it() {
-        let names = Names::new("nowhere.invalid", 80, Family::Any, Duration::from_secs(60));
+        let names = names("nowhere.invalid", Family::Any, Duration::from_secs(60));
         let fault = names.addresses(&wire()).unwrap_err();
         assert_eq!(fault.status, Status::Resolve);
         assert!(fault.message.contains("nowhere.invalid"), "{}", fault.message);
+    }
+
+    #[test]
+    fn what_is_too_old_is_looked_up_again() {
+        let names = names("localhost", Family::V4, Duration::ZERO);
+        for look_ups in 1..=3 {
+            names.addresses(&wire()).unwrap();
+            assert_eq!(names.look_ups.lock().ended, look_ups);
+        }
+    }
+
+    #[test]
+    fn old_addresses_are_used_where_no_new_ones_can_be_had() {
+        let known: Arc<Known> = Arc::default();
+        let old: Arc<[SocketAddr]> = Arc::from(["192.0.2.1:80".parse().unwrap()]);
+        known.0.store(Some(Arc::new((old, Instant::now()))));
+        let names = Names::new("nowhere.invalid", 80, Family::Any, Duration::ZERO, known);
+        assert_eq!(names.addresses(&wire()).unwrap()[0].to_string(), "192.0.2.1:80");
+        assert_eq!(names.look_ups.lock().ended, 1);
+        names.forget();
+        assert_eq!(names.addresses(&wire()).unwrap_err().status, Status::Resolve);
     }
 }

@@ -6,6 +6,7 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use std::sync::Arc;
 
+use rustls::client::Resumption;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 use rustls::{CertificateError, ClientConfig, ClientConnection, RootCertStore};
@@ -85,6 +86,15 @@ pub fn client_config(
         }
     };
     Ok(Arc::new(config))
+}
+
+/// The configuration for one process. A child must not wait for the lock on its parent's sessions,
+/// which another thread may have held at the fork.
+pub fn for_this_process(config: &ClientConfig) -> Arc<ClientConfig> {
+    let mut own = config.clone();
+    // The tickets of one host.
+    own.resumption = Resumption::in_memory_sessions(8);
+    Arc::new(own)
 }
 
 fn store_of(path: &str) -> Result<RootCertStore, String> {
