@@ -110,6 +110,10 @@ pub enum Outcome {
     Unknown,
 }
 
+/// The message where memory ran out.
+pub const NO_MEMORY: &str =
+    "no memory is left for this process; see its limits (RLIMIT_AS, cgroup)";
+
 /// A failure, with all that a caller can use to tell what happened.
 #[derive(Debug)]
 pub struct Error {

@@ -1,6 +1,7 @@
 //! The configuration: one JSON object, every key checked, every problem named at once.
 
 use std::net::IpAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::value::RawValue;
@@ -13,7 +14,7 @@ use crate::api;
 use crate::error::{Error, Status};
 use crate::json::{self, Kind, Problems};
 use crate::sys;
-use crate::transport::{Family, Roots, Settings, TlsFiles, client_config};
+use crate::transport::{Family, Proxy, Roots, Settings, TlsFiles, client_config, port_of};
 
 /// The service's own base URL.
 pub const BASE_URL: &str = "https://api.webrtc.bandwidth.com/v1";
@@ -45,6 +46,8 @@ pub struct Config {
     pub retry_base_ms: u64,
     /// The highest back-off's ceiling, in milliseconds.
     pub retry_max_ms: u64,
+    /// The proxy to go through: `http://user:password@host:port` or `socks5://..`.
+    pub proxy: Option<Zeroizing<String>>,
     /// Which authorities are trusted.
     pub roots: Roots,
     /// The files for TLS.
@@ -80,6 +83,7 @@ impl Default for Config {
             max_retries: 2,
             retry_base_ms: 100,
             retry_max_ms: 2_000,
+            proxy: None,
             roots: Roots::Bundled,
             tls_files: TlsFiles::default(),
             ip_family: Family::Any,
@@ -135,6 +139,7 @@ const KEYS: &[(&str, Read)] = &[
     ("maxRetries", |c, v| number(v, 0, 10).map(|n| c.max_retries = n)),
     ("retryBaseMs", |c, v| number(v, 1, HOUR_MS).map(|n| c.retry_base_ms = n)),
     ("retryMaxMs", |c, v| number(v, 1, HOUR_MS).map(|n| c.retry_max_ms = n)),
+    ("proxy", |c, v| text(v).map(|t| c.proxy = Some(Zeroizing::new(t)))),
     ("roots", |c, v| {
         choice(v, &[("bundled", Roots::Bundled), ("system", Roots::System)]).map(|r| c.roots = r)
     }),
@@ -262,6 +267,15 @@ impl Config {
                 None
             });
         let is_tls = url.as_ref().is_some_and(|url| url.scheme == Scheme::HTTPS);
+        let proxy = self.proxy.as_deref().map(|url| Proxy::parse(url));
+        let proxy =
+            proxy.transpose().map_err(|what| problems.add("config.proxy", what)).ok().flatten();
+        if proxy.is_some() && url.is_some() && !is_tls {
+            problems.add(
+                "config.proxy",
+                ": needs an https baseUrl, since the proxy could read the password otherwise",
+            );
+        }
         // Files are checked even where plain HTTP does not use them: a mistake shows early.
         let tls = client_config(self.roots, &self.tls_files)
             .map_err(|(key, why)| problems.add(format_args!("config.{key}: "), why))
@@ -279,6 +293,8 @@ impl Config {
             settings: Settings {
                 scheme: url.scheme,
                 authority: url.authority,
+                port: url.port,
+                proxy: proxy.map(Arc::new),
                 tls,
                 connect_timeout: millis(self.connect_timeout_ms),
                 idle_timeout: millis(self.idle_timeout_ms),
@@ -305,6 +321,7 @@ impl Config {
 struct BaseUrl {
     scheme: Scheme,
     authority: Authority,
+    port: u16,
     path: String,
 }
 
@@ -334,7 +351,9 @@ fn parse_base_url(url: &str, allow_insecure: bool) -> Result<BaseUrl, String> {
     } else if scheme != Scheme::HTTPS {
         return Err(format!(": has the scheme {}; use https", json::quote(scheme.as_str())));
     }
-    Ok(BaseUrl { scheme, authority, path: path.trim_end_matches('/').to_owned() })
+    let default_port = if scheme == Scheme::HTTPS { 443 } else { 80 };
+    let port = port_of(&authority, default_port).ok_or(": has a port that is none")?;
+    Ok(BaseUrl { scheme, authority, port, path: path.trim_end_matches('/').to_owned() })
 }
 
 fn is_loopback(host: &str) -> bool {
@@ -415,6 +434,13 @@ mod tests {
             (r#","baseUrl":"https://u:s3cret@h/""#, "must not hold credentials"),
             (r#","baseUrl":"https://u:s3cret@ h/""#, "is not a URL"),
             (r#","baseUrl":"/v1""#, "must be an absolute URL"),
+            (r#","baseUrl":"https://h:99999/v1""#, "config.baseUrl: has a port that is none"),
+            (r#","proxy":"h:1""#, "config.proxy: must have the form http://host:port"),
+            (r#","proxy":7"#, "config.proxy: must be a string"),
+            (
+                r#","proxy":"http://h:1","baseUrl":"http://127.0.0.1""#,
+                "config.proxy: needs an https baseUrl",
+            ),
             (r#","baseUrl":"https://h/v1?x""#, "query"),
             (r#","roots":"mine""#, "config.roots: \"mine\" is not one of bundled, system"),
             (r#","ipFamily":4"#, "config.ipFamily: must be a string"),

@@ -14,8 +14,8 @@ use std::time::{Duration, Instant};
 use arc_swap::ArcSwap;
 
 use crate::api::{self, Ids, Operation, Retry};
-use crate::error::{Error, Status};
-use crate::sys::PerProcess;
+use crate::error::{Error, NO_MEMORY, Status};
+use crate::sys::{self, PerProcess};
 pub use crate::transport::{Family, Roots, TlsFiles};
 use crate::transport::{Limits, Transport};
 
@@ -58,6 +58,7 @@ impl Client {
     /// # Errors
     /// `Status::Config`.
     pub fn new(config: Config) -> Result<Client, Error> {
+        check_memory()?;
         let parts = config.into_parts()?;
         let transport = Transport::new(parts.settings)
             .map_err(|why| Error::new(Status::Config, format!("config.baseUrl: {why}")))?;
@@ -162,6 +163,7 @@ impl Client {
         request: Option<&str>,
         timeout: Option<Duration>,
     ) -> Result<String, Error> {
+        check_memory()?;
         let limits = Limits {
             deadline: Instant::now() + timeout.unwrap_or(self.timeout),
             cancelled: self.cancelled.clone(),
@@ -179,6 +181,11 @@ impl Client {
             &limits,
         )
     }
+}
+
+/// Nothing is begun without memory: what is under way may need the little that is left.
+fn check_memory() -> Result<(), Error> {
+    if sys::memory_is_short() { Err(Error::new(Status::Internal, NO_MEMORY)) } else { Ok(()) }
 }
 
 fn check_size(root: &str, text: &str) -> Result<(), Error> {

@@ -1,5 +1,5 @@
-//! The one guard that every export goes through: no panic leaves it, nothing is printed, and the
-//! status and the document are written in one place.
+//! The one guard that every export goes through: no panic leaves it, no thread is cancelled in it,
+//! nothing is printed, and the status and the document are written in one place.
 
 use std::any::Any;
 use std::cell::Cell;
@@ -11,6 +11,7 @@ use super::status::{BW_OK, bw_status};
 use super::text;
 use crate::api::{Operation, Shape};
 use crate::error::{Error, Status};
+use crate::sys;
 
 /// Where a function writes its document; NULL where it may be.
 #[derive(Clone, Copy)]
@@ -36,22 +37,24 @@ impl Out {
         Ok(())
     }
 
-    fn write(self, document: Option<&str>) {
-        if !self.0.is_null() {
-            let text = document.map_or(std::ptr::null_mut(), text::to_c);
-            // SAFETY: not NULL, so by the promise of `new` valid for writing.
-            unsafe { self.0.write(text) };
+    /// Tells whether the document is there now, or there is no place for it.
+    fn write(self, document: Option<&str>) -> bool {
+        if self.0.is_null() {
+            return true;
         }
+        let text = document.map_or(std::ptr::null_mut(), text::to_c);
+        // SAFETY: not NULL, so by the promise of `new` valid for writing.
+        unsafe { self.0.write(text) };
+        document.is_none() || !text.is_null()
     }
 }
 
 /// Runs an export that gives a document. On failure the error document takes its place.
 pub fn document(out: Out, work: impl FnOnce() -> Result<String, Error>) -> bw_status {
     match guarded(work) {
-        Ok(document) => {
-            out.write(Some(&document));
-            BW_OK
-        }
+        // Without memory for the answer, the least is not to say that all is well.
+        Ok(document) if !out.write(Some(&document)) => Status::Internal.code(),
+        Ok(_) => BW_OK,
         Err(error) => {
             out.write(Some(&error.document()));
             error.status.code()
@@ -88,6 +91,7 @@ thread_local! {
 
 fn guarded<T>(work: impl FnOnce() -> Result<T, Error>) -> Result<T, Error> {
     install_hook();
+    let _uncancelled = sys::hold_off_cancellation();
     let before = GUARDED.replace(true);
     let result = panic::catch_unwind(AssertUnwindSafe(work));
     GUARDED.set(before);

@@ -14,14 +14,18 @@ use crate::error::Error;
 /// `config_json` is one JSON object. Required: `accountId`, `username`, `password`. Optional, with
 /// defaults: `baseUrl` (the service's), `timeoutMs` (10000, the whole call), `attemptTimeoutMs`
 /// (what is left of it), `connectTimeoutMs` (3000, name look-up and TLS included), `maxRetries` (2),
-/// `retryBaseMs` (100), `retryMaxMs` (2000), `roots` ("bundled", or "system"), `caFile` (PEM file
-/// of the authorities to trust instead), `clientCertFile`, `clientKeyFile` (PEM), `ipFamily` ("any",
-/// "ipv4", "ipv6"), `bindAddress`, `dnsTtlMs` (30000), `maxIdleConnections` (64), `idleTimeoutMs`
-/// (15000), `maxResponseBytes` (1048576), `userAgent` (appended), `allowInsecureHttp` (false: plain
-/// http is for loopback only). A key that is not known is refused. NULL reads BW_ACCOUNT_ID,
-/// BW_USERNAME, BW_PASSWORD and BW_BASE_URL from the environment, once, and is refused in a
-/// set-uid process; nothing else has an effect through the environment (the first call in a
-/// process reads ALL_PROXY, HTTPS_PROXY, HTTP_PROXY and NO_PROXY and ignores them).
+/// `retryBaseMs` (100), `retryMaxMs` (2000), `proxy` (none; "http://user:password@host:port", which
+/// is asked to CONNECT, or "socks5://.."; it needs an https baseUrl), `roots` ("bundled", or
+/// "system"), `caFile` (PEM file of the authorities to trust instead), `clientCertFile`,
+/// `clientKeyFile` (PEM), `ipFamily` ("any", "ipv4", "ipv6"), `bindAddress`, `dnsTtlMs` (30000),
+/// `maxIdleConnections` (64), `idleTimeoutMs` (15000), `maxResponseBytes` (1048576), `userAgent`
+/// (appended), `allowInsecureHttp` (false: plain http is for loopback only). A key that is not known
+/// is refused. NULL reads BW_ACCOUNT_ID, BW_USERNAME, BW_PASSWORD and BW_BASE_URL from the
+/// environment, once, and is refused in a set-uid process; nothing else has an effect through the
+/// environment (the first call in a process reads ALL_PROXY, HTTPS_PROXY, HTTP_PROXY and NO_PROXY,
+/// and ignores them: no thread should change the environment during that one call).
+///
+/// The client also works in forked children: each process makes its own connections.
 ///
 /// `*client` gets the client, or NULL on failure; end it with `bw_client_free`. `*error` gets NULL,
 /// or the error document on failure; free it with `bw_free`. `error` may be NULL.

@@ -104,7 +104,7 @@ pub unsafe extern "C" fn bw_client_set_log(
 /// `*out` gets `{"calls", "attempts", "retries", "inFlight", "statuses": {"BW_OK": 5, ..},
 /// "connectionsOpened", "connectionsReused", "operations": {"createParticipant": {"calls", "attempts",
 /// "retries", "inFlight", "statuses", "times": [{"belowUs": 2048, "count": 5}, ..]}, ..}}`: counts
-/// since the client was made, times of whole calls in powers of two of microseconds; or the error
+/// of this process since the client was made, times of whole calls in powers of two of microseconds; or the error
 /// document. The caller frees it with `bw_free`. New keys may come.
 ///
 /// Statuses: BW_OK, BW_E_INVALID_HANDLE.

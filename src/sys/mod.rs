@@ -3,13 +3,17 @@
 //! Not here: decisions. A function here does one thing to the operating system and says how it went.
 
 mod atomic_box;
+mod cancellation;
 mod generation;
+mod memory;
 mod process;
 mod socket;
 mod thread;
 
 pub use atomic_box::AtomicBox;
+pub use cancellation::hold_off_cancellation;
 pub use generation::{PerProcess, generation};
+pub use memory::memory_is_short;
 pub use process::{is_privileged, why_no_names};
 pub use socket::{Interest, Socket, wait};
 pub use thread::spawn_helper;

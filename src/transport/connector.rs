@@ -14,14 +14,18 @@ use ureq::unversioned::transport::{ConnectionDetails, Connector, NextTimeout};
 use super::connection::{Connection, Link};
 use super::dial::dial;
 use super::names::Names;
+use super::proxy::Proxy;
 use super::tls;
 use super::wire::{Fault, Phase, Wire};
+use crate::error::Status;
 
 /// Where a client's connections go and what they are like.
 #[derive(Debug)]
 pub struct Route {
-    /// The service's host (and its addresses).
+    /// The host to connect to: the service's, or the proxy's.
     pub names: Names,
+    /// The proxy, and the service's host and port, to which it is to make a tunnel.
+    pub proxy: Option<(Arc<Proxy>, String, u16)>,
     /// TLS, and the name that the certificate must have; none for plain HTTP.
     pub tls: Option<(Arc<ClientConfig>, ServerName<'static>)>,
     /// The local address to connect from.
@@ -43,10 +47,19 @@ impl LaneConnector {
     fn open(&self) -> Result<Connection, Fault> {
         let route = &*self.route;
         let addresses = route.names.addresses(&self.wire)?;
-        let socket = dial(route.names.host(), &addresses, route.bind, &self.wire)
+        let socket = dial(&route.names, &addresses, route.bind, &self.wire)
             // The host may have moved: look again next time.
-            .inspect_err(|_| route.names.forget())?;
+            .inspect_err(|_| route.names.forget())
+            .map_err(|fault| match (&route.proxy, fault.status) {
+                (Some(_), Status::Connect) => {
+                    Fault::new(Status::Proxy, format!("the proxy: {}", fault.message))
+                }
+                _ => fault,
+            })?;
         let link = Link::new(socket, self.wire.clone());
+        if let Some((proxy, host, port)) = &route.proxy {
+            proxy.tunnel(host, *port, &link, &self.wire)?;
+        }
         let tls = match &route.tls {
             None => None,
             Some((config, host)) => {

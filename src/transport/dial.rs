@@ -5,6 +5,7 @@ use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::time::{Duration, Instant};
 
+use super::names::Names;
 use super::wire::{Fault, Phase, TICK, Wire};
 use crate::error::Status;
 use crate::sys::{self, Interest, Socket};
@@ -12,12 +13,12 @@ use crate::sys::{self, Interest, Socket};
 /// How long an attempt is alone before the next address is tried beside it.
 const HEAD_START: Duration = Duration::from_millis(250);
 
-/// Connects to whichever address answers first.
+/// Connects to whichever of the host's addresses answers first.
 ///
 /// # Errors
 /// A fault when none does, the time is over or the call is cancelled.
 pub fn dial(
-    host: &str,
+    names: &Names,
     addresses: &[SocketAddr],
     from: Option<IpAddr>,
     wire: &Wire,
@@ -34,13 +35,14 @@ pub fn dial(
                 next_start = Instant::now() + HEAD_START;
                 match Socket::connect(&address, from) {
                     Ok(socket) => attempts.push((socket, address)),
-                    Err(error) => failure = Some(refused(host, &address, &error)),
+                    Err(error) => failure = Some(refused(names, &address, &error)),
                 }
                 continue;
             }
         }
         if attempts.is_empty() {
             return Err(failure.unwrap_or_else(|| {
+                let host = names.host();
                 Fault::new(Status::Resolve, format!("{host} has no address of the family allowed"))
             }));
         }
@@ -50,12 +52,12 @@ pub fn dial(
         }
         let interests: Vec<_> = attempts.iter().map(|(s, _)| (s, Interest::Write)).collect();
         let ready =
-            sys::wait(&interests, pause).map_err(|error| refused(host, &attempts[0].1, &error))?;
+            sys::wait(&interests, pause).map_err(|error| refused(names, &attempts[0].1, &error))?;
         for at in (0..ready.len()).rev().filter(|at| ready[*at]) {
             let (socket, address) = attempts.swap_remove(at);
             match socket.connected().and_then(|()| socket.settle(TICK)) {
                 Ok(()) => return Ok(socket),
-                Err(error) => failure = Some(refused(host, &address, &error)),
+                Err(error) => failure = Some(refused(names, &address, &error)),
             }
         }
     }
@@ -78,7 +80,8 @@ fn interleave(addresses: &[SocketAddr]) -> Vec<SocketAddr> {
     }
 }
 
-fn refused(host: &str, address: &SocketAddr, error: &io::Error) -> Fault {
+fn refused(names: &Names, address: &SocketAddr, error: &io::Error) -> Fault {
+    let (host, key) = (names.host(), names.key());
     let what = match error.raw_os_error() {
         Some(libc::EMFILE | libc::ENFILE) => {
             return Fault::new(
@@ -88,9 +91,9 @@ fn refused(host: &str, address: &SocketAddr, error: &io::Error) -> Fault {
                 ),
             );
         }
-        Some(libc::ECONNREFUSED) => "; does the service listen there? see baseUrl",
-        Some(libc::EADDRNOTAVAIL) => "; see bindAddress",
-        _ => "",
+        Some(libc::ECONNREFUSED) => format!("; does anybody listen there? see {key}"),
+        Some(libc::EADDRNOTAVAIL) => "; see bindAddress".to_owned(),
+        _ => String::new(),
     };
     Fault::new(Status::Connect, format!("no connection to {host} at {address}: {error}{what}"))
 }

@@ -17,6 +17,7 @@ use zeroize::Zeroizing;
 use super::connector::{LaneConnector, NoResolver, Route};
 use super::lanes::{Lane, Lanes};
 use super::names::{Family, Known, Names};
+use super::proxy::Proxy;
 use super::tls;
 use super::wire::{Fault, Limits, Phase, Wire};
 use crate::error::Status;
@@ -28,6 +29,10 @@ pub struct Settings {
     pub scheme: Scheme,
     /// Host and, where given, port, as the URL has them.
     pub authority: Authority,
+    /// The port, given or the scheme's.
+    pub port: u16,
+    /// The proxy, if there is to be one.
+    pub proxy: Option<Arc<Proxy>>,
     /// TLS, for https.
     pub tls: Option<Arc<ClientConfig>>,
     /// For name, connection, proxy and TLS together.
@@ -170,12 +175,17 @@ impl Transport {
             let settings = &self.settings;
             let tls =
                 settings.tls.as_deref().map(tls::for_this_process).zip(self.server_name.clone());
-            let default_port = if tls.is_some() { 443 } else { 80 };
-            let port = settings.authority.port_u16().unwrap_or(default_port);
-            let known = self.known.clone();
+            let port = settings.port;
+            let proxy = settings.proxy.clone();
+            let (host, of_host, key) = match &proxy {
+                Some(proxy) => (proxy.host.as_str(), proxy.port, "proxy"),
+                None => (self.host.as_str(), port, "baseUrl"),
+            };
+            let (family, ttl) = (settings.family, settings.dns_ttl);
             Own {
                 route: Arc::new(Route {
-                    names: Names::new(&self.host, port, settings.family, settings.dns_ttl, known),
+                    names: Names::new(host, of_host, key, family, ttl, self.known.clone()),
+                    proxy: proxy.map(|proxy| (proxy, self.host.clone(), port)),
                     tls,
                     bind: settings.bind,
                     idle_timeout: settings.idle_timeout,

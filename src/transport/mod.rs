@@ -11,10 +11,12 @@ mod dial;
 mod exchange;
 mod lanes;
 mod names;
+mod proxy;
 mod tls;
 mod wire;
 
 pub use exchange::{Failure, Reply, Request, Secret, Settings, Transport};
-pub use names::Family;
+pub use names::{Family, port_of};
+pub use proxy::Proxy;
 pub use tls::{Roots, TlsFiles, client_config};
 pub use wire::Limits;

@@ -10,6 +10,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwapOption;
+use ureq::http::uri::Authority;
 
 use super::wire::{Fault, Phase, TICK, Wire};
 use crate::error::Status;
@@ -43,6 +44,15 @@ impl Family {
     }
 }
 
+/// The port of a URL's authority; none if what stands there is no port.
+pub fn port_of(authority: &Authority, default: u16) -> Option<u16> {
+    match authority.as_str().ends_with(authority.host()) {
+        true => Some(default),
+        // A port that is out of range counts as none to the parser.
+        false => authority.port_u16().filter(|port| *port > 0),
+    }
+}
+
 /// What is known of a host's addresses. A forked child inherits it, since the C library's resolver
 /// may be of no use there: another thread of the parent's may have held its locks.
 #[derive(Debug, Default)]
@@ -53,6 +63,8 @@ pub struct Known(ArcSwapOption<(Arc<[SocketAddr]>, Instant)>);
 pub struct Names {
     host: String,
     port: u16,
+    /// The key of the configuration that names the host.
+    key: &'static str,
     family: Family,
     ttl: Duration,
     known: Arc<Known>,
@@ -81,14 +93,26 @@ impl LookUps {
 
 impl Names {
     /// Names for this host and port; looks nothing up.
-    pub fn new(host: &str, port: u16, family: Family, ttl: Duration, known: Arc<Known>) -> Names {
+    pub fn new(
+        host: &str,
+        port: u16,
+        key: &'static str,
+        family: Family,
+        ttl: Duration,
+        known: Arc<Known>,
+    ) -> Names {
         let look_ups = Arc::default();
-        Names { host: host.to_owned(), port, family, ttl, known, look_ups }
+        Names { host: host.to_owned(), port, key, family, ttl, known, look_ups }
     }
 
     /// The host's name.
     pub fn host(&self) -> &str {
         &self.host
+    }
+
+    /// The key of the configuration that names the host.
+    pub fn key(&self) -> &'static str {
+        self.key
     }
 
     /// The host's addresses of the family allowed. Old ones, if new ones cannot be had soon: a
@@ -158,8 +182,10 @@ impl Names {
     }
 
     fn unresolved(&self, why: &str) -> Fault {
-        let (host, check) = (&self.host, "check baseUrl and this machine's DNS");
-        let message = format!("the name {host} could not be resolved: {why}; {check}");
+        let (host, key) = (&self.host, self.key);
+        let message = format!(
+            "the name {host} could not be resolved: {why}; check {key} and this machine's DNS"
+        );
         Fault::new(Status::Resolve, message)
     }
 
@@ -225,7 +251,7 @@ mod tests {
     }
 
     fn names(host: &str, family: Family, ttl: Duration) -> Names {
-        Names::new(host, 80, family, ttl, Arc::default())
+        Names::new(host, 80, "baseUrl", family, ttl, Arc::default())
     }
 
     #[test]
@@ -270,7 +296,7 @@ mod tests {
         let known: Arc<Known> = Arc::default();
         let old: Arc<[SocketAddr]> = Arc::from(["192.0.2.1:80".parse().unwrap()]);
         known.0.store(Some(Arc::new((old, Instant::now()))));
-        let names = Names::new("nowhere.invalid", 80, Family::Any, Duration::ZERO, known);
+        let names = Names::new("nowhere.invalid", 80, "proxy", Family::Any, Duration::ZERO, known);
         assert_eq!(names.addresses(&wire()).unwrap()[0].to_string(), "192.0.2.1:80");
         assert_eq!(names.look_ups.lock().ended, 1);
         names.forget();

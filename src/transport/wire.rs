@@ -9,7 +9,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use crate::error::Status;
+use crate::error::{NO_MEMORY, Status};
+use crate::sys;
 
 /// The longest wait that does not look whether the call was cancelled.
 pub const TICK: Duration = Duration::from_millis(100);
@@ -42,6 +43,8 @@ pub enum Phase {
     Resolving,
     /// Making the connection.
     Connecting,
+    /// Asking the proxy for a tunnel.
+    Proxy,
     /// In the TLS handshake.
     Handshake,
     /// Handing the request to the kernel.
@@ -57,6 +60,7 @@ impl fmt::Display for Phase {
         f.write_str(match self {
             Phase::Resolving => "looking up the host's name",
             Phase::Connecting => "connecting",
+            Phase::Proxy => "asking the proxy for a tunnel",
             Phase::Handshake => "in the TLS handshake",
             Phase::Sending => "sending the request",
             Phase::Waiting => "waiting for the answer",
@@ -79,7 +83,8 @@ pub struct Fault {
 impl Fault {
     /// A fault of this class; what is no matter of luck is not transient.
     pub fn new(status: Status, message: impl Into<String>) -> Fault {
-        let lasting = matches!(status, Status::Cancelled | Status::Tls | Status::Protocol);
+        let lasting =
+            matches!(status, Status::Cancelled | Status::Tls | Status::Protocol | Status::Internal);
         Fault { status, message: message.into(), transient: !lasting }
     }
 
@@ -178,14 +183,19 @@ impl Wire {
     /// A fault when the exchange's time is over or it was cancelled.
     pub fn left(&self) -> Result<Duration, Fault> {
         let state = self.state();
+        if sys::memory_is_short() {
+            return Err(Fault::new(Status::Internal, NO_MEMORY));
+        }
         if state.limits.is_cancelled() {
             return Err(Fault::new(
                 Status::Cancelled,
                 format!("the call was cancelled while {}", state.phase),
             ));
         }
-        let connecting =
-            matches!(state.phase, Phase::Resolving | Phase::Connecting | Phase::Handshake);
+        let connecting = matches!(
+            state.phase,
+            Phase::Resolving | Phase::Connecting | Phase::Proxy | Phase::Handshake
+        );
         let (until, key) = if connecting && state.connect_by < state.limits.deadline {
             (state.connect_by, "connectTimeoutMs")
         } else {

@@ -175,6 +175,7 @@ OPTIONS: Dict[str, Tuple[Any, str, Any]] = {
     "max_retries": (0, "maxRetries", 0),
     "retry_base": (0.1, "retryBaseMs", 100),
     "retry_max": (2.0004, "retryMaxMs", 2000),
+    "proxy": ("socks5://127.0.0.1:9", "proxy", "socks5://127.0.0.1:9"),
     "roots": ("system", "roots", "system"),
     "ip_family": ("ipv4", "ipFamily", "ipv4"),
     "bind_address": ("127.0.0.1", "bindAddress", "127.0.0.1"),

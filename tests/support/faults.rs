@@ -261,7 +261,7 @@ fn unreachable(faults: &mut Vec<Fault>) {
     let closed = format!("http://{}/v1", listener.local_addr().unwrap());
     drop(listener);
     for (name, url, status, says) in [
-        ("a closed port", closed, "BW_E_CONNECT", "does the service listen there"),
+        ("a closed port", closed, "BW_E_CONNECT", "does anybody listen there"),
         (
             "an unknown name",
             "https://nowhere.invalid/v1".to_owned(),

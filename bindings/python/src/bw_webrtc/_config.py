@@ -21,6 +21,7 @@ _KEYS: Tuple[Tuple[str, str, Callable[[str, object], Any]], ...] = (
     ("max_retries", "maxRetries", arguments.whole),
     ("retry_base", "retryBaseMs", arguments.milliseconds),
     ("retry_max", "retryMaxMs", arguments.milliseconds),
+    ("proxy", "proxy", arguments.config_text),
     ("roots", "roots", arguments.config_text),
     ("ca_file", "caFile", arguments.path),
     ("client_cert_file", "clientCertFile", arguments.path),

@@ -51,6 +51,7 @@ class Client:
     ``connect_timeout``: for name look-up, connection and TLS together (3).
     ``max_retries``: how many attempts may follow the first (2).
     ``retry_base``, ``retry_max``: the ceiling of the first back-off (0.1), and of any (2).
+    ``proxy``: ``"http://user:password@host:port"``, for CONNECT, or ``"socks5://.."`` (none).
     ``roots``: the authorities to trust, ``"bundled"`` (the default) or ``"system"``.
     ``ca_file``: PEM file of the authorities to trust instead.
     ``client_cert_file``, ``client_key_file``: PEM files to show to the service.
@@ -81,6 +82,7 @@ class Client:
         max_retries: Optional[int] = None,
         retry_base: Optional[float] = None,
         retry_max: Optional[float] = None,
+        proxy: Optional[str] = None,
         roots: Optional[str] = None,
         ca_file: Optional[arguments.PathLike] = None,
         client_cert_file: Optional[arguments.PathLike] = None,
@@ -105,6 +107,7 @@ class Client:
             "max_retries": max_retries,
             "retry_base": retry_base,
             "retry_max": retry_max,
+            "proxy": proxy,
             "roots": roots,
             "ca_file": ca_file,
             "client_cert_file": client_cert_file,
