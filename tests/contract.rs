@@ -10,7 +10,7 @@ use std::ptr;
 use bw_webrtc::ffi::*;
 use serde_json::{Value, json};
 use support::abi::{Client, document};
-use support::process::target_dir;
+use support::process::library;
 use support::rogue::{Rogue, answers, response};
 
 const CONFIG: &str = r#"{"accountId":"1","username":"u","password":"pass-phrase"}"#;
@@ -46,7 +46,7 @@ fn the_header_is_in_step_with_the_sources() {
 
 #[test]
 fn the_shared_library_exports_what_the_header_declares_and_nothing_else() {
-    let library = target_dir().join("libbw_webrtc.so");
+    let library = library("libbw_webrtc.so");
     let nm = Command::new("nm").args(["-D", "--defined-only"]).arg(&library).output().unwrap();
     assert!(nm.status.success(), "nm {}: {}", library.display(), stderr(&nm));
     let listing = String::from_utf8(nm.stdout).unwrap();

@@ -4,16 +4,16 @@
 mod support;
 
 use std::fmt::Write;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 
 use support::faults::{self, TOKEN};
-use support::process::target_dir;
+use support::process::compile;
 
 #[test]
 fn a_c_program_meets_every_fault_without_a_leak() {
     let scratch = Path::new(env!("CARGO_TARGET_TMPDIR"));
-    let program = compile(scratch);
+    let program = compile("calls.c", false);
     let cases = faults::all();
     let mut lines = String::new();
     for case in &cases {
@@ -37,25 +37,6 @@ fn a_c_program_meets_every_fault_without_a_leak() {
     );
     let checks = format!("{} passed, 0 failed", cases.len() * 8);
     assert!(printed.trim_end().ends_with(&checks), "{printed}");
-}
-
-fn compile(scratch: &Path) -> PathBuf {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let program = scratch.join(format!("calls-{}", std::process::id()));
-    let compiler = std::env::var_os("CC").unwrap_or("cc".into());
-    let status = Command::new(compiler)
-        .args(["-std=gnu99", "-g", "-Wall", "-Wextra", "-Wpedantic", "-Werror", "-I"])
-        .arg(root.join("include"))
-        .arg(root.join("tests/c/calls.c"))
-        .arg("-o")
-        .arg(&program)
-        // Static, so that no search path matters.
-        .arg(target_dir().join("libbw_webrtc.a"))
-        .args(["-lpthread", "-ldl", "-lm"])
-        .status()
-        .unwrap();
-    assert!(status.success(), "tests/c/calls.c does not compile");
-    program
 }
 
 /// The program under valgrind; by itself where there is none, unless `VALGRIND=require`.

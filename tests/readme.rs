@@ -6,7 +6,7 @@ mod support;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use support::process::{Sandbox, target_dir};
+use support::process::{Sandbox, library};
 
 /// The first code block of this language in the README.
 fn block(language: &str) -> &'static str {
@@ -53,7 +53,7 @@ fn compiled(compiler: &str, fallback: &str, standard: &str, language: &str) -> C
         .arg(root.join("include"))
         .arg("-I")
         .arg(root.join("bindings/c"))
-        .arg(target_dir().join("libbw_webrtc.a"))
+        .arg(library("libbw_webrtc.a"))
         .args(["-lpthread", "-ldl", "-lm"])
         .status()
         .unwrap();
@@ -80,7 +80,7 @@ fn the_python_program_works() {
     program
         .arg(source)
         .env("PYTHONPATH", modules)
-        .env("BW_WEBRTC_LIBRARY", target_dir().join("libbw_webrtc.so"));
+        .env("BW_WEBRTC_LIBRARY", library("libbw_webrtc.so"));
     creates_a_participant(program);
 }
 

@@ -2,7 +2,11 @@
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
+use std::sync::Arc;
 
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject;
+use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
 use serde_json::Value;
 
 use super::process::Sandbox;
@@ -44,19 +48,40 @@ impl Sandbox {
         serde_json::from_str(&body).unwrap()
     }
 
-    /// A request of our own, on a connection of its own; for a sandbox without TLS.
+    /// A request of our own, on a connection of its own.
     pub fn control(&self, method: &str, path: &str, body: &str) -> (u16, String) {
-        let address = self.url.strip_prefix("http://").unwrap().split('/').next().unwrap();
-        let mut stream = TcpStream::connect(address).unwrap();
+        let (scheme, rest) = self.url.split_once("://").unwrap();
+        let address = rest.split('/').next().unwrap();
         let length = body.len();
-        write!(
-            stream,
+        let request = format!(
             "{method} {path} HTTP/1.0\r\nHost: {address}\r\nContent-Length: {length}\r\n\r\n{body}"
-        )
-        .unwrap();
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer).unwrap();
+        );
+        let mut stream = TcpStream::connect(address).unwrap();
+        let answer = match scheme {
+            "http" => exchange(&mut stream, &request),
+            _ => exchange(&mut StreamOwned::new(self.tls(), stream), &request),
+        };
         let (head, body) = answer.split_once("\r\n\r\n").unwrap();
         (head.split(' ').nth(1).unwrap().parse().unwrap(), body.to_owned())
     }
+
+    fn tls(&self) -> ClientConnection {
+        let mut roots = RootCertStore::empty();
+        let file = self.ca_file.as_ref().unwrap();
+        roots.add(CertificateDer::from_pem_file(file).unwrap()).unwrap();
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let config = ClientConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_root_certificates(roots)
+            .with_no_client_auth();
+        ClientConnection::new(Arc::new(config), "127.0.0.1".try_into().unwrap()).unwrap()
+    }
+}
+
+fn exchange(stream: &mut (impl Read + Write), request: &str) -> String {
+    stream.write_all(request.as_bytes()).unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    answer
 }

@@ -4,12 +4,20 @@ use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::OnceLock;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use serde_json::{Value, json};
 
 /// Where cargo puts what it builds for this test run.
 pub fn target_dir() -> PathBuf {
     let test = std::env::current_exe().unwrap();
     // <target>/<profile>/deps/<test>
     test.ancestors().nth(2).unwrap().to_owned()
+}
+
+/// The library as this test run built it: `target_dir` has what `cargo build` built last.
+pub fn library(name: &str) -> PathBuf {
+    target_dir().join("deps").join(name)
 }
 
 /// The sandbox's binary, built first if need be.
@@ -26,13 +34,76 @@ pub fn sandbox_binary() -> &'static Path {
     })
 }
 
+/// A C program of `tests/c`, compiled and linked with the static library, so that no search path
+/// matters; or, with `shared`, without any, to load the shared one itself.
+pub fn compile(source: &str, shared: bool) -> PathBuf {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let name = Path::new(source).file_stem().unwrap().to_str().unwrap();
+    let program =
+        Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("{name}-{}", std::process::id()));
+    let mut compiler = Command::new(std::env::var_os("CC").unwrap_or("cc".into()));
+    compiler
+        .args(["-std=gnu99", "-g", "-Wall", "-Wextra", "-Wpedantic", "-Werror", "-I"])
+        .arg(root.join("include"))
+        .arg(root.join("tests/c").join(source))
+        .arg("-o")
+        .arg(&program);
+    if !shared {
+        compiler.arg(library("libbw_webrtc.a"));
+    }
+    let status = compiler.args(["-lpthread", "-ldl", "-lm"]).status().unwrap();
+    assert!(status.success(), "tests/c/{source} does not compile");
+    program
+}
+
+/// Runs a program that ends with its sum; fails, with what it printed, unless all is well.
+pub fn passes(command: &mut Command) -> String {
+    let output = command.output().unwrap();
+    let printed = String::from_utf8_lossy(&output.stdout).into_owned();
+    let errors = String::from_utf8_lossy(&output.stderr);
+    let good = output.status.success() && printed.trim_end().ends_with(" passed, 0 failed");
+    assert!(good, "{command:?}: {}\n{printed}\n{errors}", output.status);
+    printed
+}
+
 /// A running sandbox.
 pub struct Sandbox {
     child: Child,
     pub url: String,
+    /// The authority to trust, with TLS.
+    pub ca_file: Option<PathBuf>,
 }
 
 impl Sandbox {
+    /// Starts it with TLS.
+    pub fn start_tls() -> Sandbox {
+        static COUNT: AtomicUsize = AtomicUsize::new(0);
+        let number = COUNT.fetch_add(1, Ordering::Relaxed);
+        let file = format!("ca-{}-{number}.pem", std::process::id());
+        let file = Path::new(env!("CARGO_TARGET_TMPDIR")).join(file);
+        let mut sandbox = Sandbox::start(&["--tls", "--ca-out", file.to_str().unwrap()]);
+        sandbox.ca_file = Some(file);
+        sandbox
+    }
+
+    /// One without and one with TLS.
+    pub fn both() -> [Sandbox; 2] {
+        [Sandbox::start(&[]), Sandbox::start_tls()]
+    }
+
+    /// A client's configuration for it, with more keys.
+    pub fn config(&self, more: &Value) -> Value {
+        let mut config = json!({
+            "accountId": "9900000", "username": "user", "password": "secret", "baseUrl": self.url,
+        });
+        let members = config.as_object_mut().unwrap();
+        if let Some(file) = &self.ca_file {
+            members.insert("caFile".to_owned(), json!(file));
+        }
+        members.extend(more.as_object().unwrap().clone());
+        config
+    }
+
     /// Starts it on a free port, with more arguments if given.
     pub fn start(arguments: &[&str]) -> Sandbox {
         let mut child = Command::new(sandbox_binary())
@@ -46,7 +117,7 @@ impl Sandbox {
         BufReader::new(child.stdout.take().unwrap()).read_line(&mut url).unwrap();
         let url = url.trim().to_owned();
         assert!(url.starts_with("http"), "the sandbox said {url:?} instead of its URL");
-        Sandbox { child, url }
+        Sandbox { child, url, ca_file: None }
     }
 }
 

@@ -1,0 +1,216 @@
+/* A host that forks, as Kamailio does: a client made and warmed in the parent, used in children,
+ * grandchildren, a daemon, and the first process of a new PID namespace, while the parent goes on.
+ * To see it fail, let `generation` in src/sys/generation.rs return 1.
+ * Usage: forks CONFIG; the tags that were sent can be looked up at the sandbox. */
+#include "host.h"
+
+#include <sched.h>
+
+static bw_client *client;
+
+/* So many calls, each with a tag of its own; the number of those that went wrong. */
+static int calls(const char *who, int count)
+{
+    char tag[51];
+    int n, wrong = 0;
+
+    for (n = 0; n < count; n++) {
+        snprintf(tag, sizeof tag, "%.20s-%ld-%d", who, (long)getpid(), n);
+        wrong += create(client, tag) != 0;
+    }
+    fflush(stdout);
+    return wrong;
+}
+
+static void *caller(void *who)
+{
+    return (void *)(size_t)calls(who, 10);
+}
+
+static const char *const NAMES[2][4] = {{"warm_a", "warm_b", "warm_c", "warm_d"},
+                                        {"again_a", "again_b", "again_c", "again_d"}};
+
+/* Calls on four threads at once, so that four connections stay warm. */
+static void warm_up(const char *const names[4])
+{
+    pthread_t threads[4];
+    void *wrong;
+    int i;
+
+    for (i = 0; i < 4; i++)
+        pthread_create(&threads[i], NULL, caller, (void *)(size_t)names[i]);
+    for (i = 0; i < 4; i++) {
+        pthread_join(threads[i], &wrong);
+        CHECK(wrong == NULL);
+    }
+}
+
+/* Runs the calls in a child, whose exit status is how many went wrong. */
+static pid_t child(const char *who, int count, int frees)
+{
+    pid_t pid;
+
+    fflush(stdout);
+    pid = fork();
+    if (pid == 0) {
+        int wrong;
+        alarm(LIMIT);
+        wrong = calls(who, count);
+        if (frees)
+            bw_client_free(client);
+        /* By turns with and without what a program does at its end. */
+        if (frees)
+            exit(wrong);
+        _exit(wrong);
+    }
+    return pid;
+}
+
+static void eight_children(void)
+{
+    pid_t pids[8];
+    int i;
+
+    for (i = 0; i < 8; i++)
+        pids[i] = child("child", 50, i % 2);
+    CHECK(calls("parent", 50) == 0);
+    for (i = 0; i < 8; i++)
+        CHECK(status_of(pids[i]) == 0);
+}
+
+static void a_grandchild_and_its_parents(void)
+{
+    pid_t pid;
+
+    fflush(stdout);
+    pid = fork();
+    if (pid == 0) {
+        pid_t grandchild;
+        int wrong;
+        alarm(LIMIT);
+        wrong = calls("middle", 2);
+        grandchild = child("grandchild", 5, 1);
+        wrong += calls("middle-again", 2) + (status_of(grandchild) != 0);
+        _exit(wrong);
+    }
+    CHECK(status_of(pid) == 0);
+    /* A child that never calls hands on what it inherited. */
+    pid = fork();
+    if (pid == 0)
+        _exit(status_of(child("silent-middle", 5, 0)));
+    CHECK(status_of(pid) == 0);
+}
+
+static void a_daemon(void)
+{
+    int ends[2];
+    char wrong = 1;
+    pid_t pid;
+
+    CHECK(pipe(ends) == 0);
+    fflush(stdout);
+    pid = fork();
+    if (pid == 0) {
+        setsid();
+        if (fork() != 0)
+            _exit(0);
+        alarm(LIMIT);
+        close(0);
+        close(1);
+        close(2);
+        wrong = (char)calls("daemon", 10);
+        _exit(write(ends[1], &wrong, 1) != 1);
+    }
+    close(ends[1]);
+    CHECK(status_of(pid) == 0);
+    CHECK(read(ends[0], &wrong, 1) == 1 && wrong == 0);
+    close(ends[0]);
+}
+
+static void process_one(void)
+{
+    pid_t pid;
+
+    fflush(stdout);
+    pid = fork();
+    if (pid == 0) {
+        /* Whoever is not root may do so in a user namespace. */
+        if (unshare(CLONE_NEWPID) != 0 && unshare(CLONE_NEWUSER | CLONE_NEWPID) != 0)
+            _exit(99);
+        pid = fork();
+        if (pid == 0) {
+            alarm(LIMIT);
+            _exit(getpid() == 1 ? calls("first", 10) : 98);
+        }
+        _exit(status_of(pid));
+    }
+    switch (status_of(pid)) {
+    case 99:
+        printf("PID namespaces are not allowed here, so none was tried\n");
+        CHECK(getenv("CI") == NULL);
+        break;
+    case 0:
+        CHECK(1);
+        break;
+    default:
+        CHECK(!"the first process of a namespace could not call");
+    }
+}
+
+static volatile int over;
+
+static void *steady(void *who)
+{
+    char tag[51];
+    int n, wrong = 0;
+
+    for (n = 0; !over; n++) {
+        snprintf(tag, sizeof tag, "%s-%ld-%d", (const char *)who, (long)getpid(), n);
+        wrong += create(client, tag) != 0;
+    }
+    return (void *)(size_t)wrong;
+}
+
+static void a_hundred_forks_while_four_threads_call(void)
+{
+    pthread_t threads[4];
+    static char names[4][9];
+    void *wrong;
+    int i;
+
+    for (i = 0; i < 4; i++) {
+        sprintf(names[i], "steady_%c", 'a' + i);
+        pthread_create(&threads[i], NULL, steady, names[i]);
+    }
+    for (i = 0; i < 100; i++)
+        CHECK(status_of(child("storm", 1, i % 2)) == 0);
+    over = 1;
+    for (i = 0; i < 4; i++) {
+        pthread_join(threads[i], &wrong);
+        CHECK(wrong == NULL);
+    }
+}
+
+int main(int argc, char **argv)
+{
+    long opened;
+
+    if (argc != 2)
+        return 2;
+    alarm(3 * LIMIT);
+    client = client_of(argv[1]);
+    warm_up(NAMES[0]);
+    opened = counted(client, "/connectionsOpened");
+    CHECK(opened == 4);
+    eight_children();
+    a_grandchild_and_its_parents();
+    a_daemon();
+    process_one();
+    warm_up(NAMES[1]);
+    /* No child shut down or spoke on a connection of the parent's: all four are good still. */
+    CHECK(counted(client, "/connectionsOpened") == opened);
+    a_hundred_forks_while_four_threads_call();
+    CHECK(counted(client, "/inFlight") == 0);
+    bw_client_free(client);
+    return sum_up();
+}

@@ -1,0 +1,130 @@
+//! Hosts that are hard on a library, as C programs: each says what it does, and what to break to
+//! see it fail.
+
+mod support;
+
+use std::os::unix::fs::{PermissionsExt, chown};
+use std::path::Path;
+use std::process::Command;
+
+use serde_json::{Value, json};
+use support::process::{Sandbox, compile, library, passes};
+use support::rogue::Rogue;
+
+fn delay(sandbox: &Sandbox, ms: u64) {
+    sandbox.fault(&json!({"operation": "*", "kind": "delay", "ms": ms, "count": null}));
+}
+
+/// A client's configuration by the host's name instead of its address.
+fn by_name(sandbox: &Sandbox, more: &Value) -> String {
+    let mut config = sandbox.config(more);
+    config["baseUrl"] = json!(sandbox.url.replace("127.0.0.1", "localhost"));
+    config.to_string()
+}
+
+#[test]
+fn strangers_descriptors_are_left_alone() {
+    let program = compile("hosts/descriptors.c", false);
+    for sandbox in Sandbox::both() {
+        delay(&sandbox, 50);
+        passes(Command::new(&program).arg(sandbox.config(&json!({})).to_string()));
+    }
+}
+
+#[test]
+fn signals_and_cancellation_do_no_harm() {
+    let program = compile("hosts/signals.c", false);
+    for sandbox in Sandbox::both() {
+        delay(&sandbox, 200);
+        // Every call opens a connection, and looks its name up for that.
+        let more = json!({"maxIdleConnections": 0, "dnsTtlMs": 0});
+        passes(Command::new(&program).arg("timers").arg(by_name(&sandbox, &more)));
+        delay(&sandbox, 300);
+        passes(Command::new(&program).arg("cancel").arg(sandbox.config(&json!({})).to_string()));
+    }
+    // Reads a little, and closes with the rest unread, which resets the connection.
+    let server = Rogue::start(
+        None,
+        std::sync::Arc::new(|wire, _| {
+            let mut some = [0; 100];
+            wire.read_exact(&mut some)?;
+            std::thread::sleep(std::time::Duration::from_millis(5));
+            Ok(())
+        }),
+    );
+    let config = json!({"accountId": "1", "username": "u", "password": "p",
+        "baseUrl": server.url(), "maxRetries": 0});
+    passes(Command::new(&program).arg("pipes").arg(config.to_string()));
+}
+
+#[test]
+fn limits_of_the_machine_are_named() {
+    let program = compile("hosts/limits.c", false);
+    let [plain, secure] = Sandbox::both();
+    for what in ["descriptors", "high", "chroot"] {
+        let literal = plain.config(&json!({})).to_string();
+        passes(Command::new(&program).arg(literal).arg(by_name(&plain, &json!({}))).arg(what));
+    }
+    let literal = secure.config(&json!({})).to_string();
+    print!("{}", passes(Command::new(&program).args([&literal, "{}", "memory"])));
+}
+
+#[test]
+fn it_is_loaded_and_unloaded_again_and_again() {
+    let program = compile("hosts/unload.c", true);
+    let sandbox = Sandbox::start_tls();
+    let config = sandbox.config(&json!({})).to_string();
+    let shared = library("libbw_webrtc.so");
+    passes(Command::new(&program).arg(&shared).arg(&config));
+    // Old C libraries do not know this weak symbol; a copy of the library asks for another.
+    let mut bytes = std::fs::read(&shared).unwrap();
+    let name = b"\0__cxa_thread_atexit_impl\0";
+    let places: Vec<usize> =
+        (0..bytes.len() - name.len()).filter(|at| bytes[*at..].starts_with(name)).collect();
+    assert!(!places.is_empty(), "the library does not use the symbol any more");
+    for at in places {
+        bytes[at + 1..][..name.len() - 2].copy_from_slice(b"__cxa_thread_atexit_none");
+    }
+    let copy =
+        Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("old-{}.so", std::process::id()));
+    std::fs::write(&copy, bytes).unwrap();
+    passes(Command::new(&program).arg(&copy).arg(&config));
+}
+
+#[test]
+fn the_library_says_its_name_and_that_it_stays() {
+    let output =
+        Command::new("readelf").arg("-d").arg(library("libbw_webrtc.so")).output().unwrap();
+    let text = String::from_utf8(output.stdout).unwrap();
+    assert!(text.contains("soname: [libbw_webrtc.so.0]"), "{text}");
+    assert!(
+        text.lines().any(|line| line.contains("FLAGS_1") && line.contains("NODELETE")),
+        "{text}"
+    );
+}
+
+#[test]
+fn the_environment_may_change_at_any_time() {
+    let program = compile("hosts/environment.c", false);
+    let sandbox = Sandbox::start(&[]);
+    passes(Command::new(&program).arg("changes").arg(sandbox.config(&json!({})).to_string()));
+}
+
+#[test]
+fn a_set_uid_process_does_not_trust_its_environment() {
+    let program = compile("hosts/environment.c", false);
+    let copy = program.with_extension("setuid");
+    std::fs::copy(&program, &copy).unwrap();
+    // Some other user: nobody, in most places.
+    if let Err(error) = chown(&copy, Some(65534), None) {
+        assert!(std::env::var_os("CI").is_none(), "{error}");
+        eprintln!("only root can make a set-uid program of another user's: {error}");
+        return;
+    }
+    std::fs::set_permissions(&copy, std::fs::Permissions::from_mode(0o4755)).unwrap();
+    let mut command = Command::new(&copy);
+    for name in ["BW_ACCOUNT_ID", "BW_USERNAME", "BW_PASSWORD"] {
+        command.env(name, "set");
+    }
+    passes(command.arg("secure"));
+}
