@@ -9,7 +9,6 @@ use std::process::Command;
 
 use serde_json::{Value, json};
 use support::process::{Sandbox, compile, library, passes};
-use support::rogue::Rogue;
 
 fn delay(sandbox: &Sandbox, ms: u64) {
     sandbox.fault(&json!({"operation": "*", "kind": "delay", "ms": ms, "count": null}));
@@ -42,19 +41,6 @@ fn signals_and_cancellation_do_no_harm() {
         delay(&sandbox, 300);
         passes(Command::new(&program).arg("cancel").arg(sandbox.config(&json!({})).to_string()));
     }
-    // Reads a little, and closes with the rest unread, which resets the connection.
-    let server = Rogue::start(
-        None,
-        std::sync::Arc::new(|wire, _| {
-            let mut some = [0; 100];
-            wire.read_exact(&mut some)?;
-            std::thread::sleep(std::time::Duration::from_millis(5));
-            Ok(())
-        }),
-    );
-    let config = json!({"accountId": "1", "username": "u", "password": "p",
-        "baseUrl": server.url(), "maxRetries": 0});
-    passes(Command::new(&program).arg("pipes").arg(config.to_string()));
 }
 
 #[test]

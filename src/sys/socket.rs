@@ -292,6 +292,29 @@ mod tests {
     }
 
     #[test]
+    fn a_peer_that_closed_raises_no_signal() {
+        let (socket, peer) = connected();
+        peer.shutdown(std::net::Shutdown::Write).unwrap();
+        drop(peer);
+        // The first byte is answered by a reset; without MSG_NOSIGNAL the next would end us.
+        // SAFETY: the child does nothing but send and exit.
+        let child = unsafe { libc::fork() };
+        if child == 0 {
+            // SAFETY: takes no pointer that is not null.
+            unsafe { libc::signal(libc::SIGPIPE, libc::SIG_DFL) };
+            let _ = socket.send(b"x", true);
+            std::thread::sleep(TICK);
+            let code = i32::from(socket.send(b"x", true).is_ok());
+            // SAFETY: takes no pointer.
+            unsafe { libc::_exit(code) };
+        }
+        let mut status = -1;
+        // SAFETY: the status is writable.
+        unsafe { libc::waitpid(child, &raw mut status, 0) };
+        assert_eq!(status, 0);
+    }
+
+    #[test]
     fn a_refused_connection_is_told() {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
