@@ -15,7 +15,7 @@ BUILD := build
 VENV := $(BUILD)/venv
 VENV_PYTHON := $(VENV)/bin/python
 
-.PHONY: demo test test-rust test-c test-python lint header clean tools
+.PHONY: demo test test-rust test-c test-python test-release lint header clean tools
 
 # Says in one line what is missing, instead of failing somewhere deep.
 tools:
@@ -27,7 +27,7 @@ demo: tools
 	$(CARGO) build --release --workspace
 	BUILD=$(BUILD) CC=$(CC) CXX=$(CXX) PYTHON=$(PYTHON) scripts/demo
 
-test: tools test-rust test-c test-python
+test: tools test-rust test-c test-python test-release
 
 test-rust: tools
 	$(CARGO) build --workspace
@@ -37,6 +37,11 @@ test-c: tools
 	$(CARGO) build --workspace
 	CC=$(CC) CXX=$(CXX) BW_LIB_DIR=$(CURDIR)/target/debug BW_SANDBOX=$(CURDIR)/target/debug/bw-sandbox \
 	  tests/c/run.sh $(BUILD)/c
+
+# The library as it is shipped.
+test-release: tools
+	$(CARGO) build --release --workspace
+	CC=$(CC) tests/c/release.sh $(BUILD)/c
 
 test-python: tools $(VENV)/ready
 	$(CARGO) build --workspace

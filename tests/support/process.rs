@@ -35,25 +35,44 @@ pub fn sandbox_binary() -> &'static Path {
 }
 
 /// A C program of `tests/c`, compiled and linked with the static library, so that no search path
-/// matters; or, with `shared`, without any, to load the shared one itself.
-pub fn compile(source: &str, shared: bool) -> PathBuf {
+/// matters; or `alone`, to load the shared one itself.
+pub fn compile(source: &str, alone: bool) -> PathBuf {
+    if alone {
+        return compiled(source, "", |_| {});
+    }
+    compiled(source, "", |compiler| {
+        compiler.arg(library("libbw_webrtc.a"));
+    })
+}
+
+/// A C source of `tests/c` as a shared library, to be preloaded.
+pub fn compile_shared(source: &str) -> PathBuf {
+    compiled(source, ".so", |compiler| {
+        compiler.args(["-shared", "-fPIC"]);
+    })
+}
+
+fn compiled(source: &str, ending: &str, more: impl FnOnce(&mut Command)) -> PathBuf {
+    static COUNT: AtomicUsize = AtomicUsize::new(0);
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let name = Path::new(source).file_stem().unwrap().to_str().unwrap();
-    let program =
-        Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("{name}-{}", std::process::id()));
+    // Tests of one program may compile the same source at the same time.
+    let number = COUNT.fetch_add(1, Ordering::Relaxed);
+    let test = std::env::current_exe().unwrap();
+    let test = test.file_stem().unwrap().to_str().unwrap();
+    let product =
+        Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("{test}-{name}-{number}{ending}"));
     let mut compiler = Command::new(std::env::var_os("CC").unwrap_or("cc".into()));
     compiler
         .args(["-std=gnu99", "-g", "-Wall", "-Wextra", "-Wpedantic", "-Werror", "-I"])
         .arg(root.join("include"))
         .arg(root.join("tests/c").join(source))
         .arg("-o")
-        .arg(&program);
-    if !shared {
-        compiler.arg(library("libbw_webrtc.a"));
-    }
+        .arg(&product);
+    more(&mut compiler);
     let status = compiler.args(["-lpthread", "-ldl", "-lm"]).status().unwrap();
     assert!(status.success(), "tests/c/{source} does not compile");
-    program
+    product
 }
 
 /// Runs a program that ends with its sum; fails, with what it printed, unless all is well.

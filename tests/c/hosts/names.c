@@ -1,0 +1,205 @@
+/* A host whose name server is resolver_shim.c. Each scene says what to break to see it fail.
+ * Usage: names SCENE CONFIG, with the shim preloaded and its files in the environment. */
+#include "host.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <sys/stat.h>
+
+static bw_client *client;
+
+static long look_ups(void)
+{
+    struct stat about;
+
+    return stat(getenv("SHIM_COUNT_FILE"), &about) == 0 ? (long)about.st_size : 0;
+}
+
+static void put(const char *variable)
+{
+    close(open(getenv(variable), O_WRONLY | O_CREAT, 0600));
+}
+
+static int threads(void)
+{
+    DIR *tasks = opendir("/proc/self/task");
+    int count = 0;
+
+    while (readdir(tasks) != NULL)
+        count++;
+    closedir(tasks);
+    return count - 2;
+}
+
+static void nap(int ms)
+{
+    struct timespec time = {ms / 1000, ms % 1000 * 1000000L};
+
+    nanosleep(&time, NULL);
+}
+
+/* A call that must fail with this status and this in its message. */
+static void fails(bw_status status, const char *part)
+{
+    char *out = NULL, *message = NULL;
+
+    CHECK(bw_create_participant(client, "{}", &out) == status);
+    CHECK(bw_json_get(out, "/error/message", &message) == BW_OK);
+    CHECK_TEXT(message, part);
+    bw_free(message);
+    bw_free(out);
+}
+
+/* No name, no look-up, no thread. Break: the parse at the top of `addresses`. */
+static void literal(void)
+{
+    put("SHIM_NO_THREADS_FILE");
+    CHECK(create(client, "a literal address") == 0);
+    CHECK(look_ups() == 0);
+}
+
+/* Break: start no connection from the pool (`Lanes::take`). */
+static void pooled(void)
+{
+    int n, wrong = 0;
+
+    for (n = 0; n < 1000; n++)
+        wrong += create(client, "one of a thousand") != 0;
+    CHECK(wrong == 0 && look_ups() == 1);
+}
+
+/* Every call opens a connection (maxIdleConnections 0); names are good for 300 ms. Break: the ttl in
+ * `addresses`. */
+static void fresh(void)
+{
+    CHECK(create(client, "1") == 0 && create(client, "2") == 0 && create(client, "3") == 0);
+    CHECK(look_ups() == 1);
+    nap(350);
+    CHECK(create(client, "4") == 0 && look_ups() == 2);
+}
+
+/* Nobody listens at the address, which is good for an hour. Break: `forget` in connector.rs. */
+static void useless(void)
+{
+    fails(BW_E_CONNECT, "does anybody listen there");
+    CHECK(look_ups() == 1);
+    fails(BW_E_CONNECT, "does anybody listen there");
+    CHECK(look_ups() == 2);
+}
+
+static void *waiter(void *unused)
+{
+    fails(BW_E_TIMEOUT, "looking up the host's name");
+    return unused;
+}
+
+/* The name server never answers: one thread of ours, whoever waits. Break: `looking` in names.rs. */
+static void silent(void)
+{
+    pthread_t callers[10];
+    int i, before = threads();
+    double began = now();
+
+    put("SHIM_SILENT_FILE");
+    for (i = 0; i < 10; i++)
+        pthread_create(&callers[i], NULL, waiter, NULL);
+    for (i = 0; i < 10; i++)
+        pthread_join(callers[i], NULL);
+    CHECK(threads() == before + 1 && look_ups() == 1);
+    printf("timeoutMs 500, and the last of 10 came back after %.0f ms\n", (now() - began) * 1000);
+    fails(BW_E_TIMEOUT, "looking up the host's name");
+    CHECK(threads() == before + 1 && look_ups() == 1);
+    /* It answers again, and the calls work again. */
+    unlink(getenv("SHIM_SILENT_FILE"));
+    for (i = 0; i < 100 && threads() > before; i++)
+        nap(100);
+    CHECK(create(client, "an answer at last") == 0);
+}
+
+static void *caller(void *unused)
+{
+    fails(BW_E_CANCELLED, "looking up the host's name");
+    return unused;
+}
+
+/* Whoever waits for a name is told that the client goes. Break: the TICK in `look_up`. */
+static void cancelled(void)
+{
+    pthread_t callers[8];
+    double began;
+    int i;
+
+    put("SHIM_SILENT_FILE");
+    for (i = 0; i < 8; i++)
+        pthread_create(&callers[i], NULL, caller, NULL);
+    while (look_ups() == 0 || counted(client, "/inFlight") < 8)
+        nap(10);
+    began = now();
+    bw_client_free(client);
+    for (i = 0; i < 8; i++)
+        pthread_join(callers[i], NULL);
+    printf("8 cancelled calls came back after %.0f ms\n", (now() - began) * 1000);
+    CHECK(now() - began < 10);
+}
+
+/* A child has its parent's names, though its own resolver may never answer. Break: the Known that
+ * `Transport` hands on. */
+static void inherited(void)
+{
+    pid_t child;
+
+    CHECK(create(client, "parent") == 0);
+    fflush(stdout);
+    child = fork();
+    if (child == 0) {
+        int wrong;
+        alarm(LIMIT);
+        put("SHIM_SILENT_FILE");
+        wrong = create(client, "fresh") != 0;
+        nap(350);
+        wrong += create(client, "stale, but better than nothing") != 0;
+        fflush(stdout);
+        _exit(wrong);
+    }
+    CHECK(status_of(child) == 0);
+}
+
+static void threadless(void)
+{
+    put("SHIM_NO_THREADS_FILE");
+    fails(BW_E_RESOLVE, "no thread could be made");
+    unlink(getenv("SHIM_NO_THREADS_FILE"));
+    CHECK(create(client, "threads again") == 0);
+}
+
+/* The first address swallows what is sent to it. Break: HEAD_START in dial.rs. */
+static void dead_route(void)
+{
+    double began = now(), took;
+
+    CHECK(create(client, "the other address") == 0);
+    took = now() - began;
+    printf("after %.0f ms by the second address\n", took * 1000);
+    CHECK(took < 1);
+}
+
+int main(int argc, char **argv)
+{
+    static const struct {
+        const char *name;
+        void (*play)(void);
+    } scenes[] = {{"literal", literal},       {"pooled", pooled},         {"fresh", fresh},
+                  {"useless", useless},       {"silent", silent},         {"inherited", inherited},
+                  {"threadless", threadless}, {"dead_route", dead_route}, {"cancelled", cancelled}};
+    size_t i;
+
+    alarm(LIMIT);
+    if (argc != 3)
+        return 2;
+    client = client_of(argv[2]);
+    for (i = 0; i < sizeof scenes / sizeof scenes[0]; i++)
+        if (strcmp(scenes[i].name, argv[1]) == 0)
+            scenes[i].play();
+    bw_client_free(client);
+    return sum_up();
+}

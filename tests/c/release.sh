@@ -1,0 +1,17 @@
+#!/usr/bin/env bash
+# What only the library as it is shipped can show: how much stack its calls take. Usage:
+# release.sh BUILD_DIR; needs `cargo build --release --workspace`.
+set -euo pipefail
+cd "$(dirname "$0")/../.."
+build=$1
+release=$PWD/target/release
+mkdir -p "$build"
+
+"${CC:-cc}" -std=gnu99 -O1 -g -Wall -Wextra -Wpedantic -Werror -Iinclude tests/c/hosts/stack.c \
+  -o "$build/stack" "$release/libbw_webrtc.a" -lpthread -ldl -lm
+exec 3< <(exec "$release/bw-sandbox" --listen 127.0.0.1:0 --quiet --tls --ca-out "$build/release-ca.pem")
+sandbox=$!
+trap 'kill "$sandbox" 2>/dev/null || true' EXIT
+read -r url <&3 || { echo "release.sh: bw-sandbox did not start" >&2; exit 1; }
+"$build/stack" "{\"accountId\": \"9900000\", \"username\": \"user\", \"password\": \"secret\",
+  \"baseUrl\": \"$url\", \"caFile\": \"$build/release-ca.pem\"}"

@@ -1,0 +1,89 @@
+//! Names: looked up rarely, remembered, and never a reason to hang. The name server is a preloaded
+//! shim, so that it can fall silent.
+
+mod support;
+
+use std::net::{Ipv6Addr, TcpListener};
+use std::os::fd::AsRawFd;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use serde_json::{Value, json};
+use support::process::{Sandbox, compile, compile_shared, passes};
+
+struct Stage {
+    program: PathBuf,
+    shim: PathBuf,
+}
+
+impl Stage {
+    fn new() -> Stage {
+        Stage {
+            program: compile("hosts/names.c", false),
+            shim: compile_shared("hosts/resolver_shim.c"),
+        }
+    }
+
+    fn play(&self, scene: &str, addresses: &str, config: &Value) {
+        let file = |kind: &str| {
+            let name = format!("{kind}-{scene}-{}", std::process::id());
+            let file = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
+            let _ = std::fs::remove_file(&file);
+            file
+        };
+        let mut command = Command::new(&self.program);
+        command
+            .args([scene, &config.to_string()])
+            .env("LD_PRELOAD", &self.shim)
+            .env("SHIM_ADDRESSES", addresses)
+            .env("SHIM_COUNT_FILE", file("count"))
+            .env("SHIM_SILENT_FILE", file("silent"))
+            .env("SHIM_NO_THREADS_FILE", file("threadless"));
+        print!("{}", passes(&mut command));
+    }
+}
+
+fn by_name(sandbox: &Sandbox, more: &Value) -> Value {
+    let mut config = sandbox.config(more);
+    config["baseUrl"] = json!(sandbox.url.replace("127.0.0.1", "localhost"));
+    config
+}
+
+#[test]
+fn names_are_looked_up_rarely_and_never_hang_a_call() {
+    let stage = Stage::new();
+    let sandbox = Sandbox::start(&[]);
+    let play = |scene: &str, more: Value| {
+        stage.play(scene, "127.0.0.1", &by_name(&sandbox, &more));
+    };
+    stage.play("literal", "127.0.0.1", &sandbox.config(&json!({"maxIdleConnections": 0})));
+    play("pooled", json!({"dnsTtlMs": 0}));
+    play("fresh", json!({"maxIdleConnections": 0, "dnsTtlMs": 300}));
+    play("silent", json!({"timeoutMs": 500, "maxRetries": 0}));
+    play("cancelled", json!({"timeoutMs": 30_000}));
+    play("inherited", json!({"dnsTtlMs": 300}));
+    play("threadless", json!({"maxRetries": 0}));
+    let closed = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let mut config = by_name(&sandbox, &json!({"dnsTtlMs": 3_600_000, "maxRetries": 0}));
+    config["baseUrl"] = json!(format!("http://localhost:{}/v1", closed.port()));
+    stage.play("useless", "127.0.0.1", &config);
+}
+
+#[test]
+fn a_dead_route_is_soon_given_up() {
+    let sandbox = Sandbox::start(&[]);
+    let port = sandbox.url.split([':', '/']).nth(4).unwrap().parse().unwrap();
+    // At the same port of the other family, a listener whose backlog is full: what comes to it is
+    // never answered, as on a route that leads nowhere.
+    let full = TcpListener::bind((Ipv6Addr::LOCALHOST, port)).unwrap();
+    // SAFETY: takes no pointer; shortens the backlog of a listener that is ours.
+    assert_eq!(unsafe { libc::listen(full.as_raw_fd(), 0) }, 0);
+    let address = full.local_addr().unwrap();
+    let taken: Vec<_> = (0..4)
+        .map(|_| {
+            std::net::TcpStream::connect_timeout(&address, std::time::Duration::from_millis(300))
+        })
+        .collect();
+    assert!(taken.iter().any(Result::is_err), "the backlog is not full");
+    Stage::new().play("dead_route", "::1,127.0.0.1", &by_name(&sandbox, &json!({})));
+}

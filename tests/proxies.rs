@@ -1,0 +1,251 @@
+//! Proxies: real tunnels by HTTP CONNECT and SOCKS5, with and without credentials, which reach the
+//! proxy alone, while those of the API reach the service alone.
+
+mod support;
+
+use std::collections::HashMap;
+use std::io::{self, Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::sync::{Arc, Mutex};
+
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD;
+use serde_json::json;
+use support::abi::Client;
+use support::process::Sandbox;
+use support::secrets;
+
+const USER: &str = "proxyuser";
+const PASSWORD: &str = "proxy-pass phrase@";
+
+/// What a proxy is to do.
+#[derive(Clone, Copy, PartialEq)]
+enum Manner {
+    Open,
+    Guarded,
+    /// Answers a request for a tunnel with these bytes.
+    Says(&'static [u8]),
+}
+
+/// A proxy of either kind: it tunnels to 127.0.0.1, whatever the name, and keeps all that it could
+/// read.
+struct Proxy {
+    address: String,
+    heard: Arc<Mutex<Vec<u8>>>,
+    targets: Arc<Mutex<HashMap<String, usize>>>,
+}
+
+impl Proxy {
+    fn start(manner: Manner) -> Proxy {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap().to_string();
+        let (heard, targets): (Arc<Mutex<Vec<u8>>>, _) = Default::default();
+        let proxy = Proxy { address, heard, targets };
+        let (heard, targets) = (proxy.heard.clone(), proxy.targets.clone());
+        std::thread::spawn(move || {
+            for stream in listener.incoming() {
+                let (heard, targets) = (heard.clone(), targets.clone());
+                std::thread::spawn(move || {
+                    let _ = serve(stream.unwrap(), manner, &heard, &targets);
+                });
+            }
+        });
+        proxy
+    }
+}
+
+fn serve(
+    mut client: TcpStream,
+    manner: Manner,
+    heard: &Arc<Mutex<Vec<u8>>>,
+    targets: &Mutex<HashMap<String, usize>>,
+) -> io::Result<()> {
+    let mut first = [0];
+    client.peek(&mut first)?;
+    let target =
+        if first == [5] { socks5(&mut client, manner)? } else { connect(&mut client, manner)? };
+    let Some(target) = target else { return Ok(()) };
+    *targets.lock().unwrap().entry(target.clone()).or_default() += 1;
+    let port = target.rsplit(':').next().unwrap();
+    let mut service = TcpStream::connect(format!("127.0.0.1:{port}"))?;
+    let (mut from_service, mut to_client) = (service.try_clone()?, client.try_clone()?);
+    std::thread::spawn(move || io::copy(&mut from_service, &mut to_client));
+    let mut bytes = [0; 4096];
+    loop {
+        let count = client.read(&mut bytes)?;
+        if count == 0 {
+            return Ok(());
+        }
+        heard.lock().unwrap().extend_from_slice(&bytes[..count]);
+        service.write_all(&bytes[..count])?;
+    }
+}
+
+/// The target; none if it was refused.
+fn connect(client: &mut TcpStream, manner: Manner) -> io::Result<Option<String>> {
+    let mut head = Vec::new();
+    while !head.ends_with(b"\r\n\r\n") {
+        let mut byte = [0];
+        client.read_exact(&mut byte)?;
+        head.extend(byte);
+    }
+    let head = String::from_utf8(head).unwrap();
+    if let Manner::Says(bytes) = manner {
+        client.write_all(bytes)?;
+        return Ok(None);
+    }
+    let basic = BASE64_STANDARD.encode(format!("{}:{PASSWORD}", USER));
+    let sent = head.contains(&format!("\r\nProxy-Authorization: Basic {basic}\r\n"));
+    if (manner == Manner::Guarded) != sent {
+        client.write_all(b"HTTP/1.1 407 Proxy Authentication Required\r\n\r\n")?;
+        return Ok(None);
+    }
+    assert!(!head.contains("\r\nAuthorization") && !head.contains("accounts"), "{head}");
+    client.write_all(b"HTTP/1.1 200 Connection established\r\nVia: test\r\n\r\n")?;
+    Ok(head.split(' ').nth(1).map(str::to_owned))
+}
+
+fn socks5(client: &mut TcpStream, manner: Manner) -> io::Result<Option<String>> {
+    let read = |client: &mut TcpStream, count: usize| -> io::Result<Vec<u8>> {
+        let mut bytes = vec![0; count];
+        client.read_exact(&mut bytes).map(|()| bytes)
+    };
+    let count = read(client, 2)?[1];
+    let methods = read(client, count.into())?;
+    if let Manner::Says(bytes) = manner {
+        client.write_all(bytes)?;
+        return Ok(None);
+    }
+    let method = if manner == Manner::Guarded { 2 } else { 0 };
+    if !methods.contains(&method) {
+        client.write_all(&[5, 255])?;
+        return Ok(None);
+    }
+    client.write_all(&[5, method])?;
+    if method == 2 {
+        let length = read(client, 2)?[1];
+        let name = read(client, length.into())?;
+        let length = read(client, 1)?[0];
+        let password = read(client, length.into())?;
+        let good = name == USER.as_bytes() && password == PASSWORD.as_bytes();
+        client.write_all(&[1, u8::from(!good)])?;
+        if !good {
+            return Ok(None);
+        }
+    }
+    let form = read(client, 4)?[3];
+    let host = match form {
+        1 => read(client, 4)?.iter().map(u8::to_string).collect::<Vec<_>>().join("."),
+        _ => {
+            let length = read(client, 1)?[0];
+            String::from_utf8(read(client, length.into())?).unwrap()
+        }
+    };
+    let port = read(client, 2)?;
+    client.write_all(&[5, 0, 0, 3, 4, b'h', b'e', b'r', b'e', 0, 80])?;
+    Ok(Some(format!("{host}:{}", u16::from_be_bytes([port[0], port[1]]))))
+}
+
+fn proxy_url(scheme: &str, proxy: &Proxy, password: Option<&str>) -> String {
+    let part = password.map_or(String::new(), |password| {
+        format!("{USER}:{}@", password.replace(' ', "%20").replace('@', "%40"))
+    });
+    format!("{scheme}://{part}{}", proxy.address)
+}
+
+#[test]
+fn calls_go_through_a_tunnel_that_hears_nothing() {
+    secrets::credentials(USER, PASSWORD);
+    let sandbox = Sandbox::start_tls();
+    for scheme in ["http", "socks5"] {
+        for (manner, password) in [(Manner::Open, None), (Manner::Guarded, Some(PASSWORD))] {
+            for host in ["127.0.0.1", "localhost"] {
+                let proxy = Proxy::start(manner);
+                let mut config =
+                    sandbox.config(&json!({"proxy": proxy_url(scheme, &proxy, password)}));
+                let url = sandbox.url.replace("127.0.0.1", host);
+                config["baseUrl"] = json!(url);
+                let client = Client::new(&config).unwrap();
+                for _ in 0..3 {
+                    client.create("{}").unwrap();
+                }
+                let target = url.split('/').nth(2).unwrap();
+                // One tunnel for all calls, asked for by name: the proxy resolves it.
+                assert_eq!(*proxy.targets.lock().unwrap(), HashMap::from([(target.to_owned(), 1)]));
+                let heard = proxy.heard.lock().unwrap();
+                let basic = BASE64_STANDARD.encode("user:secret");
+                for secret in [basic.as_bytes(), b"Authorization", b"accounts", b"secret"] {
+                    let found = heard.windows(secret.len()).any(|part| part == secret);
+                    assert!(!found, "the proxy could read {:?}", String::from_utf8_lossy(secret));
+                }
+                assert!(heard.len() > 500);
+            }
+        }
+    }
+}
+
+#[test]
+fn what_a_proxy_refuses_is_told() {
+    secrets::credentials(USER, PASSWORD);
+    let says = |bytes: &'static [u8]| Manner::Says(bytes);
+    for (scheme, manner, password, part, attempts) in [
+        ("http", Manner::Guarded, None, "refused its credentials (HTTP 407); see proxy", 1),
+        ("http", Manner::Guarded, Some("wrong-password"), "refused its credentials", 1),
+        ("http", says(b"HTTP/1.1 403 Forbidden\r\n\r\n"), None, "refuses a tunnel", 1),
+        ("http", says(b"HTTP/1.0 502 Bad Gateway\r\n\r\n"), None, "made no tunnel to", 2),
+        ("http", says(b"HTTP/1.1 200 OK\r\n\r\nhello"), None, "speaks inside the tunnel", 1),
+        ("http", says(b"SSH-2.0-OpenSSH\r\n\r\n"), None, "is no HTTP proxy", 1),
+        ("http", says(b"HTTP/1.1 200"), None, "closed the connection", 2),
+        ("http", says(&[b'x'; 20_000]), None, "has no end", 1),
+        ("socks5", Manner::Guarded, None, "asks for credentials", 1),
+        ("socks5", says(b"\x05\xff"), Some(PASSWORD), "takes no name and password", 1),
+        ("socks5", Manner::Guarded, Some("wrong-password"), "refused its credentials", 1),
+        ("socks5", says(b"\x05\x00\x05\x02\x00\x01\0\0\0\0\0\0"), None, "does not allow", 1),
+        (
+            "socks5",
+            says(b"\x05\x00\x05\x05\x00\x01\0\0\0\0\0\0"),
+            None,
+            "connection was refused",
+            2,
+        ),
+        ("socks5", says(b"\x05\x00\x05\x00\x00\x09"), None, "breaks the SOCKS5 protocol", 1),
+        ("socks5", says(b"\x04\x00"), None, "is no SOCKS5 proxy", 1),
+        ("socks5", says(b"\x05\x02"), None, "asks for credentials", 1),
+        ("socks5", says(b"\x05"), None, "closed the connection", 2),
+    ] {
+        let proxy = Proxy::start(manner);
+        let client = Client::new(&json!({
+            "accountId": "1", "username": "user", "password": "a long password",
+            "baseUrl": "https://service.invalid/v1", "proxy": proxy_url(scheme, &proxy, password),
+            "maxRetries": 1, "retryBaseMs": 1,
+        }))
+        .unwrap();
+        let error = client.create("{}").unwrap_err()["error"].take();
+        assert_eq!(error["name"], "BW_E_PROXY", "{part}: {error}");
+        assert!(error["message"].as_str().unwrap().contains(part), "{part}: {error}");
+        assert_eq!(error["outcome"], "not_sent", "{error}");
+        assert_eq!(error["attempts"], attempts, "{error}");
+    }
+}
+
+#[test]
+fn a_proxy_that_is_not_there_is_told() {
+    let closed = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    for (proxy, name, part) in [
+        (format!("http://{closed}"), "BW_E_PROXY", "see proxy"),
+        ("socks5://nowhere.invalid:1".to_owned(), "BW_E_RESOLVE", "check proxy"),
+    ] {
+        let client = Client::new(&json!({
+            "accountId": "1", "username": "user", "password": "a long password",
+            "baseUrl": "https://service.invalid/v1", "proxy": proxy, "maxRetries": 0,
+        }))
+        .unwrap();
+        let error = client.create("{}").unwrap_err()["error"].take();
+        assert_eq!(
+            (&error["name"], &error["outcome"]),
+            (&json!(name), &json!("not_sent")),
+            "{error}"
+        );
+        assert!(error["message"].as_str().unwrap().contains(part), "{error}");
+    }
+}
