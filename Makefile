@@ -2,6 +2,7 @@
 #
 #   make demo      build everything, start bw-sandbox; participants and sessions from C, C++, Python
 #   make test      all tests: Rust, C and C++, Python
+#   make test-hosts  real media servers; says what is missing
 #   make lint      formatting, warnings, types, the header in step
 #   make header    bring include/bw_webrtc.h in step with src/ffi
 #   make clean     remove what was built
@@ -15,7 +16,7 @@ BUILD := build
 VENV := $(BUILD)/venv
 VENV_PYTHON := $(VENV)/bin/python
 
-.PHONY: demo test test-rust test-c test-python test-release lint header clean tools
+.PHONY: demo test test-rust test-c test-python test-release test-hosts lint header clean tools
 
 # Says in one line what is missing, instead of failing somewhere deep.
 tools:
@@ -37,6 +38,15 @@ test-c: tools
 	$(CARGO) build --workspace
 	CC=$(CC) CXX=$(CXX) BW_LIB_DIR=$(CURDIR)/target/debug BW_SANDBOX=$(CURDIR)/target/debug/bw-sandbox \
 	  tests/c/run.sh $(BUILD)/c
+
+# In real media servers, which a package manager brings.
+test-hosts: tools $(VENV)/ready
+	@command -v kamailio >/dev/null && ls /usr/lib*/*/kamailio/modules/app_python3.so /usr/lib*/kamailio/modules/app_python3.so 2>/dev/null | grep -q . || \
+	  { echo "make: Kamailio with its Python module is needed (Debian: apt-get install kamailio kamailio-python3-modules)" >&2; exit 1; }
+	$(CARGO) build --release --workspace
+	BW_WEBRTC_LIBRARY=$(CURDIR)/target/release/libbw_webrtc.so \
+	  BW_SANDBOX=$(CURDIR)/target/release/bw-sandbox \
+	  $(VENV_PYTHON) -m pytest -q tests/hosts/kamailio
 
 # The library as it is shipped.
 test-release: tools
@@ -63,9 +73,9 @@ lint: tools $(VENV)/ready
 	scripts/header --check
 	scripts/check-msrv
 	CC=$(CC) CXX=$(CXX) tests/c/header_matrix.sh $(BUILD)/c
-	$(VENV_PYTHON) -m ruff check bindings/python tests/python
-	$(VENV_PYTHON) -m ruff format --check bindings/python tests/python
-	cd bindings/python && $(CURDIR)/$(VENV_PYTHON) -m mypy --strict src examples ../../tests/python
+	$(VENV_PYTHON) -m ruff check bindings/python tests
+	$(VENV_PYTHON) -m ruff format --check bindings/python tests
+	cd bindings/python && $(CURDIR)/$(VENV_PYTHON) -m mypy --strict src examples ../../tests/python ../../tests/hosts/kamailio
 
 header:
 	scripts/header
