@@ -25,6 +25,8 @@
  * 5. Any thread may call any function at any time, also with the same client: make one client and
  *    share it. "Does not block" means no network. "Blocks up to the deadline" means the calling
  *    thread alone, for no longer than timeoutMs, retries and name look-up included.
+ *    A client also works in forked children, each with connections of its own; make it before
+ *    the fork. A thread that is cancelled ends its call first.
  * 6. No surprises. Nothing to initialise. Nothing is printed, no signal handler or locale changed,
  *    no environment variable obeyed (but see bw_client_new). Secrets stand in no message.
  *
