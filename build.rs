@@ -12,6 +12,7 @@ const SOURCES: &[&str] = &[
     "participants",
     "sessions",
     "call",
+    "queue",
     "log",
     "helpers",
     "text",

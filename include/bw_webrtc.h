@@ -115,6 +115,11 @@
 typedef struct bw_client bw_client;
 
 /**
+ * A queue of calls: a checked handle, not an address. Made by `bw_queue_new`.
+ */
+typedef struct bw_queue bw_queue;
+
+/**
  * What a function returns: `BW_OK`, or the class of the failure. Values are never renumbered;
  * later versions may add some.
  */
@@ -498,6 +503,103 @@ bw_status bw_update_participant_subscriptions(bw_client *client,
 bw_status bw_call(bw_client *client,
                   const char *call_json,
                   char **out);
+
+/**
+ * Makes a queue of calls for a host whose threads must not block. Starts no thread yet.
+ *
+ * `options_json` is `{"workers": 8, "backlog": 1024}`, each of which may be left out, or NULL:
+ * how many calls are carried out at once, by as many threads, and how many may be waiting, under
+ * way or not fetched yet. `*queue` gets the queue, or NULL on failure; end it with
+ * `bw_queue_free`. It keeps what it needs of the client: freeing the client ends its calls as
+ * cancelled. `*error` gets NULL, or the error document, which the caller frees with `bw_free`;
+ * `error` may be NULL.
+ *
+ * In a forked child the queue is empty, has a descriptor of its own (ask for it anew), and works.
+ *
+ * Statuses: BW_OK, BW_E_INVALID_ARGUMENT, BW_E_INVALID_HANDLE.
+ * Any thread. Does not block.
+ */
+bw_status bw_queue_new(bw_client *client, const char *options_json, bw_queue **queue, char **error);
+
+/**
+ * Submits a call. It is completed exactly once, whatever happens to it.
+ *
+ * `call_json` is as for `bw_call`; it is checked now, and its time runs from now. `user_data` comes
+ * back with the completion. `*id` gets the call's number, never 0; `id` may be NULL. `*error` gets
+ * NULL, or the error document where nothing was accepted, which the caller frees with `bw_free`;
+ * `error` may be NULL.
+ *
+ * Statuses: BW_OK, BW_E_QUEUE_FULL (fetch completions, or try later), BW_E_CLOSED,
+ * BW_E_INVALID_ARGUMENT, BW_E_INVALID_HANDLE, BW_E_INTERNAL (no thread could be made).
+ * Any thread. Does not block.
+ */
+bw_status bw_queue_submit(bw_queue *queue,
+                          const char *call_json,
+                          void *user_data,
+                          uint64_t *id,
+                          char **error);
+
+/**
+ * The descriptor to watch with poll, epoll or select: readable while completions wait.
+ *
+ * Never read, write or close it. It is the same until the queue goes, but in a forked child, or
+ * after the host closed it, there is a new one: ask anew. -1 if the handle is none or no
+ * descriptor can be had.
+ * Any thread. Does not block.
+ */
+int bw_queue_fd(bw_queue *queue);
+
+/**
+ * Fetches the next completion.
+ *
+ * `timeout_ms` is how long to wait for one: 0 not at all, negative for ever. On BW_OK `*id` and
+ * `*user_data` get the call's number and what was submitted with it, `*status` gets how the call
+ * ended, and `*out` gets the service's answer, or the error document, which the caller frees with
+ * `bw_free`. `id` and `user_data` may be NULL. Without a completion `*out` is NULL, but the error
+ * document where an argument is wrong.
+ *
+ * Statuses: BW_OK, BW_E_EMPTY (none now), BW_E_CLOSED (none any more), BW_E_INVALID_ARGUMENT,
+ * BW_E_INVALID_HANDLE, BW_E_INTERNAL (no memory for the answer, which stays to be fetched).
+ * Any thread. Blocks up to `timeout_ms`.
+ */
+bw_status bw_queue_next(bw_queue *queue,
+                        int32_t timeout_ms,
+                        uint64_t *id,
+                        void **user_data,
+                        bw_status *status,
+                        char **out);
+
+/**
+ * Ends a call at once, whose completion (BW_E_CANCELLED) can be fetched then.
+ *
+ * One that still waited is `not_sent`. One under way is `unknown`: if it may have created
+ * something its answer is still waited for, and counted, logged, and kept by `bw_client_stats`
+ * (`lateParticipants`, `lateSessions`), so that nothing exists unseen.
+ *
+ * Statuses: BW_OK, BW_E_NO_VALUE (it has ended, or there never was such a call),
+ * BW_E_INVALID_HANDLE.
+ * Any thread. Does not block.
+ */
+bw_status bw_queue_cancel(bw_queue *queue, uint64_t id);
+
+/**
+ * Takes no more calls, and ends all that wait or are under way, as `bw_queue_cancel` does.
+ *
+ * Their completions stay to be fetched, after which `bw_queue_next` gives BW_E_CLOSED: close, fetch
+ * until BW_E_CLOSED, free, and every `user_data` has come back.
+ *
+ * Statuses: BW_OK, BW_E_INVALID_HANDLE.
+ * Any thread. Does not block.
+ */
+bw_status bw_queue_close(bw_queue *queue);
+
+/**
+ * Ends a queue, with all that was not fetched. Whoever waits in `bw_queue_next` gets BW_E_CLOSED.
+ *
+ * The handle is dead from then on: using or freeing it again is harmless. NULL is fine.
+ * Any thread. Does not block, whatever is under way.
+ */
+void bw_queue_free(bw_queue *queue);
 
 /**
  * Sends lines about what a client does to a callback; off at first.

@@ -3,18 +3,20 @@
 //! This file is the map of the crate and holds no logic. Dependencies point one way:
 //!
 //! ```text
-//! ffi -> client -> { api, transport } -> { json, sys, error }      interop -> { json, error }
+//! ffi -> queue -> client -> { api, transport } -> { json, sys, error }      interop -> { json, error }
 //! ```
 //!
 //! | module | what belongs there |
 //! |---|---|
 //! | [`ffi`] | the C ABI: text in and out, checked handles, the panic guard |
+//! | [`queue`] | calls that never block: backlog, workers, the descriptor to watch |
 //! | [`client`] | a client: configuration, credentials, the attempt loop |
 //! | [`api`] | what the service is: its operations, documents and errors |
 //! | `transport` | one HTTP exchange: connections, TLS, names, deadlines |
 //! | [`interop`] | pure helpers for hosts |
 //! | [`json`] | reading JSON that a stranger wrote |
 //! | `sys` | safe wrappers over the C library |
+//! | `guard` | panics into errors |
 //! | [`error`] | statuses, outcomes and the error document |
 //!
 //! Rust programs may use [`client::Client`] directly; it does all that the C ABI does.
@@ -23,7 +25,9 @@ pub mod api;
 pub mod client;
 pub mod error;
 pub mod ffi;
+mod guard;
 pub mod interop;
 pub mod json;
+pub mod queue;
 mod sys;
 mod transport;

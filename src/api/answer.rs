@@ -55,6 +55,21 @@ impl Shape {
     }
 }
 
+impl Shape {
+    /// The id of what the operation made, in an answer that was checked.
+    pub fn id_of(self, answer: &str) -> Option<String> {
+        let answer = object(answer)?;
+        let id = match self {
+            Shape::ParticipantAndToken => {
+                member(&object(member(&answer, "participant")?.get())?, "id")
+            }
+            Shape::Identified => member(&answer, "id"),
+            _ => None,
+        };
+        string(id?).ok().map(Into::into)
+    }
+}
+
 fn participant_and_token(text: &str) -> Result<(), String> {
     let answer = object(text).ok_or("the answer is not a JSON object")?;
     let participant = member(&answer, "participant")

@@ -238,7 +238,7 @@ fn fraction() -> f64 {
 fn sleep(pause: Duration, limits: &Limits) -> Result<(), Error> {
     let until = Instant::now() + pause;
     loop {
-        if limits.is_cancelled() {
+        if limits.is_over(false) {
             return Err(Error::new(
                 Status::Cancelled,
                 "the call was cancelled while it waited to try again",

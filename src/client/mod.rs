@@ -7,6 +7,7 @@ mod credentials;
 mod log;
 mod stats;
 
+use std::borrow::Cow;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -125,7 +126,7 @@ impl Client {
             Retry::Never => "request",
             _ => "subscriptions",
         };
-        self.carry_out(operation, ids, root, request, None).map_err(|e| e.of(operation.name))
+        self.carry_out(operation, ids, root, request).map_err(|e| e.of(operation.name))
     }
 
     /// Carries out a call that is a document: `{"operation": .., "sessionId": .., ..}`, if `admit`
@@ -138,6 +139,20 @@ impl Client {
         document: &str,
         admit: impl FnOnce(&Operation) -> Result<(), Error>,
     ) -> Result<String, Error> {
+        let call = self.prepare(document)?;
+        let operation = call.operation.name;
+        let now = Instant::now();
+        admit(call.operation)
+            .and_then(|()| self.perform(&call, now, now + call.timeout, None))
+            .map_err(|e| e.of(operation))
+    }
+
+    /// Reads and checks a call that is a document, to be carried out later.
+    ///
+    /// # Errors
+    /// What is wrong with it.
+    pub fn prepare(&self, document: &str) -> Result<Prepared, Error> {
+        check_memory()?;
         check_size("call", document)?;
         let call = api::read_call(document).map_err(|(message, operation)| {
             let error = Error::invalid(message);
@@ -148,11 +163,63 @@ impl Client {
         })?;
         let ids =
             Ids { session: call.session.as_deref(), participant: call.participant.as_deref() };
-        admit(call.operation)
-            .and_then(|()| {
-                self.carry_out(call.operation, &ids, "call.body", call.body, call.timeout)
-            })
-            .map_err(|e| e.of(call.operation.name))
+        let (target, body) = self
+            .request(call.operation, &ids, "call.body", call.body)
+            .map_err(|e| e.of(call.operation.name))?;
+        Ok(Prepared {
+            operation: call.operation,
+            timeout: call.timeout.unwrap_or(self.timeout),
+            target,
+            body,
+            session: call.session.map(Cow::into_owned),
+            participant: call.participant.map(Cow::into_owned),
+        })
+    }
+
+    /// Carries out a call that was prepared, within a deadline. If `abandoned` becomes true nobody
+    /// waits for the answer any more; what was sent and may have made something is seen to its end
+    /// all the same.
+    ///
+    /// # Errors
+    /// As for [`Client::create_participant`].
+    pub fn perform(
+        &self,
+        call: &Prepared,
+        submitted: Instant,
+        deadline: Instant,
+        abandoned: Option<Arc<AtomicBool>>,
+    ) -> Result<String, Error> {
+        let ids =
+            Ids { session: call.session.as_deref(), participant: call.participant.as_deref() };
+        let limits = Limits {
+            deadline,
+            cancelled: self.cancelled.clone(),
+            abandoned,
+            must_know: call.operation.retry == Retry::Never,
+        };
+        let waited = submitted.elapsed();
+        if waited > Duration::from_millis(1) {
+            self.log.line(Level::Debug, || {
+                format!("{}: waited {} for a worker", call.operation.name, log::Millis(waited))
+            });
+        }
+        let (operation, target, body) = (call.operation, &call.target, call.body.as_deref());
+        attempts::run(self, &Call { operation, ids: &ids, target, body }, &limits)
+    }
+
+    /// Whether the client was freed.
+    pub fn is_cancelled(&self) -> bool {
+        self.cancelled.load(Ordering::Acquire)
+    }
+
+    /// Keeps what came of a call that was cancelled under way: the service may have made something
+    /// that nobody knows of.
+    pub fn late_answer(&self, operation: &'static Operation, made: Option<String>) {
+        self.log.line(Level::Warn, || {
+            let what = made.as_deref().map_or_else(String::new, |id| format!(": {id} exists"));
+            format!("{}: a call that was cancelled has ended{what}", operation.name)
+        });
+        self.stats.late_answer(operation, made);
     }
 
     fn carry_out(
@@ -161,26 +228,45 @@ impl Client {
         ids: &Ids<'_>,
         root: &str,
         request: Option<&str>,
-        timeout: Option<Duration>,
     ) -> Result<String, Error> {
         check_memory()?;
         let limits = Limits {
-            deadline: Instant::now() + timeout.unwrap_or(self.timeout),
             cancelled: self.cancelled.clone(),
+            ..Limits::until(Instant::now() + self.timeout)
         };
+        let (target, body) = self.request(operation, ids, root, request)?;
+        let call = Call { operation, ids, target: &target, body: body.as_deref() };
+        attempts::run(self, &call, &limits)
+    }
+
+    /// The path and the body to send, checked.
+    fn request(
+        &self,
+        operation: &'static Operation,
+        ids: &Ids<'_>,
+        root: &str,
+        request: Option<&str>,
+    ) -> Result<(String, Option<String>), Error> {
         let path = api::fill(operation.path, ids).map_err(Error::invalid)?;
         check_size(root, request.unwrap_or(""))?;
         let body = match operation.body {
             Some(check) => check(root, request).map_err(Error::invalid)?,
             None => None,
         };
-        let target = format!("{}{path}", self.prefix);
-        attempts::run(
-            self,
-            &Call { operation, ids, target: &target, body: body.as_deref() },
-            &limits,
-        )
+        Ok((format!("{}{path}", self.prefix), body))
     }
+}
+
+/// A call that was read and checked.
+pub struct Prepared {
+    /// What is to be done.
+    pub operation: &'static Operation,
+    /// For the whole call.
+    pub timeout: Duration,
+    target: String,
+    body: Option<String>,
+    session: Option<String>,
+    participant: Option<String>,
 }
 
 /// Nothing is begun without memory: what is under way may need the little that is left.

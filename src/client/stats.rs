@@ -1,11 +1,13 @@
 //! What a client has done so far, counted without a lock.
 
+use std::collections::VecDeque;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use serde_json::{Map, Value, json};
 
-use crate::api::{OPERATIONS, Operation};
+use crate::api::{OPERATIONS, Operation, Shape};
 use crate::error::Status;
 
 /// Times from under 1 microsecond to over half an hour, in powers of two.
@@ -19,6 +21,33 @@ pub struct Stats {
     opened: AtomicU64,
     /// Attempts that used an idle connection.
     reused: AtomicU64,
+    late: Late,
+}
+
+/// What came of calls that were cancelled under way.
+#[derive(Default)]
+struct Late {
+    answers: AtomicU64,
+    /// The last ids of what such calls made.
+    participants: Mutex<VecDeque<String>>,
+    sessions: Mutex<VecDeque<String>>,
+}
+
+impl Late {
+    /// How many ids are kept.
+    const KEPT: usize = 64;
+
+    fn keep(ids: &Mutex<VecDeque<String>>, id: String) {
+        let mut ids = ids.lock().unwrap_or_else(PoisonError::into_inner);
+        if ids.len() == Late::KEPT {
+            ids.pop_front();
+        }
+        ids.push_back(id);
+    }
+
+    fn ids(ids: &Mutex<VecDeque<String>>) -> Value {
+        json!(*ids.lock().unwrap_or_else(PoisonError::into_inner))
+    }
 }
 
 #[derive(Default)]
@@ -50,6 +79,16 @@ impl Stats {
         add(if opened { &self.opened } else { &self.reused }, 1);
     }
 
+    /// Counts what came of a call that was cancelled under way, and keeps the id of what it made.
+    pub fn late_answer(&self, operation: &Operation, made: Option<String>) {
+        add(&self.late.answers, 1);
+        if let Some(id) = made {
+            let participant = operation.answer == Shape::ParticipantAndToken;
+            let ids = if participant { &self.late.participants } else { &self.late.sessions };
+            Late::keep(ids, id);
+        }
+    }
+
     /// The counters as a document.
     pub fn document(&self) -> String {
         let sum = |counter: fn(&PerOperation) -> &AtomicU64| -> u64 {
@@ -77,6 +116,9 @@ impl Stats {
             "statuses": statuses,
             "connectionsOpened": get(&self.opened),
             "connectionsReused": get(&self.reused),
+            "lateAnswers": get(&self.late.answers),
+            "lateParticipants": Late::ids(&self.late.participants),
+            "lateSessions": Late::ids(&self.late.sessions),
             "operations": by_operation,
         })
         .to_string()

@@ -1,16 +1,13 @@
 //! The one guard that every export goes through: no panic leaves it, no thread is cancelled in it,
 //! nothing is printed, and the status and the document are written in one place.
 
-use std::any::Any;
-use std::cell::Cell;
 use std::ffi::c_char;
-use std::panic::{self, AssertUnwindSafe};
-use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::status::{BW_OK, bw_status};
 use super::text;
 use crate::api::{Operation, Shape};
 use crate::error::{Error, Status};
+use crate::guard;
 use crate::sys;
 
 /// Where a function writes its document; NULL where it may be.
@@ -24,6 +21,11 @@ impl Out {
     /// `place` is NULL or valid for writing one pointer until the export returns.
     pub unsafe fn new(place: *mut *mut c_char) -> Out {
         Out(place)
+    }
+
+    /// No place.
+    pub fn none() -> Out {
+        Out(std::ptr::null_mut())
     }
 
     /// Fails if there is no place for what the operation gives only once.
@@ -76,6 +78,19 @@ pub fn plain(error: Out, work: impl FnOnce() -> Result<(), Error>) -> bw_status 
     }
 }
 
+/// Runs an export that writes its own document on every status that it gives.
+pub fn document_of(out: Out, work: impl FnOnce() -> Result<bw_status, Error>) -> bw_status {
+    guarded(work).unwrap_or_else(|error| {
+        out.write(Some(&error.document()));
+        error.status.code()
+    })
+}
+
+/// Runs an export that gives a number, and this one on failure.
+pub fn number<T>(failed: T, work: impl FnOnce() -> Result<T, Error>) -> T {
+    guarded(work).unwrap_or(failed)
+}
+
 /// Runs an export that tells nothing.
 pub fn silent(work: impl FnOnce()) {
     let _ = guarded(|| {
@@ -84,50 +99,9 @@ pub fn silent(work: impl FnOnce()) {
     });
 }
 
-thread_local! {
-    // `Cell<bool>` has no destructor, so a thread that ends after dlclose runs none of ours.
-    static GUARDED: Cell<bool> = const { Cell::new(false) };
-}
-
 fn guarded<T>(work: impl FnOnce() -> Result<T, Error>) -> Result<T, Error> {
-    install_hook();
     let _uncancelled = sys::hold_off_cancellation();
-    let before = GUARDED.replace(true);
-    let result = panic::catch_unwind(AssertUnwindSafe(work));
-    GUARDED.set(before);
-    result.unwrap_or_else(|payload| Err(of_panic(payload)))
-}
-
-/// Makes the panic hook silent for panics inside the guard, whose message goes into the error
-/// document, and leaves all others to the hook that was there.
-fn install_hook() {
-    static INSTALLED: AtomicBool = AtomicBool::new(false);
-    if INSTALLED.load(Ordering::Relaxed) || INSTALLED.swap(true, Ordering::Relaxed) {
-        return;
-    }
-    let previous = panic::take_hook();
-    panic::set_hook(Box::new(move |info| {
-        if !GUARDED.get() {
-            previous(info);
-        }
-    }));
-}
-
-fn of_panic(payload: Box<dyn Any + Send>) -> Error {
-    let what = payload
-        .downcast_ref::<&str>()
-        .copied()
-        .or_else(|| payload.downcast_ref::<String>().map(String::as_str))
-        .unwrap_or("a panic without a message");
-    let error = Error::new(
-        Status::Internal,
-        format!("a fault inside the library, please report it: {what}"),
-    );
-    // A payload whose own destructor panics must not undo all this.
-    if let Err(second) = panic::catch_unwind(AssertUnwindSafe(move || drop(payload))) {
-        std::mem::forget(second);
-    }
-    error
+    guard::guarded(work)
 }
 
 #[cfg(test)]
@@ -135,6 +109,7 @@ mod tests {
     use super::*;
     use crate::ffi::bw_free;
     use std::ffi::CStr;
+    use std::panic;
 
     struct Bomb;
     impl Drop for Bomb {
@@ -155,7 +130,6 @@ mod tests {
         assert!(message.contains("please report it: number 7"), "{message}");
         // SAFETY: given out above and freed once.
         unsafe { bw_free(text.cast()) };
-        assert!(!GUARDED.get());
     }
 
     #[test]

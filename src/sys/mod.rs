@@ -15,5 +15,5 @@ pub use cancellation::hold_off_cancellation;
 pub use generation::{PerProcess, generation};
 pub use memory::memory_is_short;
 pub use process::{is_privileged, why_no_names};
-pub use socket::{Interest, Socket, wait};
+pub use socket::{Interest, Socket, SocketPair, wait};
 pub use thread::spawn_helper;

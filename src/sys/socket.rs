@@ -162,6 +162,65 @@ impl Drop for Socket {
     }
 }
 
+/// Two connected sockets of which one is for somebody else to watch: it is readable while there is
+/// a byte in it.
+#[derive(Debug)]
+pub struct SocketPair {
+    /// Where the byte goes in.
+    inner: Socket,
+    /// Where it comes out: the end to watch.
+    outer: Socket,
+}
+
+impl SocketPair {
+    /// A pair with nothing in it.
+    ///
+    /// # Errors
+    /// The operating system's.
+    pub fn new() -> io::Result<SocketPair> {
+        let mut fds: [c_int; 2] = [-1; 2];
+        let kind = libc::SOCK_STREAM | libc::SOCK_CLOEXEC | libc::SOCK_NONBLOCK;
+        // SAFETY: two descriptors are written where there is room for two.
+        check(unsafe { libc::socketpair(libc::AF_UNIX, kind, 0, fds.as_mut_ptr()) })?;
+        let identities = fds.map(identity_of);
+        let [Ok(inner), Ok(outer)] = identities else {
+            for fd in fds {
+                // SAFETY: the descriptors were opened above and nobody else has them.
+                unsafe { libc::close(fd) };
+            }
+            return Err(io::Error::last_os_error());
+        };
+        let socket = |fd, identity| Socket { fd, identity };
+        Ok(SocketPair { inner: socket(fds[0], inner), outer: socket(fds[1], outer) })
+    }
+
+    /// Whether both numbers still name these sockets.
+    pub fn is_ours(&self) -> bool {
+        self.inner.is_ours() && self.outer.is_ours()
+    }
+
+    /// The number of the end to watch.
+    pub fn end(&self) -> RawFd {
+        self.outer.fd
+    }
+
+    /// Puts the byte in.
+    pub fn fill(&self) {
+        if self.inner.is_ours() {
+            // There is room for one byte, or there is one already.
+            let _ = self.inner.send(b"!", false);
+        }
+    }
+
+    /// Takes out whatever is in.
+    pub fn empty(&self) {
+        let mut bytes = [0; 8];
+        if self.outer.is_ours() {
+            while self.outer.recv(&mut bytes, false).is_ok_and(|count| count == bytes.len()) {}
+        }
+    }
+}
+
 /// Waits until one of the sockets is ready or the time is over; tells which are. An interrupting
 /// signal ends the wait early, with none ready.
 ///

@@ -245,7 +245,7 @@ mod tests {
     fn wire() -> Wire {
         let wire = Wire::new();
         let deadline = Instant::now() + Duration::from_secs(10);
-        let limits = Limits { deadline, cancelled: Arc::default() };
+        let limits = Limits::until(deadline);
         wire.begin(&limits, Duration::from_secs(10));
         wire
     }

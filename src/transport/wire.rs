@@ -20,14 +20,26 @@ pub const TICK: Duration = Duration::from_millis(100);
 pub struct Limits {
     /// When the exchange must have ended.
     pub deadline: Instant,
-    /// Becomes true when nobody waits for the answer any more.
+    /// Becomes true when nobody waits for any answer of the client's any more.
     pub cancelled: Arc<AtomicBool>,
+    /// Becomes true when nobody waits for this answer any more.
+    pub abandoned: Option<Arc<AtomicBool>>,
+    /// Whether the answer to a request that was sent must be known all the same, since it tells
+    /// what then exists at the service.
+    pub must_know: bool,
 }
 
 impl Limits {
-    /// Whether the caller still waits.
-    pub fn is_cancelled(&self) -> bool {
-        self.cancelled.load(Ordering::Acquire)
+    /// Nothing but a deadline.
+    pub fn until(deadline: Instant) -> Limits {
+        Limits { deadline, cancelled: Arc::default(), abandoned: None, must_know: false }
+    }
+
+    /// Whether to give up, now that the request was `sent` or not.
+    pub fn is_over(&self, sent: bool) -> bool {
+        let is_abandoned =
+            || self.abandoned.as_ref().is_some_and(|abandoned| abandoned.load(Ordering::Acquire));
+        self.cancelled.load(Ordering::Acquire) || (is_abandoned() && !(sent && self.must_know))
     }
 
     /// How much time is left; none when it is over.
@@ -115,7 +127,7 @@ impl Wire {
     pub fn new() -> Wire {
         let now = Instant::now();
         Wire(Mutex::new(State {
-            limits: Limits { deadline: now, cancelled: Arc::default() },
+            limits: Limits::until(now),
             connect_by: now,
             started: now,
             phase: Phase::Sending,
@@ -186,7 +198,7 @@ impl Wire {
         if sys::memory_is_short() {
             return Err(Fault::new(Status::Internal, NO_MEMORY));
         }
-        if state.limits.is_cancelled() {
+        if state.limits.is_over(state.sent) {
             return Err(Fault::new(
                 Status::Cancelled,
                 format!("the call was cancelled while {}", state.phase),

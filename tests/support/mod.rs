@@ -9,5 +9,6 @@ pub mod certificates;
 pub mod control;
 pub mod faults;
 pub mod process;
+pub mod queue;
 pub mod rogue;
 pub mod secrets;

@@ -1,0 +1,316 @@
+//! The queue: every accepted call is completed exactly once, and nothing is forgotten.
+
+mod support;
+
+use std::collections::HashSet;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use bw_webrtc::ffi::*;
+use serde_json::{Value, json};
+use support::abi::Client;
+use support::process::{Sandbox, compile, passes};
+use support::queue::{Queue, until};
+
+fn client(sandbox: &Sandbox, more: &Value) -> Client {
+    Client::new(&sandbox.config(more)).unwrap()
+}
+
+fn create(tag: &str) -> Value {
+    json!({"operation": "createParticipant", "body": {"tag": tag}})
+}
+
+/// From now on every call takes so long.
+fn slow(sandbox: &Sandbox, ms: u64) {
+    sandbox.fault(&json!({"operation": "*", "kind": "delay", "ms": ms, "count": null}));
+}
+
+#[test]
+fn calls_are_carried_out_and_come_back_with_what_was_submitted() {
+    for sandbox in Sandbox::both() {
+        let client = client(&sandbox, &json!({}));
+        let queue = Queue::new(&client, &json!({"workers": 4})).unwrap();
+        assert_eq!(queue.next(0).unwrap_err(), BW_E_EMPTY);
+        let mut waiting = HashSet::new();
+        for n in 1..=50 {
+            let id = queue.submit(&create(&format!("tag {n}")), n).unwrap();
+            assert!(waiting.insert((id, n)));
+        }
+        for _ in 0..50 {
+            let done = queue.next(-1).unwrap();
+            assert_eq!(done.status, BW_OK);
+            assert_eq!(done.document["participant"]["tag"], format!("tag {}", done.user_data));
+            assert!(waiting.remove(&(done.id, done.user_data)));
+        }
+        assert_eq!(queue.next(10).unwrap_err(), BW_E_EMPTY);
+        assert_eq!(queue.cancel(1), BW_E_NO_VALUE);
+        let lost = json!({"operation": "getParticipant",
+            "participantId": "00000000-0000-4000-8000-000000000000"});
+        queue.submit(&lost, 0).unwrap();
+        let done = queue.next(-1).unwrap();
+        assert_eq!(done.status, BW_E_NOT_FOUND);
+        assert_eq!(done.document["error"]["operation"], "getParticipant");
+    }
+}
+
+#[test]
+fn the_descriptor_is_readable_exactly_while_completions_wait() {
+    let sandbox = Sandbox::start(&[]);
+    let client = client(&sandbox, &json!({}));
+    let queue = Queue::new(&client, &json!({})).unwrap();
+    let fd = bw_queue_fd(queue.0);
+    assert!(!queue.is_readable());
+    for _ in 0..3 {
+        queue.submit(&create("one"), 0).unwrap();
+        queue.submit(&create("two"), 0).unwrap();
+        until("a completion", || queue.is_readable());
+        assert!(queue.is_readable(), "a look is no fetch");
+        queue.next(-1).unwrap();
+        queue.next(-1).unwrap();
+        assert!(!queue.is_readable());
+    }
+    assert_eq!(bw_queue_fd(queue.0), fd);
+    queue.submit(&create("three"), 0).unwrap();
+    queue.close();
+    assert!(queue.is_readable());
+    assert_eq!(queue.drain().len(), 1);
+    assert!(!queue.is_readable());
+    assert_eq!(bw_queue_fd(std::ptr::null_mut()), -1);
+}
+
+#[test]
+fn what_is_wrong_is_said_at_once_and_nothing_is_accepted() {
+    let sandbox = Sandbox::start(&[]);
+    let client = client(&sandbox, &json!({}));
+    for (options, part) in [
+        (json!({"worker": 2}), "did you mean workers?"),
+        (json!({"workers": 0}), "options.workers: must be"),
+        (json!([]), "options: must be a JSON object"),
+    ] {
+        let error = Queue::new(&client, &options).err().unwrap();
+        assert!(error["error"]["message"].as_str().unwrap().contains(part), "{error}");
+    }
+    let queue = Queue::new(&client, &json!({})).unwrap();
+    for (call, part) in [
+        (json!({}), "call.operation"),
+        (create(&"x".repeat(51)), "call.body.tag"),
+        (json!({"operation": "getSession", "sessionId": ".."}), "sessionId"),
+        (json!({"operation": "getSession"}), "sessionId"),
+        (json!({"operation": "createSession", "timeoutMs": -1}), "call.timeoutMs"),
+    ] {
+        let error = queue.submit(&call, 0).unwrap_err()["error"].take();
+        assert_eq!(error["status"], BW_E_INVALID_ARGUMENT, "{error}");
+        assert!(error["message"].as_str().unwrap().contains(part), "{part}: {error}");
+    }
+    assert_eq!(queue.next(0).unwrap_err(), BW_E_EMPTY);
+    assert!(sandbox.requests("createParticipant").is_empty());
+    // Handles of another kind, freed ones and none.
+    let other = Queue(client.0.cast());
+    assert_eq!(other.next(0).unwrap_err(), BW_E_INVALID_HANDLE);
+    assert_eq!(other.submit(&create("x"), 0).unwrap_err()["error"]["name"], "BW_E_INVALID_HANDLE");
+    std::mem::forget(other);
+    let (handle, null): (_, *mut u8) = (queue.0, std::ptr::null_mut());
+    drop(queue);
+    for dead in [handle, std::ptr::null_mut()] {
+        assert_eq!(bw_queue_close(dead), BW_E_INVALID_HANDLE);
+        assert_eq!(bw_queue_cancel(dead, 1), BW_E_INVALID_HANDLE);
+        assert_eq!(bw_queue_fd(dead), -1);
+        bw_queue_free(dead);
+        // SAFETY: NULL is allowed everywhere.
+        let status =
+            unsafe { bw_queue_next(dead, 0, null.cast(), null.cast(), null.cast(), null.cast()) };
+        assert_eq!(status, BW_E_INVALID_ARGUMENT);
+        // SAFETY: as above.
+        let status = unsafe {
+            bw_queue_submit(dead, std::ptr::null(), null.cast(), null.cast(), null.cast())
+        };
+        assert_eq!(status, BW_E_INVALID_HANDLE);
+    }
+    // SAFETY: as above.
+    let status = unsafe { bw_queue_new(client.0, std::ptr::null(), null.cast(), null.cast()) };
+    assert_eq!(status, BW_E_INVALID_ARGUMENT);
+}
+
+#[test]
+fn the_backlog_has_an_end() {
+    let sandbox = Sandbox::start(&[]);
+    slow(&sandbox, 300);
+    let client = client(&sandbox, &json!({}));
+    let queue = Queue::new(&client, &json!({"workers": 1, "backlog": 3})).unwrap();
+    for n in 1..=3 {
+        queue.submit(&create("x"), n).unwrap();
+    }
+    let error = queue.submit(&create("x"), 4).unwrap_err()["error"].take();
+    assert_eq!(
+        (&error["name"], &error["outcome"]),
+        (&json!("BW_E_QUEUE_FULL"), &json!("not_sent"))
+    );
+    queue.next(-1).unwrap();
+    queue.submit(&create("x"), 5).unwrap();
+    queue.close();
+    let mut back: Vec<usize> = queue.drain().iter().map(|done| done.user_data).collect();
+    back.sort_unstable();
+    assert_eq!(back, [2, 3, 5]);
+    assert_eq!(queue.submit(&create("x"), 6).unwrap_err()["error"]["name"], "BW_E_CLOSED");
+}
+
+#[test]
+fn a_call_that_waits_is_cancelled_unsent_and_one_under_way_is_not_forgotten() {
+    let sandbox = Sandbox::start(&[]);
+    slow(&sandbox, 500);
+    let client = client(&sandbox, &json!({}));
+    let queue = Queue::new(&client, &json!({"workers": 1})).unwrap();
+    let first = queue.submit(&create("under way"), 1).unwrap();
+    let second = queue.submit(&create("waits"), 2).unwrap();
+    until("the first call", || sandbox.requests("createParticipant").len() == 1);
+    let began = Instant::now();
+    for (id, user_data, outcome) in [(second, 2, "not_sent"), (first, 1, "unknown")] {
+        assert_eq!(queue.cancel(id), BW_OK);
+        let done = queue.next(0).unwrap();
+        assert_eq!((done.id, done.user_data, done.status), (id, user_data, BW_E_CANCELLED));
+        assert_eq!(done.document["error"]["outcome"], outcome, "{}", done.document);
+        assert_eq!(queue.cancel(id), BW_E_NO_VALUE);
+    }
+    assert!(began.elapsed() < Duration::from_millis(400), "cancelling waited for the service");
+    // The answer that nobody waits for any more tells of a participant that exists.
+    until("the late answer", || client.stats()["lateAnswers"] == 1);
+    let stats = client.stats();
+    let exists = sandbox.state()["participants"][0]["id"].clone();
+    assert_eq!(stats["lateParticipants"], json!([exists]));
+    assert_eq!(stats["operations"]["createParticipant"]["calls"], 1);
+    assert_eq!(queue.next(0).unwrap_err(), BW_E_EMPTY);
+    assert_eq!(sandbox.requests("createParticipant").len(), 1, "what waited was sent");
+    // What makes nothing is not waited for.
+    let read = json!({"operation": "getParticipant", "participantId": exists});
+    let id = queue.submit(&read, 3).unwrap();
+    until("the read", || sandbox.requests("getParticipant").len() == 1);
+    queue.cancel(id);
+    assert_eq!(queue.next(0).unwrap().document["error"]["outcome"], "unknown");
+    until("the end of the read", || client.stats()["inFlight"] == 0);
+    assert_eq!(client.stats()["statuses"]["BW_E_CANCELLED"], 1);
+}
+
+#[test]
+fn a_calls_time_runs_from_its_submission() {
+    let sandbox = Sandbox::start(&[]);
+    slow(&sandbox, 1500);
+    let client = client(&sandbox, &json!({}));
+    let queue = Queue::new(&client, &json!({"workers": 1})).unwrap();
+    queue.submit(&create("first"), 1).unwrap();
+    let mut second = create("second");
+    second["timeoutMs"] = json!(300);
+    queue.submit(&second, 2).unwrap();
+    let began = Instant::now();
+    let done = queue.next(-1).unwrap();
+    assert_eq!((done.user_data, done.status), (2, BW_E_TIMEOUT), "{}", done.document);
+    assert_eq!(done.document["error"]["outcome"], "not_sent");
+    assert!(began.elapsed() < Duration::from_millis(1200), "it waited for a worker");
+    let done = queue.next(-1).unwrap();
+    assert_eq!((done.user_data, done.status), (1, BW_OK));
+    assert_eq!(sandbox.requests("createParticipant").len(), 1);
+}
+
+#[test]
+fn closing_and_freeing_give_everything_back_at_once() {
+    let sandbox = Sandbox::start(&[]);
+    slow(&sandbox, 3000);
+    let client = client(&sandbox, &json!({}));
+    let queue = Queue::new(&client, &json!({"workers": 2})).unwrap();
+    for n in 1..=5 {
+        queue.submit(&create("x"), n).unwrap();
+    }
+    until("two calls", || sandbox.requests("createParticipant").len() == 2);
+    let began = Instant::now();
+    queue.close();
+    let done = queue.drain();
+    let back: HashSet<usize> = done.iter().map(|done| done.user_data).collect();
+    assert_eq!(back, (1..=5).collect());
+    let unknown = done.iter().filter(|done| done.document["error"]["outcome"] == "unknown").count();
+    assert_eq!(unknown, 2);
+    assert_eq!(queue.next(-1).unwrap_err(), BW_E_CLOSED);
+
+    // Freed under somebody who waits, with calls under way.
+    let queue = Arc::new(Queue::new(&client, &json!({"workers": 2})).unwrap());
+    queue.submit(&create("x"), 1).unwrap();
+    until("the call", || sandbox.requests("createParticipant").len() == 3);
+    let waiter = {
+        let queue = queue.clone();
+        std::thread::spawn(move || queue.next(-1).unwrap_err())
+    };
+    std::thread::sleep(Duration::from_millis(100));
+    bw_queue_free(queue.0);
+    assert_eq!(waiter.join().unwrap(), BW_E_CLOSED);
+    assert_eq!(queue.next(0).unwrap_err(), BW_E_INVALID_HANDLE);
+    assert!(began.elapsed() < Duration::from_millis(2500), "freeing waited for the service");
+    // None of the three is forgotten.
+    until("the late answers", || client.stats()["lateAnswers"] == 3);
+    assert_eq!(client.stats()["lateParticipants"].as_array().unwrap().len(), 3);
+}
+
+#[test]
+fn freeing_the_client_ends_its_calls_as_cancelled() {
+    let sandbox = Sandbox::start(&[]);
+    slow(&sandbox, 5000);
+    let client = client(&sandbox, &json!({}));
+    let queue = Queue::new(&client, &json!({"workers": 2})).unwrap();
+    for n in 1..=4 {
+        queue.submit(&create("x"), n).unwrap();
+    }
+    until("two calls", || sandbox.requests("createParticipant").len() == 2);
+    bw_client_free(client.0);
+    let mut back = HashSet::new();
+    for _ in 0..4 {
+        let done = queue.next(-1).unwrap();
+        assert_eq!(done.status, BW_E_CANCELLED, "{}", done.document);
+        back.insert(done.user_data);
+    }
+    assert_eq!(back, (1..=4).collect());
+    assert_eq!(queue.submit(&create("x"), 5).unwrap_err()["error"]["name"], "BW_E_CLOSED");
+}
+
+#[test]
+fn many_threads_submit_cancel_and_fetch_and_every_call_comes_back_once() {
+    let sandbox = Sandbox::start(&[]);
+    let client = client(&sandbox, &json!({}));
+    let queue = Arc::new(Queue::new(&client, &json!({"workers": 8, "backlog": 256})).unwrap());
+    let accepted: Vec<_> = (0..4)
+        .map(|thread| {
+            let queue = queue.clone();
+            std::thread::spawn(move || {
+                let mut ids = HashSet::new();
+                for n in 0..500 {
+                    match queue.submit(&create("x"), thread * 1000 + n) {
+                        Ok(id) => assert!(ids.insert(id)),
+                        Err(error) => assert_eq!(error["error"]["name"], "BW_E_QUEUE_FULL"),
+                    }
+                    if n % 7 == 0 {
+                        let _ = queue.cancel(ids.iter().next().copied().unwrap_or(0));
+                    }
+                }
+                ids
+            })
+        })
+        .collect();
+    let fetched: Vec<_> = (0..3)
+        .map(|_| {
+            let queue = queue.clone();
+            std::thread::spawn(move || {
+                queue.drain().into_iter().map(|done| done.id).collect::<Vec<u64>>()
+            })
+        })
+        .collect();
+    let accepted: HashSet<u64> = accepted.into_iter().flat_map(|t| t.join().unwrap()).collect();
+    queue.close();
+    let fetched: Vec<u64> = fetched.into_iter().flat_map(|t| t.join().unwrap()).collect();
+    assert_eq!(fetched.len(), accepted.len(), "a call came back twice, or never");
+    assert_eq!(fetched.into_iter().collect::<HashSet<_>>(), accepted);
+}
+
+#[test]
+fn event_loops_forks_and_swept_descriptors() {
+    let program = compile("hosts/queue.c", false);
+    for sandbox in Sandbox::both() {
+        slow(&sandbox, 30);
+        passes(std::process::Command::new(&program).arg(sandbox.config(&json!({})).to_string()));
+    }
+}
