@@ -120,6 +120,6 @@ def test_errors_can_be_pickled_and_copied(status: int) -> None:
 
 
 def test_an_error_without_memory_for_its_document() -> None:
-    error = _library.load()._failure(13, None)
+    error = _library.load().failure(13, None)
     assert isinstance(error, bw_webrtc.CallTimeoutError)
     assert (error.status, error.name) == (13, "BW_E_TIMEOUT")

@@ -146,6 +146,13 @@ def test_the_signatures_are_those_of_the_header() -> None:
         "bw_client *": "c_void_p",
         "void *": "c_void_p",
         "bw_log_callback": "CFunctionType",
+        "bw_queue *": "c_void_p",
+        "bw_queue **": "LP_c_void_p",
+        "void **": "LP_c_void_p",
+        "uint64_t": "c_ulong",
+        "uint64_t *": "LP_c_ulong",
+        "bw_status *": "LP_c_int",
+        "int": "c_int",
     }
     declared = {
         name: (result.strip(), arguments)

@@ -17,6 +17,7 @@ which one is used.
 from __future__ import annotations
 
 from ._version import __version__
+from .async_client import AsyncClient
 from .client import Client
 from .errors import (
     BadRequestError,
@@ -61,6 +62,7 @@ from .models import (
 )
 
 __all__ = [
+    "AsyncClient",
     "BadRequestError",
     "BwError",
     "BxmlWarning",

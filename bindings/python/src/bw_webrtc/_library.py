@@ -9,7 +9,7 @@ from __future__ import annotations
 import ctypes
 import json
 import os
-from ctypes import POINTER, c_char_p, c_int32, c_uint32, c_void_p
+from ctypes import POINTER, c_char_p, c_int32, c_uint32, c_uint64, c_void_p
 from pathlib import Path
 from typing import Any, Callable, Dict, List, Optional, Tuple
 
@@ -55,6 +55,16 @@ _SIGNATURES: Dict[str, Tuple[Any, List[Any]]] = {
     "bw_get_participant_subscriptions": _operation(2),
     "bw_update_participant_subscriptions": _operation(3),
     "bw_call": _operation(1),
+    "bw_queue_new": (c_int32, [c_void_p, c_char_p, _OUT, _OUT]),
+    "bw_queue_submit": (c_int32, [c_void_p, c_char_p, c_void_p, POINTER(c_uint64), _OUT]),
+    "bw_queue_fd": (c_int32, [c_void_p]),
+    "bw_queue_next": (
+        c_int32,
+        [c_void_p, c_int32, POINTER(c_uint64), _OUT, POINTER(c_int32), _OUT],
+    ),
+    "bw_queue_cancel": (c_int32, [c_void_p, c_uint64]),
+    "bw_queue_close": (c_int32, [c_void_p]),
+    "bw_queue_free": (None, [c_void_p]),
     "bw_transfer_bxml": (c_int32, [c_char_p, c_char_p, c_char_p, _OUT]),
     "bw_parse_event": (c_int32, [c_char_p, _OUT]),
     "bw_token_claims": (c_int32, [c_char_p, _OUT]),
@@ -127,10 +137,11 @@ class Library:
         status = self.function(name)(*arguments, ctypes.byref(out))
         document = self.take(out)
         if status:
-            raise self._failure(status, document)
+            raise self.failure(status, document)
         return document
 
-    def _failure(self, status: int, document: Optional[bytes]) -> BwError:
+    def failure(self, status: int, document: Optional[bytes]) -> BwError:
+        """The exception for a status and the error document that came with it."""
         if document:
             return from_document(status, json.loads(document))
         # The one case without a document: there was no memory for it.

@@ -5,8 +5,9 @@ Not here: sending. A client of any kind carries out a ``Request``.
 
 from __future__ import annotations
 
+import json
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import (
     Any,
     Callable,
@@ -46,10 +47,19 @@ class Request(Generic[T]):
     """The library's function."""
     read: Callable[[Any], T]
     """Makes the result from the answer."""
-    ids: Tuple[str, ...] = ()
-    """The ids in its path, in the function's order."""
+    ids: Mapping[str, str] = field(default_factory=dict)
+    """The ids in its path, by the call document's names, in the function's order."""
     bodies: Tuple[Optional[str], ...] = ()
     """The JSON text that it sends, or None for none; empty if the operation takes none."""
+
+    def document(self) -> str:
+        """The whole call as one JSON text."""
+        if self.function == "bw_call":
+            return self.bodies[0] or ""
+        members = {"operation": self.operation, **self.ids}
+        parts = [f"{json.dumps(key)}:{json.dumps(value)}" for key, value in members.items()]
+        parts += [f'"body":{body}' for body in self.bodies if body is not None]
+        return "{" + ",".join(parts) + "}"
 
 
 def create_participant(
@@ -161,12 +171,15 @@ def stats() -> Request[Any]:
     return Request(None, "bw_client_stats", _as_it_is)
 
 
+_IDS = {"session_id": "sessionId", "participant_id": "participantId"}
+
+
 def _request(
     operation: str, read: Callable[[Any], T], *bodies: Optional[str], **ids: object
 ) -> Request[T]:
     """A request, its ids in the order of the library's function, whose name is the operation's."""
     function = "bw_" + re.sub("([A-Z])", r"_\1", operation).lower()
-    texts = tuple(arguments.text(name, value, operation) for name, value in ids.items())
+    texts = {_IDS[name]: arguments.text(name, value, operation) for name, value in ids.items()}
     return Request(operation, function, read, texts, bodies)
 
 

@@ -319,7 +319,8 @@ class Client:
     def _run(self, request: _operations.Request[T]) -> T:
         """Carries out a request, and waits for its answer."""
         texts: Tuple[Optional[bytes], ...] = tuple(
-            None if text is None else text.encode() for text in request.ids + request.bodies
+            None if text is None else text.encode()
+            for text in (*request.ids.values(), *request.bodies)
         )
         self._check_open(request.operation)
         document = self._library.call(request.function, self._handle, *texts)

@@ -27,6 +27,7 @@ from types import TracebackType
 from typing import Any, Dict, List, Optional, Sequence, Type
 from urllib.parse import quote
 
+from .async_client import AsyncClient
 from .client import Client
 
 VARIABLE = "BW_SANDBOX"
@@ -111,6 +112,13 @@ class Sandbox:
         if self.ca_file:
             options.setdefault("ca_file", self.ca_file)
         return Client(self.account_id, self.username, self.password, **options)
+
+    def async_client(self, **options: Any) -> AsyncClient:
+        """An ``AsyncClient`` of this sandbox, with further options of it."""
+        options.setdefault("base_url", self.url)
+        if self.ca_file:
+            options.setdefault("ca_file", self.ca_file)
+        return AsyncClient(self.account_id, self.username, self.password, **options)
 
     def fault(
         self,
