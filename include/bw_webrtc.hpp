@@ -11,6 +11,7 @@
 #ifndef BW_WEBRTC_HPP
 #define BW_WEBRTC_HPP
 
+#include <cstdint>
 #include <cstdlib>
 #include <functional>
 #include <memory>
@@ -365,6 +366,105 @@ private:
 
     bw_client *handle_;
     std::unique_ptr<LogSink> sink_;
+};
+
+// A call of a queue's that has ended.
+class Completion {
+public:
+    Completion() noexcept : id_(0), user_data_(nullptr), status_(BW_OK) {}
+
+    // The number that submit gave.
+    std::uint64_t id() const noexcept { return id_; }
+    // What was submitted with the call.
+    void *user_data() const noexcept { return user_data_; }
+    // How it ended: BW_OK or one of BW_E_*.
+    bw_status status() const noexcept { return status_; }
+    // The service's answer, or the error document.
+    const std::string &document() const noexcept { return document_; }
+    // The service's answer. Throws Error if the call failed.
+    const std::string &answer() const
+    {
+        if (status_ != BW_OK) {
+            throw Error(status_, document_);
+        }
+        return document_;
+    }
+
+private:
+    friend class Queue;
+
+    std::uint64_t id_;
+    void *user_data_;
+    bw_status status_;
+    std::string document_;
+};
+
+// A queue of calls, for event loops that must not block: watch fd() with poll, and fetch until next
+// gives false. Move-only; what was not fetched when it goes is lost: close() and fetch it first.
+class Queue {
+public:
+    // `options` is {"workers": 8, "backlog": 1024}. Throws Error.
+    explicit Queue(const Client &client, const std::string &options_json = "{}") : handle_(nullptr)
+    {
+        char *error = nullptr;
+        const bw_status status = bw_queue_new(
+            client.handle(), detail::whole(options_json).c_str(), &handle_, &error);
+        detail::finish(status, error);
+    }
+    Queue(Queue &&other) noexcept : handle_(other.handle_) { other.handle_ = nullptr; }
+    Queue &operator=(Queue &&other) noexcept
+    {
+        std::swap(handle_, other.handle_);
+        return *this;
+    }
+    Queue(const Queue &) = delete;
+    Queue &operator=(const Queue &) = delete;
+    ~Queue() { bw_queue_free(handle_); }
+
+    // Submits a call, which is one document (see bw_call); its number. Throws Error: BW_E_QUEUE_FULL,
+    // BW_E_CLOSED, or what is wrong with the document.
+    std::uint64_t submit(const std::string &call_json, void *user_data = nullptr) const
+    {
+        std::uint64_t id = 0;
+        char *error = nullptr;
+        const bw_status status = bw_queue_submit(
+            handle_, detail::whole(call_json).c_str(), user_data, &id, &error);
+        detail::finish(status, error);
+        return id;
+    }
+    // Readable while completions wait; never read, write or close it. -1 if there is none to be had.
+    int fd() const noexcept { return bw_queue_fd(handle_); }
+    // Fetches the next completion, waiting so many milliseconds for it (0: not, negative: for ever).
+    // False if there is none; see is_drained. Throws Error.
+    bool next(Completion &completion, int timeout_ms = 0)
+    {
+        char *out = nullptr;
+        const bw_status got = bw_queue_next(handle_, timeout_ms, &completion.id_,
+                                            &completion.user_data_, &completion.status_, &out);
+        const detail::Text text(out);
+        drained_ = got == BW_E_CLOSED;
+        if (got == BW_E_EMPTY || got == BW_E_CLOSED) {
+            return false;
+        }
+        completion.document_ = detail::copy(text);
+        if (got != BW_OK) {
+            throw Error(got, completion.document_);
+        }
+        return true;
+    }
+    // Whether the last next said that a closed queue has nothing left.
+    bool is_drained() const noexcept { return drained_; }
+    // Ends a call at once; false if it has ended already.
+    bool cancel(std::uint64_t id) const noexcept { return bw_queue_cancel(handle_, id) == BW_OK; }
+    // Takes no more calls, and ends all; their completions stay to be fetched.
+    void close() const noexcept { bw_queue_close(handle_); }
+
+    // The C handle, still owned by this object.
+    bw_queue *handle() const noexcept { return handle_; }
+
+private:
+    bw_queue *handle_;
+    bool drained_ = false;
 };
 
 // The value at a JSON pointer in a document, a string unquoted. Throws Error (BW_E_NO_VALUE).

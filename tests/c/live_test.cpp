@@ -1,4 +1,6 @@
 // Participants from C++ against a running bw-sandbox. Usage: live_test BASE_URL [CA_FILE]
+#include <poll.h>
+
 #include <mutex>
 #include <vector>
 
@@ -101,6 +103,35 @@ void logs(const bw::Config &config)
     CHECK_TEXT(lines[0].c_str(), "createParticipant: BW_OK after");
 }
 
+void queues(const bw::Config &config)
+{
+    const bw::Client client(bw::Config(config).password("secret"));
+    bw::Queue first(client, R"({"workers": 2})");
+    bw::Queue queue(std::move(first));
+    bw::Completion done;
+    int mine = 7;
+    CHECK(!queue.next(done) && !queue.is_drained());
+    const std::uint64_t id =
+        queue.submit(R"({"operation": "createSession", "body": {"tag": "queued"}})", &mine);
+    struct pollfd entry = {queue.fd(), POLLIN, 0};
+    CHECK(poll(&entry, 1, 60000) == 1 && entry.revents == POLLIN);
+    CHECK(queue.next(done) && done.id() == id && done.user_data() == &mine);
+    CHECK(done.status() == BW_OK && bw::json_get(done.answer(), "/tag") == "queued");
+    CHECK(poll(&entry, 1, 0) == 0);
+    CHECK(!queue.cancel(id));
+    queue.submit(R"({"operation": "getSession", "sessionId": "none"})");
+    CHECK(queue.next(done, -1) && done.status() == BW_E_BAD_REQUEST);
+    fails(BW_E_BAD_REQUEST, "rejected", 400, "", [&] { done.answer(); });
+    fails(BW_E_INVALID_ARGUMENT, "", 0, "call.operation", [&] { queue.submit("{}"); });
+    fails(BW_E_INVALID_ARGUMENT, "", 0, "did you mean workers?",
+          [&] { bw::Queue(client, R"({"worker": 1})"); });
+    queue.close();
+    CHECK(!queue.next(done, -1) && queue.is_drained());
+    fails(BW_E_CLOSED, "not_sent", 0, "queue: is closed",
+          [&] { queue.submit(R"({"operation": "createSession"})"); });
+    fails(BW_E_INVALID_HANDLE, "", 0, "queue: is NULL", [&] { first.next(done); });
+}
+
 void helps()
 {
     const std::string made = bw::transfer_bxml("abc.def.ghi", "c-93d6f3c0-be584596-0b74-4fa2-8015-d8ede84bd1a4");
@@ -127,6 +158,7 @@ int main(int argc, char **argv)
     creates(config);
     does_everything(config);
     logs(config);
+    queues(config);
     helps();
 
     const bw::Client locked_out(bw::Config(config).password("open sesame"));
