@@ -1,0 +1,76 @@
+"""What the tests of real hosts share: C programs, and the configuration for a sandbox."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+from pathlib import Path
+from typing import Any
+
+from bw_webrtc.testing import Sandbox
+
+ROOT = Path(__file__).resolve().parents[2]
+LIMIT = 30.0
+"""Seconds after which whatever is waited for has failed."""
+
+
+def need(program: str, package: str) -> None:
+    """Fails, rather than skips, where a host is missing."""
+    assert shutil.which(program), f"{program} is needed (Debian: apt-get install {package})"
+
+
+def library() -> Path:
+    """The library's file, beside which stands its name for the loader."""
+    path = Path(os.environ["BW_WEBRTC_LIBRARY"]).resolve()
+    link = path.with_name("libbw_webrtc.so.0")
+    if not link.exists():
+        link.symlink_to(path.name)
+    return path
+
+
+def compiled(source: Path, folder: Path, packages: str, *flags: str) -> Path:
+    """A C source as a program, or, with ``-shared`` among the flags, as a library."""
+    product = folder / (source.stem + (".so" if "-shared" in flags else ""))
+    found = subprocess.run(
+        ["pkg-config", "--cflags", "--libs", *packages.split()],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert found.returncode == 0, found.stderr
+    command = [
+        *(os.environ.get("CC", "cc"), "-std=gnu99", "-g", "-Wall", "-Wextra", "-Werror"),
+        *(f"-I{ROOT / 'include'}", f"-I{ROOT / 'bindings' / 'c'}", str(source), "-o", str(product)),
+        *flags,
+        *found.stdout.split(),
+        *(f"-L{library().parent}", "-lbw_webrtc", f"-Wl,-rpath,{library().parent}", "-pthread"),
+    ]
+    subprocess.run(command, check=True)
+    return product
+
+
+def config(sandbox: Sandbox, **more: Any) -> str:
+    """A client's configuration for this sandbox, as JSON."""
+    document = {
+        "accountId": sandbox.account_id,
+        "username": sandbox.username,
+        "password": sandbox.password,
+        "baseUrl": sandbox.url,
+        **({"caFile": sandbox.ca_file} if sandbox.ca_file else {}),
+        **more,
+    }
+    return json.dumps(document)
+
+
+def environment(sandbox: Sandbox) -> dict[str, str]:
+    """What the examples read."""
+    return {
+        **os.environ,
+        "BW_ACCOUNT_ID": sandbox.account_id,
+        "BW_USERNAME": sandbox.username,
+        "BW_PASSWORD": sandbox.password,
+        "BW_BASE_URL": sandbox.url,
+        **({"BW_CA_FILE": sandbox.ca_file} if sandbox.ca_file else {}),
+    }

@@ -1,0 +1,183 @@
+"""A real Janus with a plugin of ours: each session gets its own participants, at once or later."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import threading
+import time
+import urllib.request
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
+from http.client import HTTPException
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bw_webrtc.testing import Sandbox
+from hosts import LIMIT, compiled, config, need
+
+HERE = Path(__file__).resolve().parent
+PLUGIN = "janus.plugin.bandwidth"
+
+
+class Janus:
+    """Janus's HTTP interface."""
+
+    def __init__(self, port: int) -> None:
+        self.url = f"http://127.0.0.1:{port}/janus"
+        self._opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+
+    def ask(self, path: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
+        data = None if body is None else json.dumps({"transaction": "t", **body}).encode()
+        with self._opener.open(self.url + path, data, timeout=2 * LIMIT) as answer:
+            document: dict[str, Any] = json.loads(answer.read())
+        assert document["janus"] != "error", document
+        return document
+
+    def attach(self) -> str:
+        """A session with the plugin; its path."""
+        session = self.ask("", {"janus": "create"})["data"]["id"]
+        body = {"janus": "attach", "plugin": PLUGIN}
+        handle = self.ask(f"/{session}", body)["data"]["id"]
+        return f"/{session}/{handle}"
+
+    def message(self, path: str, transaction: str, body: dict[str, Any]) -> dict[str, Any]:
+        request = {"janus": "message", "transaction": transaction, "body": body}
+        return self.ask(path, request)
+
+    def event(self, path: str) -> dict[str, Any]:
+        """The session's next event that is the plugin's."""
+        while True:
+            event = self.ask("/" + path.split("/")[1])
+            if event["janus"] == "event":
+                return event
+
+
+@contextmanager
+def janus(sandbox: Sandbox, folder: Path) -> Iterator[tuple[Janus, subprocess.Popen[bytes]]]:
+    need("janus", "janus janus-dev")
+    plugins, configs = folder / "plugins", folder / "config"
+    plugins.mkdir()
+    configs.mkdir()
+    built = compiled(
+        HERE / "janus_bandwidth.c",
+        plugins,
+        "glib-2.0 jansson",
+        # Janus's own macro gives every member twice.
+        *("-shared", "-fPIC", "-I/usr/include/janus", "-Wno-override-init"),
+    )
+    # Only files of this form are loaded.
+    built.rename(plugins / "libjanus_bandwidth.so")
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        port = probe.getsockname()[1]
+    (configs / "bandwidth.json").write_text(config(sandbox))
+    (configs / "janus.jcfg").write_text(
+        f'general: {{ debug_level = 3, plugins_folder = "{plugins}", session_timeout = 0 }}\n'
+        'nat: { ice_enforce_list = "lo" }\nmedia: { ipv6 = false }\n'
+        'transports: { disable = "libjanus_websockets.so,libjanus_pfunix.so,libjanus_mqtt.so,'
+        'libjanus_nanomsg.so,libjanus_rabbitmq.so" }\n'
+    )
+    (configs / "janus.transport.http.jcfg").write_text(
+        f'general: {{ json = "compact", http = true, port = {port}, ip = "127.0.0.1" }}\n'
+        "admin: { admin_http = false }\n"
+    )
+    log = folder / "log"
+    with log.open("wb") as out:
+        process = subprocess.Popen(
+            ["janus", "-F", str(configs), "-o"], stdin=subprocess.DEVNULL, stdout=out, stderr=out
+        )
+    server = Janus(port)
+    try:
+        end = time.monotonic() + LIMIT
+        while True:
+            try:
+                server.ask("/info")
+                break
+            except OSError:
+                assert process.poll() is None, log.read_text(errors="replace")
+                assert time.monotonic() < end, log.read_text(errors="replace")
+                time.sleep(0.05)
+        yield server, process
+    finally:
+        if process.poll() is None:
+            process.terminate()
+        try:
+            process.wait(LIMIT)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+            raise
+
+
+@pytest.mark.parametrize("tls", [False, True], ids=["http", "https"])
+def test_every_session_gets_its_own_participants(tls: bool, tmp_path: Path) -> None:
+    with Sandbox(tls=tls) as sandbox, janus(sandbox, tmp_path) as (server, _):
+        sandbox.fault("createParticipant", "delay", ms=20, count=None)
+        sandbox.fault("createParticipant", "delay", ms=60, count=50, after=40)
+
+        def session(number: int) -> None:
+            path = server.attach()
+            for n in range(5):
+                tag = f"session {number}, message {n}"
+                if n % 2:
+                    answer = server.message(path, tag, {"request": "create", "tag": tag})
+                else:
+                    ack = server.message(path, tag, {"request": "create_later", "tag": tag})
+                    assert ack["janus"] == "ack"
+                    answer = server.event(path)
+                assert answer["transaction"] == tag
+                data = answer["plugindata"]["data"]
+                assert data["status"] == "BW_OK", data
+                assert data["answer"]["participant"]["tag"] == tag
+                assert data["answer"]["token"]
+
+        with ThreadPoolExecutor(40) as pool:
+            list(pool.map(session, range(40)))
+        tags = [seen["body"]["tag"] for seen in sandbox.requests("createParticipant")]
+        assert len(tags) == len(set(tags)) == 200
+
+
+def test_what_is_wrong_is_answered(tmp_path: Path) -> None:
+    with Sandbox() as sandbox, janus(sandbox, tmp_path) as (server, _):
+        path = server.attach()
+        for request in ("create", "create_later"):
+            answer = server.message(path, "t", {"request": request, "tag": "x" * 51})
+            data = answer["plugindata"]["data"]
+            assert data["status"] == "BW_E_INVALID_ARGUMENT"
+            assert "tag" in data["answer"]["error"]["message"]
+        with pytest.raises(AssertionError, match="create or create_later"):
+            server.message(path, "t", {"request": "explode"})
+        assert sandbox.requests() == []
+
+
+@pytest.mark.parametrize("request_name", ["create", "create_later"])
+def test_it_ends_soon_with_calls_under_way(request_name: str, tmp_path: Path) -> None:
+    with Sandbox() as sandbox, janus(sandbox, tmp_path) as (server, process):
+        sandbox.fault("createParticipant", "delay", ms=6000, count=None)
+        path = server.attach()
+        body = {"request": request_name, "tag": "slow"}
+
+        def call() -> None:
+            # Janus may end before it answers.
+            with suppress(OSError, HTTPException, AssertionError):
+                server.message(path, "t", body)
+
+        calling = threading.Thread(target=call)
+        calling.start()
+        end = time.monotonic() + LIMIT
+        while not sandbox.requests("createParticipant"):
+            assert time.monotonic() < end
+            time.sleep(0.01)
+        began = time.monotonic()
+        os.kill(process.pid, signal.SIGTERM)
+        process.wait(LIMIT)
+        took = time.monotonic() - began
+        calling.join(LIMIT)
+        # The call itself would have taken 6 s.
+        assert took < 3, f"Janus took {took:.1f} s to end"
