@@ -41,12 +41,11 @@ test-c: tools
 
 # In real media servers, which a package manager brings.
 test-hosts: tools $(VENV)/ready
-	@command -v kamailio >/dev/null && ls /usr/lib*/*/kamailio/modules/app_python3.so /usr/lib*/kamailio/modules/app_python3.so 2>/dev/null | grep -q . || \
-	  { echo "make: Kamailio with its Python module is needed (Debian: apt-get install kamailio kamailio-python3-modules)" >&2; exit 1; }
+	tests/hosts/need
 	$(CARGO) build --release --workspace
 	BW_WEBRTC_LIBRARY=$(CURDIR)/target/release/libbw_webrtc.so \
 	  BW_SANDBOX=$(CURDIR)/target/release/bw-sandbox \
-	  $(VENV_PYTHON) -m pytest -q tests/hosts/kamailio
+	  $(VENV_PYTHON) -m pytest -q -c tests/hosts/pytest.ini tests/hosts
 
 # The library as it is shipped.
 test-release: tools
@@ -75,7 +74,7 @@ lint: tools $(VENV)/ready
 	CC=$(CC) CXX=$(CXX) tests/c/header_matrix.sh $(BUILD)/c
 	$(VENV_PYTHON) -m ruff check bindings/python tests
 	$(VENV_PYTHON) -m ruff format --check bindings/python tests
-	cd bindings/python && $(CURDIR)/$(VENV_PYTHON) -m mypy --strict src examples ../../tests/python ../../tests/hosts/kamailio
+	cd bindings/python && $(CURDIR)/$(VENV_PYTHON) -m mypy --strict src examples ../../tests/python ../../tests/hosts
 
 header:
 	scripts/header

@@ -33,18 +33,22 @@ def library() -> Path:
 def compiled(source: Path, folder: Path, packages: str, *flags: str) -> Path:
     """A C source as a program, or, with ``-shared`` among the flags, as a library."""
     product = folder / (source.stem + (".so" if "-shared" in flags else ""))
-    found = subprocess.run(
-        ["pkg-config", "--cflags", "--libs", *packages.split()],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert found.returncode == 0, found.stderr
+    more = ""
+    if packages:
+        need("pkg-config", "pkg-config")
+        found = subprocess.run(
+            ["pkg-config", "--cflags", "--libs", *packages.split()],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert found.returncode == 0, found.stderr
+        more = found.stdout
     command = [
         *(os.environ.get("CC", "cc"), "-std=gnu99", "-g", "-Wall", "-Wextra", "-Werror"),
         *(f"-I{ROOT / 'include'}", f"-I{ROOT / 'bindings' / 'c'}", str(source), "-o", str(product)),
         *flags,
-        *found.stdout.split(),
+        *more.split(),
         *(f"-L{library().parent}", "-lbw_webrtc", f"-Wl,-rpath,{library().parent}", "-pthread"),
     ]
     subprocess.run(command, check=True)

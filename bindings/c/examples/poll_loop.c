@@ -1,0 +1,62 @@
+/* An event loop that never waits for the service: it ticks on while participants are created. The
+ * queue's descriptor is one more entry for poll, beside those that the program has. */
+#include <poll.h>
+
+#include "from_environment.h"
+
+enum { CALLS = 5 };
+
+/* Fetches all that is done; how many calls that was. */
+static int fetch(bw_queue *queue)
+{
+    void *name;
+    char *document, *id;
+    bw_status status;
+    int count = 0;
+
+    while (bw_queue_next(queue, 0, NULL, &name, &status, &document) == BW_OK) {
+        id = status == BW_OK ? bwt_get(document, "/participant/id") : NULL;
+        printf("%s: %s\n", (const char *)name, id != NULL ? id : bw_status_name(status));
+        bw_free(id);
+        bw_free(document);
+        count++;
+    }
+    return count;
+}
+
+int main(void)
+{
+    static const char *const names[CALLS] = {"alice", "bob", "carol", "dave", "eve"};
+    bwt_client_options where = from_environment();
+    bwt_error error;
+    bw_client *client;
+    bw_queue *queue;
+    struct pollfd entry;
+    int i, waiting = 0, ticks = 0;
+
+    if (bwt_client_new(&where, &client, &error) != BW_OK)
+        return fprintf(stderr, "%s\n", error.message), 1;
+    if (bw_queue_new(client, NULL, &queue, NULL) != BW_OK)
+        return 1;
+    for (i = 0; i < CALLS; i++) {
+        char call[128];
+        sprintf(call, "{\"operation\": \"createParticipant\", \"body\": {\"tag\": \"%s\"}}", names[i]);
+        waiting += bw_queue_submit(queue, call, (void *)names[i], NULL, NULL) == BW_OK;
+    }
+    entry.fd = bw_queue_fd(queue);
+    entry.events = POLLIN;
+    while (waiting > 0) {
+        /* What else the program has to do, every 10 ms. */
+        if (poll(&entry, 1, 10) == 0)
+            ticks++;
+        else
+            waiting -= fetch(queue);
+    }
+    printf("the loop ticked on %s\n", ticks > 0 ? "meanwhile" : "not at all");
+    /* Close, fetch what is left, free: every name has come back. */
+    bw_queue_close(queue);
+    fetch(queue);
+    bw_queue_free(queue);
+    bw_client_free(client);
+    return 0;
+}
