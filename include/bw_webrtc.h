@@ -27,7 +27,9 @@
  *    thread alone, for no longer than timeoutMs, retries and name look-up included.
  *    A client also works in forked children, each with connections of its own; make it before
  *    the fork. A thread that is cancelled ends its call first.
- * 6. No surprises. Nothing to initialise. Nothing is printed, no signal handler or locale changed,
+ * 6. Who must not wait, such as an event loop, submits calls to a queue (bw_queue_new), watches its
+ *    descriptor, and fetches what is done. No callbacks.
+ * 7. No surprises. Nothing to initialise. Nothing is printed, no signal handler or locale changed,
  *    no environment variable obeyed (but see bw_client_new). Secrets stand in no message.
  *
  * A whole program (cc program.c -lbw_webrtc), with the credentials in BW_ACCOUNT_ID, BW_USERNAME and

@@ -238,31 +238,13 @@ BWT_FUNCTION void bwt_participant_clear(bwt_participant *participant)
 }
 
 /*
- * Creates a participant: bw_create_participant with structs.
- *
- * `options` may be NULL (the service's defaults). On BW_OK `participant` is filled and is to be
- * cleared with bwt_participant_clear. On failure `participant` is all zeroes and `error`, which may
- * be NULL, is filled and is to be cleared with bwt_error_clear; its strings are never NULL unless
- * memory ran out. Statuses: those of bw_create_participant; BW_E_INTERNAL if memory runs out before
- * anything is sent.
+ * The request document of createParticipant as JSON text, for bw_queue_submit and bw_call. `options`
+ * may be NULL. The caller frees it with free; NULL if memory runs out.
  */
-BWT_FUNCTION bw_status bwt_create_participant(bw_client *client,
-                                              const bwt_participant_options *options,
-                                              bwt_participant *participant,
-                                              bwt_error *error)
+BWT_FUNCTION char *bwt_participant_request(const bwt_participant_options *options)
 {
     bwt_text request = {NULL, 0, 64};
-    char *document = NULL;
-    bw_status status;
 
-    if (error != NULL)
-        memset(error, 0, sizeof *error);
-    if (participant == NULL) {
-        /* The library's own message: a token would be lost. */
-        status = bw_create_participant(client, "{}", NULL);
-        return status != BW_OK ? status : BW_E_INVALID_ARGUMENT;
-    }
-    memset(participant, 0, sizeof *participant);
     request.text = (char *)malloc(request.room);
     bwt_append_(&request, "{", 1);
     if (options != NULL) {
@@ -280,10 +262,39 @@ BWT_FUNCTION bw_status bwt_create_participant(bw_client *client,
         bwt_append_field_(&request, "deviceApiVersion", options->device_api_version);
     }
     bwt_append_(&request, "}", 1);
-    if (request.text == NULL)
+    return request.text;
+}
+
+/*
+ * Creates a participant: bw_create_participant with structs.
+ *
+ * `options` may be NULL (the service's defaults). On BW_OK `participant` is filled and is to be
+ * cleared with bwt_participant_clear. On failure `participant` is all zeroes and `error`, which may
+ * be NULL, is filled and is to be cleared with bwt_error_clear; its strings are never NULL unless
+ * memory ran out. Statuses: those of bw_create_participant; BW_E_INTERNAL if memory runs out before
+ * anything is sent.
+ */
+BWT_FUNCTION bw_status bwt_create_participant(bw_client *client,
+                                              const bwt_participant_options *options,
+                                              bwt_participant *participant,
+                                              bwt_error *error)
+{
+    char *request, *document = NULL;
+    bw_status status;
+
+    if (error != NULL)
+        memset(error, 0, sizeof *error);
+    if (participant == NULL) {
+        /* The library's own message: a token would be lost. */
+        status = bw_create_participant(client, "{}", NULL);
+        return status != BW_OK ? status : BW_E_INVALID_ARGUMENT;
+    }
+    memset(participant, 0, sizeof *participant);
+    request = bwt_participant_request(options);
+    if (request == NULL)
         return bwt_error_take_(error, BW_E_INTERNAL, NULL);
-    status = bw_create_participant(client, request.text, &document);
-    free(request.text);
+    status = bw_create_participant(client, request, &document);
+    free(request);
     if (status != BW_OK)
         return bwt_error_take_(error, status, document);
     participant->document = document;

@@ -1,0 +1,67 @@
+/* Stands in for Asterisk's headers, as far as app_bandwidth.c uses them: it is not Asterisk. */
+#ifndef ASTERISK_STANDIN_H
+#define ASTERISK_STANDIN_H
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#define AST_MODULE_LOAD_SUCCESS 0
+#define AST_MODULE_LOAD_DECLINE 1
+#define ASTERISK_GPL_KEY "GPL"
+#define LOG_ERROR "ERROR"
+#define LOG_WARNING "WARNING"
+#define AST_MODULE_INFO_STANDARD(key, text) \
+    static const char *const standin_module_info[] = {key, text}
+
+struct ast_channel {
+    int served, was_served;
+    char names[4][32], values[4][512];
+    int count;
+};
+
+typedef int (*standin_app)(struct ast_channel *, const char *);
+static standin_app standin_registered;
+
+static int ast_register_application(const char *name, standin_app run, const char *synopsis,
+                                    const char *description)
+{
+    (void)name, (void)synopsis, (void)description;
+    standin_registered = run;
+    return 0;
+}
+
+static int ast_unregister_application(const char *name)
+{
+    (void)name;
+    standin_registered = NULL;
+    return 0;
+}
+
+static int ast_autoservice_start(struct ast_channel *chan)
+{
+    chan->was_served++;
+    return chan->served++ != 0;
+}
+
+static int ast_autoservice_stop(struct ast_channel *chan) { return --chan->served != 0; }
+
+static int pbx_builtin_setvar_helper(struct ast_channel *chan, const char *name, const char *value)
+{
+    snprintf(chan->names[chan->count], sizeof chan->names[0], "%s", name);
+    snprintf(chan->values[chan->count], sizeof chan->values[0], "%s", value);
+    chan->count++;
+    return 0;
+}
+
+static void ast_log(const char *level, const char *format, ...)
+{
+    va_list values;
+
+    va_start(values, format);
+    printf("%s ", level);
+    vprintf(format, values);
+    va_end(values);
+}
+
+#endif

@@ -1,0 +1,97 @@
+/* A FreeSWITCH module: the API command `bandwidth_create [tag]` gives a job's id at once, and an
+ * event bandwidth::participant brings the participant. No thread of FreeSWITCH's waits for the
+ * service. The credentials are in FreeSWITCH's environment: BW_ACCOUNT_ID, BW_USERNAME, BW_PASSWORD.
+ *
+ * cc -shared -fPIC $(pkg-config --cflags freeswitch) mod_bandwidth.c -o mod_bandwidth.so \
+ *   $(pkg-config --libs freeswitch) -lbw_webrtc */
+#include <switch.h>
+
+#include "bw_webrtc_typed.h"
+
+#define EVENT "bandwidth::participant"
+
+SWITCH_MODULE_LOAD_FUNCTION(mod_bandwidth_load);
+SWITCH_MODULE_SHUTDOWN_FUNCTION(mod_bandwidth_shutdown);
+SWITCH_MODULE_RUNTIME_FUNCTION(mod_bandwidth_runtime);
+SWITCH_MODULE_DEFINITION(mod_bandwidth, mod_bandwidth_load, mod_bandwidth_shutdown,
+                         mod_bandwidth_runtime);
+
+static bw_client *client;
+static bw_queue *queue;
+
+SWITCH_STANDARD_API(bandwidth_create)
+{
+    char job[SWITCH_UUID_FORMATTED_LENGTH + 1], *kept, *request, *call = NULL, *error = NULL;
+    bwt_participant_options wanted = BWT_PARTICIPANT_OPTIONS_INIT;
+
+    (void)session;
+    wanted.publish_audio = 1;
+    wanted.tag = zstr(cmd) ? NULL : cmd;
+    switch_uuid_str(job, sizeof job);
+    kept = strdup(job);
+    request = bwt_participant_request(&wanted);
+    if (request != NULL)
+        call = switch_mprintf("{\"operation\": \"createParticipant\", \"body\": %s}", request);
+    if (call != NULL && bw_queue_submit(queue, call, kept, NULL, &error) == BW_OK) {
+        stream->write_function(stream, "+OK Job-UUID: %s\n", job);
+    } else {
+        char *message = bwt_get(error, "/error/message");
+        stream->write_function(stream, "-ERR %s\n", message != NULL ? message : "no memory");
+        bw_free(message);
+        free(kept);
+    }
+    bw_free(error);
+    free(call);
+    free(request);
+    return SWITCH_STATUS_SUCCESS;
+}
+
+/* On a thread that FreeSWITCH makes for it: every completion becomes an event. */
+SWITCH_MODULE_RUNTIME_FUNCTION(mod_bandwidth_runtime)
+{
+    void *job;
+    char *document;
+    bw_status status;
+
+    while (bw_queue_next(queue, -1, NULL, &job, &status, &document) == BW_OK) {
+        switch_event_t *event;
+        if (switch_event_create_subclass(&event, SWITCH_EVENT_CUSTOM, EVENT) ==
+            SWITCH_STATUS_SUCCESS) {
+            switch_event_add_header_string(event, SWITCH_STACK_BOTTOM, "Job-UUID", (char *)job);
+            switch_event_add_header_string(event, SWITCH_STACK_BOTTOM, "Bandwidth-Status",
+                                           bw_status_name(status));
+            switch_event_add_body(event, "%s", document);
+            switch_event_fire(&event);
+        }
+        bw_free(document);
+        free(job);
+    }
+    /* Closed, and every job has had its event. */
+    bw_queue_free(queue);
+    bw_client_free(client);
+    return SWITCH_STATUS_TERM;
+}
+
+SWITCH_MODULE_LOAD_FUNCTION(mod_bandwidth_load)
+{
+    switch_api_interface_t *api_interface;
+    char *error = NULL;
+
+    if (bw_client_new(NULL, &client, &error) != BW_OK ||
+        bw_queue_new(client, NULL, &queue, &error) != BW_OK) {
+        switch_log_printf(SWITCH_CHANNEL_LOG, SWITCH_LOG_ERROR, "mod_bandwidth: %s\n", error);
+        bw_free(error);
+        return SWITCH_STATUS_FALSE;
+    }
+    *module_interface = switch_loadable_module_create_module_interface(pool, modname);
+    SWITCH_ADD_API(api_interface, "bandwidth_create", "Create a participant", bandwidth_create,
+                   "[<tag>]");
+    return SWITCH_STATUS_SUCCESS;
+}
+
+/* FreeSWITCH waits for the runtime's end after this. */
+SWITCH_MODULE_SHUTDOWN_FUNCTION(mod_bandwidth_shutdown)
+{
+    bw_queue_close(queue);
+    return SWITCH_STATUS_SUCCESS;
+}

@@ -1,0 +1,89 @@
+/* Runs mod_bandwidth.c against stand-ins for FreeSWITCH's functions, on threads with the stacks that
+ * servers give theirs. Usage: run, with the credentials in the environment */
+#include <time.h>
+
+#include "../../c/check.h"
+#include "mod_bandwidth.c"
+
+enum { EACH = 10, STACKS = 3 };
+
+static switch_status_t write_text(switch_stream_handle_t *stream, const char *format, ...)
+{
+    va_list values;
+
+    va_start(values, format);
+    vsnprintf(stream->text, sizeof stream->text, format, values);
+    va_end(values);
+    return SWITCH_STATUS_SUCCESS;
+}
+
+static pthread_t on_stack(size_t size, void *(*work)(void *))
+{
+    pthread_attr_t attributes;
+    pthread_t thread;
+
+    pthread_attr_init(&attributes);
+    CHECK(pthread_attr_setstacksize(&attributes, size) == 0);
+    CHECK(pthread_create(&thread, &attributes, work, NULL) == 0);
+    return thread;
+}
+
+static void *commands(void *unused)
+{
+    switch_stream_handle_t stream = {"", write_text};
+    int n;
+
+    for (n = 0; n < EACH; n++) {
+        CHECK(standin_api.function("a \"caller\"", NULL, &stream) == SWITCH_STATUS_SUCCESS);
+        CHECK_TEXT(stream.text, "+OK Job-UUID: job-");
+    }
+    standin_api.function("a tag that is longer than the fifty characters it may have", NULL, &stream);
+    CHECK_TEXT(stream.text, "-ERR call.body.tag: ");
+    return unused;
+}
+
+static void *runtime(void *unused)
+{
+    CHECK(mod_bandwidth_runtime() == SWITCH_STATUS_TERM);
+    return unused;
+}
+
+static int fired(void)
+{
+    int count;
+
+    pthread_mutex_lock(&standin_fired.lock);
+    count = standin_fired.count;
+    pthread_mutex_unlock(&standin_fired.lock);
+    return count;
+}
+
+int main(void)
+{
+    static const size_t stacks[STACKS] = {112 * 1024, 240 * 1024, 496 * 1024};
+    switch_loadable_module_interface_t *module;
+    struct timespec moment = {0, 10000000};
+    pthread_t running;
+    int i, tries;
+
+    CHECK(mod_bandwidth_load(&module, NULL) == SWITCH_STATUS_SUCCESS);
+    CHECK(strcmp(module->name, "mod_bandwidth") == 0);
+    CHECK(strcmp(standin_api.name, "bandwidth_create") == 0);
+    running = on_stack(stacks[1], runtime);
+    for (i = 0; i < STACKS; i++)
+        CHECK(pthread_join(on_stack(stacks[i], commands), NULL) == 0);
+    for (tries = 0; tries < 3000 && fired() < STACKS * EACH; tries++)
+        nanosleep(&moment, NULL);
+    CHECK(fired() == STACKS * EACH);
+    for (i = 0; i < fired(); i++) {
+        switch_event_t *event = standin_fired.events[i];
+        CHECK_TEXT(event->job, "job-");
+        CHECK(strcmp(event->status, "BW_OK") == 0);
+        CHECK_TEXT(event->body, "a \\\"caller\\\"");
+        free(event->body);
+        free(event);
+    }
+    CHECK(mod_bandwidth_shutdown() == SWITCH_STATUS_SUCCESS);
+    CHECK(pthread_join(running, NULL) == 0);
+    return sum_up();
+}
