@@ -562,7 +562,8 @@ int bw_queue_fd(bw_queue *queue);
  *
  * Statuses: BW_OK, BW_E_EMPTY (none now), BW_E_CLOSED (none any more), BW_E_INVALID_ARGUMENT,
  * BW_E_INVALID_HANDLE, BW_E_INTERNAL (no memory for the answer, which stays to be fetched).
- * Any thread. Blocks up to `timeout_ms`.
+ * Any thread. Blocks up to `timeout_ms`; a thread that is cancelled waits on, until the queue is
+ * closed or freed.
  */
 bw_status bw_queue_next(bw_queue *queue,
                         int32_t timeout_ms,

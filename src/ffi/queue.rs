@@ -111,7 +111,8 @@ pub extern "C" fn bw_queue_fd(queue: *mut bw_queue) -> c_int {
 ///
 /// Statuses: BW_OK, BW_E_EMPTY (none now), BW_E_CLOSED (none any more), BW_E_INVALID_ARGUMENT,
 /// BW_E_INVALID_HANDLE, BW_E_INTERNAL (no memory for the answer, which stays to be fetched).
-/// Any thread. Blocks up to `timeout_ms`.
+/// Any thread. Blocks up to `timeout_ms`; a thread that is cancelled waits on, until the queue is
+/// closed or freed.
 ///
 /// # Safety
 /// `id`, `user_data`, `status` and `out` are NULL or writable.
