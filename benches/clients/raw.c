@@ -1,0 +1,91 @@
+/* A socket and nothing else, with OpenSSL where there is TLS: the limit. The answer is not read but
+ * to its end. */
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <openssl/ssl.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "bench.h"
+
+typedef struct wire {
+    int fd;
+    SSL *ssl;
+} wire;
+
+static int port;
+static SSL_CTX *tls;
+static char request[1024];
+
+static void bench_begin(const char *url, const char *ca_file)
+{
+    const char *host = strstr(url, "://") + 3;
+
+    port = atoi(strchr(host, ':') + 1);
+    if (ca_file != NULL) {
+        tls = SSL_CTX_new(TLS_client_method());
+        SSL_CTX_load_verify_locations(tls, ca_file, NULL);
+        SSL_CTX_set_verify(tls, SSL_VERIFY_PEER, NULL);
+    }
+    snprintf(request, sizeof request,
+             "POST /v1/accounts/" ACCOUNT "/participants HTTP/1.1\r\nHost: 127.0.0.1:%d\r\n"
+             "Authorization: Basic dXNlcjpzZWNyZXQ=\r\nContent-Type: application/json\r\n"
+             "Content-Length: %d\r\n\r\n" REQUEST,
+             port, (int)strlen(REQUEST));
+}
+
+static void *bench_thread(void)
+{
+    struct sockaddr_in address;
+    wire *w = calloc(1, sizeof *w);
+    int on = 1;
+
+    memset(&address, 0, sizeof address);
+    address.sin_family = AF_INET;
+    address.sin_port = htons((unsigned short)port);
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    w->fd = socket(AF_INET, SOCK_STREAM, 0);
+    if (connect(w->fd, (struct sockaddr *)&address, sizeof address) != 0)
+        bench_fail("no connection");
+    setsockopt(w->fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+    if (tls != NULL) {
+        w->ssl = SSL_new(tls);
+        SSL_set_fd(w->ssl, w->fd);
+        if (SSL_connect(w->ssl) != 1)
+            bench_fail("no TLS");
+    }
+    return w;
+}
+
+static void bench_call(void *thread)
+{
+    wire *w = thread;
+    char answer[65536], *end;
+    int length = 0, whole = 0, count = (int)strlen(request);
+
+    if ((w->ssl != NULL ? SSL_write(w->ssl, request, count)
+                        : (int)write(w->fd, request, (size_t)count)) != count)
+        bench_fail("not sent");
+    while (whole == 0 || length < whole) {
+        int room = (int)sizeof answer - 1 - length;
+        count = w->ssl != NULL ? SSL_read(w->ssl, answer + length, room)
+                               : (int)read(w->fd, answer + length, (size_t)room);
+        if (count <= 0)
+            bench_fail("no answer");
+        length += count;
+        answer[length] = '\0';
+        end = strstr(answer, "\r\n\r\n");
+        if (end != NULL)
+            whole = (int)(end + 4 - answer) + atoi(strstr(answer, "Content-Length:") + 15);
+    }
+}
+
+static void bench_end(void *thread)
+{
+    wire *w = thread;
+
+    SSL_free(w->ssl);
+    close(w->fd);
+    free(w);
+}
