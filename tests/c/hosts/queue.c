@@ -62,10 +62,11 @@ static int loop(bw_queue *queue, const char *who, int count, int way)
             bw_free(out);
             tag = NULL;
         }
-        CHECK(!is_readable(fd, way, 0));
         if (bw_queue_fd(queue) != fd)
             break;
     }
+    /* Nothing is under way any more that could make it readable again. */
+    CHECK(!is_readable(fd, way, 0));
     free(tags);
     return well;
 }
