@@ -3,6 +3,7 @@
 
 use serde_json::value::RawValue;
 
+use super::answer_parts::{Created, IsText, Named};
 use crate::json::{Kind, Object, string};
 
 /// What an operation's answer is.
@@ -42,12 +43,13 @@ impl Shape {
         }
         match self {
             Shape::ParticipantAndToken => participant_and_token(&text)?,
-            Shape::Identified => {
-                let answer = object(&text).ok_or("the answer is not a JSON object")?;
-                if !is_text(member(&answer, "id")) {
-                    return Err("the answer has no id".to_owned());
+            Shape::Identified => match serde_json::from_str(&text) {
+                Ok(Named::Yes) => {}
+                Ok(Named::Nameless) => return Err("the answer has no id".to_owned()),
+                Ok(Named::No) | Err(_) => {
+                    return Err("the answer is not a JSON object".to_owned());
                 }
-            }
+            },
             Shape::List => is_kind(&text, Kind::Array)?,
             Shape::Object | Shape::Subscriptions | Shape::Nothing => is_kind(&text, Kind::Object)?,
         }
@@ -71,17 +73,16 @@ impl Shape {
 }
 
 fn participant_and_token(text: &str) -> Result<(), String> {
-    let answer = object(text).ok_or("the answer is not a JSON object")?;
-    let participant = member(&answer, "participant")
-        .and_then(|participant| object(participant.get()))
-        .ok_or("the answer has no participant")?;
-    if !is_text(member(&participant, "id")) {
-        return Err("the answer has no participant.id".to_owned());
+    let created: Created =
+        serde_json::from_str(text).map_err(|_| "the answer is not a JSON object".to_owned())?;
+    match created {
+        Created { participant: Named::No, .. } => Err("the answer has no participant".to_owned()),
+        Created { participant: Named::Nameless, .. } => {
+            Err("the answer has no participant.id".to_owned())
+        }
+        Created { token: IsText(false), .. } => Err("the answer has no token".to_owned()),
+        Created { .. } => Ok(()),
     }
-    if !is_text(member(&answer, "token")) {
-        return Err("the answer has no token".to_owned());
-    }
-    Ok(())
 }
 
 /// Whether a Participant document says that the participant is in this session.
@@ -112,12 +113,6 @@ fn object(text: &str) -> Option<Object<'_>> {
 /// The last member of this name, as JSON readers have it.
 fn member<'a>(object: &Object<'a>, name: &str) -> Option<&'a RawValue> {
     object.0.iter().rev().find(|(key, _)| key == name).map(|(_, value)| *value)
-}
-
-fn is_text(value: Option<&RawValue>) -> bool {
-    value
-        .filter(|value| Kind::of(value) == Kind::String)
-        .is_some_and(|value| string(value).is_ok_and(|text| !text.is_empty()))
 }
 
 #[cfg(test)]

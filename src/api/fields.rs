@@ -24,11 +24,12 @@ pub fn read<'a>(
     let json::Object(members) = json::object(root, text)?;
     let mut fields: Vec<(&'static str, &'a RawValue)> = Vec::with_capacity(known.len());
     for (key, value) in members {
-        let path = json::member(root, &key);
+        // Made only for a problem: requests are right, as a rule.
+        let path = || json::member(root, &key);
         match known.iter().find(|field| **field == key) {
-            None => problems.add(path, json::unknown_key(&key, known)),
+            None => problems.add(path(), json::unknown_key(&key, known)),
             Some(field) if fields.iter().any(|(seen, _)| seen == field) => {
-                problems.add(path, ": is there twice");
+                problems.add(path(), ": is there twice");
             }
             Some(field) => fields.push((field, value)),
         }

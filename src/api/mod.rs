@@ -3,6 +3,7 @@
 //! Not here: sending anything (`transport`), or trying again (`client`).
 
 mod answer;
+mod answer_parts;
 mod call_document;
 mod fields;
 mod operation;

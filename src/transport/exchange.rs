@@ -23,6 +23,9 @@ use super::wire::{Fault, Limits, Phase, Wire};
 use crate::error::Status;
 use crate::sys::PerProcess;
 
+/// An answer that is longer makes its room as it comes: the length may be a lie.
+const USUAL_ANSWER: u64 = 16 * 1024;
+
 /// What a transport needs to know, checked by the configuration.
 pub struct Settings {
     /// The base URL's scheme, host and port; its path is the caller's.
@@ -217,10 +220,12 @@ impl Transport {
         };
         lane.wire.left().map_err(|fault| Failure { fault, sent: false, opened: false })?;
         let mut response = self.send(&lane.agent, request).map_err(failure)?;
+        // Room for the answer as long as it says it is, unless that is more than answers are.
+        let length = response.body().content_length().unwrap_or(0).min(USUAL_ANSWER) as usize;
         let mut reply = Reply {
             status: response.status().as_u16(),
             retry_after: text_header(response.headers(), &header::RETRY_AFTER),
-            body: Vec::new(),
+            body: Vec::with_capacity(length + 64),
             cut: None,
             opened: lane.wire.progress().2,
         };
