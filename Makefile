@@ -3,6 +3,7 @@
 #   make demo      build everything, start bw-sandbox; participants and sessions from C, C++, Python
 #   make test      all tests: Rust, C and C++, Python
 #   make test-hosts  real media servers; says what is missing
+#   make gates     system calls and instructions a call, beside libcurl + cJSON
 #   make lint      formatting, warnings, types, the header in step
 #   make header    bring include/bw_webrtc.h in step with src/ffi
 #   make clean     remove what was built
@@ -16,7 +17,7 @@ BUILD := build
 VENV := $(BUILD)/venv
 VENV_PYTHON := $(VENV)/bin/python
 
-.PHONY: demo test test-rust test-c test-python test-release test-hosts lint header clean tools
+.PHONY: demo test test-rust test-c test-python test-release test-hosts gates lint header clean tools
 
 # Says in one line what is missing, instead of failing somewhere deep.
 tools:
@@ -38,6 +39,13 @@ test-c: tools
 	$(CARGO) build --workspace
 	CC=$(CC) CXX=$(CXX) BW_LIB_DIR=$(CURDIR)/target/debug BW_SANDBOX=$(CURDIR)/target/debug/bw-sandbox \
 	  tests/c/run.sh $(BUILD)/c
+
+# What no noise can move: system calls and instructions of a call, beside libcurl + cJSON; size.
+gates: tools
+	benches/need
+	$(CARGO) build --release --workspace
+	benches/build.sh $(BUILD)/bench
+	$(PYTHON) benches/gates.py
 
 # In real media servers, which a package manager brings.
 test-hosts: tools $(VENV)/ready
@@ -72,9 +80,10 @@ lint: tools $(VENV)/ready
 	scripts/header --check
 	scripts/check-msrv
 	CC=$(CC) CXX=$(CXX) tests/c/header_matrix.sh $(BUILD)/c
-	$(VENV_PYTHON) -m ruff check bindings/python tests
-	$(VENV_PYTHON) -m ruff format --check bindings/python tests
+	$(VENV_PYTHON) -m ruff check bindings/python tests benches
+	$(VENV_PYTHON) -m ruff format --check bindings/python tests benches
 	cd bindings/python && $(CURDIR)/$(VENV_PYTHON) -m mypy --strict src examples ../../tests/python ../../tests/hosts
+	cd benches && $(CURDIR)/$(VENV_PYTHON) -m mypy --strict --config-file ../bindings/python/pyproject.toml common.py gates.py
 
 header:
 	scripts/header

@@ -30,7 +30,9 @@ def certificate() -> tuple[Path, Path]:
     """A certificate for 127.0.0.1 that is its own authority, and its key; made once."""
     cert, key = BUILD / "cert.pem", BUILD / "key.pem"
     if not cert.exists():
-        command = "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2"
+        command = (
+            "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2"
+        )
         subprocess.run(
             [
                 *command.split(),
@@ -119,7 +121,9 @@ def syscalls(client: str, server: Server) -> dict[str, float]:
     names = sorted(set(few) | set(many) - {"total"})
     added = {name: (many.get(name, 0) - few.get(name, 0)) / 1000 for name in names}
     # Reading the clock, or a time-out in 1000 calls, is noise.
-    return {name: round(count, 2) for name, count in added.items() if count >= 0.01 and name != "total"}
+    return {
+        name: round(count, 2) for name, count in added.items() if count >= 0.01 and name != "total"
+    }
 
 
 def instructions(client: str, server: Server) -> float:

@@ -25,10 +25,15 @@ def main() -> int:
             ours = syscalls("ours", server)
             total = sum(ours.values())
             results.append(
-                (total <= MOST_SYSCALLS + 0.01, f"{total:g} system calls a warm call, {form}: {ours}")
+                (
+                    total <= MOST_SYSCALLS + 0.01,
+                    f"{total:g} system calls a warm call, {form}: {ours}",
+                )
             )
             stray = FORBIDDEN & ours.keys()
-            results.append((not stray, f"none that a warm call must not make, {form}: {stray or ''}"))
+            results.append(
+                (not stray, f"none that a warm call must not make, {form}: {stray or ''}")
+            )
             if not tls:
                 mine, curl = (instructions(name, server) for name in ("ours", "curl_cjson"))
                 results.append(

@@ -21,9 +21,9 @@ def ours(url: str, ca_file: str | None) -> Callable[[], str]:
     from bw_webrtc import Client
 
     client = Client(ACCOUNT, "user", "secret", base_url=url, ca_file=ca_file)
-    return lambda: client.create_participant(
-        publish_permissions=["AUDIO", "VIDEO"], tag="a caller"
-    ).token
+    return lambda: (
+        client.create_participant(publish_permissions=["AUDIO", "VIDEO"], tag="a caller").token
+    )
 
 
 def requests(url: str, ca_file: str | None) -> Callable[[], str]:

@@ -1,7 +1,5 @@
 //! What the request documents have in common: known fields, each once, and fields of the same kind.
 
-use std::borrow::Cow;
-
 use serde::Serialize;
 use serde_json::value::RawValue;
 
@@ -43,12 +41,36 @@ pub fn read<'a>(
 ///
 /// # Errors
 /// What to say behind its path.
-pub fn tag(value: &RawValue) -> Result<Cow<'_, str>, String> {
+pub fn tag(value: &RawValue) -> Result<(), String> {
     let tag = json::string(value)?;
     match tag.chars().count() {
-        0..=TAG => Ok(tag),
+        0..=TAG => Ok(()),
         count => Err(format!(": has {count} characters; at most {TAG} are allowed")),
     }
+}
+
+/// The body to send, made of the fields' own text, if there were no problems.
+///
+/// # Errors
+/// The problems in one message.
+pub fn body(
+    problems: Problems,
+    fields: &[(&'static str, &RawValue)],
+) -> Result<Option<String>, String> {
+    if let Some(message) = problems.message() {
+        return Err(message);
+    }
+    let length: usize = fields.iter().map(|(name, value)| name.len() + value.get().len() + 4).sum();
+    let mut body = String::with_capacity(length + 2);
+    body.push('{');
+    for (at, (name, value)) in fields.iter().enumerate() {
+        // The names are our own: none has anything to escape.
+        for part in [if at == 0 { "\"" } else { ",\"" }, name, "\":", value.get()] {
+            body.push_str(part);
+        }
+    }
+    body.push('}');
+    Ok(Some(body))
 }
 
 /// The body to send, if there were no problems.

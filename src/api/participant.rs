@@ -1,8 +1,8 @@
 //! The CreateParticipant document.
 
-use serde::Serialize;
-use serde_json::value::RawValue;
 use std::borrow::Cow;
+
+use serde_json::value::RawValue;
 
 use super::fields;
 use crate::json::{self, Problems};
@@ -12,42 +12,28 @@ const PERMISSIONS: &[&str] = &["AUDIO", "VIDEO"];
 /// The longest callback URL, in bytes: more than any proxy or server on the way takes.
 const URL: usize = 8 * 1024;
 
-#[derive(Default, Serialize)]
-#[serde(rename_all = "camelCase")]
-struct CreateParticipant<'a> {
-    #[serde(skip_serializing_if = "Option::is_none")]
-    callback_url: Option<Cow<'a, str>>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    publish_permissions: Option<Vec<Cow<'a, str>>>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    tag: Option<Cow<'a, str>>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    device_api_version: Option<Cow<'a, str>>,
-}
-
 /// Checks a request document and gives the body to send. None is as good as `{}`.
 ///
 /// # Errors
 /// Every problem, by path.
 pub fn check(root: &str, request: Option<&str>) -> Result<Option<String>, String> {
     let mut problems = Problems::default();
-    let mut body = CreateParticipant::default();
-    for (field, value) in fields::read(root, request.unwrap_or("{}"), FIELDS, &mut problems)? {
-        let checked = match field {
-            "callbackUrl" => callback_url(value).map(|url| body.callback_url = Some(url)),
-            "tag" => fields::tag(value).map(|tag| body.tag = Some(tag)),
-            "deviceApiVersion" => version(value).map(|v| body.device_api_version = Some(v)),
-            _ => permissions(root, value, &mut problems)
-                .map(|list| body.publish_permissions = Some(list)),
+    let fields = fields::read(root, request.unwrap_or("{}"), FIELDS, &mut problems)?;
+    for (field, value) in &fields {
+        let checked = match *field {
+            "callbackUrl" => callback_url(value),
+            "tag" => fields::tag(value),
+            "deviceApiVersion" => version(value),
+            _ => permissions(root, value, &mut problems),
         };
         if let Err(what) = checked {
             problems.add(format_args!("{root}.{field}"), what);
         }
     }
-    fields::finish(problems, &body)
+    fields::body(problems, &fields)
 }
 
-fn callback_url(value: &RawValue) -> Result<Cow<'_, str>, String> {
+fn callback_url(value: &RawValue) -> Result<(), String> {
     let url = json::string(value)?;
     if url.len() > URL {
         return Err(format!(": is longer than {URL} bytes"));
@@ -66,7 +52,7 @@ fn callback_url(value: &RawValue) -> Result<Cow<'_, str>, String> {
             |host| if host.starts_with('[') { host } else { host.split(':').next().unwrap_or("") },
         );
     match host {
-        Some(host) if !host.is_empty() => Ok(url),
+        Some(host) if !host.is_empty() => Ok(()),
         _ => Err(format!(
             ": {} is not an absolute URL; it must begin with http:// or https:// and name a host",
             json::quote(&url)
@@ -74,13 +60,9 @@ fn callback_url(value: &RawValue) -> Result<Cow<'_, str>, String> {
     }
 }
 
-fn permissions<'a>(
-    root: &str,
-    value: &'a RawValue,
-    problems: &mut Problems,
-) -> Result<Vec<Cow<'a, str>>, String> {
+fn permissions(root: &str, value: &RawValue, problems: &mut Problems) -> Result<(), String> {
     let json::Array(items) = json::array(value)?;
-    let mut permissions: Vec<Cow<'a, str>> = Vec::new();
+    let mut permissions: Vec<Cow<'_, str>> = Vec::with_capacity(PERMISSIONS.len());
     for (at, item) in items.into_iter().enumerate() {
         let path = format_args!("{root}.publishPermissions[{at}]");
         match json::string(item) {
@@ -94,14 +76,14 @@ fn permissions<'a>(
             Ok(p) => permissions.push(p),
         }
     }
-    Ok(permissions)
+    Ok(())
 }
 
-fn version(value: &RawValue) -> Result<Cow<'_, str>, String> {
+fn version(value: &RawValue) -> Result<(), String> {
     let version = json::string(value)?;
     // The service takes any case.
     if ["V3", "V2"].iter().any(|known| version.eq_ignore_ascii_case(known)) {
-        Ok(version)
+        Ok(())
     } else {
         Err(format!(": {} is not one of V3, V2", json::quote(&version)))
     }
@@ -120,7 +102,7 @@ mod tests {
             (r#"{"tag":null,"callbackUrl":null}"#, "{}"),
             (
                 r#" {"publishPermissions": ["VIDEO", "AUDIO"], "tag": "caf\u00e9 \"x\""} "#,
-                "{\"publishPermissions\":[\"VIDEO\",\"AUDIO\"],\"tag\":\"café \\\"x\\\"\"}",
+                r#"{"publishPermissions":["VIDEO", "AUDIO"],"tag":"caf\u00e9 \"x\""}"#,
             ),
             (r#"{"publishPermissions":[]}"#, r#"{"publishPermissions":[]}"#),
             (r#"{"deviceApiVersion":"v3"}"#, r#"{"deviceApiVersion":"v3"}"#),

@@ -38,12 +38,13 @@ pub fn encode(segment: &str) -> String {
     utf8_percent_encode(segment, ENCODED).to_string()
 }
 
-/// Fills an operation's path; every id that it names must be there and is checked.
+/// Fills an operation's path behind a prefix; every id that it names must be there and is checked.
 ///
 /// # Errors
 /// The id that is wrong, and why.
-pub fn fill(template: &str, ids: &Ids<'_>) -> Result<String, String> {
-    let mut path = String::with_capacity(template.len() + 64);
+pub fn fill(prefix: &str, template: &str, ids: &Ids<'_>) -> Result<String, String> {
+    let mut path = String::with_capacity(prefix.len() + template.len() + 64);
+    path.push_str(prefix);
     for segment in template.split('/').skip(1) {
         path.push('/');
         let (name, id) = match segment {
@@ -68,7 +69,7 @@ mod tests {
     #[test]
     fn ids_are_encoded_and_cannot_change_the_path() {
         let fill = |id| {
-            fill("/participants/{participantId}", &Ids { participant: Some(id), session: None })
+            fill("", "/participants/{participantId}", &Ids { participant: Some(id), session: None })
         };
         assert_eq!(fill("a-b_c.~1").unwrap(), "/participants/a-b_c.~1");
         assert_eq!(fill("x?y=1").unwrap(), "/participants/x%3Fy%3D1");

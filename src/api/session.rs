@@ -1,19 +1,9 @@
 //! The document of a new session.
 
-use std::borrow::Cow;
-
-use serde::Serialize;
-
 use super::fields;
 use crate::json::Problems;
 
 const FIELDS: &[&str] = &["tag"];
-
-#[derive(Default, Serialize)]
-struct NewSession<'a> {
-    #[serde(skip_serializing_if = "Option::is_none")]
-    tag: Option<Cow<'a, str>>,
-}
 
 /// Checks a request document and gives the body to send. None is as good as `{}`.
 ///
@@ -21,14 +11,13 @@ struct NewSession<'a> {
 /// Every problem, by path.
 pub fn check(root: &str, request: Option<&str>) -> Result<Option<String>, String> {
     let mut problems = Problems::default();
-    let mut body = NewSession::default();
-    for (_, value) in fields::read(root, request.unwrap_or("{}"), FIELDS, &mut problems)? {
-        match fields::tag(value) {
-            Ok(tag) => body.tag = Some(tag),
-            Err(what) => problems.add(format_args!("{root}.tag"), what),
+    let fields = fields::read(root, request.unwrap_or("{}"), FIELDS, &mut problems)?;
+    for (_, value) in &fields {
+        if let Err(what) = fields::tag(value) {
+            problems.add(format_args!("{root}.tag"), what);
         }
     }
-    fields::finish(problems, &body)
+    fields::body(problems, &fields)
 }
 
 #[cfg(test)]

@@ -113,8 +113,9 @@ fn was_done_before(client: &Client, call: &Call<'_>, ended: &Ended, limits: &Lim
                 return false;
             };
             let operation = &api::GET_PARTICIPANT;
-            let Ok(path) = api::fill(operation.path, call.ids) else { return false };
-            let target = format!("{}{path}", client.prefix);
+            let Ok(target) = api::fill(&client.prefix, operation.path, call.ids) else {
+                return false;
+            };
             let read = Call { operation, ids: call.ids, target: &target, body: None };
             run(client, &read, limits).is_ok_and(|document| api::is_in_session(&document, session))
         }

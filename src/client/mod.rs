@@ -247,13 +247,13 @@ impl Client {
         root: &str,
         request: Option<&str>,
     ) -> Result<(String, Option<String>), Error> {
-        let path = api::fill(operation.path, ids).map_err(Error::invalid)?;
+        let target = api::fill(&self.prefix, operation.path, ids).map_err(Error::invalid)?;
         check_size(root, request.unwrap_or(""))?;
         let body = match operation.body {
             Some(check) => check(root, request).map_err(Error::invalid)?,
             None => None,
         };
-        Ok((format!("{}{path}", self.prefix), body))
+        Ok((target, body))
     }
 }
 

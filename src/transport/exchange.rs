@@ -10,7 +10,7 @@ use once_cell::race::OnceBox;
 use rustls::pki_types::ServerName;
 use rustls::{ClientConfig, ClientConnection};
 use ureq::config::Config;
-use ureq::http::uri::{Authority, PathAndQuery, Scheme};
+use ureq::http::uri::{self, Authority, PathAndQuery, Scheme};
 use ureq::http::{HeaderMap, HeaderValue, Method, Response, Uri, header};
 use zeroize::Zeroizing;
 
@@ -253,28 +253,36 @@ impl Transport {
         agent: &ureq::Agent,
         request: &Request<'_>,
     ) -> Result<Response<ureq::Body>, ureq::Error> {
-        let uri = Uri::builder()
-            .scheme(self.settings.scheme.clone())
-            .authority(self.settings.authority.clone())
-            .path_and_query(
-                PathAndQuery::try_from(request.target).map_err(ureq::http::Error::from)?,
-            )
-            .build()?;
-        let head = ureq::http::Request::builder()
-            .method(request.method.clone())
-            .uri(uri)
-            .header(header::AUTHORIZATION, &request.authorization.0)
-            .header(header::USER_AGENT, &self.settings.user_agent)
-            .header(header::ACCEPT, HeaderValue::from_static("application/json"));
+        let mut parts = uri::Parts::default();
+        parts.scheme = Some(self.settings.scheme.clone());
+        parts.authority = Some(self.settings.authority.clone());
+        let target = PathAndQuery::try_from(request.target).map_err(ureq::http::Error::from)?;
+        parts.path_and_query = Some(target);
+        let uri = Uri::from_parts(parts).map_err(ureq::http::Error::from)?;
         match request.body {
-            None => agent.run(head.body(())?),
+            None => agent.run(self.head(request, uri, ())),
             Some(body) => {
-                let json = HeaderValue::from_static("application/json");
-                agent.run(head.header(header::CONTENT_TYPE, json).body(body)?)
+                let mut head = self.head(request, uri, body);
+                head.headers_mut().insert(header::CONTENT_TYPE, JSON);
+                agent.run(head)
             }
         }
     }
+
+    /// The request's head. Not by http's builder, which moves all of it at every step.
+    fn head<B>(&self, request: &Request<'_>, uri: Uri, body: B) -> ureq::http::Request<B> {
+        let mut head = ureq::http::Request::new(body);
+        *head.method_mut() = request.method.clone();
+        *head.uri_mut() = uri;
+        let headers = head.headers_mut();
+        headers.insert(header::AUTHORIZATION, request.authorization.0.clone());
+        headers.insert(header::USER_AGENT, self.settings.user_agent.clone());
+        headers.insert(header::ACCEPT, JSON);
+        head
+    }
 }
+
+const JSON: HeaderValue = HeaderValue::from_static("application/json");
 
 /// The configuration of every agent. ureq's builder reads `ALL_PROXY` and its like; it is called
 /// once in a process and what it read is thrown away.
