@@ -3,6 +3,7 @@
 #   make demo      build everything, start bw-sandbox; participants and sessions from C, C++, Python
 #   make test      all tests: Rust, C and C++, Python
 #   make test-hosts  real media servers; says what is missing
+#   make bench     side by side with libcurl, requests, the official SDK and others
 #   make gates     system calls and instructions a call, beside libcurl + cJSON
 #   make lint      formatting, warnings, types, the header in step
 #   make header    bring include/bw_webrtc.h in step with src/ffi
@@ -17,7 +18,7 @@ BUILD := build
 VENV := $(BUILD)/venv
 VENV_PYTHON := $(VENV)/bin/python
 
-.PHONY: demo test test-rust test-c test-python test-release test-hosts gates lint header clean tools
+.PHONY: demo test test-rust test-c test-python test-release test-hosts gates bench lint header clean tools
 
 # Says in one line what is missing, instead of failing somewhere deep.
 tools:
@@ -39,6 +40,15 @@ test-c: tools
 	$(CARGO) build --workspace
 	CC=$(CC) CXX=$(CXX) BW_LIB_DIR=$(CURDIR)/target/debug BW_SANDBOX=$(CURDIR)/target/debug/bw-sandbox \
 	  tests/c/run.sh $(BUILD)/c
+
+# Side by side with what users would pick instead; writes benches/RESULTS.md.
+bench: tools
+	benches/need
+	$(CARGO) build --release --workspace
+	benches/build.sh $(BUILD)/bench
+	$(PYTHON) -m venv $(BUILD)/bench/venv
+	$(BUILD)/bench/venv/bin/python -m pip install --quiet --disable-pip-version-check -r benches/requirements.txt
+	$(PYTHON) benches/bench.py
 
 # What no noise can move: system calls and instructions of a call, beside libcurl + cJSON; size.
 gates: tools
@@ -83,7 +93,7 @@ lint: tools $(VENV)/ready
 	$(VENV_PYTHON) -m ruff check bindings/python tests benches
 	$(VENV_PYTHON) -m ruff format --check bindings/python tests benches
 	cd bindings/python && $(CURDIR)/$(VENV_PYTHON) -m mypy --strict src examples ../../tests/python ../../tests/hosts
-	cd benches && $(CURDIR)/$(VENV_PYTHON) -m mypy --strict --config-file ../bindings/python/pyproject.toml common.py gates.py
+	cd benches && $(CURDIR)/$(VENV_PYTHON) -m mypy --strict --config-file ../bindings/python/pyproject.toml common.py gates.py bench.py
 
 header:
 	scripts/header

@@ -6,7 +6,6 @@ import json
 import os
 import re
 import subprocess
-import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -73,7 +72,9 @@ def responder(tls: bool, core: int | None = None, answer: int = 520) -> Iterator
 def command(client: str, server: Server, calls: int, threads: int = 1) -> list[str]:
     """How a client is run: one in C by its name, one in Python as ``python:NAME``."""
     if client.startswith("python:"):
-        script = [sys.executable, str(ROOT / "benches" / "clients" / "peers.py")]
+        # The peers are installed beside the benchmark, nowhere else.
+        python = BUILD / "venv" / "bin" / "python"
+        script = [str(python), str(ROOT / "benches" / "clients" / "peers.py")]
         return [*script, client.split(":")[1], server.url, server.ca_file, str(calls)]
     return [str(BUILD / client), server.url, server.ca_file, str(calls), str(threads)]
 

@@ -57,7 +57,7 @@ fn the_request_is_what_the_service_documents() {
     assert_eq!(answer, serde_json::from_str::<Value>(GOOD).unwrap());
     let seen = requests(&server);
     let (head, body) = seen[0].split_once("\r\n\r\n").unwrap();
-    assert_eq!(body, r#"{"publishPermissions":["AUDIO"],"tag":"ä"}"#);
+    assert_eq!(body, r#"{"tag":"ä","publishPermissions":["AUDIO"]}"#);
     let mut lines = head.split("\r\n");
     assert_eq!(lines.next(), Some("POST /v1/accounts/9900000/participants HTTP/1.1"));
     let headers: HashSet<String> = lines.map(str::to_lowercase).collect();
