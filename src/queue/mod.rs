@@ -213,7 +213,7 @@ fn work(state: &State, client: &Client) {
     while let Some((id, ticket, job)) = state.take() {
         let operation = ticket.operation;
         let result = guard::guarded(|| {
-            client.perform(&job.call, job.submitted, job.deadline, Some(ticket.abandoned))
+            client.perform(&job.call, job.submitted, job.deadline, Some(&ticket.abandoned))
         });
         // Kept for the case that nobody waits any more: what the service made exists all the same.
         let made = result.as_deref().ok().and_then(|answer| operation.answer.id_of(answer));

@@ -189,6 +189,15 @@ impl<T: Clone, J, C, B: Bell> Core<T, J, C, B> {
 
     /// Takes no more, and ends all that wait or run; the tickets of those that ran.
     pub fn close(&self) -> Vec<T> {
+        self.shut(false)
+    }
+
+    /// Closes, and lets nobody fetch any more.
+    pub fn free(&self) -> Vec<T> {
+        self.shut(true)
+    }
+
+    fn shut(&self, freed: bool) -> Vec<T> {
         let mut state = self.lock();
         state.closed = true;
         let waiting = std::mem::take(&mut state.waiting);
@@ -202,16 +211,11 @@ impl<T: Clone, J, C, B: Bell> Core<T, J, C, B> {
             let completion = (self.end)(&ticket, end);
             self.complete(&mut state, Done { id, ticket, completion });
         }
-        self.tell_all(state);
-        tickets
-    }
-
-    /// Closes, and lets nobody fetch any more.
-    pub fn free(&self) -> Vec<T> {
-        let tickets = self.close();
-        let mut state = self.lock();
-        state.freed = true;
-        state.done.clear();
+        if freed {
+            // Before anybody who waits can look: nothing may be fetched from here on.
+            state.freed = true;
+            state.done.clear();
+        }
         self.tell_all(state);
         tickets
     }
