@@ -16,6 +16,18 @@ pub enum Method {
     Delete,
 }
 
+impl Method {
+    /// As requests have it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Method::Get => "GET",
+            Method::Post => "POST",
+            Method::Put => "PUT",
+            Method::Delete => "DELETE",
+        }
+    }
+}
+
 /// What may be repeated when it is not known whether the service acted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Retry {

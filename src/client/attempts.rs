@@ -7,7 +7,7 @@ use super::Client;
 use super::budget::{PLAIN_SUCCESS, RETRY, RETRY_AFTER_TIMEOUT};
 use super::log::{Level, Millis};
 use super::stats::Counted;
-use crate::api::{self, Ids, Method, Operation, Retry, Settled};
+use crate::api::{self, Ids, Operation, Retry, Settled};
 use crate::error::{Answer, Error, Outcome, Status};
 use crate::transport::{Failure, Limits, Reply, Request};
 
@@ -35,7 +35,7 @@ pub struct Call<'a> {
 }
 
 /// Carries out one call, counts it and tells of it.
-pub fn run(client: &Client, call: &Call<'_>, limits: &Limits) -> Result<String, Error> {
+pub fn run(client: &Client, call: &Call<'_>, limits: &Limits<'_>) -> Result<String, Error> {
     let name = call.operation.name;
     let began = Instant::now();
     let counted = client.stats.begin(call.operation);
@@ -59,7 +59,7 @@ pub fn run(client: &Client, call: &Call<'_>, limits: &Limits) -> Result<String, 
 fn repeat(
     client: &Client,
     call: &Call<'_>,
-    limits: &Limits,
+    limits: &Limits<'_>,
     counted: &Counted<'_>,
 ) -> Result<String, Error> {
     let mut attempts = 0;
@@ -105,7 +105,7 @@ fn repeat(
 }
 
 /// Whether a refusal only shows that an earlier attempt, whose outcome was unknown, did the work.
-fn was_done_before(client: &Client, call: &Call<'_>, ended: &Ended, limits: &Limits) -> bool {
+fn was_done_before(client: &Client, call: &Call<'_>, ended: &Ended, limits: &Limits<'_>) -> bool {
     match (call.operation.retry, ended.error.status) {
         (Retry::Removal, Status::NotFound) => true,
         (Retry::Joining, Status::Conflict) => {
@@ -123,21 +123,16 @@ fn was_done_before(client: &Client, call: &Call<'_>, ended: &Ended, limits: &Lim
     }
 }
 
-fn attempt(client: &Client, call: &Call<'_>, limits: &Limits) -> Result<String, Ended> {
+fn attempt(client: &Client, call: &Call<'_>, limits: &Limits<'_>) -> Result<String, Ended> {
     // One set of credentials for the attempt, whatever is set meanwhile.
-    let credentials = client.credentials.load_full();
+    let credentials = client.credentials.load();
     let request = Request {
-        method: match call.operation.method {
-            Method::Get => ureq::http::Method::GET,
-            Method::Post => ureq::http::Method::POST,
-            Method::Put => ureq::http::Method::PUT,
-            Method::Delete => ureq::http::Method::DELETE,
-        },
+        method: call.operation.method.name(),
         target: call.target,
         body: call.body,
-        authorization: &credentials.authorization,
+        authorization: credentials.authorization(),
     };
-    let mut limits = limits.clone();
+    let mut limits = *limits;
     if let Some(most) = client.attempt_timeout {
         limits.deadline = limits.deadline.min(Instant::now() + most);
     }
@@ -216,7 +211,7 @@ fn pause_before_retry(
     client: &Client,
     ended: &Ended,
     attempts: u32,
-    limits: &Limits,
+    limits: &Limits<'_>,
 ) -> Option<Duration> {
     let rules = &client.retry;
     if !ended.transient || attempts > rules.max_retries {
@@ -236,7 +231,7 @@ fn fraction() -> f64 {
     (bits >> 11) as f64 / (1_u64 << 53) as f64
 }
 
-fn sleep(pause: Duration, limits: &Limits) -> Result<(), Error> {
+fn sleep(pause: Duration, limits: &Limits<'_>) -> Result<(), Error> {
     let until = Instant::now() + pause;
     loop {
         if limits.is_over(false) {

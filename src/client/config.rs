@@ -4,9 +4,9 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use http::uri::{Authority, Scheme};
+use http::{HeaderValue, Uri};
 use serde_json::value::RawValue;
-use ureq::http::uri::{Authority, Scheme};
-use ureq::http::{HeaderValue, Uri};
 use zeroize::Zeroizing;
 
 use super::credentials::Credentials;
@@ -291,8 +291,8 @@ impl Config {
         let millis = Duration::from_millis;
         Ok(Parts {
             settings: Settings {
-                scheme: url.scheme,
-                authority: url.authority,
+                authority: url.authority.as_str().to_owned(),
+                host: bare(url.authority.host()).to_owned(),
                 port: url.port,
                 proxy: proxy.map(Arc::new),
                 tls,
@@ -300,7 +300,7 @@ impl Config {
                 idle_timeout: millis(self.idle_timeout_ms),
                 max_idle: usize::try_from(self.max_idle_connections).unwrap_or(0),
                 max_response: usize::try_from(self.max_response_bytes).unwrap_or(usize::MAX),
-                user_agent,
+                user_agent: user_agent.as_bytes().to_vec(),
                 family: self.ip_family,
                 bind: self.bind_address,
                 dns_ttl: millis(self.dns_ttl_ms),
@@ -356,8 +356,13 @@ fn parse_base_url(url: &str, allow_insecure: bool) -> Result<BaseUrl, String> {
     Ok(BaseUrl { scheme, authority, port, path: path.trim_end_matches('/').to_owned() })
 }
 
+/// A host without the brackets of an IPv6 address.
+fn bare(host: &str) -> &str {
+    host.trim_start_matches('[').trim_end_matches(']')
+}
+
 fn is_loopback(host: &str) -> bool {
-    let bare = host.trim_start_matches('[').trim_end_matches(']');
+    let bare = bare(host);
     bare.eq_ignore_ascii_case("localhost")
         || bare.parse::<IpAddr>().is_ok_and(|ip| ip.to_canonical().is_loopback())
 }

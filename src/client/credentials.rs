@@ -4,15 +4,12 @@ use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use zeroize::Zeroizing;
 
-use crate::transport::Secret;
-
 /// The longest username or password, in bytes, so that the header stays within what servers take.
 const LONGEST: usize = 1024;
 
 /// What authenticates a client.
 pub struct Credentials {
-    /// The Authorization header.
-    pub authorization: Secret,
+    authorization: Zeroizing<String>,
     password: Zeroizing<String>,
 }
 
@@ -55,15 +52,17 @@ impl Credentials {
         let mut header = Zeroizing::new(String::with_capacity(8 + pair.len() * 4 / 3 + 4));
         header.push_str("Basic ");
         BASE64_STANDARD.encode_string(pair.as_bytes(), &mut header);
-        let authorization =
-            Secret::new(header).ok_or_else(|| Problems(vec![("password", "cannot be sent")]))?;
-        Ok(Credentials { authorization, password: Zeroizing::new(password.to_owned()) })
+        Ok(Credentials { authorization: header, password: Zeroizing::new(password.to_owned()) })
+    }
+
+    /// The Authorization header's value.
+    pub fn authorization(&self) -> &[u8] {
+        self.authorization.as_bytes()
     }
 
     /// The forms in which a peer could echo the secret.
     pub fn secrets(&self) -> [Zeroizing<String>; 3] {
-        let header = String::from_utf8_lossy(self.authorization.as_bytes());
-        let base64 = header.trim_start_matches("Basic ").to_owned();
+        let base64 = self.authorization.trim_start_matches("Basic ").to_owned();
         let quoted = Zeroizing::new(serde_json::to_string(&*self.password).unwrap_or_default());
         let escaped = quoted.trim_matches('"').to_owned();
         [self.password.clone(), Zeroizing::new(base64), Zeroizing::new(escaped)]
@@ -77,7 +76,7 @@ mod tests {
     #[test]
     fn the_header_is_basics() {
         let credentials = Credentials::new("Aladdin", "open sesame").ok().unwrap();
-        assert_eq!(credentials.authorization.as_bytes(), b"Basic QWxhZGRpbjpvcGVuIHNlc2FtZQ==");
+        assert_eq!(credentials.authorization(), b"Basic QWxhZGRpbjpvcGVuIHNlc2FtZQ==");
     }
 
     #[test]

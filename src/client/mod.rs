@@ -50,7 +50,7 @@ pub struct Client {
     attempt_timeout: Option<Duration>,
     /// Path of the base URL and the account, in front of every operation's path.
     prefix: String,
-    cancelled: Arc<AtomicBool>,
+    cancelled: AtomicBool,
 }
 
 impl Client {
@@ -73,7 +73,7 @@ impl Client {
             timeout: parts.timeout,
             attempt_timeout: parts.attempt_timeout,
             prefix: parts.prefix,
-            cancelled: Arc::default(),
+            cancelled: AtomicBool::new(false),
         })
     }
 
@@ -187,13 +187,13 @@ impl Client {
         call: &Prepared,
         submitted: Instant,
         deadline: Instant,
-        abandoned: Option<Arc<AtomicBool>>,
+        abandoned: Option<&AtomicBool>,
     ) -> Result<String, Error> {
         let ids =
             Ids { session: call.session.as_deref(), participant: call.participant.as_deref() };
         let limits = Limits {
             deadline,
-            cancelled: self.cancelled.clone(),
+            cancelled: &self.cancelled,
             abandoned,
             must_know: call.operation.retry == Retry::Never,
         };
@@ -230,10 +230,9 @@ impl Client {
         request: Option<&str>,
     ) -> Result<String, Error> {
         check_memory()?;
-        let limits = Limits {
-            cancelled: self.cancelled.clone(),
-            ..Limits::until(Instant::now() + self.timeout)
-        };
+        let deadline = Instant::now() + self.timeout;
+        let limits =
+            Limits { deadline, cancelled: &self.cancelled, abandoned: None, must_know: false };
         let (target, body) = self.request(operation, ids, root, request)?;
         let call = Call { operation, ids, target: &target, body: body.as_deref() };
         attempts::run(self, &call, &limits)

@@ -16,4 +16,4 @@ pub use generation::{PerProcess, generation};
 pub use memory::memory_is_short;
 pub use process::{is_privileged, why_no_names};
 pub use socket::{Interest, Socket, SocketPair, wait};
-pub use thread::spawn_helper;
+pub use thread::{spawn_helper, thread_number};

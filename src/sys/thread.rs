@@ -1,8 +1,25 @@
 //! Threads that a host never notices: named, small, and deaf to its signals.
 
+use std::cell::Cell;
 use std::io;
 use std::mem::MaybeUninit;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
+
+/// The calling thread's number, from 0 on in the order in which threads first asked.
+pub fn thread_number() -> usize {
+    static NEXT: AtomicUsize = AtomicUsize::new(1);
+    thread_local! {
+        // The number plus one. `Cell<usize>` has no destructor, so a thread that ends runs none.
+        static NUMBER: Cell<usize> = const { Cell::new(0) };
+    }
+    let mut number = NUMBER.get();
+    if number == 0 {
+        number = NEXT.fetch_add(1, Ordering::Relaxed);
+        NUMBER.set(number);
+    }
+    number - 1
+}
 
 /// The stack of a thread of ours, in bytes.
 const STACK: usize = 256 * 1024;

@@ -21,7 +21,7 @@ pub fn dial(
     names: &Names,
     addresses: &[SocketAddr],
     from: Option<IpAddr>,
-    wire: &Wire,
+    wire: &Wire<'_>,
 ) -> Result<Socket, Fault> {
     wire.enter(Phase::Connecting);
     let mut waiting: VecDeque<SocketAddr> = interleave(addresses).into();

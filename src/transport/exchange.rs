@@ -1,23 +1,19 @@
 //! The transport: sends one request, reads one answer, and tells how far it came.
 
-use std::io::Read;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::Bytes;
-use once_cell::race::OnceBox;
 use rustls::pki_types::ServerName;
 use rustls::{ClientConfig, ClientConnection};
-use ureq::config::Config;
-use ureq::http::uri::{self, Authority, PathAndQuery, Scheme};
-use ureq::http::{HeaderMap, HeaderValue, Method, Response, Uri, header};
-use zeroize::Zeroizing;
 
-use super::connector::{LaneConnector, NoResolver, Route};
-use super::lanes::{Lane, Lanes};
+use super::connection::Connection;
+use super::http1::{Body, Common, Head, LONGEST_HEAD, Malformed, Request};
+use super::input;
 use super::names::{Family, Known, Names};
+use super::pool::Pool;
 use super::proxy::Proxy;
+use super::route::Route;
 use super::tls;
 use super::wire::{Fault, Limits, Phase, Wire};
 use crate::error::Status;
@@ -28,10 +24,10 @@ const USUAL_ANSWER: u64 = 16 * 1024;
 
 /// What a transport needs to know, checked by the configuration.
 pub struct Settings {
-    /// The base URL's scheme, host and port; its path is the caller's.
-    pub scheme: Scheme,
     /// Host and, where given, port, as the URL has them.
-    pub authority: Authority,
+    pub authority: String,
+    /// The host alone, without brackets.
+    pub host: String,
     /// The port, given or the scheme's.
     pub port: u16,
     /// The proxy, if there is to be one.
@@ -46,26 +42,14 @@ pub struct Settings {
     pub max_idle: usize,
     /// The largest answer that is read, in bytes.
     pub max_response: usize,
-    /// The User-Agent header.
-    pub user_agent: HeaderValue,
+    /// The User-Agent header's value.
+    pub user_agent: Vec<u8>,
     /// Which addresses may be used.
     pub family: Family,
     /// The local address to connect from.
     pub bind: Option<IpAddr>,
     /// How long a name's addresses are remembered.
     pub dns_ttl: Duration,
-}
-
-/// One request.
-pub struct Request<'a> {
-    /// The method.
-    pub method: Method,
-    /// Path and query, percent-encoded.
-    pub target: &'a str,
-    /// The JSON body.
-    pub body: Option<&'a str>,
-    /// The Authorization header.
-    pub authorization: &'a Secret,
 }
 
 /// An answer.
@@ -92,37 +76,10 @@ pub struct Failure {
     pub opened: bool,
 }
 
-/// A header value whose memory is wiped when its last user is done.
-#[derive(Clone)]
-pub struct Secret(HeaderValue);
-
-impl Secret {
-    /// Takes the header's text.
-    ///
-    /// # Errors
-    /// None, if the text cannot stand in a header.
-    pub fn new(text: Zeroizing<String>) -> Option<Secret> {
-        struct Wiped(Zeroizing<String>);
-        impl AsRef<[u8]> for Wiped {
-            fn as_ref(&self) -> &[u8] {
-                self.0.as_bytes()
-            }
-        }
-        let mut value = HeaderValue::from_maybe_shared(Bytes::from_owner(Wiped(text))).ok()?;
-        value.set_sensitive(true);
-        Some(Secret(value))
-    }
-
-    /// The header's bytes.
-    pub fn as_bytes(&self) -> &[u8] {
-        self.0.as_bytes()
-    }
-}
-
 /// The way to one service for one client.
 pub struct Transport {
     settings: Settings,
-    host: String,
+    common: Common,
     server_name: Option<ServerName<'static>>,
     known: Arc<Known>,
     own: PerProcess<Own>,
@@ -130,17 +87,8 @@ pub struct Transport {
 
 /// What a process does not share with its children.
 struct Own {
-    route: Arc<Route>,
-    lanes: Lanes,
-}
-
-impl Own {
-    fn new_lane(&self) -> Lane {
-        let wire = Arc::new(Wire::new());
-        let connector = LaneConnector { route: self.route.clone(), wire: wire.clone() };
-        let agent = ureq::Agent::with_parts(base_config().clone(), connector, NoResolver);
-        Lane { agent, wire }
-    }
+    route: Route,
+    idle: Pool,
 }
 
 impl Transport {
@@ -149,22 +97,20 @@ impl Transport {
     /// # Errors
     /// What is wrong with the host.
     pub fn new(settings: Settings) -> Result<Transport, String> {
-        let host = settings.authority.host();
-        let bare = host.trim_start_matches('[').trim_end_matches(']');
-        let name = ServerName::try_from(bare.to_owned());
+        let host = &settings.host;
+        let name = ServerName::try_from(host.clone());
         let server_name = match &settings.tls {
             None => None,
             Some(_) => Some(name.map_err(|_| format!("{host} is not a host name"))?),
         };
         // What is initialised lazily is so now, that no fork can fall into it: ring's look at the
-        // processor, and ureq's one read of the environment (see `base_config`).
+        // processor.
         if let (Some(config), Some(name)) = (&settings.tls, &server_name) {
             ClientConnection::new(config.clone(), name.clone())
                 .map_err(|e| format!("TLS cannot be set up for {host}: {e}"))?;
         }
-        base_config();
         Ok(Transport {
-            host: bare.to_owned(),
+            common: Common::new(&settings.authority, &settings.user_agent),
             settings,
             server_name,
             known: Arc::default(),
@@ -172,7 +118,7 @@ impl Transport {
         })
     }
 
-    /// Lanes and names of this process, new in a forked child.
+    /// Connections and names of this process, new in a forked child.
     fn own(&self) -> &Own {
         self.own.get(|| {
             let settings = &self.settings;
@@ -182,18 +128,17 @@ impl Transport {
             let proxy = settings.proxy.clone();
             let (host, of_host, key) = match &proxy {
                 Some(proxy) => (proxy.host.as_str(), proxy.port, "proxy"),
-                None => (self.host.as_str(), port, "baseUrl"),
+                None => (settings.host.as_str(), port, "baseUrl"),
             };
             let (family, ttl) = (settings.family, settings.dns_ttl);
             Own {
-                route: Arc::new(Route {
+                route: Route {
                     names: Names::new(host, of_host, key, family, ttl, self.known.clone()),
-                    proxy: proxy.map(|proxy| (proxy, self.host.clone(), port)),
+                    proxy: proxy.map(|proxy| (proxy, settings.host.clone(), port)),
                     tls,
                     bind: settings.bind,
-                    idle_timeout: settings.idle_timeout,
-                }),
-                lanes: Lanes::new(settings.max_idle),
+                },
+                idle: Pool::new(settings.max_idle),
             }
         })
     }
@@ -202,129 +147,154 @@ impl Transport {
     ///
     /// # Errors
     /// Why there is no answer, and whether the service may have got the request.
-    pub fn exchange(&self, request: &Request<'_>, limits: &Limits) -> Result<Reply, Failure> {
-        let own = self.own();
-        let lane = own.lanes.take().unwrap_or_else(|| Box::new(own.new_lane()));
-        lane.wire.begin(limits, self.settings.connect_timeout);
-        let result = self.run(&lane, request);
-        // A failed exchange's connection is closed by ureq, so the lane itself stays good.
-        own.lanes.put(lane);
-        result
+    pub fn exchange(&self, request: &Request<'_>, limits: &Limits<'_>) -> Result<Reply, Failure> {
+        let wire = Wire::new(limits, self.settings.connect_timeout);
+        self.run(request, &wire).map_err(|fault| Failure {
+            fault,
+            sent: wire.was_sent(),
+            opened: wire.has_opened(),
+        })
     }
 
-    fn run(&self, lane: &Lane, request: &Request<'_>) -> Result<Reply, Failure> {
-        let failure = |error: ureq::Error| {
-            let (phase, sent, opened) = lane.wire.progress();
-            let fault = lane.wire.take_fault().unwrap_or_else(|| explain(&error, phase));
-            Failure { fault, sent, opened }
+    fn run(&self, request: &Request<'_>, wire: &Wire<'_>) -> Result<Reply, Fault> {
+        let own = self.own();
+        // A connection that fails on the way is closed, since it is not put back.
+        let mut connection = match self.idle_connection(&own.idle) {
+            Some(connection) => connection,
+            None => Box::new(own.route.open(wire)?),
         };
-        lane.wire.left().map_err(|fault| Failure { fault, sent: false, opened: false })?;
-        let mut response = self.send(&lane.agent, request).map_err(failure)?;
+        connection.send(&self.common, request, wire)?;
+        let head = read_head(&mut connection, wire)?;
+        let mut body = Body::new(head.framing);
         // Room for the answer as long as it says it is, unless that is more than answers are.
-        let length = response.body().content_length().unwrap_or(0).min(USUAL_ANSWER) as usize;
+        let room = body.plain().min(USUAL_ANSWER) as usize;
         let mut reply = Reply {
-            status: response.status().as_u16(),
-            retry_after: text_header(response.headers(), &header::RETRY_AFTER),
-            body: Vec::with_capacity(length + 64),
+            status: head.status,
+            retry_after: head.retry_after,
+            body: Vec::with_capacity(room),
             cut: None,
-            opened: lane.wire.progress().2,
+            opened: wire.has_opened(),
         };
-        // One byte more than allowed shows that there is more.
-        let mut reader =
-            response.body_mut().as_reader().take(self.settings.max_response as u64 + 1);
-        if let Err(error) = reader.read_to_end(&mut reply.body) {
-            reply.cut = Some(failure(ureq::Error::from(error)).fault);
-        }
-        if reply.body.len() > self.settings.max_response {
-            reply.body.truncate(self.settings.max_response);
-            reply.cut = Some(Fault::new(
-                Status::Protocol,
-                format!(
-                    "the answer is larger than {} bytes (maxResponseBytes)",
-                    self.settings.max_response
-                ),
-            ));
+        let most = self.settings.max_response;
+        match read_body(&mut connection, &mut body, &mut reply.body, most, wire) {
+            Ok(()) if head.stays_open && connection.rest() => own.idle.put(connection),
+            Ok(()) => {}
+            Err(fault) => reply.cut = Some(fault),
         }
         Ok(reply)
     }
 
-    fn send(
-        &self,
-        agent: &ureq::Agent,
-        request: &Request<'_>,
-    ) -> Result<Response<ureq::Body>, ureq::Error> {
-        let mut parts = uri::Parts::default();
-        parts.scheme = Some(self.settings.scheme.clone());
-        parts.authority = Some(self.settings.authority.clone());
-        let target = PathAndQuery::try_from(request.target).map_err(ureq::http::Error::from)?;
-        parts.path_and_query = Some(target);
-        let uri = Uri::from_parts(parts).map_err(ureq::http::Error::from)?;
-        match request.body {
-            None => agent.run(self.head(request, uri, ())),
-            Some(body) => {
-                let mut head = self.head(request, uri, body);
-                head.headers_mut().insert(header::CONTENT_TYPE, JSON);
-                agent.run(head)
+    fn idle_connection(&self, idle: &Pool) -> Option<Box<Connection>> {
+        let timeout = self.settings.idle_timeout;
+        std::iter::from_fn(|| idle.take()).find_map(|mut it| it.is_usable(timeout).then_some(it))
+    }
+}
+
+/// Reads the head of the answer.
+fn read_head(connection: &mut Connection, wire: &Wire<'_>) -> Result<Head, Fault> {
+    let mut interim = 0;
+    // A head that comes byte by byte is not read from its beginning every time, but where it may
+    // be whole, or twice as long as when it was not.
+    let (mut seen, mut worth) = (0_usize, 0);
+    loop {
+        let unused = connection.input.unused();
+        if unused.len() >= worth || has_empty_line(&unused[seen.saturating_sub(2)..]) {
+            match Head::read(unused)? {
+                // Nobody asked for another protocol.
+                Some((head, _)) if head.status == 101 => {
+                    return Err(Malformed("it switches to another protocol".to_owned()).into());
+                }
+                Some((head, length)) => {
+                    connection.input.consume(length);
+                    if head.status >= 200 {
+                        return Ok(head);
+                    }
+                    interim += length;
+                    (seen, worth) = (0, 0);
+                    continue;
+                }
+                None => worth = unused.len().max(1) * 2,
             }
         }
-    }
-
-    /// The request's head. Not by http's builder, which moves all of it at every step.
-    fn head<B>(&self, request: &Request<'_>, uri: Uri, body: B) -> ureq::http::Request<B> {
-        let mut head = ureq::http::Request::new(body);
-        *head.method_mut() = request.method.clone();
-        *head.uri_mut() = uri;
-        let headers = head.headers_mut();
-        headers.insert(header::AUTHORIZATION, request.authorization.0.clone());
-        headers.insert(header::USER_AGENT, self.settings.user_agent.clone());
-        headers.insert(header::ACCEPT, JSON);
-        head
-    }
-}
-
-const JSON: HeaderValue = HeaderValue::from_static("application/json");
-
-/// The configuration of every agent. ureq's builder reads `ALL_PROXY` and its like; it is called
-/// once in a process and what it read is thrown away.
-fn base_config() -> &'static Config {
-    // OnceLock would wait in a child for an initialisation that its parent's thread had begun.
-    static BASE: OnceBox<Config> = OnceBox::new();
-    BASE.get_or_init(|| {
-        let config = ureq::Agent::config_builder()
-            .proxy(None)
-            .http_status_as_error(false)
-            .max_redirects(0)
-            .max_redirects_will_error(false)
-            .accept_encoding("")
-            .max_idle_connections(1)
-            .max_idle_connections_per_host(1)
-            // Our connections know their own age.
-            .max_idle_age(Duration::from_secs(365 * 24 * 3600))
-            .build();
-        Box::new(config)
-    })
-}
-
-fn text_header(headers: &HeaderMap, name: &header::HeaderName) -> Option<String> {
-    headers.get(name)?.to_str().ok().map(str::to_owned)
-}
-
-/// What ureq found wrong that our layers did not.
-fn explain(error: &ureq::Error, phase: Phase) -> Fault {
-    match error {
-        ureq::Error::Io(e) if e.kind() == std::io::ErrorKind::UnexpectedEof => match phase {
-            Phase::Receiving => Fault::cut("the connection was closed in the middle of the answer"),
-            _ => Fault::new(Status::Network, "the connection was closed before any answer came"),
-        },
-        ureq::Error::Io(e) => {
-            Fault::new(Status::Network, format!("the connection failed while {phase}: {e}"))
+        seen = connection.input.unused().len();
+        if interim + seen >= LONGEST_HEAD {
+            return Err(Fault::new(
+                Status::Protocol,
+                "the head of the answer is larger than 64 KiB",
+            ));
         }
-        ureq::Error::LargeResponseHeader(..) => {
-            Fault::new(Status::Protocol, "the head of the answer is larger than 64 KiB")
+        if !connection.fill(wire)? {
+            return Err(match wire.phase() {
+                Phase::Receiving => cut(),
+                _ => {
+                    Fault::new(Status::Network, "the connection was closed before any answer came")
+                }
+            });
         }
-        other => Fault::new(
+    }
+}
+
+/// Reads the body, as far as it comes.
+fn read_body(
+    connection: &mut Connection,
+    body: &mut Body,
+    text: &mut Vec<u8>,
+    most: usize,
+    wire: &Wire<'_>,
+) -> Result<(), Fault> {
+    loop {
+        let unused = connection.input.unused();
+        let progress = body.next(unused)?;
+        // One byte more than allowed shows that there is more.
+        let content = &unused[progress.used - progress.content..progress.used];
+        text.extend_from_slice(&content[..content.len().min(most + 1 - text.len())]);
+        connection.input.consume(progress.used);
+        if text.len() > most {
+            text.truncate(most);
+            return Err(Fault::new(
+                Status::Protocol,
+                format!("the answer is larger than {most} bytes (maxResponseBytes)"),
+            ));
+        }
+        if body.is_done() {
+            return Ok(());
+        }
+        if progress.used > 0 {
+            continue;
+        }
+        let is_open = if body.plain() > input::SIZE as u64 {
+            // Straight to where it belongs.
+            let had = text.len();
+            let room = body.plain().min(USUAL_ANSWER).min((most + 1 - had) as u64);
+            text.resize(had + room as usize, 0);
+            let came = connection.read(&mut text[had..], wire);
+            text.truncate(had + came.as_ref().map_or(0, |count| *count));
+            came.map(|count| {
+                body.took(count as u64);
+                count > 0
+            })
+        } else {
+            connection.fill(wire)
+        };
+        if !is_open? {
+            return if body.may_end() { Ok(()) } else { Err(cut()) };
+        }
+    }
+}
+
+fn has_empty_line(bytes: &[u8]) -> bool {
+    bytes.windows(2).any(|two| two == b"\n\n") || bytes.windows(3).any(|three| three == b"\n\r\n")
+}
+
+fn cut() -> Fault {
+    Fault::cut("the connection was closed in the middle of the answer")
+}
+
+impl From<Malformed> for Fault {
+    fn from(Malformed(why): Malformed) -> Fault {
+        Fault::new(
             Status::Protocol,
-            format!("what answered does not speak HTTP as the service does: {other}"),
-        ),
+            format!("what answered does not speak HTTP as the service does: {why}"),
+        )
     }
 }

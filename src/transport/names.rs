@@ -10,7 +10,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwapOption;
-use ureq::http::uri::Authority;
+use http::uri::Authority;
 
 use super::wire::{Fault, Phase, TICK, Wire};
 use crate::error::Status;
@@ -120,7 +120,7 @@ impl Names {
     ///
     /// # Errors
     /// A fault when the name is not known, the time is over or the call is cancelled.
-    pub fn addresses(&self, wire: &Wire) -> Result<Arc<[SocketAddr]>, Fault> {
+    pub fn addresses(&self, wire: &Wire<'_>) -> Result<Arc<[SocketAddr]>, Fault> {
         if let Ok(ip) = self.host.parse::<IpAddr>() {
             let address = SocketAddr::new(ip, self.port);
             if !self.family.takes(&address) {
@@ -155,7 +155,7 @@ impl Names {
     /// Looks the name up, or joins those who wait for it; none if that takes longer than `patience`.
     fn look_up(
         &self,
-        wire: &Wire,
+        wire: &Wire<'_>,
         patience: Option<Duration>,
     ) -> Result<Option<Arc<[SocketAddr]>>, Fault> {
         let began = Instant::now();
@@ -241,13 +241,16 @@ fn look(host: &str, port: u16, family: Family) -> Result<Arc<[SocketAddr]>, Stri
 mod tests {
     use super::super::wire::Limits;
     use super::*;
+    use std::sync::atomic::AtomicBool;
 
-    fn wire() -> Wire {
-        let wire = Wire::new();
-        let deadline = Instant::now() + Duration::from_secs(10);
-        let limits = Limits::until(deadline);
-        wire.begin(&limits, Duration::from_secs(10));
-        wire
+    fn addresses(names: &Names) -> Result<Arc<[SocketAddr]>, Fault> {
+        let limits = Limits {
+            deadline: Instant::now() + Duration::from_secs(10),
+            cancelled: &AtomicBool::new(false),
+            abandoned: None,
+            must_know: false,
+        };
+        names.addresses(&Wire::new(&limits, Duration::from_secs(10)))
     }
 
     fn names(host: &str, family: Family, ttl: Duration) -> Names {
@@ -257,27 +260,27 @@ mod tests {
     #[test]
     fn a_literal_is_its_own_address_and_the_family_is_kept() {
         let names = names("127.0.0.1", Family::Any, Duration::ZERO);
-        assert_eq!(names.addresses(&wire()).unwrap()[0].to_string(), "127.0.0.1:80");
+        assert_eq!(addresses(&names).unwrap()[0].to_string(), "127.0.0.1:80");
         let names = self::names("127.0.0.1", Family::V6, Duration::ZERO);
-        assert_eq!(names.addresses(&wire()).unwrap_err().status, Status::Resolve);
+        assert_eq!(addresses(&names).unwrap_err().status, Status::Resolve);
     }
 
     #[test]
     fn a_name_is_looked_up_once_while_it_is_fresh() {
         let names = names("localhost", Family::V4, Duration::from_secs(60));
         for _ in 0..3 {
-            assert_eq!(names.addresses(&wire()).unwrap()[0].to_string(), "127.0.0.1:80");
+            assert_eq!(addresses(&names).unwrap()[0].to_string(), "127.0.0.1:80");
         }
         assert_eq!(names.look_ups.lock().ended, 1);
         names.forget();
-        names.addresses(&wire()).unwrap();
+        addresses(&names).unwrap();
         assert_eq!(names.look_ups.lock().ended, 2);
     }
 
     #[test]
     fn an_unknown_name_is_an_error_that_names_it() {
         let names = names("nowhere.invalid", Family::Any, Duration::from_secs(60));
-        let fault = names.addresses(&wire()).unwrap_err();
+        let fault = addresses(&names).unwrap_err();
         assert_eq!(fault.status, Status::Resolve);
         assert!(fault.message.contains("nowhere.invalid"), "{}", fault.message);
     }
@@ -286,7 +289,7 @@ mod tests {
     fn what_is_too_old_is_looked_up_again() {
         let names = names("localhost", Family::V4, Duration::ZERO);
         for look_ups in 1..=3 {
-            names.addresses(&wire()).unwrap();
+            addresses(&names).unwrap();
             assert_eq!(names.look_ups.lock().ended, look_ups);
         }
     }
@@ -297,9 +300,9 @@ mod tests {
         let old: Arc<[SocketAddr]> = Arc::from(["192.0.2.1:80".parse().unwrap()]);
         known.0.store(Some(Arc::new((old, Instant::now()))));
         let names = Names::new("nowhere.invalid", 80, "proxy", Family::Any, Duration::ZERO, known);
-        assert_eq!(names.addresses(&wire()).unwrap()[0].to_string(), "192.0.2.1:80");
+        assert_eq!(addresses(&names).unwrap()[0].to_string(), "192.0.2.1:80");
         assert_eq!(names.look_ups.lock().ended, 1);
         names.forget();
-        assert_eq!(names.addresses(&wire()).unwrap_err().status, Status::Resolve);
+        assert_eq!(addresses(&names).unwrap_err().status, Status::Resolve);
     }
 }

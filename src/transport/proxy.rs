@@ -6,11 +6,11 @@ use std::net::IpAddr;
 
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
+use http::uri::Authority;
 use percent_encoding::percent_decode_str;
-use ureq::http::uri::Authority;
 use zeroize::Zeroizing;
 
-use super::connection::Link;
+use super::link::Link;
 use super::names::port_of;
 use super::wire::{Fault, Phase, Wire};
 use crate::error::Status;
@@ -65,7 +65,13 @@ impl Proxy {
     ///
     /// # Errors
     /// A fault that says what the proxy refused, or how the link failed.
-    pub fn tunnel(&self, host: &str, port: u16, link: &Link, wire: &Wire) -> Result<(), Fault> {
+    pub fn tunnel(
+        &self,
+        host: &str,
+        port: u16,
+        link: &Link<'_>,
+        wire: &Wire<'_>,
+    ) -> Result<(), Fault> {
         wire.enter(Phase::Proxy);
         let result = match self.kind {
             Kind::Connect => self.connect(host, port, link),
@@ -78,7 +84,7 @@ impl Proxy {
         })
     }
 
-    fn connect(&self, host: &str, port: u16, link: &Link) -> Result<(), Fault> {
+    fn connect(&self, host: &str, port: u16, link: &Link<'_>) -> Result<(), Fault> {
         let target = match host.contains(':') {
             true => format!("[{host}]:{port}"),
             false => format!("{host}:{port}"),
@@ -127,7 +133,7 @@ impl Proxy {
         }
     }
 
-    fn socks5(&self, host: &str, port: u16, link: &Link) -> Result<(), Fault> {
+    fn socks5(&self, host: &str, port: u16, link: &Link<'_>) -> Result<(), Fault> {
         let offered: &[u8] = if self.user.is_some() { &[5, 2, 0, 2] } else { &[5, 1, 0] };
         link.write_all(offered)?;
         match (exactly::<2>(link)?, &self.user) {
@@ -256,14 +262,14 @@ fn lasting(message: String) -> Fault {
     Fault { transient: false, ..Fault::new(Status::Proxy, message) }
 }
 
-fn some(link: &Link, room: &mut [u8]) -> Result<usize, Fault> {
+fn some(link: &Link<'_>, room: &mut [u8]) -> Result<usize, Fault> {
     match link.read(room)? {
         0 => Err(Fault::new(Status::Proxy, "the proxy closed the connection")),
         count => Ok(count),
     }
 }
 
-fn exactly<const N: usize>(link: &Link) -> Result<[u8; N], Fault> {
+fn exactly<const N: usize>(link: &Link<'_>) -> Result<[u8; N], Fault> {
     let mut bytes = [0; N];
     let mut length = 0;
     while length < N {

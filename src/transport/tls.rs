@@ -11,7 +11,7 @@ use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 use rustls::{CertificateError, ClientConfig, ClientConnection, RootCertStore};
 
-use super::connection::{Link, LinkIo, unwrap};
+use super::link::{Link, LinkIo, unwrap};
 use super::wire::{Fault, Phase};
 use crate::error::Status;
 
@@ -145,7 +145,7 @@ fn read_file(path: &str) -> Result<Vec<u8>, String> {
 pub fn handshake(
     config: &Arc<ClientConfig>,
     host: &ServerName<'static>,
-    link: &Link,
+    link: &Link<'_>,
 ) -> Result<Box<ClientConnection>, Fault> {
     let connection = ClientConnection::new(config.clone(), host.clone());
     let mut tls = Box::new(connection.map_err(|e| describe(&e, host))?);
@@ -165,7 +165,7 @@ pub fn handshake(
 ///
 /// # Errors
 /// How the link failed.
-pub fn write(tls: &mut ClientConnection, link: &Link, mut plain: &[u8]) -> Result<(), Fault> {
+pub fn write(tls: &mut ClientConnection, link: &Link<'_>, mut plain: &[u8]) -> Result<(), Fault> {
     while !plain.is_empty() {
         let taken = tls.writer().write(plain).map_err(unwrap)?;
         plain = &plain[taken..];
@@ -180,7 +180,7 @@ pub fn write(tls: &mut ClientConnection, link: &Link, mut plain: &[u8]) -> Resul
 ///
 /// # Errors
 /// How the link failed; an end that the peer did not announce is one.
-pub fn read(tls: &mut ClientConnection, link: &Link, room: &mut [u8]) -> Result<usize, Fault> {
+pub fn read(tls: &mut ClientConnection, link: &Link<'_>, room: &mut [u8]) -> Result<usize, Fault> {
     loop {
         match tls.reader().read(room) {
             Ok(count) => return Ok(count),
@@ -195,9 +195,15 @@ pub fn read(tls: &mut ClientConnection, link: &Link, room: &mut [u8]) -> Result<
     }
 }
 
+/// Whether nothing that the peer sent is left to be read, its end neither.
+pub fn is_quiet(tls: &mut ClientConnection) -> bool {
+    let left = tls.reader().read(&mut [0]);
+    left.is_err_and(|e| e.kind() == io::ErrorKind::WouldBlock)
+}
+
 fn receive(
     tls: &mut ClientConnection,
-    link: &Link,
+    link: &Link<'_>,
     explain: impl Fn(&rustls::Error) -> Fault,
 ) -> Result<(), Fault> {
     let count = tls.read_tls(&mut LinkIo(link)).map_err(unwrap)?;

@@ -1,12 +1,10 @@
 //! What the layers of one exchange share: its limits, how far it has come, and what went wrong.
 //!
-//! ureq's own time-outs are not used: they cost a thread a name and a copied configuration a
-//! call. Every wait below asks here how long it may last.
+//! Every wait below asks here how long it may last.
 
+use std::cell::Cell;
 use std::fmt;
-use std::io;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use crate::error::{NO_MEMORY, Status};
@@ -16,29 +14,23 @@ use crate::sys;
 pub const TICK: Duration = Duration::from_millis(100);
 
 /// How long an exchange may take and what ends it early.
-#[derive(Clone, Debug)]
-pub struct Limits {
+#[derive(Clone, Copy, Debug)]
+pub struct Limits<'a> {
     /// When the exchange must have ended.
     pub deadline: Instant,
     /// Becomes true when nobody waits for any answer of the client's any more.
-    pub cancelled: Arc<AtomicBool>,
+    pub cancelled: &'a AtomicBool,
     /// Becomes true when nobody waits for this answer any more.
-    pub abandoned: Option<Arc<AtomicBool>>,
+    pub abandoned: Option<&'a AtomicBool>,
     /// Whether the answer to a request that was sent must be known all the same, since it tells
     /// what then exists at the service.
     pub must_know: bool,
 }
 
-impl Limits {
-    /// Nothing but a deadline.
-    pub fn until(deadline: Instant) -> Limits {
-        Limits { deadline, cancelled: Arc::default(), abandoned: None, must_know: false }
-    }
-
+impl Limits<'_> {
     /// Whether to give up, now that the request was `sent` or not.
     pub fn is_over(&self, sent: bool) -> bool {
-        let is_abandoned =
-            || self.abandoned.as_ref().is_some_and(|abandoned| abandoned.load(Ordering::Acquire));
+        let is_abandoned = || self.abandoned.is_some_and(|it| it.load(Ordering::Acquire));
         self.cancelled.load(Ordering::Acquire) || (is_abandoned() && !(sent && self.must_know))
     }
 
@@ -106,87 +98,70 @@ impl Fault {
     }
 }
 
-/// The state of the exchange that a lane is carrying out.
+/// The state of one exchange, on the stack of the thread that carries it out.
 #[derive(Debug)]
-pub struct Wire(Mutex<State>);
-
-#[derive(Debug)]
-struct State {
-    limits: Limits,
+pub struct Wire<'a> {
+    limits: &'a Limits<'a>,
     /// Until a connection stands, this counts instead of the deadline where it is earlier.
     connect_by: Instant,
     started: Instant,
-    phase: Phase,
-    sent: bool,
-    opened: bool,
-    fault: Option<Fault>,
+    phase: Cell<Phase>,
+    sent: Cell<bool>,
+    opened: Cell<bool>,
 }
 
-impl Wire {
-    /// The state of a lane that has nothing to do yet.
-    pub fn new() -> Wire {
+impl<'a> Wire<'a> {
+    /// An exchange that begins now.
+    pub fn new(limits: &'a Limits<'a>, connect_timeout: Duration) -> Wire<'a> {
         let now = Instant::now();
-        Wire(Mutex::new(State {
-            limits: Limits::until(now),
-            connect_by: now,
-            started: now,
-            phase: Phase::Sending,
-            sent: false,
-            opened: false,
-            fault: None,
-        }))
-    }
-
-    // A lane is used by one thread at a time, so this lock never waits.
-    fn state(&self) -> MutexGuard<'_, State> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Begins an exchange.
-    pub fn begin(&self, limits: &Limits, connect_timeout: Duration) {
-        let now = Instant::now();
-        *self.state() = State {
-            limits: limits.clone(),
+        Wire {
+            limits,
             connect_by: now + connect_timeout,
             started: now,
-            phase: Phase::Sending,
-            sent: false,
-            opened: false,
-            fault: None,
-        };
+            phase: Cell::new(Phase::Sending),
+            sent: Cell::new(false),
+            opened: Cell::new(false),
+        }
     }
 
     /// The exchange enters another phase.
     pub fn enter(&self, phase: Phase) {
-        self.state().phase = phase;
+        self.phase.set(phase);
+    }
+
+    /// The phase now.
+    pub fn phase(&self) -> Phase {
+        self.phase.get()
     }
 
     /// Bytes were handed to the kernel: of the request, if that is being sent.
     pub fn handed_over(&self) {
-        let mut state = self.state();
-        state.sent |= state.phase == Phase::Sending;
+        if self.phase.get() == Phase::Sending {
+            self.sent.set(true);
+        }
     }
 
     /// Bytes of the peer's arrived.
     pub fn received(&self) {
-        let mut state = self.state();
-        if state.phase == Phase::Waiting {
-            state.phase = Phase::Receiving;
+        if self.phase.get() == Phase::Waiting {
+            self.phase.set(Phase::Receiving);
         }
     }
 
     /// A connection stands, opened for this exchange.
     pub fn opened(&self) {
-        let mut state = self.state();
-        state.opened = true;
-        state.phase = Phase::Sending;
+        self.opened.set(true);
+        self.phase.set(Phase::Sending);
     }
 
-    /// The phase now, whether a byte of the request was handed to the kernel, and whether a
-    /// connection was opened.
-    pub fn progress(&self) -> (Phase, bool, bool) {
-        let state = self.state();
-        (state.phase, state.sent, state.opened)
+    /// Whether a byte of the request was handed to the kernel.
+    pub fn was_sent(&self) -> bool {
+        self.sent.get()
+    }
+
+    /// Whether a connection was opened for this exchange.
+    pub fn has_opened(&self) -> bool {
+        self.opened.get()
     }
 
     /// How long the next wait may last.
@@ -194,46 +169,33 @@ impl Wire {
     /// # Errors
     /// A fault when the exchange's time is over or it was cancelled.
     pub fn left(&self) -> Result<Duration, Fault> {
-        let state = self.state();
         if sys::memory_is_short() {
             return Err(Fault::new(Status::Internal, NO_MEMORY));
         }
-        if state.limits.is_over(state.sent) {
+        let phase = self.phase.get();
+        if self.limits.is_over(self.sent.get()) {
             return Err(Fault::new(
                 Status::Cancelled,
-                format!("the call was cancelled while {}", state.phase),
+                format!("the call was cancelled while {phase}"),
             ));
         }
-        let connecting = matches!(
-            state.phase,
-            Phase::Resolving | Phase::Connecting | Phase::Proxy | Phase::Handshake
-        );
-        let (until, key) = if connecting && state.connect_by < state.limits.deadline {
-            (state.connect_by, "connectTimeoutMs")
+        let connecting =
+            matches!(phase, Phase::Resolving | Phase::Connecting | Phase::Proxy | Phase::Handshake);
+        let (until, key) = if connecting && self.connect_by < self.limits.deadline {
+            (self.connect_by, "connectTimeoutMs")
         } else {
-            (state.limits.deadline, "timeoutMs and attemptTimeoutMs")
+            (self.limits.deadline, "timeoutMs and attemptTimeoutMs")
         };
         let now = Instant::now();
         until.checked_duration_since(now).filter(|left| !left.is_zero()).ok_or_else(|| {
-            let spent = now.saturating_duration_since(state.started).as_millis();
+            let spent = now.saturating_duration_since(self.started).as_millis();
             Fault::new(
                 Status::Timeout,
                 format!(
-                    "the time ran out after {spent} ms while {}; see {key} in the configuration",
-                    state.phase
+                    "the time ran out after {spent} ms while {phase}; see {key} in the \
+                     configuration"
                 ),
             )
         })
-    }
-
-    /// Keeps the fault for whoever started the exchange, and gives ureq an error to carry.
-    pub fn fail(&self, fault: Fault) -> ureq::Error {
-        self.state().fault.get_or_insert(fault);
-        ureq::Error::Io(io::Error::other("see the wire's fault"))
-    }
-
-    /// The fault that ended the exchange, if it was one of ours.
-    pub fn take_fault(&self) -> Option<Fault> {
-        self.state().fault.take()
     }
 }

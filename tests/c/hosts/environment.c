@@ -18,8 +18,9 @@ static void *change(void *unused)
     return unused;
 }
 
-/* To see it fail, make the base configuration in `new_lane` of src/transport/exchange.rs instead
- * of once: ureq then reads the environment while it changes. */
+/* To see it fail, read a variable (std::env::var_os) for every new connection in `open` of
+ * src/transport/route.rs, as HTTP clients do to find a proxy: it reads the environment while it
+ * changes. */
 static void changes(const char *config)
 {
     bw_client *client = client_of(config);

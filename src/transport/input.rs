@@ -1,0 +1,99 @@
+//! What arrived and was not used yet, in one buffer that grows only while a head does not fit.
+
+use zeroize::Zeroize;
+
+/// The size to begin with, in bytes: more than most answers, so that one read brings all.
+pub const SIZE: usize = 4 * 1024;
+
+/// The bytes between a connection and whoever reads its answers.
+#[derive(Debug)]
+pub struct Input {
+    bytes: Vec<u8>,
+    used: usize,
+    filled: usize,
+}
+
+impl Input {
+    /// Nothing yet.
+    pub fn new() -> Input {
+        Input { bytes: vec![0; SIZE], used: 0, filled: 0 }
+    }
+
+    /// What was not used yet.
+    pub fn unused(&self) -> &[u8] {
+        &self.bytes[self.used..self.filled]
+    }
+
+    /// The next bytes are used up.
+    pub fn consume(&mut self, count: usize) {
+        self.used = (self.used + count).min(self.filled);
+    }
+
+    /// Room for more, at least one byte.
+    pub fn room(&mut self) -> &mut [u8] {
+        if self.used == self.filled {
+            (self.used, self.filled) = (0, 0);
+        } else if self.filled == self.bytes.len() && self.used > 0 {
+            self.bytes.copy_within(self.used..self.filled, 0);
+            self.filled -= self.used;
+            self.used = 0;
+        }
+        if self.filled == self.bytes.len() {
+            self.resize(self.bytes.len() * 2);
+        }
+        &mut self.bytes[self.filled..]
+    }
+
+    /// So many bytes were put into the room.
+    pub fn filled(&mut self, count: usize) {
+        self.filled = (self.filled + count).min(self.bytes.len());
+    }
+
+    /// Takes no more memory than at the beginning, if nothing is in it.
+    pub fn shrink(&mut self) {
+        if self.bytes.len() > SIZE && self.unused().is_empty() {
+            (self.used, self.filled) = (0, 0);
+            self.resize(SIZE);
+        }
+    }
+
+    /// As `Vec::resize`, without leaving a copy behind.
+    fn resize(&mut self, size: usize) {
+        let mut new = vec![0; size];
+        let kept = self.filled.min(size);
+        new[..kept].copy_from_slice(&self.bytes[..kept]);
+        self.bytes.zeroize();
+        self.bytes = new;
+    }
+}
+
+impl Drop for Input {
+    fn drop(&mut self) {
+        // Answers hold tokens.
+        self.bytes.zeroize();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn it_grows_only_when_nothing_can_be_given_back() {
+        let mut input = Input::new();
+        input.room().fill(1);
+        input.filled(SIZE);
+        input.consume(SIZE - 1);
+        assert_eq!(input.room().len(), SIZE - 1);
+        input.room().fill(2);
+        input.filled(SIZE - 1);
+        assert_eq!((input.unused().len(), input.unused()[0], input.unused()[1]), (SIZE, 1, 2));
+        assert_eq!(input.room().len(), SIZE);
+        assert_eq!((input.unused().len(), input.unused()[0], input.unused()[1]), (SIZE, 1, 2));
+        input.shrink();
+        assert_eq!(input.unused().len(), SIZE, "what is not used yet was lost");
+        input.consume(SIZE);
+        input.shrink();
+        assert_eq!(input.room().len(), SIZE);
+    }
+}
