@@ -1,0 +1,175 @@
+//! Every form in which HTTP/1.1 lets an answer come, whole and in pieces, over TCP and TLS: the
+//! caller gets the same document, and the connection is used again exactly where it may be.
+
+mod support;
+
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use rustls::ServerConfig;
+use serde_json::{Value, json};
+use support::abi::Client;
+use support::certificates::{Authority, Validity};
+use support::rogue::{Behaviour, Rogue, Wire, read_request};
+
+const CALLS: usize = 3;
+
+/// An answer, as a server may send it.
+struct Form {
+    name: &'static str,
+    bytes: Vec<u8>,
+    /// Whether the connection may be used again.
+    stays: bool,
+    /// Whether the server closes after it.
+    closes: bool,
+}
+
+fn document(tag: &str) -> Value {
+    json!({"participant": {"id": "p", "tag": tag}, "token": "t"})
+}
+
+fn forms(body: &str) -> Vec<Form> {
+    let length = body.len();
+    let form = |name, head: &str, body: &str, stays, closes| Form {
+        name,
+        bytes: format!("{head}\r\n{body}").into_bytes(),
+        stays,
+        closes,
+    };
+    let (one, rest) = body.split_at(body.len() / 3);
+    let chunks = |trailers: &str| {
+        format!(
+            "{:x}\r\n{one}\r\n{:X};name=\"value\"\r\n{rest}\r\n0\r\n{trailers}\r\n",
+            one.len(),
+            rest.len()
+        )
+    };
+    let small: String = body
+        .split_inclusive(',')
+        .fold(String::new(), |text, part| text + &format!("{:x}\r\n{part}\r\n", part.len()))
+        + "0\r\n\r\n";
+    let with_length = format!("HTTP/1.1 200 OK\r\nContent-Length: {length}\r\n");
+    let chunked = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n";
+    vec![
+        form("a length", &with_length, body, true, false),
+        form("a reason that is empty", &with_length.replace("OK", ""), body, true, false),
+        form("chunks", chunked, &chunks(""), true, false),
+        form("chunks and headers behind", chunked, &chunks("X-A: b\r\nX-C: d\r\n"), true, false),
+        form("many chunks", chunked, &small, true, false),
+        form("its end at the connection's", "HTTP/1.1 200 OK\r\n", body, false, true),
+        form(
+            "a length, to be closed",
+            &format!("{with_length}Connection: close\r\n"),
+            body,
+            false,
+            true,
+        ),
+        form(
+            "a close that the server leaves to us",
+            &format!("{with_length}Connection: close\r\n"),
+            body,
+            false,
+            false,
+        ),
+        form("HTTP/1.0", &with_length.replace("1.1", "1.0"), body, false, true),
+        form(
+            "HTTP/1.0 that is kept",
+            &format!("{}Connection: Keep-Alive\r\n", with_length.replace("1.1", "1.0")),
+            body,
+            true,
+            false,
+        ),
+        form(
+            "interim answers in front",
+            &format!(
+                "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\n{with_length}"
+            ),
+            body,
+            true,
+            false,
+        ),
+        form(
+            "a head of 60 KB",
+            &format!("{with_length}X-Long: {}\r\n", "x".repeat(60_000)),
+            body,
+            true,
+            false,
+        ),
+    ]
+}
+
+/// Sends the bytes in pieces of this size, all at once if 0; small pieces with a pause behind each
+/// of the first, so that they arrive as such.
+fn send(wire: &mut dyn Wire, bytes: &[u8], step: usize) -> io::Result<()> {
+    if step == 0 {
+        return wire.write_all(bytes);
+    }
+    for (number, piece) in bytes.chunks(step).enumerate() {
+        wire.write_all(piece)?;
+        wire.flush()?;
+        if number < 40 {
+            std::thread::sleep(Duration::from_millis(1));
+        }
+    }
+    Ok(())
+}
+
+fn serves(bytes: Vec<u8>, step: usize, closes: bool) -> Behaviour {
+    Arc::new(move |wire, seen| {
+        while read_request(wire, seen)? {
+            send(wire, &bytes, step)?;
+            if closes {
+                break;
+            }
+        }
+        Ok(())
+    })
+}
+
+fn check(form: &Form, step: usize, tls: Option<(&Arc<ServerConfig>, &str)>, expected: &Value) {
+    let what = format!("{}, {step} bytes at a time, TLS {}", form.name, tls.is_some());
+    let behaviour = serves(form.bytes.clone(), step, form.closes);
+    let server = Rogue::start(tls.map(|(config, _)| config.clone()), behaviour);
+    let mut config = json!({
+        "accountId": "9900000", "username": "user", "password": "secret", "baseUrl": server.url(),
+        "timeoutMs": 60_000, "maxRetries": 0,
+    });
+    if let Some((_, ca)) = tls {
+        config["caFile"] = json!(ca);
+    }
+    let client = Client::new(&config).unwrap();
+    for _ in 0..CALLS {
+        let answer = client.create("{}").unwrap_or_else(|error| panic!("{what}: {error}"));
+        assert_eq!(&answer, expected, "{what}");
+    }
+    let connections = server.seen.connections.load(Ordering::SeqCst);
+    assert_eq!(connections, if form.stays { 1 } else { CALLS }, "{what}: connections");
+    assert_eq!(server.seen.requests.lock().unwrap().len(), CALLS, "{what}: requests");
+}
+
+#[test]
+fn an_answer_is_the_same_in_every_form_and_however_it_is_cut() {
+    let authority = Authority::new("answers");
+    let server = authority.server("127.0.0.1", Validity::Now);
+    let ca = authority.file.to_str().unwrap();
+    let expected = document("a tag");
+    for form in forms(&expected.to_string()) {
+        for tls in [None, Some((&server, ca))] {
+            for step in [0, 1, 7, 1000] {
+                check(&form, step, tls, &expected);
+            }
+        }
+    }
+}
+
+#[test]
+fn long_answers_come_whole() {
+    let expected = document(&"t".repeat(1_000_000));
+    for form in forms(&expected.to_string()).iter().take(6) {
+        for step in [0, 100_000] {
+            check(form, step, None, &expected);
+        }
+    }
+}
