@@ -67,7 +67,9 @@ fn repeat(
     let mut drawn = 0;
     loop {
         attempts += 1;
-        counted.attempt(attempts);
+        if attempts > 1 {
+            counted.retry();
+        }
         client.log.line(Level::Debug, || format!("{}: attempt {attempts}", call.operation.name));
         let ended = match attempt(client, call, limits) {
             Ok(document) => {

@@ -52,8 +52,8 @@ impl Late {
 
 #[derive(Default)]
 struct PerOperation {
+    /// Each begins with an attempt; more of them are retries.
     calls: AtomicU64,
-    attempts: AtomicU64,
     retries: AtomicU64,
     in_flight: AtomicU64,
     statuses: [AtomicU64; Status::ALL.len()],
@@ -94,7 +94,7 @@ impl Stats {
         let sum = |counter: fn(&PerOperation) -> &AtomicU64| -> u64 {
             self.operations.iter().map(|of| get(counter(of))).sum()
         };
-        let (calls, attempts) = (sum(|of| &of.calls), sum(|of| &of.attempts));
+        let (calls, retries) = (sum(|of| &of.calls), sum(|of| &of.retries));
         let used = OPERATIONS.iter().zip(&self.operations).filter(|(_, of)| get(&of.calls) > 0);
         let by_operation: Map<String, Value> =
             used.map(|(operation, of)| (operation.name.to_owned(), of.document())).collect();
@@ -110,8 +110,8 @@ impl Stats {
             .collect();
         json!({
             "calls": calls,
-            "attempts": attempts,
-            "retries": sum(|of| &of.retries),
+            "attempts": calls + retries,
+            "retries": retries,
             "inFlight": sum(|of| &of.in_flight),
             "statuses": statuses,
             "connectionsOpened": get(&self.opened),
@@ -140,10 +140,11 @@ impl PerOperation {
             .filter(|(_, count)| get(count) > 0)
             .map(|(bucket, count)| json!({"belowUs": 1_u64 << bucket, "count": get(count)}))
             .collect();
+        let (calls, retries) = (get(&self.calls), get(&self.retries));
         json!({
-            "calls": get(&self.calls),
-            "attempts": get(&self.attempts),
-            "retries": get(&self.retries),
+            "calls": calls,
+            "attempts": calls + retries,
+            "retries": retries,
             "inFlight": get(&self.in_flight),
             "statuses": statuses,
             "times": times,
@@ -152,10 +153,9 @@ impl PerOperation {
 }
 
 impl Counted<'_> {
-    /// Counts one attempt of the call: its first is number 1.
-    pub fn attempt(&self, number: u32) {
-        add(&self.of.attempts, 1);
-        add(&self.of.retries, u64::from(number > 1));
+    /// Counts an attempt after the first.
+    pub fn retry(&self) {
+        add(&self.of.retries, 1);
     }
 
     /// Counts the call's end.
@@ -192,7 +192,7 @@ mod tests {
         let stats = Stats::default();
         let under_way = stats.begin(&CREATE_PARTICIPANT);
         let call = stats.begin(&CREATE_PARTICIPANT);
-        (1..=3).for_each(|number| call.attempt(number));
+        (1..=2).for_each(|_| call.retry());
         call.end(Status::Timeout, Duration::from_micros(1000));
         stats.connection(true);
         let document: Value = serde_json::from_str(&stats.document()).unwrap();

@@ -40,14 +40,15 @@ pub unsafe fn optional<'a>(name: &str, pointer: *const c_char) -> Result<Option<
 /// A C string that the caller frees with `bw_free`; NULL if there is no memory.
 pub fn to_c(text: &str) -> *mut c_char {
     // JSON escapes U+0000 and other texts are checked for it; a C string could not hold it.
-    let bytes = text.split('\0').next().unwrap_or("").as_bytes();
+    // SAFETY: looks at no more than the text's own bytes.
+    let length = unsafe { libc::strnlen(text.as_ptr().cast(), text.len()) };
     // SAFETY: malloc takes no pointer.
-    let room = unsafe { libc::malloc(bytes.len() + 1) }.cast::<u8>();
+    let room = unsafe { libc::malloc(length + 1) }.cast::<u8>();
     if !room.is_null() {
         // SAFETY: there is room for the bytes and one more, in memory that is nobody else's.
         unsafe {
-            ptr::copy_nonoverlapping(bytes.as_ptr(), room, bytes.len());
-            room.add(bytes.len()).write(0);
+            ptr::copy_nonoverlapping(text.as_ptr(), room, length);
+            room.add(length).write(0);
         }
     }
     room.cast()

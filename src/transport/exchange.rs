@@ -263,9 +263,9 @@ fn read_body(
             continue;
         }
         let is_open = if body.plain() > input::SIZE as u64 {
-            // Straight to where it belongs.
+            // Straight to where it belongs; as much again as has come, since much of it has.
             let had = text.len();
-            let room = body.plain().min(USUAL_ANSWER).min((most + 1 - had) as u64);
+            let room = body.plain().min(USUAL_ANSWER.max(had as u64)).min((most + 1 - had) as u64);
             text.resize(had + room as usize, 0);
             let came = connection.read(&mut text[had..], wire);
             text.truncate(had + came.as_ref().map_or(0, |count| *count));

@@ -6,6 +6,7 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use std::sync::Arc;
 
+use once_cell::race::OnceBox;
 use rustls::client::Resumption;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
@@ -53,15 +54,15 @@ pub fn client_config(
     files: &TlsFiles,
 ) -> Result<Arc<ClientConfig>, (&'static str, String)> {
     let store = match (&files.ca, roots) {
-        (Some(path), _) => store_of(path).map_err(|why| ("caFile", why))?,
-        (None, Roots::Bundled) => RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() },
+        (Some(path), _) => Arc::new(store_of(path).map_err(|why| ("caFile", why))?),
+        (None, Roots::Bundled) => bundled().clone(),
         (None, Roots::System) => {
             let path = SYSTEM_STORES.iter().find(|path| Path::new(path).exists()).ok_or((
                 "roots",
                 "no certificate store of the system was found; use \"bundled\" or caFile"
                     .to_owned(),
             ))?;
-            store_of(path).map_err(|why| ("roots", why))?
+            Arc::new(store_of(path).map_err(|why| ("roots", why))?)
         }
     };
     let provider = Arc::new(rustls::crypto::ring::default_provider());
@@ -95,6 +96,14 @@ pub fn for_this_process(config: &ClientConfig) -> Arc<ClientConfig> {
     // The tickets of one host.
     own.resumption = Resumption::in_memory_sessions(8);
     Arc::new(own)
+}
+
+/// The authorities that are built in, the same for all clients.
+fn bundled() -> &'static Arc<RootCertStore> {
+    static STORE: OnceBox<Arc<RootCertStore>> = OnceBox::new();
+    STORE.get_or_init(|| {
+        Box::new(Arc::new(RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() }))
+    })
 }
 
 fn store_of(path: &str) -> Result<RootCertStore, String> {
