@@ -88,7 +88,7 @@ pub struct Transport {
 /// What a process does not share with its children.
 struct Own {
     route: Route,
-    idle: Pool,
+    idle: Pool<Connection>,
 }
 
 impl Transport {
@@ -184,7 +184,7 @@ impl Transport {
         Ok(reply)
     }
 
-    fn idle_connection(&self, idle: &Pool) -> Option<Box<Connection>> {
+    fn idle_connection(&self, idle: &Pool<Connection>) -> Option<Box<Connection>> {
         let timeout = self.settings.idle_timeout;
         std::iter::from_fn(|| idle.take()).find_map(|mut it| it.is_usable(timeout).then_some(it))
     }

@@ -3,25 +3,24 @@
 //! A thread finds the one that it used last, which is still in its core's cache and whose peer waits
 //! there; else the one nearest to the front, so that few connections stay warm.
 
-use super::connection::Connection;
 use crate::sys::{AtomicBox, thread_number};
 
 /// Places for idle connections.
-pub struct Pool(Box<[AtomicBox<Connection>]>);
+pub struct Pool<T>(Box<[AtomicBox<T>]>);
 
-impl Pool {
+impl<T> Pool<T> {
     /// Room for so many idle connections.
-    pub fn new(most: usize) -> Pool {
+    pub fn new(most: usize) -> Pool<T> {
         Pool((0..most).map(|_| AtomicBox::empty()).collect())
     }
 
     /// An idle connection, if there is one.
-    pub fn take(&self) -> Option<Box<Connection>> {
+    pub fn take(&self) -> Option<Box<T>> {
         self.places().find_map(AtomicBox::take)
     }
 
     /// Gives a connection back; it goes if there is no room.
-    pub fn put(&self, connection: Box<Connection>) {
+    pub fn put(&self, connection: Box<T>) {
         let mut connection = connection;
         for place in self.places() {
             match place.put(connection) {
@@ -32,8 +31,48 @@ impl Pool {
     }
 
     /// The thread's own place, then all from the front.
-    fn places(&self) -> impl Iterator<Item = &AtomicBox<Connection>> {
+    fn places(&self) -> impl Iterator<Item = &AtomicBox<T>> {
         let own = self.0.get(thread_number() % self.0.len().max(1));
         own.into_iter().chain(&self.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::{Arc, Barrier};
+
+    #[test]
+    fn a_thread_gets_back_what_it_put_and_anybody_what_is_left() {
+        let (pool, all) = (Arc::new(Pool::new(64)), Arc::new(Barrier::new(4)));
+        let threads: Vec<_> = (0..4)
+            .map(|mine| {
+                let (pool, all) = (pool.clone(), all.clone());
+                std::thread::spawn(move || {
+                    pool.put(Box::new(mine));
+                    all.wait();
+                    let got = *pool.take().unwrap();
+                    all.wait();
+                    pool.put(Box::new(got));
+                    got == mine
+                })
+            })
+            .collect();
+        // Other tests make threads too, so two of these could share a place; never most of them.
+        let own = threads.into_iter().map(|thread| thread.join().unwrap());
+        assert!(own.filter(|own| *own).count() >= 2);
+        let mut left: Vec<i32> = std::iter::from_fn(|| pool.take()).map(|it| *it).collect();
+        left.sort_unstable();
+        assert_eq!(left, [0, 1, 2, 3]);
+    }
+
+    #[test]
+    fn without_room_nothing_is_kept() {
+        let pool = Pool::new(0);
+        pool.put(Box::new(1));
+        assert!(pool.take().is_none());
+        let pool = Pool::new(1);
+        (1..=2).for_each(|one| pool.put(Box::new(one)));
+        assert_eq!((pool.take().as_deref(), pool.take()), (Some(&1), None));
     }
 }
