@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import base64
+import copy
 import dataclasses
 import json
-from typing import Iterable, cast
+import pickle
+from typing import Any, Callable, Dict, Iterable, List, cast
 
 import pytest
 
@@ -81,6 +83,51 @@ def test_results_are_frozen_hashable_and_equal_by_value(client: Client) -> None:
     assert cast(object, created) != created.participant
 
 
+RAW: Dict[str, Any] = {"participant": {"id": "p", "tag": "a", "sessions": ["s"]}, "token": "t"}
+
+
+@pytest.mark.parametrize(
+    "use",
+    [
+        lambda created: created,
+        copy.copy,
+        copy.deepcopy,
+        lambda created: pickle.loads(pickle.dumps(created)),
+        lambda created: dataclasses.replace(created, token="t"),
+    ],
+    ids=["itself", "copy", "deepcopy", "pickle", "replace"],
+)
+@pytest.mark.parametrize("asked", [False, True])
+def test_a_participant_is_made_when_it_is_asked_for(
+    use: Callable[[CreatedParticipant], CreatedParticipant], asked: bool
+) -> None:
+    # One that was made at once, by the constructor.
+    whole = CreatedParticipant(Participant.from_raw(RAW["participant"]), "t", RAW)
+    created = CreatedParticipant.from_raw(RAW)
+    if asked:
+        assert created.participant.tag == "a"
+    used = use(created)
+    assert used.id == "p"
+    assert used == whole
+    assert hash(used) == hash(whole)
+    assert repr(used) == repr(whole)
+    assert dataclasses.asdict(used) == dataclasses.asdict(whole)
+    assert used.participant is used.participant
+    assert used.id == "p"
+
+
+def test_what_it_does_not_have_is_told() -> None:
+    created: Any = CreatedParticipant.from_raw(RAW)
+    with pytest.raises(AttributeError, match="'CreatedParticipant' object has no attribute 'tag'"):
+        _ = created.tag
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        created.participant = None
+    little: List[Any] = [{}, {"participant": None}, {"participant": {"id": 5}}, []]
+    for odd in little:
+        assert CreatedParticipant.from_raw(odd).id == ""
+        assert CreatedParticipant.from_raw(odd).participant.id == ""
+
+
 def test_fields_that_are_missing_null_unknown_or_odd_are_taken() -> None:
     assert Participant.from_raw({}) == Participant(id="")
     assert Participant.from_raw(
@@ -111,6 +158,13 @@ def test_unknown_fields_of_an_answer_reach_the_caller(plain: Sandbox) -> None:
         created = client.create_participant()
     assert created.raw == answer
     assert created.participant.raw == {"id": "p-1", "participant_ids": ["x"]}
+
+
+def test_white_space_around_an_answer_is_taken(plain: Sandbox) -> None:
+    answer = ' \r\n\t{"participant": {"id": "p-1"}, "token": "t"}\n '
+    plain.fault("createParticipant", "status", status=200, body=answer)
+    with plain.client() as client:
+        assert client.create_participant().id == "p-1"
 
 
 def test_credentials_are_rotated_without_a_new_client(client: Client, sandbox: Sandbox) -> None:

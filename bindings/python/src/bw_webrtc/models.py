@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any, Dict, List, Optional, Tuple
+from typing import TYPE_CHECKING, Any, Dict, List, Optional, Tuple
 
 # `raw` is not in repr, which may reach a log while `raw` may hold a token; and not in comparisons,
 # so that objects stay hashable.
@@ -67,7 +67,7 @@ class Subscriptions:
             participants = []
         return cls(
             session_id=_text(raw, "sessionId"),
-            participants=tuple(ParticipantSubscription.from_raw(item) for item in participants),
+            participants=tuple([ParticipantSubscription.from_raw(item) for item in participants]),
             raw=raw,
         )
 
@@ -128,17 +128,29 @@ class CreatedParticipant:
     @property
     def id(self) -> str:
         """The participant's id."""
-        return self.participant.id
+        if "participant" in self.__dict__:
+            return self.participant.id
+        return _text(_object(self.raw.get("participant")), "id") or ""
 
     @classmethod
     def from_raw(cls, value: object) -> CreatedParticipant:
         """From the service's own form."""
         raw = _object(value)
-        return cls(
-            participant=Participant.from_raw(raw.get("participant")),
-            token=_text(raw, "token") or "",
-            raw=raw,
-        )
+        made = cls.__new__(cls)
+        # As a frozen dataclass does it itself, but without the participant, of which most callers
+        # want the id alone: __getattr__ makes it.
+        object.__setattr__(made, "token", _text(raw, "token") or "")
+        object.__setattr__(made, "raw", raw)
+        return made
+
+    if not TYPE_CHECKING:
+
+        def __getattr__(self, name):
+            """Makes the participant when it is first asked for."""
+            if name != "participant":
+                raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+            participant = Participant.from_raw(self.raw.get("participant"))
+            return self.__dict__.setdefault("participant", participant)
 
 
 @dataclass(frozen=True)
@@ -206,4 +218,4 @@ def _texts(raw: Dict[str, Any], key: str) -> Tuple[str, ...]:
     value = raw.get(key)
     if not isinstance(value, list):
         return ()
-    return tuple(item for item in value if isinstance(item, str))
+    return tuple([item for item in value if isinstance(item, str)])
