@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import threading
 import time
 from typing import Any, Awaitable, Callable, Coroutine, List, TypeVar
@@ -17,6 +18,7 @@ from bw_webrtc import (
     NotFoundError,
     QueueFullError,
     Subscriptions,
+    _operations,
 )
 from bw_webrtc.testing import Sandbox
 from support import LIMIT
@@ -197,6 +199,20 @@ def test_what_is_wrong_is_raised_at_the_await(run: Run[Any], plain: Sandbox) -> 
         plain.async_client(workers="many")
     with pytest.raises(TypeError, match="time_out"):
         plain.async_client(time_out=5)
+
+
+def test_a_call_is_one_document_whatever_its_texts_hold() -> None:
+    session, participant = 'a "room" \\ \u00e9', "\U0001f600\n"
+    added = _operations.add_participant_to_session(session, participant, {"sessionId": session})
+    assert json.loads(added.document()) == {
+        "operation": "addParticipantToSession",
+        "sessionId": session,
+        "participantId": participant,
+        "body": {"sessionId": session},
+    }
+    removed = _operations.remove_participant_from_session(session, participant)
+    assert set(json.loads(removed.document())) == {"operation", "sessionId", "participantId"}
+    assert json.loads(_operations.create_session(None).document()) == {"operation": "createSession"}
 
 
 def test_it_belongs_to_one_loop(plain: Sandbox) -> None:

@@ -34,8 +34,8 @@ INVALID_HANDLE = 2
 def status_of(handle: ctypes.c_void_p) -> int:
     """What the library itself says of a handle."""
     library = _library.load()
-    out = ctypes.c_void_p()
-    status: int = library.function("bw_create_participant")(handle, b"[]", ctypes.byref(out))
+    out = ctypes.c_char_p()
+    status: int = library.function("bw_create_participant")(handle, b"[]", out)
     library.take(out)
     return status
 
@@ -58,6 +58,7 @@ def test_closing_twice_is_fine_and_using_it_afterwards_is_refused(plain: Sandbox
     assert caught.value.status == INVALID_HANDLE
     assert caught.value.operation == "createParticipant"
     assert caught.value.outcome == "not_sent"
+    assert caught.value.__suppress_context__
     with pytest.raises(InvalidHandleError, match="this client is closed"):
         client.set_credentials("a", "b")
     with pytest.raises(InvalidHandleError, match="this client is closed"), client:

@@ -141,7 +141,7 @@ def test_the_signatures_are_those_of_the_header() -> None:
         "int32_t": "c_int",
         "void": "None",
         "const char *": "c_char_p",
-        "char **": "LP_c_void_p",
+        "char **": "LP_c_char_p",
         "bw_client **": "LP_c_void_p",
         "bw_client *": "c_void_p",
         "void *": "c_void_p",

@@ -8,11 +8,17 @@ from __future__ import annotations
 
 import json
 import os
-from typing import Any, Dict, Iterable, List, Mapping, Optional, Type, Union
+import re
+from collections import abc
+from typing import Any, Dict, Mapping, Optional, Type, Union
 
 from .errors import BwError, ConfigError, InvalidArgumentError, local
 
 PathLike = Union[str, "os.PathLike[str]"]
+
+# json.dumps would make one for each call. Quick for a str, for which it does nothing else.
+ENCODER = json.JSONEncoder(allow_nan=False, separators=(",", ":"))
+_SURROGATE = re.compile("[\ud800-\udfff]")
 
 _NAMES: Dict[Type[BwError], str] = {
     ConfigError: "BW_E_CONFIG",
@@ -46,29 +52,45 @@ def text(
     """A str that a C string can carry."""
     if not isinstance(value, str):
         raise wrong_type(name, wanted, value)
+    if _is_plain(value):
+        return value
     at = value.find("\0")
     if at >= 0:
         raise refuse(f"{name}: must not contain U+0000 (at index {at})", operation, error=error)
-    at = next((i for i, c in enumerate(value) if "\ud800" <= c <= "\udfff"), -1)
-    if at >= 0:
+    found = _SURROGATE.search(value)
+    if found:
         raise refuse(
-            f"{name}: has a lone surrogate (at index {at}), which UTF-8 cannot hold",
+            f"{name}: has a lone surrogate (at index {found.start()}), which UTF-8 cannot hold",
             operation,
             error=error,
         )
     return value
 
 
-def optional_text(name: str, value: object, operation: Optional[str] = None) -> Optional[str]:
-    """As ``text``, or None."""
-    return None if value is None else text(name, value, operation, wanted="a str or None")
+def _is_plain(value: object) -> bool:
+    """Whether a value is a str in which nothing can be wrong; quickly seen, and so of most."""
+    return isinstance(value, str) and value.isascii() and "\0" not in value
 
 
-def texts(name: str, value: object, operation: Optional[str] = None) -> List[str]:
-    """The items of an iterable of str; a lone str, whose items are its characters, is a mistake."""
-    if isinstance(value, (str, bytes, Mapping)) or not isinstance(value, Iterable):
+def quoted(name: str, value: object, operation: Optional[str]) -> str:
+    """A text as JSON text, for an argument that may also be left None."""
+    return ENCODER.encode(text(name, value, operation, wanted="a str or None"))
+
+
+def quoted_list(name: str, value: object, operation: Optional[str]) -> str:
+    """The items of an iterable of str as a JSON array.
+
+    A lone str, whose items are its characters, is a mistake.
+    """
+    if not isinstance(value, (list, tuple)) and (
+        isinstance(value, (str, bytes, abc.Mapping)) or not isinstance(value, abc.Iterable)
+    ):
         raise wrong_type(name, "an iterable of str", value)
-    return [text(f"{name}[{i}]", item, operation) for i, item in enumerate(value)]
+    items = ""
+    for i, item in enumerate(value):
+        checked = item if _is_plain(item) else text(f"{name}[{i}]", item, operation)
+        items += "," + ENCODER.encode(checked)
+    return "[" + items[1:] + "]"
 
 
 def milliseconds(name: str, seconds: object) -> int:
@@ -111,7 +133,7 @@ def config_text(name: str, value: object) -> str:
 def to_json(name: str, document: Mapping[str, Any], operation: Optional[str] = None) -> str:
     """A mapping as JSON text."""
     try:
-        return json.dumps(dict(document), allow_nan=False, separators=(",", ":"))
+        return ENCODER.encode(dict(document))
     except TypeError as error:
         raise TypeError(f"{name}: {error}") from None
     except ValueError as error:

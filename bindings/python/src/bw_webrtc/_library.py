@@ -20,9 +20,12 @@ ABI = 0
 SONAME = f"libbw_webrtc.so.{ABI}"
 VARIABLE = "BW_WEBRTC_LIBRARY"
 
-# A text that the library gave out and that must go back to bw_free: never c_char_p as a result,
-# for which ctypes makes a copy and loses the pointer.
-_OUT = POINTER(c_void_p)
+# Where a text is put that the library gives out and that must go back to bw_free. A c_char_p has
+# the pointer and, as its value, a copy; never as a result, of which ctypes gives the copy alone.
+_TEXT = POINTER(c_char_p)
+_HANDLE = POINTER(c_void_p)
+
+_DECODER = json.JSONDecoder()
 
 LOG_CALLBACK = ctypes.CFUNCTYPE(None, c_int32, c_char_p, c_void_p)
 """What takes log lines: level, line, user data."""
@@ -30,7 +33,7 @@ LOG_CALLBACK = ctypes.CFUNCTYPE(None, c_int32, c_char_p, c_void_p)
 
 def _operation(texts: int) -> Tuple[Any, List[Any]]:
     """The signature of an operation: client, ids and bodies, out."""
-    return c_int32, [c_void_p, *[c_char_p] * texts, _OUT]
+    return c_int32, [c_void_p, *[c_char_p] * texts, _TEXT]
 
 
 _SIGNATURES: Dict[str, Tuple[Any, List[Any]]] = {
@@ -38,11 +41,11 @@ _SIGNATURES: Dict[str, Tuple[Any, List[Any]]] = {
     "bw_version": (c_char_p, []),
     "bw_status_name": (c_char_p, [c_int32]),
     "bw_free": (None, [c_void_p]),
-    "bw_client_new": (c_int32, [c_char_p, _OUT, _OUT]),
+    "bw_client_new": (c_int32, [c_char_p, _HANDLE, _TEXT]),
     "bw_client_free": (None, [c_void_p]),
-    "bw_client_set_credentials": (c_int32, [c_void_p, c_char_p, c_char_p, _OUT]),
-    "bw_client_stats": (c_int32, [c_void_p, _OUT]),
-    "bw_client_set_log": (c_int32, [c_void_p, c_int32, LOG_CALLBACK, c_void_p, _OUT]),
+    "bw_client_set_credentials": (c_int32, [c_void_p, c_char_p, c_char_p, _TEXT]),
+    "bw_client_stats": (c_int32, [c_void_p, _TEXT]),
+    "bw_client_set_log": (c_int32, [c_void_p, c_int32, LOG_CALLBACK, c_void_p, _TEXT]),
     "bw_create_participant": _operation(1),
     "bw_get_participant": _operation(1),
     "bw_delete_participant": _operation(1),
@@ -55,19 +58,19 @@ _SIGNATURES: Dict[str, Tuple[Any, List[Any]]] = {
     "bw_get_participant_subscriptions": _operation(2),
     "bw_update_participant_subscriptions": _operation(3),
     "bw_call": _operation(1),
-    "bw_queue_new": (c_int32, [c_void_p, c_char_p, _OUT, _OUT]),
-    "bw_queue_submit": (c_int32, [c_void_p, c_char_p, c_void_p, POINTER(c_uint64), _OUT]),
+    "bw_queue_new": (c_int32, [c_void_p, c_char_p, _HANDLE, _TEXT]),
+    "bw_queue_submit": (c_int32, [c_void_p, c_char_p, c_void_p, POINTER(c_uint64), _TEXT]),
     "bw_queue_fd": (c_int32, [c_void_p]),
     "bw_queue_next": (
         c_int32,
-        [c_void_p, c_int32, POINTER(c_uint64), _OUT, POINTER(c_int32), _OUT],
+        [c_void_p, c_int32, POINTER(c_uint64), POINTER(c_void_p), POINTER(c_int32), _TEXT],
     ),
     "bw_queue_cancel": (c_int32, [c_void_p, c_uint64]),
     "bw_queue_close": (c_int32, [c_void_p]),
     "bw_queue_free": (None, [c_void_p]),
-    "bw_transfer_bxml": (c_int32, [c_char_p, c_char_p, c_char_p, _OUT]),
-    "bw_parse_event": (c_int32, [c_char_p, _OUT]),
-    "bw_token_claims": (c_int32, [c_char_p, _OUT]),
+    "bw_transfer_bxml": (c_int32, [c_char_p, c_char_p, c_char_p, _TEXT]),
+    "bw_parse_event": (c_int32, [c_char_p, _TEXT]),
+    "bw_token_claims": (c_int32, [c_char_p, _TEXT]),
 }
 
 
@@ -119,31 +122,37 @@ class Library:
         """The name of a status, such as ``"BW_E_TIMEOUT"``."""
         return str(self.function("bw_status_name")(status).decode())
 
-    def take(self, pointer: c_void_p) -> Optional[bytes]:
-        """The text at a pointer that the library gave out, which is freed; None for NULL."""
-        if not pointer.value:
+    def take(self, text: c_char_p) -> Optional[bytes]:
+        """A copy of a text that the library gave out, which is freed; None for NULL."""
+        if not text:
             return None
         try:
-            return ctypes.string_at(pointer.value)
+            return text.value
         finally:
-            self._functions["bw_free"](pointer)
+            self._functions["bw_free"](text)
 
     def call(self, name: str, *arguments: Any) -> Optional[bytes]:
         """Calls a function whose last parameter is where its document goes, and gives that.
 
         Raises the ``BwError`` of the status that it returns.
         """
-        out = c_void_p()
-        status = self.function(name)(*arguments, ctypes.byref(out))
+        # Where a pointer is asked for, ctypes takes the address by itself, quicker than by byref.
+        out = c_char_p()
+        status = self.function(name)(*arguments, out)
         document = self.take(out)
         if status:
             raise self.failure(status, document)
         return document
 
+    def read(self, document: Optional[bytes]) -> Any:
+        """A document that the library gave, as Python objects; None if it gave none."""
+        # json.loads would guess the encoding first, and check what the library has checked.
+        return _DECODER.raw_decode(document.decode().lstrip())[0] if document else None
+
     def failure(self, status: int, document: Optional[bytes]) -> BwError:
         """The exception for a status and the error document that came with it."""
         if document:
-            return from_document(status, json.loads(document))
+            return from_document(status, self.read(document))
         # The one case without a document: there was no memory for it.
         return from_document(
             status, {"error": {"status": status, "name": self.status_name(status)}}

@@ -7,10 +7,9 @@ the library's queue does.
 from __future__ import annotations
 
 import asyncio
-import json
 import logging
 import weakref
-from ctypes import byref, c_int32, c_uint64, c_void_p
+from ctypes import c_char_p, c_int32, c_uint64, c_void_p
 from types import TracebackType
 from typing import (
     Any,
@@ -81,7 +80,7 @@ class AsyncClient:
         self._client = client
         self._queue = c_void_p()
         try:
-            self._library.call("bw_queue_new", client._handle, options.encode(), byref(self._queue))
+            self._library.call("bw_queue_new", client._handle, options.encode(), self._queue)
         except BaseException:
             client.close()
             raise
@@ -221,17 +220,16 @@ class AsyncClient:
 
     def _run(self, request: _operations.Request[T]) -> Awaitable[T]:
         """Submits a request; its answer is to be awaited."""
-        self._check_open(request.operation)
+        operation = request.operation
+        self._check_open(operation.name)
         loop = asyncio.get_running_loop()
         if self._loop is not loop:
             self._watch(loop)
         number = c_uint64()
-        self._library.call(
-            "bw_queue_submit", self._queue, request.document().encode(), None, byref(number)
-        )
+        self._library.call("bw_queue_submit", self._queue, request.document(), None, number)
         # Completions are fetched on this thread alone, so this one is not there yet.
         future: asyncio.Future[T] = loop.create_future()
-        self._pending[number.value] = (future, request.read)
+        self._pending[number.value] = (future, operation.read)
         return self._wait(number.value, future)
 
     async def _wait(self, number: int, future: asyncio.Future[T]) -> T:
@@ -260,9 +258,9 @@ class AsyncClient:
 
     def _fetch(self) -> bool:
         """Fetches one completion; whether there was one."""
-        number, data, status, out = c_uint64(), c_void_p(), c_int32(), c_void_p()
+        number, data, status, out = c_uint64(), c_void_p(), c_int32(), c_char_p()
         got = self._library.function("bw_queue_next")(
-            self._queue, _NO_WAIT, byref(number), byref(data), byref(status), byref(out)
+            self._queue, _NO_WAIT, number, data, status, out
         )
         document = self._library.take(out)
         if got:
@@ -274,7 +272,7 @@ class AsyncClient:
             future.set_exception(self._library.failure(status.value, document))
             return True
         try:
-            future.set_result(read(json.loads(document) if document else None))
+            future.set_result(read(self._library.read(document)))
         except Exception as error:
             future.set_exception(error)
         return True

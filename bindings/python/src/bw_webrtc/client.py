@@ -5,10 +5,9 @@ Not here: the forms of requests and answers (``_operations``, ``models``), and l
 
 from __future__ import annotations
 
-import json
 import logging
 import weakref
-from ctypes import byref, c_void_p
+from ctypes import c_void_p
 from types import TracebackType
 from typing import (
     Any,
@@ -18,7 +17,6 @@ from typing import (
     Mapping,
     NoReturn,
     Optional,
-    Tuple,
     Type,
     TypeVar,
     Union,
@@ -26,7 +24,7 @@ from typing import (
 
 from . import _arguments as arguments
 from . import _config, _library, _log, _operations
-from .errors import InvalidHandleError, local
+from .errors import BwError, InvalidHandleError, local
 from .models import CreatedParticipant, Participant, Session, Subscriptions
 
 T = TypeVar("T")
@@ -138,7 +136,7 @@ class Client:
         library = _library.load()
         handle = c_void_p()
         text = None if config is None else config.encode()
-        library.call("bw_client_new", text, byref(handle))
+        library.call("bw_client_new", text, handle)
         self._library = library
         self._handle = handle
         self._log = _log.Log()
@@ -161,7 +159,7 @@ class Client:
         return self._finalizer is None or not self._finalizer.alive
 
     def __enter__(self) -> Client:
-        self._check_open(None)
+        self._check_open()
         return self
 
     def __exit__(
@@ -188,7 +186,7 @@ class Client:
         """
         user = arguments.text("username", username).encode()
         secret = arguments.text("password", password).encode()
-        self._check_open(None)
+        self._check_open()
         self._library.call("bw_client_set_credentials", self._handle, user, secret)
 
     def create_participant(
@@ -313,26 +311,26 @@ class Client:
         own level applies too. No secret is in a line. Its handlers run on the threads that call,
         and must not use this package.
         """
-        self._check_open(None)
+        self._check_open()
         self._log.set(self._library, self._handle, level, logger)
 
     def _run(self, request: _operations.Request[T]) -> T:
         """Carries out a request, and waits for its answer."""
-        texts: Tuple[Optional[bytes], ...] = tuple(
-            None if text is None else text.encode()
-            for text in (*request.ids.values(), *request.bodies)
-        )
-        self._check_open(request.operation)
-        document = self._library.call(request.function, self._handle, *texts)
-        return request.read(json.loads(document) if document else None)
+        operation, library = request.operation, self._library
+        try:
+            document = library.call(operation.function, self._handle, *request.texts())
+        except InvalidHandleError as error:
+            # Asked only now: the library checks handles, so that trying is harmless.
+            raise (_closed(operation.name) if self.closed else error) from None
+        return operation.read(library.read(document))
 
-    def _check_open(self, operation: Optional[str]) -> None:
-        # Only for a better message than the library's: a handle is a checked number there, so
-        # that a close() between this line and the call is as harmless.
+    def _check_open(self) -> None:
         if self.closed:
-            raise local(
-                InvalidHandleError, "BW_E_INVALID_HANDLE", "this client is closed", operation
-            )
+            raise _closed(None)
+
+
+def _closed(operation: Optional[str]) -> BwError:
+    return local(InvalidHandleError, "BW_E_INVALID_HANDLE", "this client is closed", operation)
 
 
 def _end(library: _library.Library, handle: c_void_p, log: _log.Log) -> None:
