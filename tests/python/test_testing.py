@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import os
+import socket
+import ssl
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 
 from bw_webrtc import ServerError
 from bw_webrtc.testing import Sandbox, find_sandbox
-from support import python
+from support import LIMIT, python
 
 CONFTEST = 'pytest_plugins = ["bw_webrtc.pytest_plugin"]\n'
 USERS_TEST = '''
@@ -51,6 +54,17 @@ def test_a_sandbox_ends_with_its_with_statement() -> None:
         assert "/accounts/77/" in sandbox.requests()[0]["path"]
     assert not Path(f"/proc/{sandbox.pid}").exists()
     sandbox.stop()
+
+
+def test_its_certificate_holds_to_the_strict_rules(secure: Sandbox) -> None:
+    # Python's own from 3.13 on.
+    context = ssl.create_default_context(cafile=secure.ca_file)
+    context.verify_flags |= ssl.VERIFY_X509_STRICT
+    place = urlsplit(secure.url)
+    with socket.create_connection(
+        (place.hostname, place.port or 443), LIMIT
+    ) as plain, context.wrap_socket(plain, server_hostname=place.hostname) as connection:
+        assert connection.version() == "TLSv1.3"
 
 
 def test_a_forgotten_sandbox_ends_with_the_program() -> None:
