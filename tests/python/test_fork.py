@@ -40,7 +40,11 @@ def child(work, leave=os._exit):
 
 
 def run(sandbox: Sandbox, code: str) -> None:
-    ended = python(["-c", PRELUDE + code], {"URL": sandbox.url, "CA": sandbox.ca_file or ""})
+    # From 3.12 on Python warns of any fork beside threads, which is what is tested here.
+    quiet = ["-W", "ignore:This process:DeprecationWarning"]
+    ended = python(
+        [*quiet, "-c", PRELUDE + code], {"URL": sandbox.url, "CA": sandbox.ca_file or ""}
+    )
     assert (ended.returncode, ended.stderr) == (0, "")
 
 
