@@ -93,7 +93,7 @@ lint: tools $(VENV)/ready
 	$(VENV_PYTHON) -m ruff check bindings/python tests benches
 	$(VENV_PYTHON) -m ruff format --check bindings/python tests benches
 	cd bindings/python && $(CURDIR)/$(VENV_PYTHON) -m mypy --strict src examples ../../tests/python ../../tests/hosts
-	cd benches && $(CURDIR)/$(VENV_PYTHON) -m mypy --strict --config-file ../bindings/python/pyproject.toml common.py gates.py bench.py
+	cd benches && $(CURDIR)/$(VENV_PYTHON) -m mypy --strict --config-file ../bindings/python/pyproject.toml gates.py bench.py suite
 
 header:
 	scripts/header

@@ -7,12 +7,23 @@ build=$1
 release=$PWD/target/release
 mkdir -p "$build"
 ln -sf libbw_webrtc.so "$release/libbw_webrtc.so.0"
-flags=(-O2 -Wall -Wextra -D_GNU_SOURCE -Iinclude)
-link=(-L"$release" -lbw_webrtc -Wl,-rpath,"$release" -lpthread)
-"${CC:-cc}" "${flags[@]}" benches/responder.c -o "$build/responder" -lssl -lcrypto -lpthread
-"${CC:-cc}" "${flags[@]}" benches/clients/raw.c -o "$build/raw" -lssl -lcrypto -lpthread
-"${CC:-cc}" "${flags[@]}" benches/clients/curl_cjson.c -o "$build/curl_cjson" -lcurl -lcjson -lpthread
-"${CC:-cc}" "${flags[@]}" benches/clients/ours.c -o "$build/ours" "${link[@]}"
-"${CC:-cc}" "${flags[@]}" -DWITH_CJSON benches/clients/ours.c -o "$build/ours_cjson" -lcjson "${link[@]}"
+flags=(-O2 -Wall -Wextra -Wpedantic -Werror -D_GNU_SOURCE -Iinclude)
+ours=(-L"$release" -lbw_webrtc -Wl,-rpath,"$release")
+c() {
+  local source=$1 program=$2
+  shift 2
+  "${CC:-cc}" "${flags[@]}" "$source" -o "$build/$program" "$@" -lpthread
+}
+c benches/responder.c responder -lssl -lcrypto
+c benches/clients/raw.c raw -lssl -lcrypto
+c benches/clients/curl_cjson.c curl_cjson -lcurl -lcjson
+c benches/clients/many_curl.c many_curl -lcurl
+c benches/clients/ours.c ours_cjson -DWITH_CJSON -lcjson "${ours[@]}"
+for program in ours ours_queue many_ours work; do
+  c "benches/clients/$program.c" "$program" "${ours[@]}"
+done
 "${CXX:-c++}" -std=c++11 "${flags[@]}" -Wno-unused-function benches/clients/ours.cpp -o "$build/ours_cpp" \
-  "${link[@]}"
+  "${ours[@]}" -lpthread
+# Preloaded: counters of allocations and of name look-ups.
+c benches/allocations.c allocations.so -U_GNU_SOURCE -shared -fPIC
+c tests/c/hosts/resolver_shim.c resolver_shim.so -U_GNU_SOURCE -shared -fPIC -ldl

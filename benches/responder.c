@@ -1,21 +1,27 @@
 /* A server that costs as little as can be: reads requests, answers all alike, over TCP or TLS; a
- * thread a connection. Prints its port. Usage: responder [CERT_FILE KEY_FILE [ANSWER_BYTES]], or
- * responder - - ANSWER_BYTES without TLS */
+ * thread a connection. Prints its port, and then, for every line that it reads, how many connections
+ * and requests came since the line before. Usage: responder CERT_FILE|- KEY_FILE|- ANSWER_BYTES
+ * [TOGETHER]: answers wait until so many requests have come, so that as many are under way at once. */
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <openssl/err.h>
 #include <openssl/ssl.h>
 #include <pthread.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 static SSL_CTX *tls;
 static char *answer;
 static size_t answer_length;
+static atomic_long connections, requests;
+static pthread_barrier_t together;
+static int in_step;
 
 static int get(SSL *ssl, int fd, char *to, int room)
 {
@@ -65,6 +71,9 @@ static void *serve(void *argument)
             }
         }
         length = 0;
+        atomic_fetch_add_explicit(&requests, 1, memory_order_relaxed);
+        if (in_step)
+            pthread_barrier_wait(&together);
         if (put(ssl, fd, answer, answer_length) != 0)
             goto end;
     }
@@ -75,27 +84,42 @@ end:
     return NULL;
 }
 
-/* An answer as the service's, with a tag that fills it up. */
+/* An answer as the service's, with a tag that fills it up; a short one holds what it must, and its
+ * token fills it up. */
 static void make_answer(size_t bytes)
 {
-    static const char before[] =
-        "{\"participant\":{\"id\":\"06149f58-57ab-49f8-a242-078eca71e79f\",\"callbackUrl\":null,"
-        "\"publishPermissions\":[\"AUDIO\",\"VIDEO\"],\"sessions\":[],\"subscriptions\":{},\"tag\":\"";
-    static const char after[] =
-        "\",\"deviceApiVersion\":\"V3\"},\"token\":\"eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9."
-        "eyJhIjoiOTkwMDAwMCIsInAiOiIwNjE0OWY1OC01N2FiLTQ5ZjgtYTI0Mi0wNzhlY2E3MWU3OWYiLCJ2IjoiVjMiLCJl"
-        "eHAiOjE3OTU1MTc5NjksInRpZCI6IjEyMzQ1Njc4In0.c2lnbmF0dXJlc2lnbmF0dXJlc2lnbmF0dXJl\"}";
-    size_t fixed = sizeof before + sizeof after - 2;
+    static const char *const parts[][2] = {
+        {"{\"participant\":{\"id\":\"06149f58-57ab-49f8-a242-078eca71e79f\"},\"token\":\"", "\"}"},
+        {"{\"participant\":{\"id\":\"06149f58-57ab-49f8-a242-078eca71e79f\",\"callbackUrl\":null,"
+         "\"publishPermissions\":[\"AUDIO\",\"VIDEO\"],\"sessions\":[],\"subscriptions\":{},\"tag\":\"",
+         "\",\"deviceApiVersion\":\"V3\"},\"token\":\"eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9."
+         "eyJhIjoiOTkwMDAwMCIsInAiOiIwNjE0OWY1OC01N2FiLTQ5ZjgtYTI0Mi0wNzhlY2E3MWU3OWYiLCJ2IjoiVjMiLCJl"
+         "eHAiOjE3OTU1MTc5NjksInRpZCI6IjEyMzQ1Njc4In0.c2lnbmF0dXJlc2lnbmF0dXJlc2lnbmF0dXJl\"}"},
+    };
+    const char *const *around = parts[bytes >= 500];
+    size_t fixed = strlen(around[0]) + strlen(around[1]);
     size_t fill = bytes > fixed ? bytes - fixed : 0;
     char *at = answer = malloc(fixed + fill + 256);
 
     at += sprintf(at, "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %zu\r\n\r\n",
                   fixed + fill);
-    at += sprintf(at, "%s", before);
+    at += sprintf(at, "%s", around[0]);
     memset(at, 't', fill);
     at += fill;
-    at += sprintf(at, "%s", after);
+    at += sprintf(at, "%s", around[1]);
     answer_length = (size_t)(at - answer);
+}
+
+/* Tells what came since it was last asked. */
+static void *report(void *unused)
+{
+    char line[16];
+
+    while (fgets(line, sizeof line, stdin) != NULL) {
+        printf("%ld %ld\n", atomic_exchange(&connections, 0), atomic_exchange(&requests, 0));
+        fflush(stdout);
+    }
+    return unused;
 }
 
 int main(int argc, char **argv)
@@ -104,9 +128,21 @@ int main(int argc, char **argv)
     socklen_t size = sizeof address;
     int listener = socket(AF_INET, SOCK_STREAM, 0);
 
+    struct rlimit files;
+    pthread_t reporter;
+
+    if (argc < 4)
+        return 2;
     signal(SIGPIPE, SIG_IGN);
-    make_answer(argc > 3 ? (size_t)atol(argv[3]) : 520);
-    if (argc > 2 && strcmp(argv[1], "-") != 0) {
+    getrlimit(RLIMIT_NOFILE, &files);
+    files.rlim_cur = files.rlim_max;
+    setrlimit(RLIMIT_NOFILE, &files);
+    make_answer((size_t)atol(argv[3]));
+    if (argc > 4) {
+        in_step = 1;
+        pthread_barrier_init(&together, NULL, (unsigned)atoi(argv[4]));
+    }
+    if (strcmp(argv[1], "-") != 0) {
         tls = SSL_CTX_new(TLS_server_method());
         if (SSL_CTX_use_certificate_chain_file(tls, argv[1]) != 1 ||
             SSL_CTX_use_PrivateKey_file(tls, argv[2], SSL_FILETYPE_PEM) != 1)
@@ -120,9 +156,11 @@ int main(int argc, char **argv)
     getsockname(listener, (struct sockaddr *)&address, &size);
     printf("%d\n", ntohs(address.sin_port));
     fflush(stdout);
+    pthread_create(&reporter, NULL, report, NULL);
     for (;;) {
         pthread_t thread;
         int fd = accept(listener, NULL, NULL);
+        atomic_fetch_add(&connections, fd >= 0);
         if (fd >= 0 && pthread_create(&thread, NULL, serve, (void *)(size_t)fd) == 0)
             pthread_detach(thread);
     }

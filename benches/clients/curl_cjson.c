@@ -72,6 +72,8 @@ static void bench_call(void *thread)
     curl_easy_setopt(s->curl, CURLOPT_POSTFIELDS, request);
     failed = curl_easy_perform(s->curl);
     free(request);
+    if (failed == CURLE_PEER_FAILED_VERIFICATION)
+        bench_refused(curl_easy_strerror(failed));
     if (failed != CURLE_OK)
         bench_fail(curl_easy_strerror(failed));
     curl_easy_getinfo(s->curl, CURLINFO_RESPONSE_CODE, &status);

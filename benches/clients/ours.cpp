@@ -12,6 +12,7 @@ static void bench_begin(const char *url, const char *ca_file)
 {
     bw::Config config;
     config.account_id(ACCOUNT).username("user").password("secret").base_url(url);
+    config.set_number("maxRetries", 0);
     if (ca_file != nullptr) {
         config.ca_file(ca_file);
     }

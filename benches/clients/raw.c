@@ -12,6 +12,7 @@
 typedef struct wire {
     int fd;
     SSL *ssl;
+    char answer[(1 << 20) + 4096];
 } wire;
 
 static int port;
@@ -38,13 +39,14 @@ static void bench_begin(const char *url, const char *ca_file)
 static void *bench_thread(void)
 {
     struct sockaddr_in address;
-    wire *w = calloc(1, sizeof *w);
+    wire *w = malloc(sizeof *w);
     int on = 1;
 
     memset(&address, 0, sizeof address);
     address.sin_family = AF_INET;
     address.sin_port = htons((unsigned short)port);
     address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    w->ssl = NULL;
     w->fd = socket(AF_INET, SOCK_STREAM, 0);
     if (connect(w->fd, (struct sockaddr *)&address, sizeof address) != 0)
         bench_fail("no connection");
@@ -61,14 +63,14 @@ static void *bench_thread(void)
 static void bench_call(void *thread)
 {
     wire *w = thread;
-    char answer[65536], *end;
-    int length = 0, whole = 0, count = (int)strlen(request);
+    char *answer = w->answer, *end;
+    int length = 0, whole = 0, room, count = (int)strlen(request);
 
     if ((w->ssl != NULL ? SSL_write(w->ssl, request, count)
                         : (int)write(w->fd, request, (size_t)count)) != count)
         bench_fail("not sent");
     while (whole == 0 || length < whole) {
-        int room = (int)sizeof answer - 1 - length;
+        room = (int)sizeof w->answer - 1 - length;
         count = w->ssl != NULL ? SSL_read(w->ssl, answer + length, room)
                                : (int)read(w->fd, answer + length, (size_t)room);
         if (count <= 0)

@@ -1,0 +1,33 @@
+/* The configuration that the clients of libbw_webrtc in C share. Where libcurl is given no file, it
+ * takes the system's authorities, and this library its own; "system" makes it take the system's. No
+ * retries: nobody else makes any. */
+#ifndef BENCH_OURS_CONFIG_H
+#define BENCH_OURS_CONFIG_H
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "bw_webrtc.h"
+
+static bw_client *ours_new(const char *url, const char *ca_file)
+{
+    char config[1024], roots[512] = "", *error = NULL;
+    bw_client *client;
+
+    if (ca_file != NULL && strcmp(ca_file, "system") == 0)
+        snprintf(roots, sizeof roots, ",\"roots\":\"system\"");
+    else if (ca_file != NULL)
+        snprintf(roots, sizeof roots, ",\"caFile\":\"%s\"", ca_file);
+    snprintf(config, sizeof config,
+             "{\"accountId\":\"9900000\",\"username\":\"user\",\"password\":\"secret\","
+             "\"maxRetries\":0,\"baseUrl\":\"%s\"%s}",
+             url, roots);
+    if (bw_client_new(config, &client, &error) != BW_OK) {
+        fprintf(stderr, "%s\n", error);
+        exit(1);
+    }
+    return client;
+}
+
+#endif

@@ -1,0 +1,65 @@
+"""What is measured: names for people, and how each is run."""
+
+from __future__ import annotations
+
+import os
+
+from .places import BENCHES, BUILD, LIBRARY, ROOT
+from .servers import Server
+
+OURS = "ours"
+RAW = "raw"
+CURL = "curl_cjson"
+QUEUE = "ours_queue"
+PYTHON = "python:"
+OURS_PYTHON = f"{PYTHON}ours"
+NATIVE = (RAW, OURS, "ours_cjson", "ours_cpp", CURL)
+SCRIPTED = tuple(
+    PYTHON + name for name in ("ours", "pycurl", "http.client", "httpx", "requests", "bandwidth")
+)
+NAMES = {
+    RAW: "raw socket, C",
+    OURS: "libbw_webrtc, C",
+    "ours_cjson": "libbw_webrtc + cJSON, C",
+    "ours_cpp": "libbw_webrtc, C++",
+    CURL: "libcurl + cJSON, C",
+    QUEUE: "libbw_webrtc, queue",
+    OURS_PYTHON: "libbw_webrtc, Python",
+    "python:pycurl": "pycurl",
+    "python:http.client": "http.client",
+    "python:requests": "requests",
+    "python:httpx": "httpx",
+    "python:bandwidth": "bandwidth-sdk",
+}
+
+
+def is_ours(client: str) -> bool:
+    """Whether it is this library in one of its languages."""
+    return client.split(":")[-1].startswith(OURS)
+
+
+def is_scripted(client: str) -> bool:
+    """Whether it is in Python."""
+    return client.startswith(PYTHON)
+
+
+def command(client: str, server: Server, calls: int, threads: int = 1) -> list[str]:
+    """How a client is run: one in C by its name, one in Python as ``python:NAME``."""
+    if is_scripted(client):
+        # The peers are installed beside the benchmark, nowhere else.
+        python = BUILD / "venv" / "bin" / "python"
+        script = [str(python), str(BENCHES / "clients" / "peers.py")]
+        return [*script, client[len(PYTHON) :], server.url, server.ca_file, str(calls)]
+    return [str(BUILD / client), server.url, server.ca_file, str(calls), str(threads)]
+
+
+def environment() -> dict[str, str]:
+    """For clients in Python, and for all of them: no proxy."""
+    kept = {
+        name: value for name, value in os.environ.items() if not name.lower().endswith("_proxy")
+    }
+    return {
+        **kept,
+        "BW_WEBRTC_LIBRARY": str(LIBRARY),
+        "PYTHONPATH": str(ROOT / "bindings" / "python" / "src"),
+    }

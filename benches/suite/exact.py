@@ -1,0 +1,56 @@
+"""What no noise moves, of clients in C: system calls, instructions, allocations; and the file."""
+
+from __future__ import annotations
+
+from .artefact import newest_glibc, size
+from .clients import CURL, NAMES, NATIVE, OURS
+from .counting import allocations, instructions, look_ups, syscalls
+from .goals import FORMS, GOALS, Row
+from .servers import responder
+from .tables import Found, number, table
+
+
+def found() -> Found:
+    """Counts it all."""
+    out = Found()
+    lines = []
+    for form, tls in FORMS.items():
+        with responder(tls) as server:
+            calls = {client: syscalls(client, server) for client in NATIVE}
+            sums = {client: sum(counts.values()) for client, counts in calls.items()}
+            work = {client: instructions(client, server) for client in NATIVE}
+            for client in NATIVE:
+                asked = allocations(client, server)
+                named = ", ".join(f"{name} {count:g}" for name, count in calls[client].items())
+                lines.append(
+                    (
+                        f"{NAMES[client]}, {form}",
+                        f"{sums[client]:.2f} ({named})",
+                        f"{work[client]:,.0f}",
+                        f"{work[client] / work[CURL]:.2f}",
+                        f"{asked.count:.1f}",
+                        f"{asked.bytes:,.0f}",
+                    )
+                )
+            # A hundredth is what one poll in 1000 calls comes to.
+            goal = GOALS[f"syscalls {form}"]
+            share = sums[OURS] / sums[CURL]
+            out.rows.append(
+                Row(goal, round(sums[OURS], 1), number(sums[OURS]), NAMES[CURL], number(sums[CURL]),
+                    share)
+            )  # fmt: skip
+            if not tls:
+                share = work[OURS] / work[CURL]
+                few, many = (f"{work[client]:,.0f}" for client in (OURS, CURL))
+                out.rows.append(Row(GOALS["instructions"], share, few, NAMES[CURL], many, share))
+                asked_for = look_ups(server)
+                out.rows.append(Row(GOALS["look-ups"], asked_for, str(asked_for)))
+    megabytes = size() / 1e6
+    out.rows.append(Row(GOALS["size"], megabytes, f"{megabytes:.2f}"))
+    major, minor = newest_glibc()[:2]
+    out.rows.append(Row(GOALS["glibc"], major * 100 + minor, f"{major}.{minor}"))
+    out.text = table(
+        ("client", "system calls", "instructions", "÷ libcurl + cJSON", "allocations", "bytes"),
+        lines,
+    )
+    return out

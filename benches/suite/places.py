@@ -1,0 +1,11 @@
+"""Where things lie."""
+
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+BENCHES = ROOT / "benches"
+BUILD = ROOT / "build" / "bench"
+RELEASE = ROOT / "target" / "release"
+LIBRARY = RELEASE / "libbw_webrtc.so"
+SYSTEM_BUNDLE = Path("/etc/ssl/certs/ca-certificates.crt")
+"""What libcurl takes on Debian unless it is told otherwise."""

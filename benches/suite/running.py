@@ -1,0 +1,54 @@
+"""Runs clients, and lets them take turns."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from collections.abc import Callable, Sequence
+
+from .clients import command, environment
+from .servers import Server, pinned
+
+Figures = dict[str, float]
+Rounds = dict[str, list[Figures]]
+CORE = 0
+"""What server and client share, since two cores give two modes and not one figure."""
+
+
+def run(
+    words: Sequence[str], core: int | None = None, variables: dict[str, str] | None = None
+) -> str:
+    """What a program prints; its own words where it fails."""
+    ended = subprocess.run(
+        pinned(words, core),
+        env={**environment(), **(variables or {})},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if ended.returncode:
+        raise RuntimeError(f"{' '.join(words)}: {ended.stderr}")
+    return ended.stdout
+
+
+def measure(
+    client: str,
+    server: Server,
+    calls: int,
+    threads: int = 1,
+    core: int | None = None,
+    variables: dict[str, str] | None = None,
+) -> Figures:
+    """What a client prints of its calls."""
+    words = command(client, server, calls, threads)
+    figures: Figures = json.loads(run(words, core, variables))
+    return figures
+
+
+def turns(clients: Sequence[str], count: int, one: Callable[[str], Figures]) -> Rounds:
+    """What each client measured, forwards and then backwards (ABBA), so many times."""
+    results: Rounds = {client: [] for client in clients}
+    for _ in range(count):
+        for client in (*clients, *reversed(clients)):
+            results[client].append(one(client))
+    return results

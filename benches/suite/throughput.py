@@ -1,0 +1,113 @@
+"""Many threads on one client, and the queue: calls a second, CPU a call, connections opened.
+
+Measured twice. On both cores, as the scheduler places threads and the server's threads, which gives
+modes and not one figure: the spread says how far they lie apart. And with server and client on one
+core, where only the work counts and no placing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from .clients import CURL, NAMES, OURS, QUEUE
+from .figures import median, ratio
+from .goals import FORMS, GOALS, THREADS, Row
+from .running import CORE, Figures, Rounds, measure, turns
+from .servers import responder
+from .tables import Found, number, table
+
+CALLS = 16_000
+"""In a round, by all threads together."""
+CLIENTS = (OURS, QUEUE, CURL)
+PLACES: dict[str, int | None] = {"both cores": None, "one core": CORE}
+
+
+@dataclass(frozen=True)
+class Point:
+    """What so many threads did."""
+
+    form: str
+    place: str
+    threads: int
+    rounds: Rounds
+
+    def most_opened(self, client: str) -> int:
+        """The most connections that one run opened."""
+        return int(max(turn["opened"] for turn in self.rounds[client]))
+
+
+def point(form: str, place: str, threads: int, count: int, clients: Iterable[str]) -> Point:
+    """All rounds with so many threads."""
+    core = PLACES[place]
+    calls = max(CALLS // threads, 50)
+    with responder(FORMS[form], core) as server:
+
+        def one(client: str) -> Figures:
+            server.counted()
+            figures = measure(client, server, calls, threads, core)
+            opened, requests = server.counted()
+            # Every thread, or worker, makes one call more, to warm up.
+            assert requests == (calls + 1) * threads, f"{requests} requests arrived"
+            return {**figures, "opened": opened}
+
+        return Point(form, place, threads, turns(tuple(clients), count, one))
+
+
+def run(count: int) -> list[Point]:
+    """All of them."""
+    return [
+        point(form, place, threads, count, CLIENTS)
+        for place in PLACES
+        for form in FORMS
+        for threads in THREADS
+    ]
+
+
+def found(points: list[Point]) -> Found:
+    """The goals are those of both cores."""
+    out = Found()
+    lines = []
+    for at in points:
+        for client in CLIENTS:
+            rates = [turn["rate"] for turn in at.rounds[client]]
+            lines.append(
+                (
+                    f"{at.threads}, {at.form}, {at.place}",
+                    NAMES[client],
+                    f"{median(at.rounds, client, 'rate'):,.0f}",
+                    f"{min(rates):,.0f} to {max(rates):,.0f}",
+                    *(number(median(at.rounds, client, name)) for name in ("p50", "p99", "cpu")),
+                    at.most_opened(client),
+                    "" if client == CURL else ratio(at.rounds, client, CURL, "rate"),
+                )
+            )
+        beside = ratio(at.rounds, OURS, CURL, "rate")
+        if beside.middle < 1:
+            out.lost.append(
+                f"libcurl makes more calls a second with {at.threads} threads, {at.form}, "
+                f"{at.place}: ours makes {beside} of them."
+            )
+        if at.place != "both cores":
+            continue
+        name = f"{at.threads} {at.form}"
+        mine, theirs = (f"{median(at.rounds, client, 'rate'):,.0f}" for client in (OURS, CURL))
+        out.rows.append(
+            Row(GOALS[f"throughput {name}"], beside.middle, mine, NAMES[CURL], theirs, beside)
+        )
+        opened = [at.most_opened(client) for client in (OURS, QUEUE)]
+        out.rows.append(
+            Row(
+                GOALS[f"connections {name}"],
+                max(opened),
+                " and ".join(map(str, opened)),
+                NAMES[CURL],
+                str(at.most_opened(CURL)),
+            )
+        )
+    out.text = table(
+        ("threads or workers", "client", "calls a second", "from, to", "p50 µs", "p99 µs", "CPU µs",
+         "connections", "rate of ours ÷ libcurl's"),
+        lines,
+    )  # fmt: skip
+    return out
