@@ -45,9 +45,8 @@ def _svg(height: float, title: str, parts: Sequence[str]) -> str:
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height:.0f}" '
         f'width="{WIDTH}" height="{height:.0f}" role="img" aria-label="{escape(title)}">\n{STYLE}'
-        f'<rect class="card" x="0.5" y="0.5" width="{WIDTH - 1}" height="{height - 1:.0f}" rx="8"/>\n'
-        + "\n".join(parts)
-        + "\n</svg>\n"
+        f'<rect class="card" x="0.5" y="0.5" width="{WIDTH - 1}" height="{height - 1:.0f}" '
+        'rx="8"/>\n' + "\n".join(parts) + "\n</svg>\n"
     )
 
 
@@ -113,7 +112,7 @@ def growth(growths: Sequence[Growth]) -> str:
     title = "Cost as the work grows"
     parts = [
         _text(20, 32, title, "title"),
-        _text(WIDTH - 20, 32, "both axes logarithmic; a flat cost of one is linear", "quiet", "end"),
+        _text(WIDTH - 20, 32, "logarithmic; a flat cost of one is linear", "quiet", "end"),
         '<path class="curve ours" d="M 230 28 h 22"/>', _text(258, 32, "libbw_webrtc"),
         '<path class="curve peer" d="M 350 28 h 22"/>', _text(378, 32, "libcurl"),
     ]  # fmt: skip
