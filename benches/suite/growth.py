@@ -50,6 +50,7 @@ class Growth:
     """Shown for one of what is counted; else as a whole."""
     curves: list[Curve]
     show: Callable[[float], str] = number
+    pictured: bool = True
 
     def shown(self, curve: Curve) -> list[tuple[int, float]]:
         """The points as they are shown."""
@@ -127,7 +128,10 @@ def clients(quick: bool) -> list[Growth]:
             Growth(
                 f"clients connected, {form}", one, "bytes a client", True, [*warm.values()], size
             ),
-            Growth(f"making clients, {form}", one, "µs of CPU a client", True, [*start.values()]),
+            Growth(
+                *(f"making clients, {form}", one, "µs of CPU a client", True, [*start.values()]),
+                pictured=tls,
+            ),
         ]
     return growths
 

@@ -116,11 +116,12 @@ def growth(growths: Sequence[Growth]) -> str:
         '<path class="curve ours" d="M 230 28 h 22"/>', _text(258, 32, "libbw_webrtc"),
         '<path class="curve peer" d="M 350 28 h 22"/>', _text(378, 32, "libcurl"),
     ]  # fmt: skip
-    for at, one in enumerate(growths):
+    pictured = [one for one in growths if one.pictured]
+    for at, one in enumerate(pictured):
         x = 62 + (at % ACROSS) * (PANEL + GAP)
         y = 96 + (at // ACROSS) * (HIGH + 92)
         parts += _panel(one, x, y)
-    rows = -(-len(growths) // ACROSS)
+    rows = -(-len(pictured) // ACROSS)
     return _svg(96 + rows * (HIGH + 92) - 30, title, parts)
 
 
