@@ -1,0 +1,366 @@
+//! The documentation: every block of code in it works, every link leads somewhere, and what it names
+//! is what there is, both ways.
+
+mod support;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Component, Path, PathBuf};
+
+use bw_webrtc::client::{Config, Family, Roots};
+use bw_webrtc::error::Status;
+use bw_webrtc::queue::Options;
+
+use support::markdown::{Page, identifiers, root};
+use support::snippets;
+
+fn read(path: &str) -> String {
+    std::fs::read_to_string(root().join(path)).expect(path)
+}
+
+#[test]
+fn every_block_of_code_works() {
+    let pages = Page::all();
+    let next = std::sync::atomic::AtomicUsize::new(0);
+    let worker = || {
+        let mut found = Vec::new();
+        while let Some(page) = pages.get(next.fetch_add(1, std::sync::atomic::Ordering::Relaxed)) {
+            found.push(snippets::run(page));
+        }
+        found
+    };
+    let results: Vec<_> = std::thread::scope(|scope| {
+        let workers: Vec<_> = (0..4).map(|_| scope.spawn(worker)).collect();
+        workers.into_iter().flat_map(|worker| worker.join().unwrap()).collect()
+    });
+    let problems: Vec<String> = results.iter().flat_map(|(_, problems)| problems.clone()).collect();
+    assert!(problems.is_empty(), "\n{}", problems.join("\n"));
+    let count: usize = results.iter().map(|(count, _)| count).sum();
+    println!("{count} blocks were run");
+    assert!(count > 40, "only {count} blocks were run");
+}
+
+#[test]
+fn the_first_programs_are_short() {
+    let mut count = 0;
+    for block in Page::read("README.md").blocks() {
+        let note = block.note.unwrap_or_default();
+        if note.contains("file: first.") {
+            let lines = block.code.lines().filter(|line| !line.trim().is_empty()).count();
+            assert!(lines < 20, "{}: {lines} lines", block.place);
+            count += 1;
+            assert!(note.contains("prints: participant {id}"), "{}: {note}", block.place);
+        }
+    }
+    assert_eq!(count, 3);
+}
+
+/// `docs/../README.md` as `README.md`.
+fn resolved(from: &Path, link: &str) -> PathBuf {
+    let mut path = PathBuf::new();
+    for part in from.parent().unwrap().join(link).components() {
+        match part {
+            Component::ParentDir => assert!(path.pop(), "{link} leads out of the project"),
+            other => path.push(other),
+        }
+    }
+    path
+}
+
+#[test]
+fn every_link_leads_somewhere() {
+    let pages: BTreeMap<PathBuf, Page> =
+        Page::all().into_iter().map(|page| (page.path.clone(), page)).collect();
+    let made = ["docs/c/", "docs/python/", "docs/rust/"];
+    let mut problems = Vec::new();
+    let mut count = 0;
+    for page in pages.values() {
+        for link in page.links() {
+            if link.starts_with("https://") {
+                continue;
+            }
+            let (file, anchor) = link.split_once('#').unwrap_or((&link, ""));
+            let path = match file {
+                "" => page.path.clone(),
+                _ => resolved(&page.path, file),
+            };
+            count += 1;
+            // `make docs` makes those, and looks whether they are there.
+            if made.iter().any(|folder| path.starts_with(folder)) {
+                continue;
+            }
+            let known = match (pages.get(&path), anchor) {
+                (_, "") => root().join(&path).is_file(),
+                (Some(target), anchor) => target.anchors().iter().any(|found| found == anchor),
+                (None, _) => false,
+            };
+            if !known {
+                problems.push(format!("{}: {link}", page.path.display()));
+            }
+        }
+    }
+    assert!(problems.is_empty(), "\n{}", problems.join("\n"));
+    assert!(count > 100, "only {count} links were looked at");
+}
+
+#[test]
+fn every_page_is_in_the_summary() {
+    let summary = Page::read("docs/SUMMARY.md");
+    let linked: BTreeSet<PathBuf> =
+        summary.links().iter().map(|link| Path::new("docs").join(link)).collect();
+    let pages: BTreeSet<PathBuf> = Page::all()
+        .into_iter()
+        .map(|page| page.path)
+        .filter(|path| path.starts_with("docs") && !path.ends_with("SUMMARY.md"))
+        .collect();
+    assert_eq!(linked, pages);
+}
+
+/// What is declared in the C headers, in the sandbox's, and by the fixtures: all names that begin
+/// as ours do.
+fn declared() -> BTreeSet<String> {
+    let sources = [
+        "include/bw_webrtc.h",
+        "include/bw_webrtc.hpp",
+        "bindings/c/bw_webrtc_typed.h",
+        "bindings/c/examples/bw_sandbox.h",
+        "bindings/python/src/bw_webrtc/pytest_plugin.py",
+        "bindings/python/src/bw_webrtc/_library.py",
+        "bindings/python/src/bw_webrtc/testing.py",
+        "src/client/config.rs",
+    ];
+    let mut names = BTreeSet::new();
+    for source in sources {
+        names.extend(ours(&read(source)).map(str::to_owned));
+    }
+    names
+}
+
+fn ours(text: &str) -> impl Iterator<Item = &str> {
+    let prefixes = ["bw_", "bwt_", "BW_", "BWT_"];
+    identifiers(text).filter(move |name| prefixes.iter().any(|prefix| name.starts_with(prefix)))
+}
+
+#[test]
+fn what_is_named_exists_and_what_exists_is_named() {
+    let declared = declared();
+    let mut named = BTreeSet::new();
+    let mut problems = Vec::new();
+    for page in Page::all() {
+        for name in ours(&page.text) {
+            // "BW_E_*" and the like stand for several; `BW_LIVE` is the demo's.
+            let stands_for_several = name.ends_with('_');
+            if !stands_for_several && name != "BW_LIVE" && !declared.contains(name) {
+                problems.push(format!("{}: {name} does not exist", page.path.display()));
+            }
+            named.insert(name.to_owned());
+        }
+    }
+    let header = read("include/bw_webrtc.h");
+    let typed = read("bindings/c/bw_webrtc_typed.h");
+    // The guards of headers and what is for them alone are nobody's to use.
+    let hidden = |name: &str| {
+        name.ends_with('_')
+            || name.ends_with("_H")
+            || ["BWT_FUNCTION", "bwt_text", "bw_verb_noun"].contains(&name)
+    };
+    for name in ours(&header).chain(ours(&typed)).filter(|name| !hidden(name)) {
+        if !named.contains(name) {
+            problems.push(format!("{name} is named nowhere in docs/"));
+        }
+    }
+    assert!(problems.is_empty(), "\n{}", problems.join("\n"));
+}
+
+/// Each function of the header: its name and its comment.
+fn functions() -> Vec<(String, String)> {
+    let header = read("include/bw_webrtc.h");
+    let (_, body) = header.split_once("extern \"C\" {").unwrap();
+    let parts = body.split("/**").skip(1).map(|part| part.split_once("*/").unwrap());
+    parts
+        .filter_map(|(comment, declaration)| {
+            let name = ours(declaration.split('(').next()?).last()?.to_owned();
+            let lines = comment.lines().map(|line| line.trim().trim_start_matches('*').trim());
+            Some((name, lines.collect::<Vec<_>>().join(" ").trim().to_owned()))
+        })
+        .collect()
+}
+
+#[test]
+fn the_functions_are_the_headers() {
+    let rows: BTreeMap<String, Vec<String>> =
+        Page::read("docs/functions.md").rows().into_iter().collect();
+    let functions = functions();
+    assert!(functions.len() > 25, "{}", functions.len());
+    let (cpp, package) = (read("include/bw_webrtc.hpp"), python_package());
+    for (name, comment) in &functions {
+        let row = rows.get(name).unwrap_or_else(|| panic!("{name} is missing in functions.md"));
+        let [_, does, blocks, in_cpp, in_python] = &row[..] else { panic!("{row:?}") };
+        let first = comment.split_inclusive(". ").next().unwrap().trim();
+        assert_eq!(does.trim_end_matches('.'), first.trim_end_matches('.'), "of {name}");
+        let phrase = comment.rfind("Blocks").max(comment.rfind("Does not block"));
+        let phrase = &comment[phrase.unwrap_or(0)..];
+        let expected = match phrase {
+            _ if phrase.starts_with("Does not block") => "no",
+            _ if phrase.starts_with("Blocks up to the deadline") => "up to the deadline",
+            _ if phrase.starts_with("Blocks up to `timeout_ms`") => "up to `timeout_ms`",
+            _ if comment.contains("Waits for callbacks") => "for callbacks that run",
+            _ => panic!("{name} does not say whether it blocks"),
+        };
+        assert_eq!(blocks, expected, "whether {name} blocks");
+        for (cell, source) in [(in_cpp, &cpp), (in_python, &package)] {
+            for name in cell.split('`').skip(1).step_by(2).flat_map(identifiers) {
+                let there = name == "bw" || identifiers(source).any(|found| found == name);
+                assert!(there, "{name} of {cell} does not exist");
+            }
+        }
+    }
+    let known: BTreeSet<&String> = functions.iter().map(|(name, _)| name).collect();
+    let header = read("include/bw_webrtc.h");
+    for name in rows.keys().filter(|name| name.starts_with("bw_")) {
+        let is_type =
+            header.contains(&format!("struct {name} {name};")) || name.ends_with("_callback");
+        let there = known.contains(name) || is_type || header.contains(&format!("int32_t {name};"));
+        assert!(there, "{name} of functions.md is not in the header");
+    }
+}
+
+fn python_package() -> String {
+    ["__init__", "client", "async_client", "errors", "helpers", "models", "_config", "_version"]
+        .map(|module| read(&format!("bindings/python/src/bw_webrtc/{module}.py")))
+        .concat()
+}
+
+#[test]
+fn every_status_has_its_row() {
+    let page = Page::read("docs/errors.md");
+    let rows: Vec<_> =
+        page.rows().into_iter().filter(|(name, _)| name.starts_with("BW_")).collect();
+    let names: Vec<&str> = rows.iter().map(|(name, _)| name.as_str()).collect();
+    let statuses: Vec<&str> = Status::ALL.iter().map(|status| status.name()).collect();
+    assert_eq!(names, statuses, "one row each, in the order of the values");
+    let errors = read("bindings/python/src/bw_webrtc/errors.py");
+    for ((name, cells), status) in rows.iter().zip(Status::ALL) {
+        let [_, number, cause, outcome, remedy, exception] = &cells[..] else {
+            panic!("{cells:?}")
+        };
+        assert_eq!(number, &status.code().to_string(), "{name}");
+        if *status == Status::Ok {
+            continue;
+        }
+        for cell in [cause, outcome, remedy] {
+            assert!(!cell.is_empty(), "{name} lacks a cell");
+        }
+        let class = exception.trim_matches('`');
+        let (_, body) = errors.split_once(&format!("class {class}(")).expect(class);
+        let number = body.split("STATUS = ").nth(1).unwrap().split('\n').next().unwrap();
+        assert_eq!(number, status.code().to_string(), "{class}");
+    }
+}
+
+/// The keys of the configuration, and the Python options, as the Python package pairs them.
+fn options() -> Vec<(String, String)> {
+    let source = read("bindings/python/src/bw_webrtc/_config.py");
+    let rows = source.lines().filter_map(|line| line.trim().strip_prefix("(\""));
+    rows.map(|row| {
+        let mut texts = row.split('"');
+        let option = texts.next().unwrap().to_owned();
+        (option, texts.nth(1).unwrap().to_owned())
+    })
+    .collect()
+}
+
+/// A default as the documentation writes it.
+fn default_of(key: &str) -> String {
+    let config = Config::default();
+    let number = |value: u64| value.to_string();
+    match key {
+        "accountId" | "username" | "password" => "required".to_owned(),
+        "baseUrl" => format!("`{}`", config.base_url),
+        "timeoutMs" => number(config.timeout_ms),
+        "attemptTimeoutMs" => config.attempt_timeout_ms.map_or("none".into(), number),
+        "connectTimeoutMs" => number(config.connect_timeout_ms),
+        "maxRetries" => number(config.max_retries),
+        "retryBaseMs" => number(config.retry_base_ms),
+        "retryMaxMs" => number(config.retry_max_ms),
+        "proxy" => config.proxy.map_or("none".into(), |_| "some".into()),
+        "roots" if config.roots == Roots::Bundled => "`bundled`".to_owned(),
+        "caFile" if config.tls_files.ca.is_none() => "none".to_owned(),
+        "clientCertFile" if config.tls_files.client_cert.is_none() => "none".to_owned(),
+        "clientKeyFile" if config.tls_files.client_key.is_none() => "none".to_owned(),
+        "ipFamily" if config.ip_family == Family::Any => "`any`".to_owned(),
+        "bindAddress" if config.bind_address.is_none() => "none".to_owned(),
+        "dnsTtlMs" => number(config.dns_ttl_ms),
+        "maxIdleConnections" => number(config.max_idle_connections),
+        "idleTimeoutMs" => number(config.idle_timeout_ms),
+        "maxResponseBytes" => number(config.max_response_bytes),
+        "userAgent" if config.user_agent.is_none() => "none".to_owned(),
+        "allowInsecureHttp" => config.allow_insecure_http.to_string(),
+        _ => panic!("{key} has a default that this test does not know"),
+    }
+}
+
+/// What the library says of a value that is out of every range, behind "from ".
+fn range_of(message: &str) -> Option<String> {
+    let (_, range) = message.split_once("whole number from ")?;
+    let (least, most) = range.split_once(" to ")?;
+    let most: String = most.chars().take_while(char::is_ascii_digit).collect();
+    Some(format!("{least} to {most}"))
+}
+
+#[test]
+fn every_option_has_its_row() {
+    let page = Page::read("docs/configuration.md");
+    let rows: BTreeMap<String, Vec<String>> = page.rows().into_iter().collect();
+    let options = options();
+    assert!(options.len() > 20);
+    let source = read("src/client/config.rs");
+    let keys = source.lines().filter_map(|line| line.trim().strip_prefix("(\"")?.split_once('"'));
+    let keys: BTreeSet<&str> =
+        keys.filter(|(_, rest)| rest.starts_with(", |c, v|")).map(|(key, _)| key).collect();
+    assert_eq!(keys, options.iter().map(|(_, key)| key.as_str()).collect());
+    let mut known: BTreeSet<&str> = ["workers", "backlog"].into();
+    for (option, key) in &options {
+        known.insert(key);
+        let row = rows.get(key).unwrap_or_else(|| panic!("{key} is missing in configuration.md"));
+        let [_, meaning, default, range, in_python] = &row[..] else { panic!("{row:?}") };
+        assert!(!meaning.is_empty(), "{key}");
+        assert_eq!(default, &default_of(key), "the default of {key}");
+        assert!(in_python.starts_with(&format!("`{option}`")), "{key} in Python: {in_python}");
+        let refused = Config::from_json(&format!("{{\"{key}\": -1}}")).err().unwrap().message;
+        assert_eq!(range_of(&refused).as_ref().unwrap_or(range), range, "the range of {key}");
+    }
+    let defaults = Options::default();
+    for (key, default) in [("workers", defaults.workers), ("backlog", defaults.backlog)] {
+        let row = rows.get(key).unwrap_or_else(|| panic!("{key} is missing in configuration.md"));
+        let refused = Options::from_json(&format!("{{\"{key}\": 0}}")).unwrap_err().message;
+        assert_eq!(row[2..4], [default.to_string(), range_of(&refused).unwrap()], "{key}");
+    }
+    for key in rows.keys().filter(|key| !key.starts_with("BW_")) {
+        assert!(known.contains(key.as_str()), "{key} is no option");
+    }
+}
+
+#[test]
+fn the_table_names_every_operation_and_leads_to_its_tests() {
+    let readme = Page::read("README.md").text;
+    let rows: Vec<&str> = readme.lines().filter(|line| line.contains("](tests/c/")).collect();
+    for operation in bw_webrtc::api::OPERATIONS {
+        let known = rows.iter().any(|row| row.starts_with(&format!("| `{}`", operation.name)));
+        assert!(known, "{} is missing", operation.name);
+    }
+    for row in rows {
+        let cells: Vec<(&str, &str)> = row
+            .split("[`")
+            .skip(1)
+            .map(|cell| cell.split_once("`](").unwrap())
+            .map(|(name, rest)| (name, rest.split(')').next().unwrap()))
+            .collect();
+        assert_eq!(cells.len(), 3, "{row}");
+        for (name, file) in cells {
+            let test = read(file);
+            // The C test creates its participants by the typed layer, which calls it.
+            let called = [format!("{name}("), name.replacen("bw_", "bwt_", 1) + "("];
+            assert!(called.iter().any(|call| test.contains(call)), "{file} does not call {name}");
+        }
+    }
+}
