@@ -6,6 +6,7 @@
 #   make bench     side by side with libcurl, requests, the official SDK and others
 #   make gates     system calls and instructions a call, beside libcurl + cJSON
 #   make lint      formatting, warnings, types, the header in step
+#   make docs      the documentation as HTML, looked at in a browser
 #   make header    bring include/bw_webrtc.h in step with src/ffi
 #   make clean     remove what was built
 
@@ -18,7 +19,7 @@ BUILD := build
 VENV := $(BUILD)/venv
 VENV_PYTHON := $(VENV)/bin/python
 
-.PHONY: demo test test-rust test-c test-python test-release test-hosts gates bench lint header clean tools
+.PHONY: docs demo test test-rust test-c test-python test-release test-hosts gates bench lint header clean tools
 
 # Says in one line what is missing, instead of failing somewhere deep.
 tools:
@@ -90,10 +91,21 @@ lint: tools $(VENV)/ready
 	scripts/header --check
 	scripts/check-msrv
 	CC=$(CC) CXX=$(CXX) tests/c/header_matrix.sh $(BUILD)/c
-	$(VENV_PYTHON) -m ruff check bindings/python tests benches
-	$(VENV_PYTHON) -m ruff format --check bindings/python tests benches
+	$(VENV_PYTHON) -m ruff check bindings/python tests benches docs
+	$(VENV_PYTHON) -m ruff format --check bindings/python tests benches docs
 	cd bindings/python && $(CURDIR)/$(VENV_PYTHON) -m mypy --strict src examples ../../tests/python ../../tests/hosts
 	cd benches && $(CURDIR)/$(VENV_PYTHON) -m mypy --strict --config-file ../bindings/python/pyproject.toml gates.py bench.py suite
+	cd docs && $(CURDIR)/$(VENV_PYTHON) -m mypy --strict --config-file ../bindings/python/pyproject.toml build.py look.py
+
+# The book, the references of C, Python and Rust; links, pictures and widths, in headless Chromium.
+docs: tools $(VENV)/docs-ready
+	docs/need
+	CARGO=$(CARGO) $(VENV_PYTHON) docs/build.py $(BUILD)/docs
+	$(VENV_PYTHON) docs/look.py $(BUILD)/docs/html
+
+$(VENV)/docs-ready: docs/requirements.txt $(VENV)/ready
+	$(VENV_PYTHON) -m pip install --quiet --disable-pip-version-check -r $<
+	@touch $@
 
 header:
 	scripts/header

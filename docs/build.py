@@ -38,15 +38,17 @@ def stage(book: Path) -> None:
     """The book's sources. A link out of docs/ gets a copy of the file that it leads to."""
     pages = book / "src"
     pages.mkdir(parents=True)
-    for name in ("book.toml", "style.css"):
+    for name in ("book.toml", "style.css", "labels.js"):
         shutil.copy(DOCS / name, book)
 
     def copied(link: re.Match[str]) -> str:
         source = (DOCS / link[2]).resolve()
         name = Path("source", source.relative_to(ROOT))
-        # A browser shows a text, and would rather save a program.
-        text = "" if source.suffix == ".svg" else ".txt"
-        target = pages / name.with_name(name.name + text)
+        # A browser shows a text, and would rather save a program; mdBook makes pages of `.md`.
+        if source.suffix == ".md":
+            target = pages / name.with_suffix(".txt")
+        else:
+            target = pages / name.with_name(name.name + ("" if source.suffix == ".svg" else ".txt"))
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(source, target)
         return link[1] + target.relative_to(pages).as_posix()
@@ -56,14 +58,15 @@ def stage(book: Path) -> None:
 
 
 def pictures(to: Path) -> None:
-    """Draws the pictures; those that are checked in must be the same."""
+    """Draws the pictures, wide and, for phones, narrow; those checked in must be the same."""
     for source in sorted((DOCS / "pictures").glob("*.dot")):
-        drawn = to / f"{source.stem}.svg"
-        run("dot", "-Tsvg", source, "-o", drawn)
-        checked_in = source.with_suffix(".svg")
-        if os.environ.get("CI") and drawing(drawn) != drawing(checked_in):
-            sys.exit(f"docs: {checked_in.relative_to(ROOT)} is out of step: run make docs")
-        shutil.copy(drawn, checked_in)
+        for ending, direction in (("", "LR"), ("-narrow", "TB")):
+            name = f"{source.stem}{ending}.svg"
+            run("dot", "-Tsvg", f"-Grankdir={direction}", source, "-o", to / name)
+            checked_in = source.with_name(name)
+            if os.environ.get("CI") and drawing(to / name) != drawing(checked_in):
+                sys.exit(f"docs: {checked_in.relative_to(ROOT)} is out of step: run make docs")
+            shutil.copy(to / name, checked_in)
 
 
 def drawing(picture: Path) -> str:
@@ -84,7 +87,12 @@ def c_reference(to: Path) -> None:
     settings = (DOCS / "Doxyfile").read_text()
     settings += f"\nOUTPUT_DIRECTORY = {to.parent}\nHTML_OUTPUT = {to.name}\n"
     ended = subprocess.run(
-        ["doxygen", "-"], cwd=ROOT, input=settings, text=True, capture_output=True, check=False
+        ["doxygen", "-"],
+        cwd=ROOT,
+        input=settings,
+        text=True,
+        capture_output=True,
+        check=False,
     )
     if ended.returncode != 0 or ended.stderr.strip():
         sys.exit(f"{ended.stderr}\ndocs: doxygen failed or warned")
@@ -94,7 +102,17 @@ def python_reference(to: Path) -> None:
     """The package, by pdoc."""
     modules = ("bw_webrtc", "bw_webrtc.testing", "bw_webrtc.pytest_plugin")
     said = run(
-        *(sys.executable, "-W", "error", "-m", "pdoc", "--no-show-source", "-o", to, *modules),
+        *(
+            sys.executable,
+            "-W",
+            "error",
+            "-m",
+            "pdoc",
+            "--no-show-source",
+            "-o",
+            to,
+            *modules,
+        ),
         PYTHONPATH=str(ROOT / "bindings" / "python" / "src"),
     )
     if said.strip():

@@ -1,8 +1,8 @@
-"""Looks at the built documentation in headless Chromium, at the width of a desktop and of a phone.
+"""Looks at the built documentation in headless Chromium, as wide as a desktop and as a phone.
 
-Usage: look.py HTML [--pictures FOLDER]. Fails for links and anchors that lead nowhere, pictures that
-are missing, pages that can be pushed sideways, code and tables that are cut off on a desktop, and
-errors on the console. With --pictures the pages are also kept as pictures, for a person to look at.
+Usage: look.py HTML [--pictures FOLDER]. Fails for links and anchors that lead nowhere, pictures
+that are missing, pages that can be pushed sideways, code and tables that are cut off on a desktop,
+and errors on the console. With --pictures the pages are also kept as pictures, for a person.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ import tempfile
 import time
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import Any, Self
 from urllib.parse import unquote, urldefrag, urlsplit
 
 WIDTHS = {"desktop": (1440, 900), "phone": (390, 844)}
@@ -51,16 +51,11 @@ class Browser:
         self._profile = tempfile.TemporaryDirectory(prefix="docs-look-")
         to_browser, self._write = os.pipe()
         self._read, from_browser = os.pipe()
-        # Away from 3 and 4, which Chromium speaks on.
+        # Chromium speaks on 3 and 4; these are away from them until the shell moves them.
         ends = [fcntl.fcntl(end, fcntl.F_DUPFD, 10) for end in (to_browser, from_browser)]
-
-        def place() -> None:
-            os.dup2(ends[0], 3)
-            os.dup2(ends[1], 4)
-
         self._process = subprocess.Popen(
             [
-                "chromium",
+                *("bash", "-c", f'exec "$@" 3<&{ends[0]} 4>&{ends[1]}', "bash", "chromium"),
                 *("--headless", "--remote-debugging-pipe", "--disable-gpu", "--no-first-run"),
                 *("--disable-background-networking", "--disable-component-update"),
                 *("--disable-sync", "--disable-quic", "--hide-scrollbars"),
@@ -68,8 +63,7 @@ class Browser:
                 f"--user-data-dir={self._profile.name}",
                 "about:blank",
             ],
-            preexec_fn=place,
-            pass_fds=(3, 4, *ends),
+            pass_fds=ends,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
         )
@@ -85,7 +79,7 @@ class Browser:
         for domain in ("Page", "Runtime", "Log"):
             self.ask(f"{domain}.enable")
 
-    def __enter__(self) -> Browser:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(
@@ -112,7 +106,11 @@ class Browser:
     def ask(self, method: str, **parameters: Any) -> dict[str, Any]:
         """One command; its answer."""
         self._number += 1
-        message: dict[str, Any] = {"id": self._number, "method": method, "params": parameters}
+        message: dict[str, Any] = {
+            "id": self._number,
+            "method": method,
+            "params": parameters,
+        }
         if self._session is not None:
             message["sessionId"] = self._session
         os.write(self._write, json.dumps(message).encode() + b"\0")

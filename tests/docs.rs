@@ -194,7 +194,7 @@ fn the_functions_are_the_headers() {
     let (cpp, package) = (read("include/bw_webrtc.hpp"), python_package());
     for (name, comment) in &functions {
         let row = rows.get(name).unwrap_or_else(|| panic!("{name} is missing in functions.md"));
-        let [_, does, blocks, in_cpp, in_python] = &row[..] else { panic!("{row:?}") };
+        let [_, does, blocks, wrapped] = &row[..] else { panic!("{row:?}") };
         let first = comment.split_inclusive(". ").next().unwrap().trim();
         assert_eq!(does.trim_end_matches('.'), first.trim_end_matches('.'), "of {name}");
         let phrase = comment.rfind("Blocks").max(comment.rfind("Does not block"));
@@ -207,10 +207,14 @@ fn the_functions_are_the_headers() {
             _ => panic!("{name} does not say whether it blocks"),
         };
         assert_eq!(blocks, expected, "whether {name} blocks");
-        for (cell, source) in [(in_cpp, &cpp), (in_python, &package)] {
-            for name in cell.split('`').skip(1).step_by(2).flat_map(identifiers) {
-                let there = name == "bw" || identifiers(source).any(|found| found == name);
-                assert!(there, "{name} of {cell} does not exist");
+        // One name stands for both languages; else the language stands before each.
+        for (before, name) in wrapped.split(", ").filter_map(|part| part.split_once('`')) {
+            for (language, source) in [("C++", &cpp), ("Python", &package)] {
+                let meant = before.is_empty() || before.starts_with(language);
+                for name in identifiers(name).filter(|name| meant && *name != "bw") {
+                    let there = identifiers(source).any(|found| found == name);
+                    assert!(there, "{name} does not exist in {language}");
+                }
             }
         }
     }

@@ -93,11 +93,14 @@ impl Page {
         headings.map(|line| anchor(line.trim_start_matches('#').trim())).collect()
     }
 
-    /// Where its links and pictures lead.
+    /// Where its links and pictures lead, in Markdown or in HTML.
     pub fn links(&self) -> Vec<String> {
         let prose = self.prose();
-        let targets = prose.split("](").skip(1).filter_map(|rest| rest.split(')').next());
-        targets.map(str::to_owned).collect()
+        let behind = |mark: &'static str, end: char| {
+            let parts = prose.split(mark).skip(1).filter_map(move |rest| rest.split(end).next());
+            parts.map(str::to_owned).collect::<Vec<_>>()
+        };
+        [behind("](", ')'), behind("src=\"", '"'), behind("srcset=\"", '"')].concat()
     }
 
     /// The cells of the rows of its tables whose first cell is code, by that code. A cell may hold

@@ -64,8 +64,8 @@ class Client:
     Raises ``ConfigError``, which names all that is wrong, and ``LibraryError``.
     """
 
-    # None only where __init__ failed.
-    _finalizer: Optional[weakref.finalize[Any, Any]] = None
+    # None only where __init__ failed. In a comment, since it is no type when the program runs.
+    _finalizer = None  # type: Optional[weakref.finalize[Any, Any]]
 
     def __init__(
         self,

@@ -1,0 +1,9 @@
+// Wide tables become cards on a phone (style.css); each cell then says what its column's head said.
+for (const table of document.querySelectorAll("main table")) {
+  const heads = [...table.querySelectorAll("thead th")].map(head => head.textContent);
+  for (const row of table.querySelectorAll("tbody tr")) {
+    [...row.cells].forEach((cell, at) => {
+      if (cell.textContent.trim()) cell.dataset.head = heads[at];
+    });
+  }
+}
