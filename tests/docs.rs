@@ -229,6 +229,65 @@ fn the_functions_are_the_headers() {
     }
 }
 
+#[test]
+fn all_of_the_python_package_is_named() {
+    let init = read("bindings/python/src/bw_webrtc/__init__.py");
+    let (_, list) = init.split_once("__all__ = [").unwrap();
+    let exported: BTreeSet<&str> =
+        identifiers(list).filter(|name| !name.starts_with("__")).collect();
+    let pages: String = Page::all().into_iter().map(|page| page.text).collect();
+    let named: BTreeSet<&str> = identifiers(&pages).collect();
+    let missing: Vec<_> = exported.difference(&named).collect();
+    assert!(missing.is_empty(), "named nowhere: {missing:?}");
+    // The other way round: what is called an error there is one, ours or Python's.
+    let (package, sdks) = (python_package(), ["ApiError", "TimeoutError"]);
+    for name in named.iter().filter(|name| name.len() > 5 && name.ends_with("Error")) {
+        let there = sdks.contains(name) || package.contains(&format!("class {name}("));
+        assert!(there, "{name} does not exist");
+    }
+}
+
+#[test]
+fn the_sandboxs_options_are_those_that_it_tells() {
+    let output = std::process::Command::new(support::process::sandbox_binary())
+        .arg("--help")
+        .output()
+        .unwrap();
+    let help = String::from_utf8(output.stdout).unwrap();
+    let options = help.lines().filter_map(|line| {
+        let line = line.trim().trim_start_matches("-h, ").trim_start_matches("-V, ");
+        line.starts_with("--").then(|| line.split([' ', ',']).next().unwrap().to_owned())
+    });
+    let rows = Page::read("docs/testing.md").rows();
+    let told: BTreeSet<String> =
+        rows.iter().map(|(name, _)| name.clone()).filter(|name| name.starts_with("--")).collect();
+    assert_eq!(told, options.collect());
+    for (name, cells) in rows.iter().filter(|(name, _)| name.starts_with("--")) {
+        let default = cells[2].trim_matches('`');
+        let shown = help.split(&format!("{name} ")).nth(1).unwrap_or_default();
+        let shown = shown.split("      --").next().unwrap();
+        let expected = format!("[default: {default}]");
+        assert_eq!(shown.contains(&expected), !default.is_empty(), "{name}: {shown}");
+    }
+    // And the faults: an order with a kind that is not known is refused.
+    let sandbox = support::process::Sandbox::start(&[]);
+    let kinds: Vec<_> =
+        rows.iter().map(|(name, _)| name).filter(|name| !name.starts_with("--")).collect();
+    for kind in &kinds {
+        let order = format!(
+            r#"{{"operation": "*", "kind": "{kind}", "status": 503, "ms": 1, "bytesPerSecond": 9}}"#
+        );
+        assert_eq!(sandbox.control("POST", "/_sandbox/faults", &order).0, 204, "{kind}");
+        assert!(help.contains(kind.as_str()), "{kind} is not in the help");
+    }
+    assert_eq!(
+        kinds.len(),
+        read("sandbox/src/faults.rs").split_once("enum Kind {").map_or(0, |rest| {
+            rest.1.split('}').next().unwrap_or_default().matches(',').count()
+        })
+    );
+}
+
 fn python_package() -> String {
     ["__init__", "client", "async_client", "errors", "helpers", "models", "_config", "_version"]
         .map(|module| read(&format!("bindings/python/src/bw_webrtc/{module}.py")))
