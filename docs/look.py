@@ -1,8 +1,8 @@
 """Looks at the built documentation in headless Chromium, as wide as a desktop and as a phone.
 
 Usage: look.py HTML [--pictures FOLDER]. Fails for links and anchors that lead nowhere, pictures
-that are missing, pages that can be pushed sideways, code and tables that are cut off on a desktop,
-and errors on the console. With --pictures the pages are also kept as pictures, for a person.
+that are missing, what is wider than the window, code and tables that are cut off on a desktop, and
+errors on the console. With --pictures the pages are also kept as pictures, for a person.
 """
 
 from __future__ import annotations
@@ -33,12 +33,17 @@ LOOK = """
   const name = e => (e.outerHTML.slice(0, 60) + " .. " + e.textContent.slice(0, 60));
   const cut = e => e.scrollWidth > e.clientWidth + 1;
   const main = document.querySelector("main") || document.body;
+  const scrolls = e =>
+    e !== main && (getComputedStyle(e).overflowX !== "visible" || scrolls(e.parentElement));
+  const outside = e => {
+    const box = e.getBoundingClientRect();
+    return (box.right > WIDTH + 1 || box.left < -1) && !scrolls(e.parentElement);
+  };
   return {
     links: [...document.querySelectorAll("a[href]")].map(a => a.href),
     missing: [...document.images].filter(i => !i.naturalWidth).map(i => i.src),
-    sideways: document.documentElement.scrollWidth - innerWidth,
+    outside: [...main.querySelectorAll("*")].filter(outside).map(name),
     cut: [...main.querySelectorAll("pre > code, .table-wrapper")].filter(cut).map(name),
-    height: document.documentElement.scrollHeight,
   };
 })()
 """
@@ -139,9 +144,10 @@ class Browser:
         thrown = [e for e in self.events if e.get("method") == "Runtime.exceptionThrown"]
         return wrong + [e["params"]["exceptionDetails"]["text"] for e in thrown]
 
-    def look(self) -> dict[str, Any]:
-        """What the page that is open says of itself."""
-        found = self.ask("Runtime.evaluate", expression=LOOK, returnByValue=True)
+    def look(self, width: int) -> dict[str, Any]:
+        """What the page that is open says of itself, in a window of this width."""
+        script = LOOK.replace("WIDTH", str(width))
+        found = self.ask("Runtime.evaluate", expression=script, returnByValue=True)
         said: dict[str, Any] = found["result"]["value"]
         return said
 
@@ -215,11 +221,10 @@ def main() -> int:
             for page in [*book, *entrances]:
                 name = f"{page.relative_to(html)} ({kind})"
                 wrong = browser.open(page.as_uri())
-                said = browser.look()
+                said = browser.look(width)
                 wrong += [f"picture is missing: {source}" for source in said["missing"]]
                 if page in book:
-                    if said["sideways"] > 0:
-                        wrong.append(f"can be pushed sideways by {said['sideways']} pixels")
+                    wrong += [f"is wider than the window: {what}" for what in said["outside"]]
                     if kind == "desktop":
                         wrong += [f"is cut off: {what}" for what in said["cut"]]
                         links += len(said["links"])
