@@ -40,6 +40,17 @@ fn every_block_of_code_works() {
 }
 
 #[test]
+fn the_program_in_the_headers_first_comment_works() {
+    let header = read("include/bw_webrtc.h");
+    let (_, program) = header.split_once("BW_PASSWORD:\n").unwrap();
+    let lines = program.split("*/").next().unwrap().lines();
+    let code: Vec<&str> = lines.map(|line| line.trim_start().trim_start_matches('*')).collect();
+    let text = format!("<!-- prints: participant {{id}} -->\n```c\n{}\n```\n", code.join("\n"));
+    let (count, problems) = snippets::run(&Page { path: "include/bw_webrtc.h".into(), text });
+    assert!(count == 1 && problems.is_empty(), "{problems:?}");
+}
+
+#[test]
 fn the_first_programs_are_short() {
     let mut count = 0;
     for block in Page::read("README.md").blocks() {
