@@ -19,7 +19,7 @@ BUILD := build
 VENV := $(BUILD)/venv
 VENV_PYTHON := $(VENV)/bin/python
 
-.PHONY: docs demo test test-rust test-c test-python test-release test-hosts gates bench lint header clean tools
+.PHONY: demo test test-rust test-c test-python test-release test-hosts gates bench lint header clean tools
 
 # Says in one line what is missing, instead of failing somewhere deep.
 tools:
@@ -91,12 +91,15 @@ lint: tools $(VENV)/ready
 	scripts/header --check
 	scripts/check-msrv
 	CC=$(CC) CXX=$(CXX) tests/c/header_matrix.sh $(BUILD)/c
-	$(VENV_PYTHON) -m ruff check bindings/python tests benches docs
-	$(VENV_PYTHON) -m ruff format --check bindings/python tests benches docs
+	$(VENV_PYTHON) -m ruff check bindings/python tests benches
+	$(VENV_PYTHON) -m ruff format --check bindings/python tests benches
 	cd bindings/python && $(CURDIR)/$(VENV_PYTHON) -m mypy --strict src examples ../../tests/python ../../tests/hosts
 	cd benches && $(CURDIR)/$(VENV_PYTHON) -m mypy --strict --config-file ../bindings/python/pyproject.toml gates.py bench.py suite
+	$(VENV_PYTHON) -m ruff check docs
+	$(VENV_PYTHON) -m ruff format --check docs
 	cd docs && $(CURDIR)/$(VENV_PYTHON) -m mypy --strict --config-file ../bindings/python/pyproject.toml build.py look.py
 
+.PHONY: docs
 # The book, the references of C, Python and Rust; links, pictures and widths, in headless Chromium.
 docs: tools $(VENV)/docs-ready
 	docs/need
