@@ -186,7 +186,7 @@ class ConflictError(ServiceError):
 
 
 class RateLimitedError(ServiceError):
-    """HTTP 429: too many requests; ``retry_after`` may tell how long to wait."""
+    """HTTP 429: too many requests; ``BwError.retry_after`` may tell how long to wait."""
 
     STATUS = 25
 
