@@ -5,6 +5,9 @@
 #   make test-hosts  real media servers; says what is missing
 #   make bench     side by side with libcurl, requests, the official SDK and others
 #   make gates     system calls and instructions a call, beside libcurl + cJSON
+#   make install   headers, libraries, pkg-config and CMake files, bw-sandbox: PREFIX=, DESTDIR=
+#   make uninstall take them away
+#   make test-packaging  programs built against what was installed
 #   make lint      formatting, warnings, types, the header in step
 #   make docs      the documentation as HTML, looked at in a browser
 #   make header    bring include/bw_webrtc.h in step with src/ffi
@@ -19,7 +22,20 @@ BUILD := build
 VENV := $(BUILD)/venv
 VENV_PYTHON := $(VENV)/bin/python
 
-.PHONY: demo test test-rust test-c test-python test-release test-hosts gates bench lint header clean tools
+# Where `make install` puts things; DESTDIR goes in front of all, for who makes a package.
+DESTDIR ?=
+PREFIX ?= /usr/local
+BINDIR ?= $(PREFIX)/bin
+LIBDIR ?= $(PREFIX)/lib
+INCLUDEDIR ?= $(PREFIX)/include
+DATADIR ?= $(PREFIX)/share
+# What was built elsewhere (a release build, say) can be installed too: make install RELEASE_DIR=..
+RELEASE_DIR ?=
+PLACES = DESTDIR='$(DESTDIR)' PREFIX='$(PREFIX)' BINDIR='$(BINDIR)' LIBDIR='$(LIBDIR)' \
+  INCLUDEDIR='$(INCLUDEDIR)' DATADIR='$(DATADIR)' RELEASE_DIR='$(RELEASE_DIR)'
+
+.PHONY: demo test test-rust test-c test-python test-release test-hosts gates bench install uninstall test-packaging \
+  lint header clean tools
 
 # Says in one line what is missing, instead of failing somewhere deep.
 tools:
@@ -66,6 +82,22 @@ test-hosts: tools $(VENV)/ready
 	  BW_SANDBOX=$(CURDIR)/target/release/bw-sandbox \
 	  $(VENV_PYTHON) -m pytest -q -c tests/hosts/pytest.ini tests/hosts
 
+# `sudo make install` installs what was built before: root seldom has a cargo.
+install:
+	@if [ -z '$(RELEASE_DIR)' ] && command -v $(CARGO) >/dev/null; then \
+	  echo $(CARGO) build --release --workspace; $(CARGO) build --release --workspace; fi
+	@$(PLACES) packaging/install
+
+uninstall:
+	@$(PLACES) packaging/install --uninstall
+
+# Programs built against what was installed; the published interface.
+test-packaging: tools $(VENV)/ready
+	packaging/need
+	$(CARGO) build --release --workspace
+	BW_WEBRTC_LIBRARY=$(CURDIR)/target/release/libbw_webrtc.so CC=$(CC) CXX=$(CXX) \
+	  $(VENV_PYTHON) -m pytest -q -c tests/packaging/pytest.ini tests/packaging
+
 # The library as it is shipped.
 test-release: tools
 	$(CARGO) build --release --workspace
@@ -89,11 +121,13 @@ lint: tools $(VENV)/ready
 	$(CARGO) clippy --workspace --all-targets -- -D warnings
 	RUSTDOCFLAGS='-D warnings' $(CARGO) doc --no-deps --document-private-items --package bw-webrtc
 	scripts/header --check
+	CC=$(CC) $(PYTHON) packaging/abi/abi.py check
 	scripts/check-msrv
 	CC=$(CC) CXX=$(CXX) tests/c/header_matrix.sh $(BUILD)/c
-	$(VENV_PYTHON) -m ruff check bindings/python tests benches
-	$(VENV_PYTHON) -m ruff format --check bindings/python tests benches
+	$(VENV_PYTHON) -m ruff check bindings/python tests benches packaging
+	$(VENV_PYTHON) -m ruff format --check bindings/python tests benches packaging
 	cd bindings/python && $(CURDIR)/$(VENV_PYTHON) -m mypy --strict src examples ../../tests/python ../../tests/hosts
+	cd bindings/python && MYPYPATH=../../tests/packaging $(CURDIR)/$(VENV_PYTHON) -m mypy --strict ../../tests/packaging ../../packaging/abi
 	cd benches && $(CURDIR)/$(VENV_PYTHON) -m mypy --strict --config-file ../bindings/python/pyproject.toml gates.py bench.py suite
 	$(VENV_PYTHON) -m ruff check docs
 	$(VENV_PYTHON) -m ruff format --check docs

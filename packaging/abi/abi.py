@@ -1,0 +1,288 @@
+#!/usr/bin/env python3
+"""Holds the library and its header to the published interface in bw_webrtc.abi, beside this file.
+
+    abi.py check [--library FILE].. [--header FILE]   tells every difference; 1 if there is one
+    abi.py add                                        records what is new, as of the header's version
+    abi.py symbols                                    Debian's symbols file, on standard output
+
+What is recorded is never changed by `add`: functions, types and constants are added, no more. Not
+here: whether the header is in step with src/ffi, which `scripts/header --check` tells.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import re
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import Dict, List, NamedTuple, Optional
+
+HERE = Path(__file__).resolve().parent
+ROOT = HERE.parents[1]
+RECORD = HERE / "bw_webrtc.abi"
+HEADER = ROOT / "include" / "bw_webrtc.h"
+
+# They tell the version, and so change with it.
+VERSIONS = re.compile(r"BW_VERSION(_MAJOR|_MINOR|_PATCH)?|BW_WEBRTC_H")
+LINE = re.compile(r"(\d+\.\d+\.\d+) (function|type|constant) (\w+): (.+)")
+
+
+class Entry(NamedTuple):
+    """One thing that is published. ``what``: a function's type, a type, or a constant's value."""
+
+    kind: str
+    name: str
+    what: str
+
+
+class Interface(NamedTuple):
+    """What a header declares."""
+
+    version: str
+    entries: Dict[str, Entry]
+
+
+def blank(text: str) -> str:
+    """The text with one blank between words, and none beside parentheses or before commas."""
+    text = re.sub(r"\s+", " ", text).strip()
+    text = re.sub(r"\s*([(),])\s*", r"\1", text).replace(",", ", ")
+    return re.sub(r"\s*(\*+)", r" \1", re.sub(r"\*\s+(?=\*)", "*", text))
+
+
+def parameter_types(parameters: str) -> str:
+    """The types of a list of parameters, whose names are no part of the interface."""
+    types = [re.sub(r"\b\w+$", "", part.strip()) for part in parameters.split(",")]
+    return "void" if parameters.strip() == "void" else ", ".join(blank(part) for part in types)
+
+
+def read_header(header: Path) -> Interface:
+    """What a header declares, in its order."""
+    text = header.read_text(encoding="utf-8")
+    text = re.sub(r"/\*.*?\*/", " ", text, flags=re.DOTALL)
+    version = re.search(r'^#define BW_VERSION "(.+)"$', text, flags=re.MULTILINE)
+    if version is None:
+        raise SystemExit(f"abi: {header} has no BW_VERSION")
+    entries: List[Entry] = []
+    for name, value in re.findall(r"^#define (\w+)[ \t]*(.*)$", text, flags=re.MULTILINE):
+        if not VERSIONS.fullmatch(name):
+            entries.append(Entry("constant", name, blank(value)))
+    # What is left when the preprocessor's lines and the braces of extern "C" have gone is C.
+    code = re.sub(r"^#.*$", "", text, flags=re.MULTILINE)
+    code = re.sub(r'extern "C" \{|^\}', "", code, flags=re.MULTILINE)
+    for declaration in filter(None, (blank(part) for part in code.split(";"))):
+        entries.append(read_declaration(declaration))
+    found: Dict[str, Entry] = {}
+    for entry in entries:
+        if entry.name in found:
+            raise SystemExit(f"abi: {entry.name} is declared twice")
+        found[entry.name] = entry
+    return Interface(version.group(1), found)
+
+
+def read_declaration(declaration: str) -> Entry:
+    """A declaration of a function or a type."""
+    callback = re.fullmatch(r"typedef (.+?)\( \*(\w+)\)\((.*)\)", declaration)
+    if callback:
+        result, name, parameters = callback.groups()
+        return Entry("type", name, f"{result} (*)({parameter_types(parameters)})")
+    alias = re.fullmatch(r"typedef (.+?)(\w+)", declaration)
+    if alias:
+        return Entry("type", alias.group(2), blank(alias.group(1)))
+    function = re.fullmatch(r"(.+?)(\w+)\((.*)\)", declaration)
+    if function:
+        result, name, parameters = function.groups()
+        return Entry("function", name, f"{blank(result)} ({parameter_types(parameters)})")
+    raise SystemExit(f'abi: not understood: "{declaration}"')
+
+
+class Record(NamedTuple):
+    """The checked-in file: its comment, and the entries with the version that brought each."""
+
+    comment: str
+    entries: Dict[str, Entry]
+    since: Dict[str, str]
+
+
+def read_record(path: Path) -> Record:
+    comment: List[str] = []
+    entries: Dict[str, Entry] = {}
+    since: Dict[str, str] = {}
+    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
+        if line.startswith("#"):
+            comment.append(line + "\n")
+            continue
+        if not line:
+            continue
+        parts = LINE.fullmatch(line)
+        if parts is None or parts.group(3) in entries:
+            raise SystemExit(f"abi: {path}:{number}: not understood, or there twice: {line}")
+        version, kind, name, what = parts.groups()
+        entries[name] = Entry(kind, name, what)
+        since[name] = version
+    return Record("".join(comment), entries, since)
+
+
+def write_record(path: Path, record: Record) -> None:
+    text = record.comment
+    for kind in ("function", "type", "constant"):
+        text += "\n"
+        for name, entry in record.entries.items():
+            if entry.kind == kind:
+                text += f"{record.since[name]} {kind} {name}: {entry.what}\n"
+    path.write_text(text, encoding="utf-8")
+
+
+def differences(recorded: Dict[str, Entry], declared: Dict[str, Entry]) -> List[str]:
+    """What was published and is not so any more."""
+    found = []
+    for name, entry in recorded.items():
+        now = declared.get(name)
+        if now is None:
+            found.append(f"{name} is gone from the header; it was {entry.what}")
+        elif now != entry:
+            found.append(f"{name} has changed: it was {entry.what}, and is {now.what}")
+    return found
+
+
+def additions(recorded: Dict[str, Entry], declared: Dict[str, Entry]) -> List[str]:
+    return [name for name in declared if name not in recorded]
+
+
+def compile_errors(record: Record, header: Path) -> List[str]:
+    """What a C compiler says of the header, asked for each entry as it is recorded."""
+    lines = [f'#include "{header.resolve()}"']
+    for name, entry in record.entries.items():
+        if entry.kind == "constant":
+            same = f"{name} == {entry.what}"
+        elif entry.what.startswith("struct "):
+            same = f"__builtin_types_compatible_p({name} *, {entry.what} *)"
+        elif entry.kind == "type":
+            same = f"__builtin_types_compatible_p({name}, {entry.what})"
+        else:
+            same = f"__builtin_types_compatible_p(__typeof__({name}), {entry.what})"
+        lines.append(f'_Static_assert({same}, "{name} is not {entry.what}");')
+    with tempfile.TemporaryDirectory() as folder:
+        source = Path(folder) / "abi.c"
+        source.write_text("\n".join(lines) + "\n", encoding="utf-8")
+        ended = subprocess.run(
+            [os.environ.get("CC", "cc"), "-std=gnu11", "-fsyntax-only", str(source)],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            encoding="utf-8",
+            check=False,
+        )
+    errors = re.findall(r"error: (.*)", ended.stdout)
+    if ended.returncode and not errors:
+        errors = [ended.stdout]
+    return [f"the compiler says: {error}" for error in errors]
+
+
+def output(*command: str) -> str:
+    return subprocess.run(command, check=True, stdout=subprocess.PIPE, encoding="utf-8").stdout
+
+
+def library_differences(record: Record, library: Path) -> List[str]:
+    """What a library, shared or static, shows that it should not, and the other way round."""
+    shared = ".so" in library.name
+    table = output(
+        "nm",
+        *(["-D"] if shared else []),
+        "--defined-only",
+        "--extern-only",
+        "-P",
+        str(library),
+    )
+    shown = {fields[0].split("@")[0] for fields in map(str.split, table.splitlines()) if fields[1:]}
+    functions = {name for name, entry in record.entries.items() if entry.kind == "function"}
+    found = [f"{library} has no {name}" for name in sorted(functions - shown)]
+    found += [
+        f"{library} shows {name}, which is not published" for name in sorted(shown - functions)
+    ]
+    if shared:
+        dynamic = output("readelf", "--dynamic", "--wide", str(library))
+        soname = re.search(r"\(SONAME\).*\[(.*)\]", dynamic)
+        wanted = f"libbw_webrtc.so.{abi_number()}"
+        if soname is None or soname.group(1) != wanted:
+            found.append(f"{library} has not the SONAME {wanted}")
+        if not re.search(r"\(FLAGS_1\).*NODELETE", dynamic):
+            found.append(f"{library} can be unloaded (no -z nodelete)")
+    return found
+
+
+def abi_number() -> str:
+    source = (ROOT / "src" / "ffi" / "version.rs").read_text(encoding="utf-8")
+    number = re.search(r"^const ABI: u32 = (\d+);$", source, flags=re.MULTILINE)
+    if number is None:
+        raise SystemExit("abi: src/ffi/version.rs tells no ABI")
+    return number.group(1)
+
+
+def check(header: Path, libraries: List[Path]) -> int:
+    record = read_record(RECORD)
+    interface = read_header(header)
+    problems = differences(record.entries, interface.entries)
+    problems += [
+        f"{name} is new: record it with packaging/abi/abi.py add"
+        for name in additions(record.entries, interface.entries)
+    ]
+    problems += compile_errors(record, header)
+    for library in libraries:
+        problems += library_differences(record, library)
+    for problem in problems:
+        print(f"abi: {problem}", file=sys.stderr)
+    if not problems:
+        files = ", ".join(str(path) for path in [header, *libraries])
+        print(f"abi: {len(record.entries)} entries hold in {files}")
+    return 1 if problems else 0
+
+
+def add(header: Path) -> int:
+    record = read_record(RECORD)
+    interface = read_header(header)
+    changed = differences(record.entries, interface.entries)
+    if changed:
+        for problem in changed:
+            print(f"abi: {problem}", file=sys.stderr)
+        print(
+            "abi: what is published is not changed; add a function beside it",
+            file=sys.stderr,
+        )
+        return 1
+    for name in additions(record.entries, interface.entries):
+        record.entries[name] = interface.entries[name]
+        record.since[name] = interface.version
+        print(f"abi: {name} since {interface.version}")
+    write_record(RECORD, record)
+    return 0
+
+
+def symbols() -> int:
+    record = read_record(RECORD)
+    abi = abi_number()
+    print(f"libbw_webrtc.so.{abi} libbw-webrtc{abi} #MINVER#")
+    for name in sorted(record.entries):
+        if record.entries[name].kind == "function":
+            print(f" {name}@Base {record.since[name]}")
+    return 0
+
+
+def main(argv: Optional[List[str]] = None) -> int:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    commands = parser.add_subparsers(dest="command", required=True)
+    checking = commands.add_parser("check", help="tell every difference")
+    checking.add_argument("--header", type=Path, default=HEADER)
+    checking.add_argument("--library", type=Path, action="append", default=[])
+    adding = commands.add_parser("add", help="record what is new")
+    adding.add_argument("--header", type=Path, default=HEADER)
+    commands.add_parser("symbols", help="print Debian's symbols file")
+    arguments = parser.parse_args(argv)
+    if arguments.command == "check":
+        return check(arguments.header, arguments.library)
+    return add(arguments.header) if arguments.command == "add" else symbols()
+
+
+if __name__ == "__main__":
+    sys.exit(main())
