@@ -2,7 +2,7 @@
 """Holds the library and its header to the published interface in bw_webrtc.abi, beside this file.
 
     abi.py check [--library FILE].. [--header FILE]   tells every difference; 1 if there is one
-    abi.py add                                        records what is new, as of the header's version
+    abi.py add                                        records what is new, with the version
     abi.py symbols                                    Debian's symbols file, on standard output
 
 What is recorded is never changed by `add`: functions, types and constants are added, no more. Not

@@ -1,4 +1,4 @@
-"""``python -m bw_webrtc``: the versions, and where the library was found."""
+"""``python -m bw_webrtc``: the versions, where the library was found, whether a call works."""
 
 from __future__ import annotations
 
@@ -7,25 +7,46 @@ import platform
 import sys
 from typing import List, Optional
 
-from . import _library
+from . import _check, _library
 from ._version import __version__
 from .errors import LibraryError
 
 
 def main(argv: Optional[List[str]] = None) -> int:
-    """Prints what is used; 1 if the library cannot be."""
+    """Prints what is used, or whether a call works; 1 if something is wrong."""
     parser = argparse.ArgumentParser(
         prog="python -m bw_webrtc",
         description="Print the versions in use and where the shared library was found.",
     )
-    parser.parse_args(argv)
-    print(f"bw_webrtc     {__version__}")
-    print(f"Python        {platform.python_version()} ({sys.executable})")
+    commands = parser.add_subparsers(dest="command", metavar="check")
+    checking = commands.add_parser(
+        "check",
+        help="make one harmless call with the environment's credentials",
+        description="Make one harmless call with the credentials in BW_ACCOUNT_ID, BW_USERNAME and "
+        "BW_PASSWORD (and BW_BASE_URL), and say what is right or wrong.",
+    )
+    checking.add_argument("--ca-file", help="PEM file of the authorities to trust")
+    checking.add_argument("--proxy", help="URL of the proxy to go through")
+    checking.add_argument("--timeout", type=float, help="seconds the call may take (10)")
+    arguments = parser.parse_args(argv)
     try:
-        library = _library.load()
+        if arguments.command == "check":
+            good, sentence = _check.check(
+                ca_file=arguments.ca_file, proxy=arguments.proxy, timeout=arguments.timeout
+            )
+            print(sentence, file=sys.stdout if good else sys.stderr)
+            return 0 if good else 1
+        return versions()
     except LibraryError as error:
         print(error, file=sys.stderr)
         return 1
+
+
+def versions() -> int:
+    """Prints the versions, and where the library was found."""
+    print(f"bw_webrtc     {__version__}")
+    print(f"Python        {platform.python_version()} ({sys.executable})")
+    library = _library.load()
     print(f"libbw_webrtc  {library.version}, ABI {library.abi_version}")
     print(f"library       {library.path}")
     print(f"found by      {library.origin}")
