@@ -7,7 +7,8 @@
 #   make gates     system calls and instructions a call, beside libcurl + cJSON
 #   make install   headers, libraries, pkg-config and CMake files, bw-sandbox: PREFIX=, DESTDIR=
 #   make uninstall take them away
-#   make test-packaging  programs built against what was installed
+#   make dist      what is shipped, for glibc 2.17 and later: .tar.gz, wheel, Debian packages
+#   make test-packaging  install, dist, and programs that use what they made
 #   make lint      formatting, warnings, types, the header in step
 #   make docs      the documentation as HTML, looked at in a browser
 #   make header    bring include/bw_webrtc.h in step with src/ffi
@@ -22,6 +23,14 @@ BUILD := build
 VENV := $(BUILD)/venv
 VENV_PYTHON := $(VENV)/bin/python
 
+# What is shipped: built and linked by the compilers of Zig, so that old machines run it.
+MACHINE := $(shell uname -m)
+RELEASE_TARGET := $(MACHINE)-unknown-linux-gnu
+RELEASE := target/$(RELEASE_TARGET)/release
+OLDEST_GLIBC := 2.17
+RELEASE_VENV := $(BUILD)/release-venv
+DIST := $(BUILD)/dist
+
 # Where `make install` puts things; DESTDIR goes in front of all, for who makes a package.
 DESTDIR ?=
 PREFIX ?= /usr/local
@@ -34,7 +43,7 @@ RELEASE_DIR ?=
 PLACES = DESTDIR='$(DESTDIR)' PREFIX='$(PREFIX)' BINDIR='$(BINDIR)' LIBDIR='$(LIBDIR)' \
   INCLUDEDIR='$(INCLUDEDIR)' DATADIR='$(DATADIR)' RELEASE_DIR='$(RELEASE_DIR)'
 
-.PHONY: demo test test-rust test-c test-python test-release test-hosts gates bench install uninstall test-packaging \
+.PHONY: demo test test-rust test-c test-python test-release test-hosts gates bench install uninstall release dist test-packaging packaging-tools \
   lint header clean tools
 
 # Says in one line what is missing, instead of failing somewhere deep.
@@ -91,12 +100,30 @@ install:
 uninstall:
 	@$(PLACES) packaging/install --uninstall
 
-# Programs built against what was installed; the published interface.
-test-packaging: tools $(VENV)/ready
-	packaging/need
+# cargo-zigbuild finds Zig by way of the first python3 in PATH.
+release: tools $(RELEASE_VENV)/ready
+	PATH=$(CURDIR)/$(RELEASE_VENV)/bin:$$PATH $(CARGO) zigbuild --release --locked --workspace \
+	  --target $(RELEASE_TARGET).$(OLDEST_GLIBC)
+
+dist: release
+	RELEASE_DIR=$(CURDIR)/$(RELEASE) DIST=$(CURDIR)/$(DIST) MACHINE=$(MACHINE) \
+	  RELEASE_PYTHON=$(CURDIR)/$(RELEASE_VENV)/bin/python packaging/dist
+
+# What was installed and what is shipped, used; the published interface.
+test-packaging: packaging-tools $(VENV)/ready dist
 	$(CARGO) build --release --workspace
-	BW_WEBRTC_LIBRARY=$(CURDIR)/target/release/libbw_webrtc.so CC=$(CC) CXX=$(CXX) \
+	BW_WEBRTC_LIBRARY=$(CURDIR)/$(RELEASE)/libbw_webrtc.so BW_RELEASE_DIR=$(CURDIR)/$(RELEASE) \
+	  BW_DIST=$(CURDIR)/$(DIST) BW_RELEASE_PYTHON=$(CURDIR)/$(RELEASE_VENV)/bin/python \
 	  $(VENV_PYTHON) -m pytest -q -c tests/packaging/pytest.ini tests/packaging
+
+packaging-tools:
+	packaging/need
+
+$(RELEASE_VENV)/ready: packaging/requirements.txt bindings/python/requirements-dev.txt
+	$(PYTHON) -m venv $(RELEASE_VENV)
+	$(RELEASE_VENV)/bin/python -m pip install --quiet --disable-pip-version-check \
+	  -c bindings/python/requirements-dev.txt -r packaging/requirements.txt hatchling
+	@touch $@
 
 # The library as it is shipped.
 test-release: tools

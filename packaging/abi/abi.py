@@ -263,6 +263,7 @@ def symbols() -> int:
     record = read_record(RECORD)
     abi = abi_number()
     print(f"libbw_webrtc.so.{abi} libbw-webrtc{abi} #MINVER#")
+    print("* Build-Depends-Package: libbw-webrtc-dev")
     for name in sorted(record.entries):
         if record.entries[name].kind == "function":
             print(f" {name}@Base {record.since[name]}")

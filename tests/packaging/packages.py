@@ -11,11 +11,19 @@ from bw_webrtc.testing import Sandbox
 
 ROOT = Path(__file__).resolve().parents[2]
 RELEASE = ROOT / "target" / "release"
+"""What cargo and the machine's own linker made."""
+RELEASED = Path(os.environ["BW_RELEASE_DIR"])
+"""What is shipped, as it was linked by Zig."""
+DIST = Path(os.environ["BW_DIST"])
+RELEASE_PYTHON = Path(os.environ["BW_RELEASE_PYTHON"])
 EXAMPLES = ROOT / "bindings" / "c" / "examples"
 CC = os.environ.get("CC", "cc")
 CXX = os.environ.get("CXX", "c++")
 # pkg-config, CMake and the loader look where these say; a developer's must not help a test.
 MISLEADING = ("LD_LIBRARY_PATH", "PKG_CONFIG_PATH", "CMAKE_PREFIX_PATH", "BW_WEBRTC_LIBRARY")
+
+# The system's own programs alone: Debian's tools are confused by others of the same names.
+CLEAN_PATH = "/usr/sbin:/usr/bin:/sbin:/bin"
 
 Word = Union[str, Path]
 

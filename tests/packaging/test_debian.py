@@ -1,0 +1,131 @@
+"""The Debian packages, in fresh roots of the machine's own Debian and of an older one."""
+
+from __future__ import annotations
+
+import os
+import platform
+import re
+import shutil
+from pathlib import Path
+from typing import Iterator
+
+import pytest
+
+from bw_webrtc import __version__
+from packages import CLEAN_PATH, DIST, EXAMPLES, run
+
+OLDER = "bullseye"
+"""Debian 11: glibc 2.31, which a library that is linked here would not load in."""
+ARCHITECTURE = {"x86_64": "amd64", "aarch64": "arm64"}[platform.machine()]
+
+SESSION = """\
+set -eu
+exec 3>url
+bw-sandbox --listen 127.0.0.1:0 --quiet --tls --ca-out /tmp/ca.pem >url &
+sandbox=$!
+trap 'kill $sandbox' EXIT
+tries=0
+while [ ! -s url ]; do
+  tries=$((tries + 1))
+  [ $tries -lt 200 ] || { echo "bw-sandbox did not start"; exit 1; }
+  sleep 0.1
+done
+export BW_BASE_URL=$(head -n 1 url) BW_CA_FILE=/tmp/ca.pem
+export BW_ACCOUNT_ID=9900000 BW_USERNAME=user BW_PASSWORD=secret
+"""
+
+
+def deb(package: str) -> Path:
+    return DIST / f"{package}_{__version__}_{ARCHITECTURE}.deb"
+
+
+def apt_site() -> str:
+    """The mirror that this machine's apt uses."""
+    listed = run("apt-get", "indextargets", "--format", "$(SITE)", "Created-By: Packages")
+    return listed.splitlines()[0]
+
+
+def codename() -> str:
+    found = re.search(r"^VERSION_CODENAME=(\w+)$", Path("/etc/os-release").read_text(), re.M)
+    assert found, "this is no Debian"
+    return found.group(1)
+
+
+def fresh_root(suite: str, folder: Path, *more: str) -> Path:
+    if os.geteuid() != 0 or shutil.which("debootstrap") is None:
+        missing = "a fresh Debian root needs root and debootstrap: sudo make test-packaging"
+        if os.environ.get("CI"):
+            pytest.fail(missing)
+        pytest.skip(missing)
+    root = folder / suite
+    env = {"PATH": CLEAN_PATH}
+    run("debootstrap", "--variant=minbase", *more, suite, root, apt_site(), env=env)
+    return root
+
+
+def in_root(root: Path, script: str) -> str:
+    return run("chroot", root, "/bin/sh", "-c", script, env={"PATH": CLEAN_PATH, "LC_ALL": "C"})
+
+
+def install(root: Path, *packages: str) -> None:
+    for package in packages:
+        shutil.copy(deb(package), root / "tmp")
+    names = " ".join(f"/tmp/{deb(package).name}" for package in packages)
+    # Not apt: there is nothing that it would have to fetch.
+    in_root(root, f"dpkg --install {names}")
+
+
+@pytest.fixture(scope="module")
+def root(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A fresh root with a compiler, and all three packages."""
+    folder = tmp_path_factory.mktemp("debian")
+    root = fresh_root(codename(), folder, "--include=gcc,libc6-dev,pkg-config")
+    install(root, "libbw-webrtc0", "libbw-webrtc-dev", "bw-sandbox")
+    yield root
+    shutil.rmtree(folder)
+
+
+def test_lintian_has_nothing_to_say() -> None:
+    packages = [deb(name) for name in ("libbw-webrtc0", "libbw-webrtc-dev", "bw-sandbox")]
+    run("lintian", "--no-cfg", "--fail-on", "error,warning", *packages, env={"PATH": CLEAN_PATH})
+
+
+def test_a_program_is_built_and_run(root: Path) -> None:
+    for name in ("create_participant.c", "from_environment.h"):
+        shutil.copy(EXAMPLES / name, root / "tmp")
+    build = (
+        "cd /tmp\n"
+        "cc create_participant.c -o shared $(pkg-config --cflags --libs bw_webrtc)\n"
+        "cc create_participant.c -o static $(pkg-config --variable=archive bw_webrtc) "
+        "-lpthread -ldl -lm\n"
+        "ldd shared | grep -q libbw_webrtc.so.0\n"
+        "! ldd static | grep -q libbw_webrtc\n"
+    )
+    said = in_root(root, f"{build}{SESSION}./shared\n./static\n")
+    assert said.count("participant ") == 2, said
+
+
+def test_the_packages_go_without_a_trace(root: Path) -> None:
+    in_root(root, "dpkg --purge libbw-webrtc-dev libbw-webrtc0 bw-sandbox")
+    left = in_root(root, "find / -xdev -name '*bw*webrtc*' ! -path '/tmp/*' ! -path '/proc/*'")
+    assert left == ""
+
+
+def test_an_older_debian_runs_it(tmp_path: Path) -> None:
+    """The packages and the wheel, on a C library that the builder's own linker leaves behind."""
+    shown = run(
+        *("sh", "-c", f"debootstrap --print-debs {OLDER} {tmp_path}/none {apt_site()} || true"),
+        env={"PATH": CLEAN_PATH},
+    )
+    if "Failed getting release file" in shown:
+        pytest.skip(f"the mirror has no {OLDER} any more")
+    root = fresh_root(OLDER, tmp_path, "--include=python3")
+    install(root, "libbw-webrtc0", "bw-sandbox")
+    assert "GLIBC 2.31" in in_root(root, "ldd --version")
+    code = "import ctypes; print(ctypes.CDLL('libbw_webrtc.so.0').bw_abi_version())"
+    assert in_root(root, f'python3 -c "{code}"') == "0\n"
+    (wheel,) = DIST.glob("*.whl")
+    run("python3", "-m", "zipfile", "-e", wheel, root / "usr/lib/python3/dist-packages")
+    shutil.copy(Path(__file__).parent / "use.py", root / "tmp")
+    assert in_root(root, "python3 -W error /tmp/use.py /usr/bin/bw-sandbox") == "all is well\n"
+    shutil.rmtree(root)
