@@ -1,7 +1,5 @@
 //! The CreateParticipant document.
 
-use std::borrow::Cow;
-
 use serde_json::value::RawValue;
 
 use super::fields;
@@ -62,18 +60,25 @@ fn callback_url(value: &RawValue) -> Result<(), String> {
 
 fn permissions(root: &str, value: &RawValue, problems: &mut Problems) -> Result<(), String> {
     let json::Array(items) = json::array(value)?;
-    let mut permissions: Vec<Cow<'_, str>> = Vec::with_capacity(PERMISSIONS.len());
+    let mut seen = [false; PERMISSIONS.len()];
     for (at, item) in items.into_iter().enumerate() {
         let path = format_args!("{root}.publishPermissions[{at}]");
-        match json::string(item) {
-            Err(what) => problems.add(path, what),
-            Ok(p) if !PERMISSIONS.contains(&&*p) => {
-                problems.add(path, format_args!(": {} is not one of AUDIO, VIDEO", json::quote(&p)))
+        let permission = match json::string(item) {
+            Ok(permission) => permission,
+            Err(what) => {
+                problems.add(path, what);
+                continue;
             }
-            Ok(p) if permissions.contains(&p) => {
-                problems.add(path, format_args!(": {} is there twice", json::quote(&p)));
+        };
+        let quoted = || json::quote(&permission);
+        match PERMISSIONS.iter().position(|known| *known == permission) {
+            None => {
+                problems.add(path, format_args!(": {} is not one of AUDIO, VIDEO", quoted()));
             }
-            Ok(p) => permissions.push(p),
+            Some(known) if seen[known] => {
+                problems.add(path, format_args!(": {} is there twice", quoted()));
+            }
+            Some(known) => seen[known] = true,
         }
     }
     Ok(())
