@@ -1,0 +1,282 @@
+//! The cells of the matrix: which there are, and what a caller must be told in each. Written from
+//! what the library promises, not from what it does.
+
+/// How far an exchange has come when the fault strikes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Phase {
+    Name,
+    Connect,
+    /// An HTTP proxy is asked for a tunnel.
+    Proxy,
+    /// A SOCKS5 proxy is.
+    Socks,
+    Tls,
+    /// The service has read the beginning of the head.
+    HeadSent,
+    /// It has read all of the request, and acted.
+    BodySent,
+    /// It acted, and this much of the answer came.
+    StatusLine,
+    Headers,
+    Body,
+    End,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Fault {
+    /// Says no, in the words of the phase's protocol.
+    Refuse,
+    Reset,
+    Close,
+    Stall,
+    /// A byte now and then.
+    Dribble,
+    Garbage,
+    Duplicate,
+    Oversize,
+}
+
+/// One operation for each way in which operations may be repeated.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Class {
+    Create,
+    Read,
+    Add,
+    Set,
+    Remove,
+}
+
+/// The connection that the call finds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Link {
+    New,
+    /// One that an earlier call left; it is gone where the fault comes before the request.
+    Reused,
+}
+
+/// How often the fault strikes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Lasting {
+    /// Every time, and nothing is retried.
+    Always,
+    /// Once, and retries are allowed.
+    Once,
+}
+
+#[derive(Clone, Copy, Debug)]
+pub struct Cell {
+    pub phase: Phase,
+    pub fault: Fault,
+    pub class: Class,
+    pub link: Link,
+    pub tls: bool,
+    pub lasting: Lasting,
+}
+
+pub const PHASES: [Phase; 11] = [
+    Phase::Name,
+    Phase::Connect,
+    Phase::Proxy,
+    Phase::Socks,
+    Phase::Tls,
+    Phase::HeadSent,
+    Phase::BodySent,
+    Phase::StatusLine,
+    Phase::Headers,
+    Phase::Body,
+    Phase::End,
+];
+pub const FAULTS: [Fault; 8] = [
+    Fault::Refuse,
+    Fault::Reset,
+    Fault::Close,
+    Fault::Stall,
+    Fault::Dribble,
+    Fault::Garbage,
+    Fault::Duplicate,
+    Fault::Oversize,
+];
+const CLASSES: [Class; 5] = [Class::Create, Class::Read, Class::Add, Class::Set, Class::Remove];
+
+/// Whether another attempt is made, where the operation and the outcome allow one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Again {
+    Yes,
+    No,
+}
+
+/// What one attempt must come to.
+pub struct Expected {
+    /// The status is one of these; `BW_OK` is among them where the fault does no harm.
+    pub statuses: &'static [&'static str],
+    /// And the outcome, unless it is a success, one of these.
+    pub outcomes: &'static [&'static str],
+    pub again: Again,
+    /// Whether the connection may be used for the next call.
+    pub reusable: bool,
+}
+
+/// All cells that there can be.
+pub fn all() -> Vec<Cell> {
+    let mut cells = Vec::new();
+    for phase in PHASES {
+        for fault in FAULTS {
+            for class in CLASSES {
+                for (link, tls, lasting) in ways() {
+                    let cell = Cell { phase, fault, class, link, tls, lasting };
+                    if why_impossible(phase, fault, tls).is_none() {
+                        cells.push(cell);
+                    }
+                }
+            }
+        }
+    }
+    cells
+}
+
+fn ways() -> impl Iterator<Item = (Link, bool, Lasting)> {
+    (0..8).map(|bits| {
+        (
+            if bits & 1 == 0 { Link::New } else { Link::Reused },
+            bits & 2 != 0,
+            if bits & 4 == 0 { Lasting::Always } else { Lasting::Once },
+        )
+    })
+}
+
+/// Why there is no such fault in this phase.
+pub fn why_impossible(phase: Phase, fault: Fault, tls: bool) -> Option<&'static str> {
+    match (phase, fault) {
+        (Phase::Tls, _) if !tls => Some("no TLS"),
+        (Phase::Proxy | Phase::Socks, _) if !tls => Some("a proxy is for https alone"),
+        (Phase::Name, Fault::Reset | Fault::Close) => Some("a look-up has no connection"),
+        (Phase::Connect, Fault::Dribble) => Some("a connection is made at once or not"),
+        (Phase::Connect, Fault::Duplicate) => Some("a connection is made once"),
+        (Phase::HeadSent, Fault::Duplicate) => Some("nothing was said that could be repeated"),
+        (Phase::StatusLine | Phase::Headers | Phase::Body | Phase::End, Fault::Refuse) => {
+            Some("the answer is a success already")
+        }
+        _ => None,
+    }
+}
+
+const NOT_SENT: &[&str] = &["not_sent"];
+const UNKNOWN: &[&str] = &["unknown"];
+/// Bytes of the request may be in the kernel before the end of the connection is seen.
+const EITHER: &[&str] = &["not_sent", "unknown"];
+const REJECTED: &[&str] = &["rejected"];
+
+impl Expected {
+    fn new(
+        statuses: &'static [&'static str],
+        outcomes: &'static [&'static str],
+        again: Again,
+    ) -> Expected {
+        Expected { statuses, outcomes, again, reusable: false }
+    }
+}
+
+impl Cell {
+    /// What an attempt that the fault strikes must come to.
+    pub fn expected(&self) -> Expected {
+        use Again::{No, Yes};
+        use Fault::*;
+        let new = Expected::new;
+        let harmless = |reusable| Expected { reusable, ..new(&["BW_OK"], &[], No) };
+        match (self.phase, self.fault) {
+            // Old addresses are better than none.
+            (Phase::Name, _) if self.link == Link::Reused => harmless(true),
+            (Phase::Name, Refuse | Garbage) => new(&["BW_E_RESOLVE"], NOT_SENT, Yes),
+            (Phase::Name, Stall) => new(&["BW_E_TIMEOUT"], NOT_SENT, Yes),
+            (Phase::Name, _) => harmless(true),
+
+            (Phase::Connect, Refuse) => new(&["BW_E_CONNECT"], NOT_SENT, Yes),
+            (Phase::Connect, Stall) => new(&["BW_E_TIMEOUT"], NOT_SENT, Yes),
+            // A reset may hit between connect and its result.
+            (Phase::Connect, Reset | Close) if self.tls => {
+                let statuses = &["BW_E_TLS", "BW_E_NETWORK", "BW_E_CONNECT"];
+                new(statuses, NOT_SENT, if self.fault == Reset { Yes } else { No })
+            }
+            (Phase::Connect, Reset | Close) => new(&["BW_E_NETWORK", "BW_E_CONNECT"], EITHER, Yes),
+            // What a peer says unasked is no TLS and no answer.
+            (Phase::Connect, _) if self.tls => new(&["BW_E_TLS"], NOT_SENT, No),
+            (Phase::Connect, _) => new(&["BW_E_PROTOCOL"], EITHER, No),
+
+            (Phase::Proxy | Phase::Socks, Reset | Close) => new(&["BW_E_PROXY"], NOT_SENT, Yes),
+            (Phase::Proxy | Phase::Socks, Stall | Dribble) => new(&["BW_E_TIMEOUT"], NOT_SENT, Yes),
+            // What comes after a SOCKS5 proxy's grant is the service's.
+            (Phase::Socks, Duplicate) => new(&["BW_E_TLS"], NOT_SENT, No),
+            (Phase::Proxy | Phase::Socks, _) => new(&["BW_E_PROXY"], NOT_SENT, No),
+
+            (Phase::Tls, Stall | Dribble) => new(&["BW_E_TIMEOUT"], NOT_SENT, Yes),
+            (Phase::Tls, Reset) => new(&["BW_E_NETWORK", "BW_E_TLS"], NOT_SENT, Yes),
+            // The first of two flights ends the handshake, and the request may be on its way.
+            (Phase::Tls, Duplicate) => new(&["BW_E_TLS"], EITHER, No),
+            (Phase::Tls, _) => new(&["BW_E_TLS"], NOT_SENT, No),
+
+            (Phase::HeadSent, Refuse) => new(&["BW_E_HTTP_STATUS"], REJECTED, No),
+            (Phase::BodySent, Refuse) => {
+                Expected { reusable: true, ..new(&["BW_E_SERVER"], REJECTED, Yes) }
+            }
+            (_, Stall) => new(&["BW_E_TIMEOUT"], UNKNOWN, Yes),
+            // The last chunk is a few bytes.
+            (Phase::End, Dribble) => harmless(true),
+            (_, Dribble) => new(&["BW_E_TIMEOUT"], UNKNOWN, Yes),
+            (Phase::HeadSent | Phase::BodySent, Reset | Close) => {
+                new(&["BW_E_NETWORK"], UNKNOWN, Yes)
+            }
+            // Bytes that came before a reset may be lost with it.
+            (_, Reset) => new(&["BW_E_NETWORK", "BW_E_PROTOCOL"], UNKNOWN, Yes),
+            (_, Close) => new(&["BW_E_PROTOCOL"], UNKNOWN, Yes),
+            // Interim answers are no fault, however many of them there are in reason.
+            (Phase::BodySent, Duplicate) => harmless(true),
+            // One answer, and then bytes that belong to none.
+            (Phase::Body | Phase::End, Duplicate) => harmless(false),
+            // Rubbish of the right length: whoever needs nothing of it does not mind.
+            (Phase::Body, Garbage) if self.class.says_nothing() => harmless(true),
+            (Phase::Body, Garbage) => {
+                Expected { reusable: true, ..new(&["BW_E_PROTOCOL"], UNKNOWN, No) }
+            }
+            (_, Garbage | Duplicate | Oversize) => new(&["BW_E_PROTOCOL"], UNKNOWN, No),
+            (_, Refuse) => unreachable!("impossible"),
+        }
+    }
+
+    /// Whether the fault comes before the service sees any of the request.
+    pub fn is_early(&self) -> bool {
+        matches!(
+            self.phase,
+            Phase::Name | Phase::Connect | Phase::Proxy | Phase::Socks | Phase::Tls
+        )
+    }
+}
+
+impl Class {
+    /// Whether the operation's answer has nothing to read.
+    pub fn says_nothing(self) -> bool {
+        matches!(self, Class::Add | Class::Set | Class::Remove)
+    }
+
+    pub fn is_repeatable(self) -> bool {
+        self != Class::Create
+    }
+
+    pub fn operation(self) -> &'static str {
+        match self {
+            Class::Create => "createParticipant",
+            Class::Read => "getSession",
+            Class::Add => "addParticipantToSession",
+            Class::Set => "updateParticipantSubscriptions",
+            Class::Remove => "deleteParticipant",
+        }
+    }
+
+    /// The document that the operation is called with.
+    pub fn document(self) -> Option<&'static str> {
+        match self {
+            Class::Create => Some(r#"{"tag": "a tag", "publishPermissions": ["AUDIO"]}"#),
+            Class::Add | Class::Set => Some(r#"{"sessionId": "s-1"}"#),
+            Class::Read | Class::Remove => None,
+        }
+    }
+}

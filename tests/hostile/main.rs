@@ -1,0 +1,11 @@
+//! Nothing that a network does may break a call: every fault in every phase of an exchange, with
+//! every class of operation, generated. `cell` says what each must come to, `peer` and `resolver`
+//! play the other side, `matrix` runs and judges.
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod cell;
+mod matrix;
+mod peer;
+mod resolver;
