@@ -1,0 +1,128 @@
+//! Everything that reads text and needs no peer.
+
+use std::ptr;
+use std::sync::LazyLock;
+
+use bw_webrtc::ffi::*;
+use bw_webrtc::interop;
+use serde_json::Value;
+
+use super::abi::{checked, client, client_of_nothing, take, text, two_texts};
+
+/// A client's configuration.
+pub fn config(data: &[u8]) {
+    if let Ok(client) = client(&text(data)) {
+        bw_client_free(client);
+    }
+}
+
+/// The bodies of all operations: what is let through must be let through again as it is.
+pub fn request(data: &[u8]) {
+    let Some((which, body)) = data.split_first() else { return };
+    let Ok(body) = std::str::from_utf8(body) else { return };
+    let all = bw_webrtc::api::OPERATIONS;
+    let operation = all[usize::from(*which) % all.len()];
+    let Some(check) = operation.body else { return };
+    match check("request", Some(body)) {
+        Ok(Some(sent)) => {
+            let value: Value = serde_json::from_str(&sent).expect("what is sent is JSON");
+            assert!(value.is_object(), "{sent}");
+            let again = check("request", Some(&sent)).expect("what is sent is right");
+            assert_eq!(again.as_deref(), Some(&*sent));
+        }
+        Ok(None) => {}
+        Err(why) => assert!(!why.is_empty()),
+    }
+}
+
+struct Handle(*mut bw_client);
+// SAFETY: a handle is a number that any thread may use.
+unsafe impl Send for Handle {}
+// SAFETY: as above.
+unsafe impl Sync for Handle {}
+
+/// A whole call as a document.
+pub fn call(data: &[u8]) {
+    static CLIENT: LazyLock<Handle> = LazyLock::new(|| Handle(client_of_nothing()));
+    let mut out = ptr::null_mut();
+    // SAFETY: a C string and a writable place.
+    let status = unsafe { bw_call(CLIENT.0, text(data).as_ptr(), &raw mut out) };
+    let document = checked(status, out).expect_err("nobody serves");
+    // Nobody can have seen it.
+    assert_eq!(document["error"]["outcome"], "not_sent", "{document}");
+}
+
+/// A value in a document: the same as another reader of JSON finds.
+pub fn json_get(data: &[u8]) {
+    let (document, pointer) = two_texts(data);
+    let mut out = ptr::null_mut();
+    // SAFETY: two C strings and a writable place.
+    let status = unsafe { bw_json_get(document.as_ptr(), pointer.as_ptr(), &raw mut out) };
+    let found = take(out);
+    let (Ok(document), Ok(pointer)) = (document.to_str(), pointer.to_str()) else {
+        assert_ne!(status, BW_OK);
+        return;
+    };
+    let Ok(value) = serde_json::from_str::<Value>(document) else { return };
+    match (status, value.pointer(pointer)) {
+        (BW_OK, Some(Value::String(expected))) => assert_eq!(found.as_ref(), Some(expected)),
+        (BW_OK, Some(expected)) => {
+            let found: Value = serde_json::from_str(&found.expect("a value")).expect("JSON");
+            assert_eq!(&found, expected);
+        }
+        (BW_OK, None) => panic!("{pointer} is not in {document}, and {found:?} was found"),
+        (_, Some(Value::String(text))) => assert!(text.contains('\0'), "{pointer} in {document}"),
+        (BW_E_NO_VALUE, Some(Value::Null) | None) => {}
+        (BW_E_INVALID_ARGUMENT, None) => {}
+        (status, expected) => panic!("{status} for {pointer} in {document}: {expected:?}"),
+    }
+}
+
+/// A webhook.
+pub fn event(data: &[u8]) {
+    let mut out = ptr::null_mut();
+    // SAFETY: a C string and a writable place.
+    let status = unsafe { bw_parse_event(text(data).as_ptr(), &raw mut out) };
+    if let Ok(event) = checked(status, out) {
+        assert!(event["timestamp"].is_u64() || event["timestamp"].is_null(), "{event}");
+        // What was read is read again as the same.
+        let again = interop::parse_event(&event.to_string()).expect("an event");
+        assert_eq!(serde_json::from_str::<Value>(&again).expect("JSON"), event);
+    }
+}
+
+/// A token.
+pub fn token(data: &[u8]) {
+    let mut out = ptr::null_mut();
+    // SAFETY: a C string and a writable place.
+    let status = unsafe { bw_token_claims(text(data).as_ptr(), &raw mut out) };
+    if let Ok(claims) = checked(status, out) {
+        assert!(claims["claims"].is_object(), "{claims}");
+    }
+}
+
+/// A transfer's BXML: whatever it is made of, it must be well formed.
+pub fn bxml(data: &[u8]) {
+    let (token, rest) = two_texts(data);
+    let skip = token.as_bytes().len() + 1;
+    let (call_id, sip_uri) = two_texts(data.get(skip..).unwrap_or_default());
+    drop(rest);
+    let or_null = |text: &std::ffi::CStr| match text.is_empty() {
+        true => ptr::null(),
+        false => text.as_ptr(),
+    };
+    let mut out = ptr::null_mut();
+    // SAFETY: C strings or NULL, and a writable place.
+    let status = unsafe {
+        bw_transfer_bxml(token.as_ptr(), or_null(&call_id), or_null(&sip_uri), &raw mut out)
+    };
+    if let Ok(document) = checked(status, out) {
+        let bxml = document["bxml"].as_str().expect("a text");
+        let inside = bxml
+            .strip_prefix("<?xml version=\"1.0\" encoding=\"UTF-8\"?>")
+            .expect("an XML declaration");
+        assert_eq!(inside.matches('<').count(), 6, "{bxml}");
+        assert_eq!(inside.matches('>').count(), 6, "{bxml}");
+        assert!(!inside.chars().any(|c| c.is_control()), "{bxml}");
+    }
+}
