@@ -71,11 +71,8 @@ fn serve(mut stream: TcpStream) {
             let _ = stream.shutdown(std::net::Shutdown::Write);
         }
         // Where the answer has no end, the client waits for more of it: no longer than this.
-        let _ = stream.set_read_timeout(Some(Duration::from_millis(if how & 0x80 == 0 {
-            2000
-        } else {
-            20
-        })));
+        let patience = if how & 0x80 == 0 { 2000 } else { 3 };
+        let _ = stream.set_read_timeout(Some(Duration::from_millis(patience)));
     }
 }
 

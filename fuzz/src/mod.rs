@@ -9,8 +9,11 @@ mod answer;
 mod pure;
 mod stateful;
 
+/// Takes an input; panics where something does not hold.
+pub type Target = fn(&[u8]);
+
 /// All targets, by name.
-pub const TARGETS: &[(&str, fn(&[u8]))] = &[
+pub const TARGETS: &[(&str, Target)] = &[
     ("config", pure::config),
     ("request", pure::request),
     ("call", pure::call),

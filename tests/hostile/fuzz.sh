@@ -30,9 +30,9 @@ fuzz() { # target
   rmdir --ignore-fail-on-non-empty "$found"
   local runs edges
   runs=$(sed -n 's/^stat::number_of_executed_units: *//p' "$build/$target.log")
-  edges=$(grep -oE 'cov: [0-9]+' "$build/$target.log" | tail -n 1 | cut -d' ' -f2)
+  edges=$(sed -n 's/.* cov: \([0-9]*\) .*/\1/p' "$build/$target.log" | tail -n 1)
   echo "$target: ${runs:-?} executions, ${edges:-?} edges, exit $code" | tee "$build/$target.sum"
-  [ "$code" = 0 ] || tail -n 40 "$build/$target.log"
+  if [ "$code" != 0 ]; then tail -n 40 "$build/$target.log"; fi
 }
 
 running=0

@@ -54,7 +54,7 @@ fn every_cell_agrees_with_what_the_service_saw() {
     let wrong = wrong.into_inner().unwrap();
     assert!(wrong.is_empty(), "{} of {} cells:\n{}", wrong.len(), cells.len(), wrong.join("\n"));
     // The table itself must not shrink unseen.
-    assert!(cells.len() >= 2700, "only {} cells", cells.len());
+    assert!(cells.len() >= 2600, "only {} cells", cells.len());
 }
 
 /// What a call came to.

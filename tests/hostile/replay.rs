@@ -1,0 +1,25 @@
+//! What the fuzzers start from, and what they once found, run as tests.
+
+use std::fs;
+use std::path::Path;
+
+#[path = "../../fuzz/src/mod.rs"]
+mod targets;
+
+#[test]
+fn kept_inputs_break_nothing() {
+    let fuzz = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz");
+    for (name, run) in targets::TARGETS {
+        let mut count = 0;
+        for kind in ["seeds", "found"] {
+            let Ok(folder) = fs::read_dir(fuzz.join(kind).join(name)) else { continue };
+            for file in folder {
+                let path = file.unwrap().path();
+                println!("{}", path.display());
+                run(&fs::read(path).unwrap());
+                count += 1;
+            }
+        }
+        assert!(count >= 2, "{name} has {count} inputs");
+    }
+}
