@@ -321,16 +321,19 @@ static bw_status took(const char *what, bw_status status, char *document, int wa
     else
         expect(no_memory || (document != NULL && strstr(document, "\"error\"") != NULL), what,
                status, document);
-    /* Nothing but a lack of memory is the library's own affair. */
+    /* Nothing but a lack of memory and of threads is the library's own affair. */
     if (status == BW_E_INTERNAL && document != NULL)
-        expect(strstr(document, "emory") != NULL, what, status, document);
+        expect(strstr(document, "emory") != NULL || strstr(document, "thread") != NULL, what, status,
+               document);
+    if (status != BW_OK && failing == NULL && status != BW_E_NOT_FOUND)
+        printf("nothing fails, but %s: %.300s\n", what, document != NULL ? document : "(NULL)");
     bw_free(document);
     return status;
 }
 
 static bw_status queued(bw_client *client)
 {
-    static const char call[] = "{\"operation\": \"createParticipant\"}";
+    static const char call[] = "{\"operation\": \"createSession\"}";
     bw_queue *queue = NULL;
     char *out = NULL;
     bw_status status, got, result = BW_OK;
@@ -344,6 +347,8 @@ static bw_status queued(bw_client *client)
         status = bw_queue_submit(queue, call, &accepted, NULL, &out);
         accepted += took("queue_submit", status, out, 0) == BW_OK;
     }
+    if (bw_queue_fd(queue) < 0)
+        result = BW_E_INTERNAL;
     for (n = 0; n < accepted; n++) {
         void *data = NULL;
         got = bw_queue_next(queue, 20000, NULL, &data, &status, &out);
@@ -392,11 +397,11 @@ static bw_status run(const char *config)
         worst = status;
     out = NULL;
     /* Nobody has this one: a refusal is its success. */
-    status = bw_get_participant(client, "nobody", &out);
+    status = bw_get_participant(client, "00000000-0000-4000-8000-000000000000", &out);
     if (took("get_participant", status, out, 1) != BW_E_NOT_FOUND)
         worst = status;
     victim = NULL;
-    status = bw_create_participant(client, NULL, &out);
+    status = bw_create_participant(client, "{}", &out);
     expect(status == BW_OK, "the same client, once all is well", status, out);
     bw_free(out);
     bw_client_free(client);
@@ -422,7 +427,9 @@ static int point(const char *config)
             _exit(3);
         if (counted_calls < due)
             _exit(worst == BW_OK ? 1 : 4);
-        _exit(run(config) == BW_OK && !wrong ? 0 : 5);
+        worst = run(config);
+        fflush(stdout);
+        _exit(worst == BW_OK && !wrong ? 0 : 5);
 
     }
     while (waitpid(child, &status, 0) < 0 && errno == EINTR)
@@ -498,7 +505,7 @@ int main(int argc, char **argv)
             continue;
         mode = tortures[i].mode;
         error_number = tortures[i].error;
-        for (due = 1; due < 20000; due++) {
+        for (due = 1; due < 20000 && bad < 10; due++) {
             victim = tortures[i].function;
             result = point(argv[1]);
             if (result == 1)
