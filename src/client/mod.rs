@@ -82,6 +82,7 @@ impl Client {
     /// # Errors
     /// `Status::InvalidArgument`, and the old ones stay.
     pub fn set_credentials(&self, username: &str, password: &str) -> Result<(), Error> {
+        check_memory()?;
         let credentials = Credentials::new(username, password).map_err(|problems| {
             Error::invalid(problems.map(|(name, why)| format!("{name}: {why}")).join("; "))
         })?;
