@@ -24,13 +24,17 @@ static enum mode mode;
 static int error_number;
 static long due, counted_calls;
 
+/* In the C library's resolver, which does not survive a lack of memory (glibc 2.36 follows a NULL
+ * pointer in nss_database.c, or forgets for good how to look names up): nothing of ours. */
+static __thread int in_resolver;
+
 /* Whether this call is to fail. */
 static int fails(const char *function)
 {
     const char *now_failing = victim;
     long n;
 
-    if (now_failing == NULL || strcmp(now_failing, function) != 0)
+    if (now_failing == NULL || in_resolver || strcmp(now_failing, function) != 0)
         return 0;
     n = __atomic_add_fetch(&counted_calls, 1, __ATOMIC_SEQ_CST);
     if (mode == FROM_THEN_ON ? n < due : n != due)
@@ -291,8 +295,15 @@ int pthread_create(pthread_t *thread, const pthread_attr_t *attributes, void *(*
 int getaddrinfo(const char *name, const char *service, const struct addrinfo *hints,
                 struct addrinfo **found)
 {
+    int result;
+
     REAL(getaddrinfo);
-    return fails("getaddrinfo") ? error_number : real(name, service, hints, found);
+    if (fails("getaddrinfo"))
+        return error_number;
+    in_resolver = 1;
+    result = real(name, service, hints, found);
+    in_resolver = 0;
+    return result;
 }
 
 /* -- The run. -- */
@@ -352,6 +363,14 @@ static bw_status queued(bw_client *client)
     for (n = 0; n < accepted; n++) {
         void *data = NULL;
         got = bw_queue_next(queue, 20000, NULL, &data, &status, &out);
+        if (got == BW_E_INTERNAL && victim != NULL) {
+            /* Without memory to fetch it with, it must wait until there is some. */
+            const char *failing = victim;
+            bw_free(out);
+            victim = NULL;
+            got = bw_queue_next(queue, 20000, NULL, &data, &status, &out);
+            victim = failing;
+        }
         if (got != BW_OK) {
             expect(0, "a completion", got, out);
             bw_free(out);
@@ -408,16 +427,30 @@ static bw_status run(const char *config)
     return worst;
 }
 
+/* Where a thread first uses a variable of its own that has a destructor, glibc ends the process if it
+ * has no memory to note that down, and says so: the one abort that the documentation knows. */
+#define KNOWN_ABORT "failed to register TLS destructor: out of memory"
+
+static long known_aborts;
+
 /* One run with the n-th call failing: 0 well, 1 not reached any more, else wrong. */
 static int point(const char *config)
 {
+    char said[4096];
     pid_t child;
-    int status = 0;
+    int status = 0, errors[2];
+    ssize_t length, count;
+
+    if (pipe(errors) != 0)
+        return 8;
 
     fflush(stdout);
     child = fork();
     if (child == 0) {
         bw_status worst;
+        dup2(errors[1], 2);
+        close(errors[0]);
+        close(errors[1]);
         alarm(LIMIT);
         counted_calls = 0;
         worst = run(config);
@@ -432,11 +465,22 @@ static int point(const char *config)
         _exit(worst == BW_OK && !wrong ? 0 : 5);
 
     }
+    close(errors[1]);
+    for (length = 0; length < (ssize_t)sizeof said - 1; length += count)
+        if ((count = read(errors[0], said + length, sizeof said - 1 - (size_t)length)) <= 0)
+            break;
+    said[length] = '\0';
+    close(errors[0]);
     while (waitpid(child, &status, 0) < 0 && errno == EINTR)
         continue;
     if (WIFEXITED(status))
         return WEXITSTATUS(status);
-    printf("%s %ld: killed by signal %d\n", victim, due, WTERMSIG(status));
+    if (WTERMSIG(status) == SIGABRT && strcmp(victim, "malloc") == 0 &&
+        strstr(said, KNOWN_ABORT) != NULL) {
+        known_aborts++;
+        return 0;
+    }
+    printf("%s %ld: killed by signal %d: %s\n", victim, due, WTERMSIG(status), said);
     return 9;
 }
 
@@ -517,10 +561,11 @@ int main(int argc, char **argv)
             CHECK(result == 0);
         }
         CHECK(result == 1);
-        printf("%s, %s: %ld points, %ld bad, %.1f s\n", tortures[i].function,
+        printf("%s, %s: %ld points, %ld known aborts, %ld bad, %.1f s\n", tortures[i].function,
                mode == SHORT ? "a byte at a time"
                              : mode == ONCE ? strerror(error_number) : "from then on",
-               due - 1, bad, now() - began);
+               due - 1, known_aborts, bad, now() - began);
+        known_aborts = 0;
     }
     return sum_up();
 }
