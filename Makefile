@@ -3,6 +3,8 @@
 #   make demo      build everything, start bw-sandbox; participants and sessions from C, C++, Python
 #   make test      all tests: Rust, C and C++, Python
 #   make test-hosts  real media servers; says what is missing
+#   make test-hostile  sanitizers, fuzzers, failing memory and system calls, the supply chain
+#   make soak      minutes of load with faults (MINUTES=5); every call is accounted for
 #   make bench     side by side with libcurl, requests, the official SDK and others
 #   make gates     system calls and instructions a call, beside libcurl + cJSON
 #   make install   headers, libraries, pkg-config and CMake files, bw-sandbox: PREFIX=, DESTDIR=
@@ -43,8 +45,8 @@ RELEASE_DIR ?=
 PLACES = DESTDIR='$(DESTDIR)' PREFIX='$(PREFIX)' BINDIR='$(BINDIR)' LIBDIR='$(LIBDIR)' \
   INCLUDEDIR='$(INCLUDEDIR)' DATADIR='$(DATADIR)' RELEASE_DIR='$(RELEASE_DIR)'
 
-.PHONY: demo test test-rust test-c test-python test-release test-hosts gates bench install uninstall release dist test-packaging packaging-tools \
-  lint header clean tools
+.PHONY: demo test test-rust test-c test-python test-release test-hosts test-hostile soak gates bench install \
+  uninstall release dist test-packaging packaging-tools lint header clean tools
 
 # Says in one line what is missing, instead of failing somewhere deep.
 tools:
@@ -125,6 +127,23 @@ $(RELEASE_VENV)/ready: packaging/requirements.txt bindings/python/requirements-d
 	  -c bindings/python/requirements-dev.txt -r packaging/requirements.txt hatchling
 	@touch $@
 
+# Everything that can go wrong, made to. FUZZ_SECONDS is for each fuzzer.
+FUZZ_SECONDS ?= 60
+HOSTILE := $(CURDIR)/$(BUILD)/hostile
+test-hostile: tools
+	tests/hostile/need
+	$(CARGO) build --workspace
+	CARGO=$(CARGO) $(PYTHON) tests/hostile/supply.py
+	CC=$(CC) CARGO=$(CARGO) tests/hostile/torture.sh $(HOSTILE)
+	CC=$(CC) CXX=$(CXX) CARGO=$(CARGO) tests/hostile/sanitizers.sh $(HOSTILE)
+	CARGO=$(CARGO) tests/hostile/fuzz.sh $(HOSTILE)/fuzz $(FUZZ_SECONDS)
+	$(CARGO) test --test hostile
+
+MINUTES ?= 5
+soak: tools
+	$(CARGO) build --release --workspace
+	CC=$(CC) tests/hostile/soak.sh $(HOSTILE) $(MINUTES)
+
 # The library as it is shipped.
 test-release: tools
 	$(CARGO) build --release --workspace
@@ -159,6 +178,7 @@ lint: tools $(VENV)/ready
 	$(VENV_PYTHON) -m ruff check docs
 	$(VENV_PYTHON) -m ruff format --check docs
 	cd docs && $(CURDIR)/$(VENV_PYTHON) -m mypy --strict --config-file ../bindings/python/pyproject.toml build.py look.py
+	cd tests/hostile && $(CURDIR)/$(VENV_PYTHON) -m mypy --strict --config-file ../../bindings/python/pyproject.toml soak.py supply.py
 
 .PHONY: docs
 # The book, the references of C, Python and Rust; links, pictures and widths, in headless Chromium.

@@ -144,7 +144,9 @@ def reconcile(checks: Checks, told: dict[str, set[str]], there: dict[str, str]) 
     missing = kept - there.keys()
     checks.that(not missing, f"all {len(kept)} that were made and not removed are there")
     back = told["D"] & there.keys()
-    checks.that(not back, f"none of the {len(told['D'])} that were removed is there: {list(back)[:3]}")
+    checks.that(
+        not back, f"none of the {len(told['D'])} that were removed is there: {list(back)[:3]}"
+    )
     strangers = {ident: tag for ident, tag in there.items() if ident not in told["K"]}
     unaccounted = [tag for tag in strangers.values() if tag not in told["U"]]
     checks.that(
@@ -189,7 +191,8 @@ def main() -> int:
         text=True,
     )
     try:
-        assert soak.stdout is not None and soak.stdin is not None
+        assert soak.stdout is not None
+        assert soak.stdin is not None
         watch = Watch(soak.pid)
         while time.monotonic() - watch.began < seconds - 1 and soak.poll() is None:
             disturb(root, chance)
@@ -206,7 +209,7 @@ def main() -> int:
         checks.that(bool(lines) and lines[-1].endswith(" passed, 0 failed"), "the run's own sum")
         # Threads of ours end by themselves, soon.
         for _ in range(100):
-            memory, descriptors, threads = watch.look()
+            _, descriptors, threads = watch.look()
             if threads == 1:
                 break
             time.sleep(0.1)
