@@ -25,7 +25,8 @@ const SLOTS: u32 = 1 << INDEX_BITS;
 const FIRST: u32 = 64;
 const CHUNKS: usize = (INDEX_BITS - FIRST.trailing_zeros()) as usize + 1;
 
-/// A slot's state: `generation << 24 | alive << 23 | users`.
+/// A slot's state: `generation << 24 | alive << 23 | users`. Users are threads inside a call, of
+/// which no machine has the eight million that would reach the bit above.
 const USERS: u64 = (1 << 23) - 1;
 const ALIVE: u64 = 1 << 23;
 const GENERATION_SHIFT: u32 = 24;
@@ -112,7 +113,8 @@ impl<T: Send + Sync> Slots<T> {
         }
         // Dead and without users: nobody can reach the slot until it is pushed below.
         let value = slot.value.swap(ptr::null_mut(), Ordering::Relaxed);
-        // SAFETY: stored by `insert` from Box::into_raw, and taken out once.
+        // SAFETY: stored by `insert` from Box::into_raw, and taken out once: of the threads that count
+        // down, one sees the last user of a dead slot, and no `get` counts up in a dead one.
         drop(unsafe { Box::from_raw(value) });
         let generation = before >> GENERATION_SHIFT;
         // A slot whose generations are used up is not used again.

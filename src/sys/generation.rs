@@ -95,7 +95,9 @@ impl<T> PerProcess<T> {
     pub fn get(&self, make: impl FnOnce() -> T) -> &T {
         let generation = generation();
         let known = self.0.load(Ordering::Acquire);
-        // SAFETY: what is stored is dropped by `drop` alone, which has no borrow beside it.
+        // SAFETY: what is stored comes from Box::into_raw and is dropped by `drop` alone, which has no
+        // borrow beside it. What a parent stored is replaced here but never dropped, so a reference
+        // that another thread took before the fork would still be good.
         if let Some(own) = unsafe { known.as_ref() } {
             if own.generation == generation {
                 return &own.value;
@@ -108,7 +110,8 @@ impl<T> PerProcess<T> {
             Err(others) => {
                 // SAFETY: from Box::into_raw, and not stored.
                 drop(unsafe { Box::from_raw(new) });
-                // SAFETY: as above. Only threads of this process change what `known` was.
+                // SAFETY: as above, and not NULL: only a `get` of this process stores here, and what it
+                // stores is not NULL and of this generation.
                 unsafe { &(*others).value }
             }
         }

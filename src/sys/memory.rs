@@ -139,6 +139,8 @@ impl Reserve {
 
     #[cold]
     fn release(&self) {
+        // Release here and Acquire in `alloc`: what was done with the blocks happened before their
+        // bytes are given out anew.
         let _ = self.state.fetch_update(Ordering::Release, Ordering::Relaxed, |state| {
             let blocks = (state >> 32) - 1;
             Some(if blocks == 0 { 0 } else { blocks << 32 | state & 0xffff_ffff })

@@ -182,16 +182,19 @@ impl SocketPair {
         let kind = libc::SOCK_STREAM | libc::SOCK_CLOEXEC | libc::SOCK_NONBLOCK;
         // SAFETY: two descriptors are written where there is room for two.
         check(unsafe { libc::socketpair(libc::AF_UNIX, kind, 0, fds.as_mut_ptr()) })?;
-        let identities = fds.map(identity_of);
-        let [Ok(inner), Ok(outer)] = identities else {
-            for fd in fds {
-                // SAFETY: the descriptors were opened above and nobody else has them.
-                unsafe { libc::close(fd) };
-            }
-            return Err(io::Error::last_os_error());
-        };
+        let identities = identity_of(fds[0]).and_then(|inner| Ok((inner, identity_of(fds[1])?)));
         let socket = |fd, identity| Socket { fd, identity };
-        Ok(SocketPair { inner: socket(fds[0], inner), outer: socket(fds[1], outer) })
+        identities
+            .map(|(inner, outer)| SocketPair {
+                inner: socket(fds[0], inner),
+                outer: socket(fds[1], outer),
+            })
+            .inspect_err(|_| {
+                for fd in fds {
+                    // SAFETY: the descriptors were opened above and nobody else has them.
+                    unsafe { libc::close(fd) };
+                }
+            })
     }
 
     /// Whether both numbers still name these sockets.
