@@ -20,9 +20,9 @@ const PATIENCE: Duration = Duration::from_millis(500);
 /// How long an attempt may take where the next one must succeed, on a busy machine too.
 const ATTEMPT: Duration = Duration::from_millis(2000);
 /// What a busy machine may add.
-const SLACK: Duration = Duration::from_secs(3);
+const SLACK: Duration = Duration::from_secs(5);
 /// Most cells wait.
-const THREADS: usize = 48;
+const THREADS: usize = 32;
 
 #[test]
 fn every_cell_agrees_with_what_the_service_saw() {
