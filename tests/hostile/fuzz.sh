@@ -23,10 +23,13 @@ RUSTC_BOOTSTRAP=1 RUSTFLAGS="$(echo $coverage) -Zsanitizer=address --cfg fuzzing
 fuzz() { # target
   local target=$1 code=0
   local found=fuzz/found/$target
+  local leaks=1
+  # Threads of the target's own end while the next input runs, and hold what looks like a leak.
+  case $target in answer | stateful) leaks=0 ;; esac
   mkdir -p "$build/corpus/$target" "$found"
   "target/fuzz/$host/release/$target" "$build/corpus/$target" "fuzz/seeds/$target" \
     "-max_total_time=$seconds" "-artifact_prefix=$found/" -timeout=25 -rss_limit_mb=2048 \
-    -max_len=4096 -print_final_stats=1 "-dict=fuzz/words.dict" >"$build/$target.log" 2>&1 || code=$?
+    -max_len=4096 "-detect_leaks=$leaks" -print_final_stats=1 "-dict=fuzz/words.dict" >"$build/$target.log" 2>&1 || code=$?
   rmdir --ignore-fail-on-non-empty "$found"
   local runs edges
   runs=$(sed -n 's/^stat::number_of_executed_units: *//p' "$build/$target.log")
