@@ -196,9 +196,15 @@ fn an_addition_that_was_lost_asks_the_participant() {
     assert_eq!(error["error"]["name"], "BW_E_CONFLICT");
     assert_eq!(error["error"]["outcome"], "rejected");
     assert_eq!(error["error"]["attempts"], 2);
+    // Where the participant cannot be asked, nobody knows.
+    sandbox.fault(&json!({"operation": operation, "kind": "close_before"}));
+    sandbox.fault(&json!({"operation": "getParticipant", "kind": "status", "status": 400}));
+    let error = call(&client, operation, &elsewhere).unwrap_err();
+    assert_eq!(error["error"]["name"], "BW_E_CONFLICT");
+    assert_eq!(error["error"]["outcome"], "unknown");
     // And a conflict at once asks nobody.
     call(&client, operation, &elsewhere).unwrap_err();
-    assert_eq!(sandbox.requests("getParticipant").len(), 2);
+    assert_eq!(sandbox.requests("getParticipant").len(), 3);
 }
 
 #[test]
@@ -228,6 +234,12 @@ fn an_unknown_outcome_stays_until_an_answer_settles_it() {
         (&error["error"]["attempts"], &error["error"]["outcome"]),
         (&json!(2), &json!("rejected"))
     );
+    // Lost, and then nobody looked, since the credentials are refused.
+    fault(json!({"kind": "close_before"}));
+    fault(json!({"kind": "status", "status": 401, "after": 1}));
+    let error = call(&client, operation, &things).unwrap_err();
+    assert_eq!(error["error"]["name"], "BW_E_UNAUTHORIZED");
+    assert_eq!(error["error"]["outcome"], "unknown");
 }
 
 #[test]

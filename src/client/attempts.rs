@@ -78,15 +78,15 @@ fn repeat(
             }
             Err(ended) => ended,
         };
-        if unknown && was_done_before(client, call, &ended, limits) {
-            return Ok("null".to_owned());
+        if ended.outcome == Outcome::Unknown {
+            unknown = true;
+        } else if unknown && ended.outcome == Outcome::Rejected && !ended.transient {
+            match came_of_it(client, call, &ended, limits) {
+                Earlier::Done => return Ok("null".to_owned()),
+                Earlier::NotDone => unknown = false,
+                Earlier::NotKnown => {}
+            }
         }
-        unknown = match ended.outcome {
-            Outcome::Unknown => true,
-            // The service has now looked at the very same request and refused it.
-            Outcome::Rejected if !ended.transient => false,
-            _ => unknown,
-        };
         let outcome = Some(if unknown { Outcome::Unknown } else { ended.outcome });
         let cost = if ended.error.status == Status::Timeout { RETRY_AFTER_TIMEOUT } else { RETRY };
         let pause = pause_before_retry(client, &ended, attempts, limits)
@@ -106,22 +106,40 @@ fn repeat(
     }
 }
 
-/// Whether a refusal only shows that an earlier attempt, whose outcome was unknown, did the work.
-fn was_done_before(client: &Client, call: &Call<'_>, ended: &Ended, limits: &Limits<'_>) -> bool {
+/// What became of an earlier attempt, whose outcome was unknown.
+enum Earlier {
+    /// It did the work.
+    Done,
+    /// It did nothing.
+    NotDone,
+    /// Nobody can tell.
+    NotKnown,
+}
+
+/// What a refusal tells of an earlier attempt.
+fn came_of_it(client: &Client, call: &Call<'_>, ended: &Ended, limits: &Limits<'_>) -> Earlier {
     match (call.operation.retry, ended.error.status) {
-        (Retry::Removal, Status::NotFound) => true,
-        (Retry::Joining, Status::Conflict) => {
-            let (Some(session), Some(_)) = (call.ids.session, call.ids.participant) else {
-                return false;
-            };
-            let operation = &api::GET_PARTICIPANT;
-            let Ok(target) = api::fill(&client.prefix, operation.path, call.ids) else {
-                return false;
-            };
-            let read = Call { operation, ids: call.ids, target: &target, body: None };
-            run(client, &read, limits).is_ok_and(|document| api::is_in_session(&document, session))
-        }
-        _ => false,
+        // Who may not ask has learned nothing.
+        (_, Status::Unauthorized | Status::Forbidden) => Earlier::NotKnown,
+        (Retry::Removal, Status::NotFound) => Earlier::Done,
+        (Retry::Joining, Status::Conflict) => is_joined(client, call, limits),
+        // The service has now looked at the very same request and refused it.
+        _ => Earlier::NotDone,
+    }
+}
+
+/// Asks the participant whether it is in the session that it was to join.
+fn is_joined(client: &Client, call: &Call<'_>, limits: &Limits<'_>) -> Earlier {
+    let Some(session) = call.ids.session else { return Earlier::NotKnown };
+    let operation = &api::GET_PARTICIPANT;
+    let Ok(target) = api::fill(&client.prefix, operation.path, call.ids) else {
+        return Earlier::NotKnown;
+    };
+    let read = Call { operation, ids: call.ids, target: &target, body: None };
+    match run(client, &read, limits) {
+        Ok(document) if api::is_in_session(&document, session) => Earlier::Done,
+        Ok(_) => Earlier::NotDone,
+        Err(_) => Earlier::NotKnown,
     }
 }
 
