@@ -99,6 +99,12 @@ impl Body {
                 Err(no_size())
             }
             State::ChunkSize => match httparse::parse_chunk_size(bytes) {
+                // Inside an extension it lets a lone line feed pass, at which others end the line.
+                Ok(httparse::Status::Complete((used, _)))
+                    if bytes[..used.saturating_sub(2)].contains(&b'\n') =>
+                {
+                    Err(no_size())
+                }
                 Ok(httparse::Status::Complete((used, size))) => {
                     self.0 = if size == 0 { State::Trailers(0) } else { State::Chunk(size) };
                     Ok(between(used))
@@ -189,6 +195,7 @@ mod tests {
             "ffffffffffffffffff\r\n",
             "3\r\nabcd\r\n",
             "3\nabc\r\n0\r\n\r\n",
+            "3;a\nabc\r\n0\r\n\r\n",
             &format!("1;{}", "x".repeat(5000)),
             &format!("0\r\n{}", "x".repeat(5000)),
             &format!("0\r\n{}", "x: y\r\n".repeat(1000)),

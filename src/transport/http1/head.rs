@@ -49,6 +49,9 @@ impl Head {
         let httparse::Status::Complete(length) = parsed else { return Ok(None) };
         // A head that was read to its end has both.
         let (status, version) = (answer.code.unwrap_or(0), answer.version.unwrap_or(0));
+        if status < 100 {
+            return Err(Malformed("a status that is none".to_owned()));
+        }
         let said = Said::of(answer.headers)?;
         let framing = match (status, said.transfer_encoding, said.length) {
             (100..=199 | 204 | 304, ..) => Framing::Length(0),
@@ -59,18 +62,24 @@ impl Head {
             (_, None, Some(length)) => Framing::Length(length),
             (_, None, None) => Framing::ToEnd,
         };
+        let has_coding = said.transfer_encoding.is_some();
+        let has_length = said.length.is_some_and(|length| length > 0);
         let stays_open = match version {
             1 => !said.close,
-            _ => said.keep_alive && !said.close,
+            // Chunks are none of HTTP/1.0's: somebody passed on what it did not understand.
+            _ => said.keep_alive && !said.close && !has_coding,
         };
+        // Of what has no body, one that is announced may come all the same, late.
+        let is_odd = matches!(status, 204 | 304) && (has_coding || has_length);
         Ok(Some((
             Head {
                 status,
                 framing,
                 stays_open: stays_open
                     && framing != Framing::ToEnd
+                    && !is_odd
                     // Somebody on the way may have read it otherwise (RFC 9112, 6.3).
-                    && !(said.transfer_encoding.is_some() && said.length.is_some()),
+                    && !(has_coding && said.length.is_some()),
                 retry_after: said.retry_after.map(str::to_owned),
             },
             length,
@@ -179,6 +188,9 @@ mod tests {
             ("200 OK\r\nTransfer-Encoding: chunked\r\nContent-Length: 3", false),
             ("200 OK", false),
             ("204 No Content", true),
+            ("204 No Content\r\nContent-Length: 0", true),
+            ("204 No Content\r\nContent-Length: 4", false),
+            ("204 No Content\r\nTransfer-Encoding: chunked", false),
         ] {
             assert_eq!(head(lines).stays_open, stays, "{lines}");
         }
@@ -188,6 +200,7 @@ mod tests {
         assert!(!old("").stays_open);
         assert!(old("Connection: keep-alive\r\n").stays_open);
         assert!(!old("Connection: keep-alive, close\r\n").stays_open);
+        assert!(!old("Connection: keep-alive\r\nTransfer-Encoding: chunked\r\n").stays_open);
     }
 
     #[test]
@@ -196,6 +209,7 @@ mod tests {
             "SSH-2.0-OpenSSH\r\n\r\n",
             "HTTP/2 200\r\n\r\n",
             "HTTP/1.1 abc\r\n\r\n",
+            "HTTP/1.1 099 X\r\n\r\n",
             "HTTP/1.1 200 OK\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n",
             "HTTP/1.1 200 OK\r\nContent-Length: 1, 2\r\n\r\n",
             "HTTP/1.1 200 OK\r\nContent-Length: +1\r\n\r\n",
