@@ -75,7 +75,10 @@ extern "C" fn run(start: *mut c_void) -> *mut c_void {
     // SAFETY: the calling thread's own number, and a name that ends with NUL.
     unsafe { libc::pthread_setname_np(libc::pthread_self(), start.name.as_ptr().cast()) };
     // As in one of std's threads, a panic ends this thread and no more.
-    let _ = panic::catch_unwind(AssertUnwindSafe(start.work));
+    if let Err(payload) = panic::catch_unwind(AssertUnwindSafe(start.work)) {
+        // Its own destructor might panic, here where nobody can catch it.
+        std::mem::forget(payload);
+    }
     std::ptr::null_mut()
 }
 

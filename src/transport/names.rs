@@ -14,6 +14,7 @@ use http::uri::Authority;
 
 use super::wire::{Fault, Phase, TICK, Wire};
 use crate::error::Status;
+use crate::guard;
 use crate::sys::{self, PerProcess};
 
 /// How long new addresses are waited for where old ones are known.
@@ -201,7 +202,9 @@ impl Names {
         let (host, port, family) = (self.host.clone(), self.port, self.family);
         let (known, look_ups) = (self.known.clone(), self.look_ups.clone());
         let work = move || {
-            let found = look(&host, port, family);
+            // Whatever happens, whoever waits must learn of it.
+            let found = guard::guarded(|| Ok(look(&host, port, family)));
+            let found = found.unwrap_or_else(|fault| Err(fault.message));
             HELPERS.fetch_sub(1, Ordering::Relaxed);
             let mut state = look_ups.lock();
             state.looking = false;

@@ -37,8 +37,12 @@ impl Route {
     pub fn open(&self, wire: &Wire<'_>) -> Result<Connection, Fault> {
         let addresses = self.names.addresses(wire)?;
         let socket = dial(&self.names, &addresses, self.bind, wire)
-            // The host may have moved: look again next time.
-            .inspect_err(|_| self.names.forget())
+            // The host may have moved: look again next time. Not where nobody asked it.
+            .inspect_err(|fault| {
+                if matches!(fault.status, Status::Connect | Status::Timeout) {
+                    self.names.forget();
+                }
+            })
             .map_err(|fault| match (&self.proxy, fault.status) {
                 (Some(_), Status::Connect) => {
                     Fault::new(Status::Proxy, format!("the proxy: {}", fault.message))
