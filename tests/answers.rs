@@ -121,7 +121,7 @@ fn serves(bytes: Vec<u8>, step: usize, closes: bool) -> Behaviour {
         while read_request(wire, seen)? {
             send(wire, &bytes, step)?;
             if closes {
-                break;
+                return wire.say_goodbye();
             }
         }
         Ok(())
@@ -160,6 +160,35 @@ fn an_answer_is_the_same_in_every_form_and_however_it_is_cut() {
             for step in [0, 1, 7, 1000] {
                 check(&form, step, tls, &expected);
             }
+        }
+    }
+}
+
+#[test]
+fn what_somebody_may_have_cut_off_is_no_answer() {
+    let authority = Authority::new("cut");
+    let server = authority.server("127.0.0.1", Validity::Now);
+    let head = "HTTP/1.1 200 OK\r\n\r\n";
+    for says_goodbye in [true, false] {
+        let behaviour: Behaviour = Arc::new(move |wire, seen| {
+            while read_request(wire, seen)? {
+                wire.write_all(head.as_bytes())?;
+                return if says_goodbye { wire.say_goodbye() } else { wire.flush() };
+            }
+            Ok(())
+        });
+        let server = Rogue::start(Some(server.clone()), behaviour);
+        let client = Client::new(&json!({
+            "accountId": "9900000", "username": "user", "password": "secret",
+            "baseUrl": server.url(), "caFile": authority.file, "maxRetries": 0,
+        }))
+        .unwrap();
+        let answer = client.call("listSessionParticipants", "s", "", None);
+        if says_goodbye {
+            assert_eq!(answer.unwrap(), json!([]));
+        } else {
+            let error = answer.unwrap_err();
+            assert_eq!(error["error"]["name"], "BW_E_PROTOCOL", "{error}");
         }
     }
 }

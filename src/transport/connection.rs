@@ -47,9 +47,14 @@ impl Connection {
         if !self.input.unused().is_empty() {
             return false;
         }
-        self.input.shrink();
+        self.input.wipe();
         self.idle_since = Instant::now();
         true
+    }
+
+    /// Since when it is idle.
+    pub fn idle_since(&self) -> Instant {
+        self.idle_since
     }
 
     /// Sends a request, in one piece.
@@ -90,6 +95,11 @@ impl Connection {
         let count = read(&self.socket, &mut self.tls, self.input.room(), wire)?;
         self.input.filled(count);
         Ok(count > 0)
+    }
+
+    /// Whether the peer's end is known to be its own doing: over TCP it cannot be told.
+    pub fn ended_well(&mut self) -> bool {
+        self.tls.as_mut().is_none_or(|tls| tls::has_said_goodbye(tls))
     }
 
     /// Reads past the input, which must be used up; 0 at the end.

@@ -2,7 +2,8 @@
 
 use std::net::IpAddr;
 use std::sync::Arc;
-use std::time::Duration;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
 
 use rustls::pki_types::ServerName;
 use rustls::{ClientConfig, ClientConnection};
@@ -21,6 +22,8 @@ use crate::sys::PerProcess;
 
 /// An answer that is longer makes its room as it comes: the length may be a lie.
 const USUAL_ANSWER: u64 = 16 * 1024;
+/// At most so much is read at once.
+const MOST_AT_ONCE: u64 = 64 * 1024;
 
 /// What a transport needs to know, checked by the configuration.
 pub struct Settings {
@@ -89,6 +92,9 @@ pub struct Transport {
 struct Own {
     route: Route,
     idle: Pool<Connection>,
+    began: Instant,
+    /// When old connections are to be closed next, in milliseconds since it began.
+    sweep_at: AtomicU64,
 }
 
 impl Transport {
@@ -139,6 +145,8 @@ impl Transport {
                     bind: settings.bind,
                 },
                 idle: Pool::new(settings.max_idle),
+                began: Instant::now(),
+                sweep_at: AtomicU64::new(1000),
             }
         })
     }
@@ -177,11 +185,31 @@ impl Transport {
         };
         let most = self.settings.max_response;
         match read_body(&mut connection, &mut body, &mut reply.body, most, wire) {
-            Ok(()) if head.stays_open && connection.rest() => own.idle.put(connection),
+            Ok(()) if head.stays_open && connection.rest() => {
+                let now = connection.idle_since();
+                own.idle.put(connection);
+                self.close_old(own, now);
+            }
             Ok(()) => {}
             Err(fault) => reply.cut = Some(fault),
         }
         Ok(reply)
+    }
+
+    /// Now and then, closes the connections that are too old: a thread looks at its own alone.
+    fn close_old(&self, own: &Own, now: Instant) {
+        let millis = |time: Duration| u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
+        let timeout = self.settings.idle_timeout;
+        let (now_ms, due) = (millis(now - own.began), own.sweep_at.load(Ordering::Relaxed));
+        let next = now_ms.saturating_add(millis(timeout).max(1000));
+        if now_ms >= due
+            && own
+                .sweep_at
+                .compare_exchange(due, next, Ordering::Relaxed, Ordering::Relaxed)
+                .is_ok()
+        {
+            own.idle.sweep(|connection| connection.idle_since().elapsed() < timeout);
+        }
     }
 
     fn idle_connection(&self, idle: &Pool<Connection>) -> Option<Box<Connection>> {
@@ -265,7 +293,8 @@ fn read_body(
         let is_open = if body.plain() > input::SIZE as u64 {
             // Straight to where it belongs; as much again as has come, since much of it has.
             let had = text.len();
-            let room = body.plain().min(USUAL_ANSWER.max(had as u64)).min((most + 1 - had) as u64);
+            let room = USUAL_ANSWER.max(had as u64).min(MOST_AT_ONCE);
+            let room = body.plain().min(room).min((most + 1 - had) as u64);
             text.resize(had + room as usize, 0);
             let came = connection.read(&mut text[had..], wire);
             text.truncate(had + came.as_ref().map_or(0, |count| *count));
@@ -277,7 +306,7 @@ fn read_body(
             connection.fill(wire)
         };
         if !is_open? {
-            return if body.may_end() { Ok(()) } else { Err(cut()) };
+            return if body.may_end() && connection.ended_well() { Ok(()) } else { Err(cut()) };
         }
     }
 }

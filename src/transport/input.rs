@@ -49,11 +49,14 @@ impl Input {
         self.filled = (self.filled + count).min(self.bytes.len());
     }
 
-    /// Takes no more memory than at the beginning, if nothing is in it.
-    pub fn shrink(&mut self) {
-        if self.bytes.len() > SIZE && self.unused().is_empty() {
+    /// Forgets what was used up, and takes no more memory than at the beginning.
+    pub fn wipe(&mut self) {
+        if self.unused().is_empty() {
+            self.bytes[..self.filled].fill(0);
             (self.used, self.filled) = (0, 0);
-            self.resize(SIZE);
+            if self.bytes.len() > SIZE {
+                self.resize(SIZE);
+            }
         }
     }
 
@@ -90,10 +93,11 @@ mod tests {
         assert_eq!((input.unused().len(), input.unused()[0], input.unused()[1]), (SIZE, 1, 2));
         assert_eq!(input.room().len(), SIZE);
         assert_eq!((input.unused().len(), input.unused()[0], input.unused()[1]), (SIZE, 1, 2));
-        input.shrink();
+        input.wipe();
         assert_eq!(input.unused().len(), SIZE, "what is not used yet was lost");
         input.consume(SIZE);
-        input.shrink();
+        input.wipe();
+        assert!(input.room().iter().all(|byte| *byte == 0), "what was used up is still there");
         assert_eq!(input.room().len(), SIZE);
     }
 }

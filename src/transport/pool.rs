@@ -30,6 +30,16 @@ impl<T> Pool<T> {
         }
     }
 
+    /// Drops those that are not to be kept.
+    pub fn sweep(&self, keep: impl Fn(&T) -> bool) {
+        for place in &self.0 {
+            if let Some(one) = place.take().filter(|one| keep(one)) {
+                // Another may have come into the place meanwhile.
+                let _ = place.put(one).map_err(|one| self.put(one));
+            }
+        }
+    }
+
     /// The thread's own place, then all from the front.
     fn places(&self) -> impl Iterator<Item = &AtomicBox<T>> {
         let own = self.0.get(thread_number() % self.0.len().max(1));
@@ -64,6 +74,16 @@ mod tests {
         let mut left: Vec<i32> = std::iter::from_fn(|| pool.take()).map(|it| *it).collect();
         left.sort_unstable();
         assert_eq!(left, [0, 1, 2, 3]);
+    }
+
+    #[test]
+    fn a_sweep_leaves_what_is_to_be_kept() {
+        let pool = Pool::new(8);
+        (1..=6).for_each(|one| pool.put(Box::new(one)));
+        pool.sweep(|one| one % 3 == 0);
+        let mut left: Vec<i32> = std::iter::from_fn(|| pool.take()).map(|it| *it).collect();
+        left.sort_unstable();
+        assert_eq!(left, [3, 6]);
     }
 
     #[test]

@@ -138,11 +138,10 @@ fn read_file(path: &str) -> Result<Vec<u8>, String> {
     let mut options = fs::OpenOptions::new();
     options.read(true).custom_flags(libc::O_NONBLOCK | libc::O_CLOEXEC);
     let file = options.open(path).map_err(|e| format!("{path} cannot be read: {e}"))?;
-    let is_file = file.metadata().is_ok_and(|about| about.is_file());
-    if !is_file {
-        return Err(format!("{path} is not a file"));
-    }
-    let mut text = Vec::new();
+    let about = file.metadata().ok().filter(|about| about.is_file());
+    let Some(about) = about else { return Err(format!("{path} is not a file")) };
+    // Room for all of it: growing would leave pieces of a key behind.
+    let mut text = Vec::with_capacity(about.len().min(MOST) as usize + 1);
     file.take(MOST).read_to_end(&mut text).map_err(|e| format!("{path} cannot be read: {e}"))?;
     Ok(text)
 }
@@ -188,24 +187,40 @@ pub fn write(tls: &mut ClientConnection, link: &Link<'_>, mut plain: &[u8]) -> R
 /// Reads plain bytes, waiting for them; 0 at the end.
 ///
 /// # Errors
-/// How the link failed; an end that the peer did not announce is one.
+/// How the link failed.
 pub fn read(tls: &mut ClientConnection, link: &Link<'_>, room: &mut [u8]) -> Result<usize, Fault> {
     loop {
         match tls.reader().read(room) {
             Ok(count) => return Ok(count),
             Err(e) if e.kind() == io::ErrorKind::WouldBlock => {}
-            // The peer closed without saying so: an answer that ends here may have been cut.
+            // The peer closed without saying so: see `has_said_goodbye`.
             Err(e) if e.kind() == io::ErrorKind::UnexpectedEof => return Ok(0),
             Err(e) => return Err(unwrap(e)),
         }
-        receive(tls, link, |e| {
-            Fault::new(Status::Tls, format!("the peer broke the TLS protocol: {e}"))
-        })?;
+        let received = receive(tls, link, |e| match e {
+            // Of TLS 1.3, where our handshake is over before the peer has looked at it.
+            rustls::Error::AlertReceived(alert) => {
+                Fault::new(Status::Tls, refused("the peer", *alert))
+            }
+            _ => Fault::new(Status::Tls, format!("the peer broke the TLS protocol: {e}")),
+        });
+        if let Err(fault) = received {
+            // What came before the fault is good, and may be the whole answer.
+            return tls.reader().read(room).ok().filter(|count| *count > 0).ok_or(fault);
+        }
     }
 }
 
-/// Whether nothing that the peer sent is left to be read, its end neither.
+/// Whether the peer has announced its end, so that nobody else can have cut off what came before.
+pub fn has_said_goodbye(tls: &mut ClientConnection) -> bool {
+    matches!(tls.reader().read(&mut [0]), Ok(0))
+}
+
+/// Whether nothing that the peer sent is left to be read, neither its end nor what broke TLS.
 pub fn is_quiet(tls: &mut ClientConnection) -> bool {
+    if tls.process_new_packets().is_err() {
+        return false;
+    }
     let left = tls.reader().read(&mut [0]);
     left.is_err_and(|e| e.kind() == io::ErrorKind::WouldBlock)
 }
@@ -227,6 +242,10 @@ fn receive(
         ));
     }
     Ok(())
+}
+
+fn refused(who: &str, alert: rustls::AlertDescription) -> String {
+    format!("{who} refused the TLS connection ({alert:?}); does it ask for clientCertFile?")
 }
 
 /// What is wrong with the peer, and what to do.
@@ -253,11 +272,7 @@ fn describe(error: &rustls::Error, host: &ServerName<'_>) -> Fault {
         rustls::Error::InvalidMessage(_) => {
             format!("what answers at {host} does not speak TLS; check baseUrl's scheme and port")
         }
-        rustls::Error::AlertReceived(alert) => {
-            format!(
-                "{host} refused the TLS connection ({alert:?}); does it ask for clientCertFile?"
-            )
-        }
+        rustls::Error::AlertReceived(alert) => refused(&host, *alert),
         other => format!("no TLS connection to {host}: {other}"),
     };
     Fault::new(Status::Tls, why)

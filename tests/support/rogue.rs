@@ -12,17 +12,29 @@ use rustls::{ServerConfig, ServerConnection, StreamOwned};
 pub trait Wire: Read + Write {
     /// The TCP socket under it.
     fn tcp(&self) -> &TcpStream;
+
+    /// Announces the end, as TLS asks for.
+    fn say_goodbye(&mut self) -> io::Result<()>;
 }
 
 impl Wire for TcpStream {
     fn tcp(&self) -> &TcpStream {
         self
     }
+
+    fn say_goodbye(&mut self) -> io::Result<()> {
+        Ok(())
+    }
 }
 
 impl Wire for StreamOwned<ServerConnection, TcpStream> {
     fn tcp(&self) -> &TcpStream {
         self.get_ref()
+    }
+
+    fn say_goodbye(&mut self) -> io::Result<()> {
+        self.conn.send_close_notify();
+        self.flush()
     }
 }
 
