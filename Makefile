@@ -70,7 +70,7 @@ test-c: tools
 	  tests/c/run.sh $(BUILD)/c
 
 # Side by side with what users would pick instead; writes benches/RESULTS.md.
-bench: tools
+bench: tools release
 	benches/need
 	$(CARGO) build --release --workspace
 	benches/build.sh $(BUILD)/bench

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 from .places import LIBRARY
 from .running import run
 
 
-def size() -> int:
+def size(library: Path = LIBRARY) -> int:
     """Bytes, stripped."""
-    return LIBRARY.stat().st_size
+    return library.stat().st_size
 
 
-def newest_glibc() -> tuple[int, ...]:
+def newest_glibc(library: Path) -> tuple[int, ...]:
     """The highest version of a symbol that the library asks glibc for."""
-    listed = run(["readelf", "-V", "--wide", str(LIBRARY)])
+    listed = run(["readelf", "-V", "--wide", str(library)])
     return max(tuple(map(int, found.split("."))) for found in re.findall(r"GLIBC_([\d.]+)", listed))
 
 
