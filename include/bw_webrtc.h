@@ -338,9 +338,10 @@ bw_status bw_client_set_credentials(bw_client *client,
 /**
  * Creates a participant at the service (createParticipant) and gives its token.
  *
- * `request_json` is one JSON object, all of whose fields may be left out: `callbackUrl` (absolute
- * URL), `publishPermissions` (array of "AUDIO", "VIDEO"), `tag` (at most 50 characters),
- * `deviceApiVersion` ("V3"). It is checked before anything is sent; all problems are named.
+ * `request_json` is one JSON object, not NULL, all of whose fields may be left out: `callbackUrl`
+ * (absolute URL), `publishPermissions` (array of "AUDIO", "VIDEO"), `tag` (at most 50 characters),
+ * `deviceApiVersion` ("V3", or the older "V2"). It is checked before anything is sent; all problems
+ * are named.
  *
  * `*out` gets the service's answer, `{"participant": {"id": .., ..}, "token": ".."}`, or the error
  * document; the caller frees it with `bw_free`. `out` must not be NULL: the token comes only once.

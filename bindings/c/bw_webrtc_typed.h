@@ -61,7 +61,7 @@ typedef struct bwt_participant_options {
     int publish_video;              /* not 0: may publish video */
     const char *tag;                /* at most 50 characters */
     const char *callback_url;       /* absolute http or https URL */
-    const char *device_api_version; /* "V3" */
+    const char *device_api_version; /* "V3", or the older "V2" */
 } bwt_participant_options;
 
 #define BWT_PARTICIPANT_OPTIONS_INIT {0, 0, NULL, NULL, NULL}
@@ -78,7 +78,7 @@ typedef struct bwt_error {
     bw_status status;
     int http_status; /* 0 if the service did not answer */
     char *message;   /* what was wrong and what to do */
-    char *outcome;   /* "not_sent", "rejected", "unknown", or "" if no service was involved */
+    char *outcome;   /* "not_sent", "rejected", "unknown", or NULL if no service was involved */
     char *document;  /* the whole error document, JSON; NULL if memory ran out */
 } bwt_error;
 
@@ -285,9 +285,9 @@ BWT_FUNCTION bw_status bwt_create_participant(bw_client *client,
     if (error != NULL)
         memset(error, 0, sizeof *error);
     if (participant == NULL) {
-        /* The library's own message: a token would be lost. */
+        /* The library refuses it, since the token would be lost; there is no place for its message. */
         status = bw_create_participant(client, "{}", NULL);
-        return status != BW_OK ? status : BW_E_INVALID_ARGUMENT;
+        return bwt_error_take_(error, status != BW_OK ? status : BW_E_INVALID_ARGUMENT, NULL);
     }
     memset(participant, 0, sizeof *participant);
     request = bwt_participant_request(options);
