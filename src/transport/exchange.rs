@@ -146,7 +146,8 @@ impl Transport {
                 },
                 idle: Pool::new(settings.max_idle),
                 began: Instant::now(),
-                sweep_at: AtomicU64::new(1000),
+                // Nothing can be too old before.
+                sweep_at: AtomicU64::new(millis(settings.idle_timeout)),
             }
         })
     }
@@ -198,7 +199,6 @@ impl Transport {
 
     /// Now and then, closes the connections that are too old: a thread looks at its own alone.
     fn close_old(&self, own: &Own, now: Instant) {
-        let millis = |time: Duration| u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
         let timeout = self.settings.idle_timeout;
         let (now_ms, due) = (millis(now - own.began), own.sweep_at.load(Ordering::Relaxed));
         let next = now_ms.saturating_add(millis(timeout).max(1000));
@@ -216,6 +216,10 @@ impl Transport {
         let timeout = self.settings.idle_timeout;
         std::iter::from_fn(|| idle.take()).find_map(|mut it| it.is_usable(timeout).then_some(it))
     }
+}
+
+fn millis(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
 }
 
 /// Reads the head of the answer.
