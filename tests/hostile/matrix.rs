@@ -88,7 +88,6 @@ struct Scene {
     peer: Arc<Peer>,
     client: Client,
     host: String,
-    log: &'static Mutex<Vec<String>>,
 }
 
 fn scene(cell: &Cell) -> Scene {
@@ -127,9 +126,7 @@ fn scene(cell: &Cell) -> Scene {
         _ => {}
     }
     let client = Client::new(&config).unwrap_or_else(|error| panic!("{error}"));
-    let log: &'static Mutex<Vec<String>> = Box::leak(Box::default());
-    client.log_to(log);
-    Scene { peer, client, host, log }
+    Scene { peer, client, host }
 }
 
 fn call(client: &Client, class: Class) -> Told {
@@ -180,12 +177,14 @@ fn run(cell: &Cell) -> Result<String, String> {
     Ok(told.status)
 }
 
-/// A service that cannot be reached cannot count attempts: the client's log does.
+/// A service that cannot be reached cannot count attempts: the client's log tells of them, in the
+/// calling thread and before the next one.
 fn heal_after_the_first_attempt(scene: &Scene) {
-    let (peer, log) = (scene.peer.clone(), scene.log);
-    std::thread::spawn(move || {
-        peer.wait(|| log.lock().unwrap().iter().any(|line| line.contains("again in")));
-        peer.heal();
+    let peer = Arc::downgrade(&scene.peer);
+    scene.client.on_line(move |_, line| {
+        if let Some(peer) = line.contains("again in").then(|| peer.upgrade()).flatten() {
+            peer.heal();
+        }
     });
 }
 

@@ -104,10 +104,15 @@ impl Client {
         finish(status, document(status, out)).unwrap()
     }
 
-    /// Collects every line in `lines`.
+    /// Collects every line in `lines`, with its level.
     pub fn log_to(&self, lines: &'static Mutex<Vec<String>>) {
-        let data: *const Mutex<Vec<String>> = lines;
-        self.log(collect, data.cast_mut().cast());
+        self.on_line(move |level, line| lines.lock().unwrap().push(format!("{level} {line}")));
+    }
+
+    /// Hands every line to `take`, in the thread that the library logs in.
+    pub fn on_line(&self, take: impl Fn(i32, &str) + Sync + 'static) {
+        let take: Take = Box::new(take);
+        self.log(hand_on, Box::into_raw(Box::new(take)).cast());
     }
 
     fn log(&self, callback: Callback, data: *mut c_void) {
@@ -150,13 +155,15 @@ unsafe extern "C" fn look(_: i32, line: *const c_char, _: *mut c_void) {
     secrets::check(unsafe { CStr::from_ptr(line) }.to_str().unwrap());
 }
 
-/// The callback of `log_to`.
-unsafe extern "C" fn collect(level: i32, line: *const c_char, data: *mut c_void) {
-    // SAFETY: the line is a C string for the length of the call, the data what log_to passed.
-    let (line, lines) =
-        unsafe { (CStr::from_ptr(line), &*data.cast_const().cast::<Mutex<Vec<String>>>()) };
-    secrets::check(line.to_str().unwrap());
-    lines.lock().unwrap().push(format!("{level} {}", line.to_str().unwrap()));
+type Take = Box<dyn Fn(i32, &str) + Sync>;
+
+/// The callback of `on_line`.
+unsafe extern "C" fn hand_on(level: i32, line: *const c_char, data: *mut c_void) {
+    // SAFETY: the line is a C string for the length of the call, the data what on_line passed.
+    let (line, take) = unsafe { (CStr::from_ptr(line), &*data.cast_const().cast::<Take>()) };
+    let line = line.to_str().unwrap();
+    secrets::check(line);
+    take(level, line);
 }
 
 fn finish(status: bw_status, document: Value) -> Result<Value, Value> {
