@@ -215,6 +215,23 @@ mod tests {
     }
 
     #[test]
+    fn what_is_given_back_to_a_freed_queue_is_gone() {
+        explore(3, || {
+            let queue = queue(1);
+            submit(&queue, 1).unwrap();
+            queue.cancel(1);
+            let done = queue.next(Patience::None).unwrap();
+            let giving = {
+                let queue = queue.clone();
+                thread::spawn(move || queue.give_back(done))
+            };
+            queue.free();
+            giving.join().unwrap();
+            assert_eq!(queue.next(Patience::None), Err(Nothing::Closed));
+        });
+    }
+
+    #[test]
     fn what_is_given_back_is_fetched_again() {
         explore(3, || {
             let queue = queue(8);

@@ -8,8 +8,9 @@ mod options;
 mod state;
 mod sync;
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::io;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
 use crate::api::Operation;
@@ -66,8 +67,16 @@ pub struct Queue {
 /// What a process does not share with its children.
 struct Own {
     state: State,
-    /// The workers that were started, and the keeper of time.
-    threads: AtomicUsize,
+    threads: Mutex<Threads>,
+    /// Whether all are started.
+    manned: AtomicBool,
+}
+
+/// The threads that were started.
+#[derive(Default)]
+struct Threads {
+    time_keeper: bool,
+    workers: usize,
 }
 
 impl Queue {
@@ -88,7 +97,7 @@ impl Queue {
             if self.closed.load(Ordering::Acquire) {
                 state.close();
             }
-            Arc::new(Own { state, threads: AtomicUsize::new(0) })
+            Arc::new(Own { state, threads: Mutex::default(), manned: AtomicBool::new(false) })
         })
     }
 
@@ -167,29 +176,34 @@ impl Queue {
 
     /// Starts the threads, if that was not done.
     fn start(&self, own: &Arc<Own>) -> Result<(), Error> {
-        let wanted = self.options.workers + 1;
-        while own.threads.load(Ordering::Relaxed) < wanted {
-            let number = own.threads.fetch_add(1, Ordering::Relaxed);
-            if number >= wanted {
-                own.threads.fetch_sub(1, Ordering::Relaxed);
-                break;
-            }
-            let (shared, client) = (own.clone(), self.client.clone());
-            let started = match number {
-                0 => sys::spawn_helper("bw-queue-time", move || shared.state.keep_time()),
-                _ => sys::spawn_helper("bw-queue", move || work(&shared.state, &client)),
-            };
-            if let Err(error) = started {
-                own.threads.fetch_sub(1, Ordering::Relaxed);
-                // With one worker it goes on, and tries again to have more.
-                if number >= 2 {
-                    break;
-                }
+        if own.manned.load(Ordering::Acquire) {
+            return Ok(());
+        }
+        let mut threads = own.threads.lock().unwrap_or_else(PoisonError::into_inner);
+        match self.start_missing(own, &mut threads) {
+            Ok(()) => own.manned.store(true, Ordering::Release),
+            // Those that are there go on, and the next call tries again to have more.
+            Err(_) if threads.time_keeper && threads.workers > 0 => {}
+            Err(error) => {
                 return Err(Error::new(
                     Status::Internal,
                     format!("queue: no thread could be made to carry the call out: {error}"),
                 ));
             }
+        }
+        Ok(())
+    }
+
+    fn start_missing(&self, own: &Arc<Own>, threads: &mut Threads) -> io::Result<()> {
+        if !threads.time_keeper {
+            let own = own.clone();
+            sys::spawn_helper("bw-queue-time", move || own.state.keep_time())?;
+            threads.time_keeper = true;
+        }
+        while threads.workers < self.options.workers {
+            let (own, client) = (own.clone(), self.client.clone());
+            sys::spawn_helper("bw-queue", move || work(&own.state, &client))?;
+            threads.workers += 1;
         }
         Ok(())
     }

@@ -96,6 +96,7 @@ struct State<T, J, C> {
     done: VecDeque<Done<T, C>>,
     idle: usize,
     closed: bool,
+    /// What is given back now is given back to nobody.
     freed: bool,
 }
 
@@ -231,9 +232,6 @@ impl<T: Clone, J, C, B: Bell> Core<T, J, C, B> {
         };
         let mut state = self.lock();
         loop {
-            if state.freed {
-                return Err(Nothing::Closed);
-            }
             if let Some(done) = state.done.pop_front() {
                 if state.done.is_empty() {
                     self.bell.silence();
