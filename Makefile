@@ -168,12 +168,13 @@ lint: tools $(VENV)/ready
 	RUSTDOCFLAGS='-D warnings' $(CARGO) doc --no-deps --document-private-items --package bw-webrtc
 	scripts/header --check
 	CC=$(CC) $(PYTHON) packaging/abi/abi.py check
+	CARGO=$(CARGO) $(PYTHON) packaging/notices.py --check
 	scripts/check-msrv
 	CC=$(CC) CXX=$(CXX) tests/c/header_matrix.sh $(BUILD)/c
 	$(VENV_PYTHON) -m ruff check bindings/python tests benches packaging
 	$(VENV_PYTHON) -m ruff format --check bindings/python tests benches packaging
 	cd bindings/python && $(CURDIR)/$(VENV_PYTHON) -m mypy --strict hatch_build.py src examples ../../tests/python ../../tests/hosts
-	cd bindings/python && MYPYPATH=../../tests/packaging $(CURDIR)/$(VENV_PYTHON) -m mypy --strict ../../tests/packaging ../../packaging/abi
+	cd bindings/python && MYPYPATH=../../tests/packaging $(CURDIR)/$(VENV_PYTHON) -m mypy --strict ../../tests/packaging ../../packaging/abi ../../packaging/notices.py
 	cd benches && $(CURDIR)/$(VENV_PYTHON) -m mypy --strict --config-file ../bindings/python/pyproject.toml gates.py bench.py suite
 	$(VENV_PYTHON) -m ruff check docs
 	$(VENV_PYTHON) -m ruff format --check docs

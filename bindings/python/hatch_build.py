@@ -26,6 +26,8 @@ from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
 VARIABLE = "BW_WEBRTC_BUILD"
 NAME = "libbw_webrtc.so.0"
+# The licences of what is linked into it.
+NOTICES = "THIRD-PARTY-NOTICES"
 OLDEST_GLIBC = 17  # 2.17
 ZIG = ["cargo-zigbuild==0.24.1", "ziglang==0.17.1"]
 
@@ -45,13 +47,15 @@ class LibraryHook(BuildHookInterface[Any]):
             # Its modules are used where they are: name a library with BW_WEBRTC_LIBRARY.
             return
         how = os.environ.get(VARIABLE, "")
+        sources = rust_sources(Path(self.root))
         if how in ("", "native"):
-            library = build(rust_sources(Path(self.root)), with_zig=not how)
+            library = build(sources, with_zig=not how)
         else:
             library = Path(how).resolve()
             if not library.is_file():
                 raise SystemExit(f"bw-webrtc: {VARIABLE} names {how}, which is no file")
         build_data["force_include"][str(library)] = f"bw_webrtc/{NAME}"
+        build_data["force_include"][str(sources / NOTICES)] = f"bw_webrtc/{NOTICES}"
         build_data["pure_python"] = False
         build_data["tag"] = f"py3-none-{wheel_platform(library)}"
 

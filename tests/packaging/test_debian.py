@@ -103,6 +103,11 @@ def test_a_program_is_built_and_run(root: Path) -> None:
     assert said.count("participant ") == 2, said
 
 
+def test_each_package_brings_the_notices(root: Path) -> None:
+    for package in ("libbw-webrtc0", "libbw-webrtc-dev", "bw-sandbox"):
+        assert "rustls" in in_root(root, f"zcat -f /usr/share/doc/{package}/THIRD-PARTY-NOTICES*")
+
+
 def test_the_packages_go_without_a_trace(root: Path) -> None:
     in_root(root, "dpkg --purge libbw-webrtc-dev libbw-webrtc0 bw-sandbox")
     left = in_root(root, "find / -xdev -name '*bw*webrtc*' ! -path '/tmp/*' ! -path '/proc/*'")

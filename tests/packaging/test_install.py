@@ -44,6 +44,7 @@ INSTALLED = sorted(
         "share/doc/libbw_webrtc/CHANGELOG.md",
         "share/doc/libbw_webrtc/LICENSE-APACHE",
         "share/doc/libbw_webrtc/LICENSE-MIT",
+        "share/doc/libbw_webrtc/THIRD-PARTY-NOTICES",
         "share/man/man1/bw-sandbox.1",
     ]
 )

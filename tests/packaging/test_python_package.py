@@ -6,6 +6,7 @@ import os
 import platform
 import shutil
 import sys
+import zipfile
 from pathlib import Path
 from typing import List
 
@@ -167,6 +168,12 @@ def test_check_says_what_is_wrong(tmp_path: Path) -> None:
 def test_the_licenses_are_those_of_the_project() -> None:
     for name in ("LICENSE-MIT", "LICENSE-APACHE"):
         assert (PACKAGE / name).read_bytes() == (ROOT / name).read_bytes(), name
+
+
+def test_the_wheel_brings_the_notices() -> None:
+    with zipfile.ZipFile(WHEEL) as wheel:
+        shipped = wheel.read("bw_webrtc/THIRD-PARTY-NOTICES")
+    assert shipped == (ROOT / "THIRD-PARTY-NOTICES").read_bytes()
 
 
 def test_the_build_uses_the_tools_of_the_release() -> None:

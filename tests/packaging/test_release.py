@@ -76,6 +76,7 @@ def test_the_archive_is_used_where_it_is(unpacked: Path, tmp_path: Path) -> None
 def test_the_archive_says_how_to_use_it(unpacked: Path) -> None:
     assert "pkg-config" in (unpacked / "INSTALL").read_text()
     assert (unpacked / "share/doc/libbw_webrtc/LICENSE-MIT").is_file()
+    assert (unpacked / "share/doc/libbw_webrtc/THIRD-PARTY-NOTICES").is_file()
 
 
 def test_the_source_is_whole(tmp_path: Path) -> None:

@@ -1,0 +1,96 @@
+"""Writes THIRD-PARTY-NOTICES: the licences of the crates that are linked into what is packaged.
+
+Usage: notices.py (in the project's folder), or ``notices.py --check``, which writes nothing and
+says whether the file is in step.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any, Dict, List, Set, Tuple
+
+CARGO = os.environ.get("CARGO", "cargo")
+NOTICES = Path("THIRD-PARTY-NOTICES")
+# What is packaged, and what it is called in the file.
+PACKAGED = {"bw-webrtc": "the library", "bw-sandbox": "bw-sandbox"}
+TARGET = "x86_64-unknown-linux-gnu"
+INTRODUCTION = """\
+libbw_webrtc and bw-sandbox contain the work of others, under the licences below. Where there
+is a choice of licences, the one that is taken is printed. Beside these they contain the standard
+library of Rust (MIT OR Apache-2.0, copyright The Rust Project Contributors, with the notices that
+every Rust toolchain brings as COPYRIGHT-library.html).
+"""
+
+
+def cargo(*arguments: str) -> str:
+    return subprocess.run([CARGO, *arguments], stdout=subprocess.PIPE, text=True, check=True).stdout
+
+
+def linked(package: str) -> Set[Tuple[str, str]]:
+    """Names and versions of the crates whose code is in what is built from the package."""
+    edges = "normal,no-proc-macro"
+    tree = cargo(
+        "tree", "--locked", "--target", TARGET, "-e", edges, "-p", package, "--prefix", "none"
+    )
+    words = (line.split() for line in tree.splitlines() if line)
+    return {(word[0], word[1].lstrip("v")) for word in words}
+
+
+def texts(package: Any) -> List[str]:
+    """The licence that is taken, or all that must be met."""
+    folder = Path(package["manifest_path"]).parent
+    files = sorted(
+        file
+        for file in folder.iterdir()
+        if file.is_file() and re.match(r"licen[cs]e|copying|notice|unlicense", file.name, re.I)
+    )
+    choices = re.split(r"\s+OR\s+|/", package["license"])
+    if "MIT" in choices:
+        files = [file for file in files if re.search(r"\bMIT\b", file.name)] or files
+    if not files:
+        # Published without one: who made it, and what it says that it may be used under.
+        makers = ", ".join(package["authors"]) or package["repository"]
+        return [f"{package['license']}, by {makers}"]
+    return [file.read_text().replace("\r\n", "\n").strip() for file in files]
+
+
+def notices() -> str:
+    document = json.loads(cargo("metadata", "--locked", "--format-version", "1"))
+    # Our own crates have no source.
+    others: Dict[Tuple[str, str], Any] = {
+        (each["name"], each["version"]): each for each in document["packages"] if each["source"]
+    }
+    crates: Dict[Tuple[str, str], List[str]] = {}
+    for package, called in PACKAGED.items():
+        for crate in linked(package) & others.keys():
+            crates.setdefault(crate, []).append(called)
+    # Those with the very same text stand together.
+    by_text: Dict[str, List[str]] = {}
+    for crate in sorted(crates):
+        head = f"{crate[0]} {crate[1]}, in {' and '.join(crates[crate])}"
+        by_text.setdefault("\n\n".join(texts(others[crate])), []).append(head)
+    rule = "-" * 80
+    parts = [INTRODUCTION]
+    for text, heads in by_text.items():
+        parts.append("\n".join([rule, *heads, rule, "", text, ""]))
+    return "\n".join(parts)
+
+
+def main() -> int:
+    told = notices()
+    if sys.argv[1:] == ["--check"]:
+        if not NOTICES.is_file() or NOTICES.read_text() != told:
+            print(f"{NOTICES} is out of step; run: python3 packaging/notices.py", file=sys.stderr)
+            return 1
+        return 0
+    NOTICES.write_text(told)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
