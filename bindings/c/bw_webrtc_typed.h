@@ -285,9 +285,13 @@ BWT_FUNCTION bw_status bwt_create_participant(bw_client *client,
     if (error != NULL)
         memset(error, 0, sizeof *error);
     if (participant == NULL) {
-        /* The library refuses it, since the token would be lost; there is no place for its message. */
-        status = bw_create_participant(client, "{}", NULL);
-        return bwt_error_take_(error, status != BW_OK ? status : BW_E_INVALID_ARGUMENT, NULL);
+        /* As bw_create_participant refuses it, but with a document. */
+        static const char refusal[] =
+            "{\"error\":{\"status\":1,\"name\":\"BW_E_INVALID_ARGUMENT\",\"message\":\"participant: is "
+            "NULL; without a place for it the token, which comes only once, would be lost\","
+            "\"operation\":\"createParticipant\",\"outcome\":\"not_sent\",\"attempts\":0,"
+            "\"httpStatus\":null,\"requestId\":null,\"retryAfterMs\":null,\"body\":null}}";
+        return bwt_error_take_(error, BW_E_INVALID_ARGUMENT, bwt_get(refusal, ""));
     }
     memset(participant, 0, sizeof *participant);
     request = bwt_participant_request(options);

@@ -54,6 +54,11 @@ static void creates(const bwt_client_options *options)
     bwt_error_clear(&error);
     bwt_error_clear(&error);
     CHECK(bwt_create_participant(client, NULL, NULL, NULL) == BW_E_INVALID_ARGUMENT);
+    CHECK(bwt_create_participant(client, NULL, NULL, &error) == BW_E_INVALID_ARGUMENT);
+    CHECK(error.status == BW_E_INVALID_ARGUMENT && error.http_status == 0);
+    CHECK(error.message != NULL && strncmp(error.message, "participant: ", 13) == 0);
+    CHECK(error.outcome != NULL && strcmp(error.outcome, "not_sent") == 0 && error.document != NULL);
+    bwt_error_clear(&error);
     bw_client_free(client);
     CHECK(bwt_create_participant(client, NULL, &participant, &error) == BW_E_INVALID_HANDLE);
     bwt_error_clear(&error);
