@@ -25,7 +25,7 @@ mutate() { # name seconds-a-test-may-take what.. -- tests..
 copy operations
 copy attempts
 mutate operations 120 -f 'src/api/*.rs' -f 'src/interop/*.rs' -- \
-  --lib --test answers --test calls --test contract --test service &
+  --lib --test answers --test calls --test service &
 mutate attempts 120 -f src/client/attempts.rs -f src/client/budget.rs -- \
   --lib --test deadlines --test retries --test wire_faults &
 wait
