@@ -52,7 +52,7 @@ int main(void)
         else
             waiting -= fetch(queue);
     }
-    printf("the loop ticked on %s\n", ticks > 0 ? "meanwhile" : "not at all");
+    puts(ticks > 0 ? "the loop ticked on meanwhile" : "the loop stood still meanwhile");
     /* Close, fetch what is left, free: every name has come back. */
     bw_queue_close(queue);
     fetch(queue);

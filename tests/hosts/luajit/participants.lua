@@ -85,4 +85,4 @@ while left > 0 do
     end
   end
 end
-print("10 callers, each with its own; the loop ticked on " .. (ticks > 0 and "meanwhile" or "not at all"))
+print("10 callers, each with its own; the loop " .. (ticks > 0 and "ticked on meanwhile" or "stood still meanwhile"))
