@@ -133,6 +133,7 @@ HOSTILE := $(CURDIR)/$(BUILD)/hostile
 test-hostile: tools
 	tests/hostile/need
 	$(CARGO) build --workspace
+	$(CARGO) deny --locked check licenses bans sources
 	CARGO=$(CARGO) $(PYTHON) tests/hostile/supply.py
 	CC=$(CC) CARGO=$(CARGO) tests/hostile/torture.sh $(HOSTILE)
 	CC=$(CC) CXX=$(CXX) CARGO=$(CARGO) tests/hostile/sanitizers.sh $(HOSTILE)
