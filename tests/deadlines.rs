@@ -162,6 +162,8 @@ fn is_cancelled(client: Client, phase: &str) {
         let error = call.join().unwrap();
         assert_eq!(error["name"], "BW_E_CANCELLED", "{phase}: {error}");
         assert!(error["message"].as_str().unwrap().contains(phase), "{phase}: {error}");
+        assert_eq!(error["attempts"], 1, "{phase}: {error}");
+        assert_ne!(error["outcome"], Value::Null, "{phase}: {error}");
     }
     let took = began.elapsed();
     println!("cancelled {phase}: {} ms, free itself {freed:?}", took.as_millis());

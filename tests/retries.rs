@@ -265,3 +265,32 @@ fn all_attempts_share_one_deadline_and_an_outage_makes_no_storm() {
     // 300 calls and the 100 retries that a full budget pays for.
     assert_eq!(sandbox.requests("getParticipant").len(), 400);
 }
+
+#[test]
+fn successes_fill_the_budget_and_a_retry_that_helped_pays_for_itself() {
+    let sandbox = Sandbox::start(&["--password", PASSWORD]);
+    let client = client(&sandbox, &json!({"maxRetries": 1}));
+    let things = things(&client);
+    let read = || call(&client, "getParticipant", &things);
+    let busy = |count: u32| {
+        sandbox.fault(&json!({"operation": "*", "kind": "status", "status": 503, "count": count}));
+    };
+    // 110 calls, and the 100 retries that a full budget pays for.
+    busy(210);
+    for _ in 0..110 {
+        read().unwrap_err();
+    }
+    // It is used up, and four successes are less than a retry costs.
+    for _ in 0..4 {
+        read().unwrap();
+    }
+    busy(1);
+    assert_eq!(read().unwrap_err()["error"]["attempts"], 1);
+    read().unwrap();
+    for _ in 0..3 {
+        busy(1);
+        read().unwrap();
+    }
+    let stats = client.stats();
+    assert_eq!(stats["operations"]["getParticipant"]["retries"], 100 + 3, "{stats}");
+}

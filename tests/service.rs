@@ -246,3 +246,14 @@ fn the_counters_count() {
     let times = get["times"].as_array().unwrap().iter().map(|t| t["count"].as_u64().unwrap());
     assert_eq!((&get["calls"], times.sum::<u64>()), (&json!(4), 4));
 }
+
+#[test]
+fn the_largest_request_is_taken_and_no_larger() {
+    let sandbox = Sandbox::start(&[]);
+    let client = client(&sandbox);
+    let request = |bytes: usize| client.create(&format!("{{{}}}", " ".repeat(bytes - 2)));
+    request(65_536).unwrap();
+    let error = request(65_537).unwrap_err()["error"].take();
+    assert_eq!(error["name"], "BW_E_INVALID_ARGUMENT");
+    assert_eq!(error["message"], "request: has 65537 bytes; at most 65536 are allowed");
+}

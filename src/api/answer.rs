@@ -177,6 +177,14 @@ mod tests {
     }
 
     #[test]
+    fn what_was_made_is_known_by_its_id() {
+        let created = r#"{"id":"no","participant":{"id":"p"},"token":"t"}"#;
+        assert_eq!(Shape::ParticipantAndToken.id_of(created).as_deref(), Some("p"));
+        assert_eq!(Shape::Identified.id_of(r#"{"id":"s"}"#).as_deref(), Some("s"));
+        assert_eq!(Shape::Object.id_of(r#"{"id":"s"}"#), None);
+    }
+
+    #[test]
     fn a_participant_tells_its_session() {
         assert!(is_in_session(r#"{"sessions":["a","s"]}"#, "s"));
         for elsewhere in [r#"{"sessions":["a"]}"#, r#"{"sessions":null}"#, "{}", "x"] {

@@ -103,6 +103,17 @@ mod tests {
     }
 
     #[test]
+    fn the_longest_time_out_is_a_day() {
+        let of = |millis: u64| {
+            let text =
+                format!(r#"{{"operation":"getSession","sessionId":"s","timeoutMs":{millis}}}"#);
+            read(&text).ok().and_then(|call| call.timeout)
+        };
+        let day = Duration::from_secs(24 * 60 * 60);
+        assert_eq!((of(86_400_000), of(86_400_001)), (Some(day), None));
+    }
+
+    #[test]
     fn every_problem_is_named() {
         for (text, part) in [
             ("[]", "call: must be a JSON object, not an array"),

@@ -118,8 +118,12 @@ mod tests {
         ] {
             assert_eq!(check(request).as_deref(), Ok(body), "{request}");
         }
-        let longest = format!(r#"{{"tag":"{}"}}"#, "é".repeat(50));
-        assert_eq!(check(&longest), Ok(longest.clone()));
+        for longest in [
+            format!(r#"{{"tag":"{}"}}"#, "é".repeat(50)),
+            format!(r#"{{"callbackUrl":"http://{}"}}"#, "x".repeat(8192 - 7)),
+        ] {
+            assert_eq!(check(&longest), Ok(longest.clone()));
+        }
     }
 
     #[test]
@@ -145,6 +149,7 @@ mod tests {
     #[test]
     fn what_cannot_be_sent_is_refused() {
         let long = format!(r#"{{"tag":"{}"}}"#, "é".repeat(51));
+        let far = format!(r#"{{"callbackUrl":"http://{}"}}"#, "x".repeat(8193 - 7));
         for (request, part) in [
             ("[]", "must be a JSON object, not an array"),
             ("null", "must be a JSON object, not null"),
@@ -153,6 +158,7 @@ mod tests {
             (r#"{"tag":"a\u0000b"}"#, "request.tag: must not contain U+0000"),
             (r#"{"tag":"\ud800"}"#, "request.tag: has an escape that is not a Unicode"),
             (long.as_str(), "request.tag: has 51 characters; at most 50"),
+            (far.as_str(), "request.callbackUrl: is longer than 8192 bytes"),
             (r#"{"publishPermissions":"AUDIO"}"#, "must be an array, not a string"),
             (r#"{"callbackUrl":"ftp://x/"}"#, "is not an absolute URL"),
             (r#"{"callbackUrl":"http://"}"#, "is not an absolute URL"),

@@ -75,6 +75,8 @@ mod tests {
         assert_eq!(fill("x?y=1").unwrap(), "/participants/x%3Fy%3D1");
         assert_eq!(fill("../..").unwrap(), "/participants/..%2F..");
         assert_eq!(fill("ü %").unwrap(), "/participants/%C3%BC%20%25");
+        let longest = "x".repeat(256);
+        assert_eq!(fill(&longest).unwrap(), format!("/participants/{longest}"));
         for bad in ["", ".", "..", "a\nb", &"x".repeat(257)] {
             let message = fill(bad).unwrap_err();
             assert!(message.starts_with("participantId: "), "{message}");

@@ -163,6 +163,9 @@ mod tests {
             assert_eq!((error.status, error.settled), (status, settled), "{code}");
             assert!(error.message.ends_with(&format!("(HTTP {code}): because")));
         }
+        let says = |code, part| classify(&answer(code, "")).message.contains(part);
+        assert!(says(300, "is a redirect") && says(399, "is a redirect"));
+        assert!(says(299, "not one of HTTP's") && says(600, "not one of HTTP's"));
         let older = classify(&answer(500, r#"{"code":500,"message":"older form"}"#));
         assert!(older.message.ends_with("older form"));
     }
@@ -176,6 +179,9 @@ mod tests {
         let deep = "[".repeat(1000) + &"]".repeat(1000);
         assert!(shown(&deep).unwrap().starts_with('"'));
         assert!(shown(&"x".repeat(1_000_000)).unwrap().len() < 20_000);
+        let largest = format!(r#"{{"a":"{}"}}"#, "x".repeat(16 * 1024 - 8));
+        assert_eq!(shown(&largest), Some(largest.clone()));
+        assert!(shown(&format!("{largest} ")).unwrap().starts_with('"'));
         assert_eq!(answer(500, r#"{"requestId":"r1"}"#).request_id.as_deref(), Some("r1"));
     }
 

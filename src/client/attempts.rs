@@ -237,8 +237,7 @@ fn pause_before_retry(
     if !ended.transient || attempts > rules.max_retries {
         return None;
     }
-    let ceiling = rules.base.saturating_mul(1 << (attempts - 1).min(20)).min(rules.max);
-    let jittered = ceiling.mul_f64(fraction());
+    let jittered = rules.ceiling(attempts).mul_f64(fraction());
     let asked = ended.error.answer.as_ref().and_then(|answer| answer.retry_after_ms);
     let pause = jittered.max(Duration::from_millis(asked.unwrap_or(0)));
     limits.left().filter(|left| pause < *left).map(|_| pause)

@@ -108,6 +108,14 @@ pub struct RetryRules {
     pub max: Duration,
 }
 
+impl RetryRules {
+    /// The longest pause behind so many attempts: twice as long each time, up to the highest.
+    pub fn ceiling(&self, attempts: u32) -> Duration {
+        let doublings = attempts.saturating_sub(1).min(20);
+        self.base.saturating_mul(1 << doublings).min(self.max)
+    }
+}
+
 /// A checked configuration, in the form its users take.
 pub struct Parts {
     /// For the transport.
@@ -413,6 +421,16 @@ mod tests {
         assert_eq!(error.status, Status::Config);
         assert!(!error.message.contains("s3cret"), "{}", error.message);
         error.message
+    }
+
+    #[test]
+    fn pauses_double_up_to_the_longest() {
+        let [base, max] = [10, 1000].map(Duration::from_millis);
+        let rules = RetryRules { max_retries: 100, base, max };
+        let ceilings = [1, 2, 3, 4, 7, 8, 40].map(|attempts| rules.ceiling(attempts).as_millis());
+        assert_eq!(ceilings, [10, 20, 40, 80, 640, 1000, 1000]);
+        let endless = RetryRules { max: Duration::MAX, ..rules };
+        assert_eq!(endless.ceiling(u32::MAX), base * (1 << 20));
     }
 
     #[test]

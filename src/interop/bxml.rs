@@ -171,6 +171,19 @@ mod tests {
     }
 
     #[test]
+    fn each_text_has_its_longest() {
+        let (token, uri) = ("x".repeat(16_384), format!("sip:{}", "x".repeat(16_380)));
+        assert!(transfer_bxml(&token, None, Some(&uri)).is_ok());
+        let (longer, further) = (format!("{token}x"), format!("{uri}x"));
+        for (token, uri, part) in [
+            (longer.as_str(), "sip:x", "token: is longer than 16384 bytes"),
+            ("t", further.as_str(), "sip_uri: is longer than 16384 bytes"),
+        ] {
+            assert_eq!(transfer_bxml(token, None, Some(uri)).unwrap_err().message, part);
+        }
+    }
+
+    #[test]
     fn what_cannot_stand_there_is_refused() {
         for (token, call, uri, part) in [
             ("", None, None, "token: is empty"),

@@ -97,6 +97,19 @@ mod tests {
     }
 
     #[test]
+    fn the_largest_body_and_the_latest_time_are_taken() {
+        let event = |millis: u64, space: usize| {
+            let start = r#"{"event":"onLeave","participantId":"p","timestamp":"#;
+            let body = format!("{start}{millis}}}");
+            parse_event(&format!("{body}{}", " ".repeat(space - body.len())))
+        };
+        let latest = (1 << 53) - 1;
+        assert!(event(latest, 65_536).unwrap().contains("9007199254740991"));
+        assert_eq!(event(latest, 65_537).unwrap_err().message, "event: has more than 65536 bytes");
+        assert!(event(latest + 1, 100).unwrap_err().message.contains("is not a whole number"));
+    }
+
+    #[test]
     fn every_problem_is_named() {
         for (body, part) in [
             ("", "event: is empty"),
@@ -105,6 +118,9 @@ mod tests {
             (r#"{"event":"onJoin"}"#, "event.event: \"onJoin\" is not one of onConnect, onLeave"),
             (r#"{"event":1}"#, "event.event: must be a string, not a number"),
             (r#"{"timestamp":"soon"}"#, "event.timestamp: \"soon\" is not a whole number"),
+            (r#"{"timestamp":"+5"}"#, "\"+5\" is not a whole number"),
+            (r#"{"timestamp":""}"#, "is not a whole number"),
+            (r#"{"event":null,"timestamp":1,"participantId":"p"}"#, "event.event: is missing"),
             (r#"{"timestamp":-1}"#, "is not a whole number"),
             (r#"{"timestamp":1.5}"#, "is not a whole number"),
             (r#"{"timestamp":"99999999999999999999"}"#, "is not a whole number"),

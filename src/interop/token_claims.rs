@@ -113,6 +113,10 @@ mod tests {
         for name in ["accountId", "participantId", "version", "expiresAt", "expiresInMs"] {
             assert_eq!(told[name], Value::Null, "{name}");
         }
+        for (exp, told) in [(1_i64 << 53, "null"), ((1 << 53) - 1, "9007199254740991")] {
+            let far = token_claims(&token(&format!(r#"{{"exp":{exp}}}"#))).unwrap();
+            assert!(far.contains(&format!(r#""expiresAt":{told},"#)), "{far}");
+        }
         let old = token_claims(&token(r#"{"exp":1.5}"#)).unwrap();
         assert!(old.contains(r#""expiresAt":1,"expiresInMs":-"#), "{old}");
     }
@@ -127,7 +131,8 @@ mod tests {
             ("a.gICA.c", "are not UTF-8"),
             (&token("secret"), "are not JSON"),
             (&token("[]"), "are not a JSON object"),
-            (&"x".repeat(20_000), "is longer than"),
+            (&"x".repeat(16_384), "is not a JWT"),
+            (&"x".repeat(16_385), "is longer than 16384 bytes"),
         ] {
             let message = token_claims(bad).unwrap_err().message;
             assert!(message.contains(part) && !message.contains("secret"), "{message}");
