@@ -27,7 +27,7 @@ copy attempts
 mutate operations 120 -f 'src/api/*.rs' -f 'src/interop/*.rs' -- \
   --lib --test answers --test calls --test service &
 mutate attempts 120 -f src/client/attempts.rs -f src/client/budget.rs -- \
-  --lib --test deadlines --test retries --test wire_faults &
+  --lib --test deadlines --test retries --test service --test wire_faults &
 wait
 failed=0
 for name in operations attempts; do
