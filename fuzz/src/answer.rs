@@ -2,8 +2,8 @@
 //! and a peer that says whatever the fuzzer wants.
 
 use std::ffi::CString;
-use std::io::{Read, Write};
-use std::net::{TcpListener, TcpStream};
+use std::io::{ErrorKind, Read, Write};
+use std::net::{Shutdown, TcpListener, TcpStream};
 use std::ptr;
 use std::sync::{LazyLock, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -14,6 +14,9 @@ use super::abi::{checked, client};
 
 /// What the peer says to the next request; to all others it gives the good answer.
 static SAYS: Mutex<Option<Vec<u8>>> = Mutex::new(None);
+/// Whether that call is over. Held while the peer decides to close, so that the next call either finds
+/// its connection closed or keeps it.
+static OVER: Mutex<bool> = Mutex::new(false);
 
 const GOOD: &[u8] = b"HTTP/1.1 200 OK\r\nContent-Length: 15\r\n\r\n{\"id\": \"other\"}";
 
@@ -44,8 +47,16 @@ fn serve(mut stream: TcpStream) {
     let mut request = Vec::new();
     loop {
         match stream.read(&mut bytes) {
-            Ok(0) | Err(_) => return,
+            Ok(0) => return,
             Ok(count) => request.extend_from_slice(&bytes[..count]),
+            Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => {
+                let over = OVER.lock().unwrap_or_else(PoisonError::into_inner);
+                if !*over {
+                    let _ = stream.shutdown(Shutdown::Both);
+                    return;
+                }
+            }
+            Err(_) => return,
         }
         // No request here has a body.
         if !request.ends_with(b"\r\n\r\n") {
@@ -68,7 +79,7 @@ fn serve(mut stream: TcpStream) {
             }
         }
         if how & 0x80 == 0 {
-            let _ = stream.shutdown(std::net::Shutdown::Write);
+            let _ = stream.shutdown(Shutdown::Write);
         }
         // Where the answer has no end, the client waits for more of it: no longer than this.
         let patience = if how & 0x80 == 0 { 2000 } else { 3 };
@@ -79,6 +90,7 @@ fn serve(mut stream: TcpStream) {
 /// One answer, and a call after it, which must get its own.
 pub fn run(data: &[u8]) {
     let client = client(&PEER.config).expect("a good configuration");
+    *OVER.lock().unwrap_or_else(PoisonError::into_inner) = false;
     *SAYS.lock().unwrap_or_else(PoisonError::into_inner) = Some(data.to_vec());
     let began = Instant::now();
     let get = |session: &std::ffi::CStr| {
@@ -97,6 +109,7 @@ pub fn run(data: &[u8]) {
         assert!(outcome != "rejected" || is_4xx, "{document}");
     }
     assert!(began.elapsed() < Duration::from_secs(10), "it took {:?}", began.elapsed());
+    *OVER.lock().unwrap_or_else(PoisonError::into_inner) = true;
     let other = get(c"other").expect("a good answer");
     assert_eq!(other["id"], "other", "the answer to another call");
     bw_client_free(client);
