@@ -4,6 +4,7 @@
 use std::ffi::CString;
 use std::io::{ErrorKind, Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
+use std::os::fd::AsRawFd;
 use std::ptr;
 use std::sync::{LazyLock, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -14,8 +15,8 @@ use super::abi::{checked, client};
 
 /// What the peer says to the next request; to all others it gives the good answer.
 static SAYS: Mutex<Option<Vec<u8>>> = Mutex::new(None);
-/// Whether that call is over. Held while the peer decides to close, so that the next call either finds
-/// its connection closed or keeps it.
+/// Whether that call is over. Held while the peer answers or decides to close, so that the next call
+/// finds all there is to find of the answer, and its connection either closed or kept.
 static OVER: Mutex<bool> = Mutex::new(false);
 
 const GOOD: &[u8] = b"HTTP/1.1 200 OK\r\nContent-Length: 15\r\n\r\n{\"id\": \"other\"}";
@@ -73,6 +74,7 @@ fn serve(mut stream: TcpStream) {
         // The first byte says how the rest is cut into writes, and whether the connection stays.
         let (how, says) = says.split_first().unwrap_or((&0, &[]));
         let piece = if how & 0x7f == 0 { says.len().max(1) } else { usize::from(how & 0x7f) };
+        let over = OVER.lock().unwrap_or_else(PoisonError::into_inner);
         for part in says.chunks(piece) {
             if stream.write_all(part).is_err() {
                 return;
@@ -80,10 +82,29 @@ fn serve(mut stream: TcpStream) {
         }
         if how & 0x80 == 0 {
             let _ = stream.shutdown(Shutdown::Write);
+            wait_until_received(&stream);
+            drop(over);
+            // Until the client closes too.
+            while stream.read(&mut bytes).is_ok_and(|count| count > 0) {}
+            return;
         }
+        drop(over);
         // Where the answer has no end, the client waits for more of it: no longer than this.
-        let patience = if how & 0x80 == 0 { 2000 } else { 3 };
-        let _ = stream.set_read_timeout(Some(Duration::from_millis(patience)));
+        let _ = stream.set_read_timeout(Some(Duration::from_millis(3)));
+    }
+}
+
+/// Waits a while for the client's kernel to have all that was sent, its end included.
+fn wait_until_received(stream: &TcpStream) {
+    for _ in 0..100 {
+        let mut unacknowledged: libc::c_int = 0;
+        // SAFETY: a descriptor that is open and a writable place.
+        let asked =
+            unsafe { libc::ioctl(stream.as_raw_fd(), libc::TIOCOUTQ, &raw mut unacknowledged) };
+        if asked != 0 || unacknowledged == 0 {
+            return;
+        }
+        std::thread::sleep(Duration::from_millis(1));
     }
 }
 
