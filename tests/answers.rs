@@ -187,6 +187,7 @@ fn what_somebody_may_have_cut_off_is_no_answer() {
         } else {
             let error = answer.unwrap_err();
             assert_eq!(error["error"]["name"], "BW_E_PROTOCOL", "{error}");
+            assert_eq!(error["error"]["httpStatus"], 200, "{error}");
         }
     }
 }

@@ -15,19 +15,20 @@ copy() { # name
   printf '\n[profile.dev]\ndebug = 0\n' >>"$build/$1/Cargo.toml"
 }
 
-mutate() { # name seconds-a-test-may-take what.. -- tests..
-  local name=$1 longest=$2
-  shift 2
-  (cd "$build/$name" && cargo mutants --in-place --colors never --timeout "$longest" \
-    --build-timeout 240 -o "$build/$name" "$@" >"$build/$name.log" 2>&1) || true
+mutate() { # name sources tests: both separated by blanks
+  local name=$1 arguments=(-C=--lib) word
+  for word in $2; do arguments+=("--file=$word"); done
+  # Said to every cargo, so that no other test is built.
+  for word in $3; do arguments+=(-C=--test "-C=$word"); done
+  (cd "$build/$name" && cargo mutants --in-place --colors never --timeout 120 --build-timeout 240 \
+    -o "$build/$name" "${arguments[@]}" >"$build/$name.log" 2>&1) || true
 }
 
 copy operations
 copy attempts
-mutate operations 120 -f 'src/api/*.rs' -f 'src/interop/*.rs' -- \
-  --lib --test answers --test calls --test service &
-mutate attempts 120 -f src/client/attempts.rs -f src/client/budget.rs -- \
-  --lib --test deadlines --test retries --test service --test wire_faults &
+mutate operations 'src/api/*.rs src/interop/*.rs' 'answers calls service' &
+mutate attempts 'src/client/attempts.rs src/client/budget.rs' \
+  'answers deadlines retries service wire_faults' &
 wait
 failed=0
 for name in operations attempts; do
