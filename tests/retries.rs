@@ -129,6 +129,17 @@ fn every_failure_with_every_class_of_operation() {
                     );
                     assert_eq!(error["outcome"], kind.outcome, "{case}: {document}");
                     assert_eq!(error["attempts"], 1, "{case}");
+                    // Half of a good answer has a status too.
+                    match &kind.fault["kind"] {
+                        kind if kind == "truncate" => {
+                            assert_eq!(
+                                error["httpStatus"].as_u64().map(|s| s / 100),
+                                Some(2),
+                                "{case}"
+                            );
+                        }
+                        _ => assert_eq!(error["httpStatus"], kind.fault["status"], "{case}"),
+                    }
                     documents.push(document.to_string());
                 }
             }

@@ -26,7 +26,7 @@ mutate() { # name sources tests: both separated by blanks
 
 mutate operations 'src/api/*.rs src/interop/*.rs' 'answers calls service' &
 mutate attempts 'src/client/attempts.rs src/client/budget.rs' \
-  'answers deadlines retries service wire_faults' &
+  'deadlines retries service wire_faults' &
 wait
 failed=0
 for name in operations attempts; do
