@@ -95,56 +95,55 @@ fn call(client: &Client, operation: &str, things: &Things) -> Result<Value, Valu
     client.call(operation, &things.session, &things.participant, document)
 }
 
+/// One failure in one operation; gives what the caller was told, if it was not repeated.
+fn meet(sandbox: &Sandbox, kind: &Kind, operation: &str, repeatable: bool) -> Option<String> {
+    let case = format!("{operation} meets {}", kind.fault);
+    let things = things(&client(sandbox, &json!({})));
+    let before = sandbox.requests(operation).len();
+    let mut fault = kind.fault.clone();
+    fault["operation"] = json!(operation);
+    sandbox.fault(&fault);
+    // A client of its own: each case has a full budget, and no idle connection.
+    let more = match kind.status {
+        "BW_E_TIMEOUT" => json!({"attemptTimeoutMs": 3000}),
+        _ => json!({}),
+    };
+    let result = call(&client(sandbox, &more), operation, &things);
+    let seen = sandbox.requests(operation).len() - before;
+    // Half of an empty answer is none at all, so that a truncated 204 is a lost connection.
+    let repeated = kind.always || (kind.repeated && repeatable);
+    assert_eq!(seen, if repeated { 2 } else { 1 }, "{case}: {result:?}");
+    let Err(document) = result else {
+        assert!(repeated, "{case} succeeded");
+        return None;
+    };
+    let error = &document["error"];
+    assert!(!repeated, "{case}: {document}");
+    assert!(error["name"].as_str().unwrap().starts_with(kind.status), "{case}: {document}");
+    assert_eq!(error["outcome"], kind.outcome, "{case}: {document}");
+    assert_eq!(error["attempts"], 1, "{case}");
+    let status = &error["httpStatus"];
+    if kind.fault["kind"] == "truncate" {
+        // Half of a good answer has a status too.
+        assert!(status.as_u64().is_some_and(|status| status / 100 == 2), "{case}: {document}");
+    } else {
+        assert_eq!(status, &kind.fault["status"], "{case}");
+    }
+    Some(document.to_string())
+}
+
 #[test]
 fn every_failure_with_every_class_of_operation() {
-    let sandbox = Sandbox::start(&["--password", PASSWORD]);
-    let maker = client(&sandbox, &json!({}));
-    let mut documents = Vec::new();
-    for kind in kinds() {
-        for (operation, repeatable) in CLASSES {
-            let case = format!("{operation} meets {}", kind.fault);
-            let things = things(&maker);
-            let before = sandbox.requests(operation).len();
-            let mut fault = kind.fault.clone();
-            fault["operation"] = json!(operation);
-            sandbox.fault(&fault);
-            // A client of its own: each case has a full budget, and no idle connection.
-            let more = match kind.status {
-                "BW_E_TIMEOUT" => json!({"attemptTimeoutMs": 3000}),
-                _ => json!({}),
-            };
-            let result = call(&client(&sandbox, &more), operation, &things);
-            let seen = sandbox.requests(operation).len() - before;
-            // Half of an empty answer is none at all, so that a truncated 204 is a lost connection.
-            let repeated = kind.always || (kind.repeated && repeatable);
-            assert_eq!(seen, if repeated { 2 } else { 1 }, "{case}: {result:?}");
-            match result {
-                Ok(_) => assert!(repeated, "{case} succeeded"),
-                Err(document) => {
-                    let error = &document["error"];
-                    assert!(!repeated, "{case}: {document}");
-                    assert!(
-                        error["name"].as_str().unwrap().starts_with(kind.status),
-                        "{case}: {document}"
-                    );
-                    assert_eq!(error["outcome"], kind.outcome, "{case}: {document}");
-                    assert_eq!(error["attempts"], 1, "{case}");
-                    // Half of a good answer has a status too.
-                    match &kind.fault["kind"] {
-                        kind if kind == "truncate" => {
-                            assert_eq!(
-                                error["httpStatus"].as_u64().map(|s| s / 100),
-                                Some(2),
-                                "{case}"
-                            );
-                        }
-                        _ => assert_eq!(error["httpStatus"], kind.fault["status"], "{case}"),
-                    }
-                    documents.push(document.to_string());
-                }
-            }
-        }
-    }
+    // Side by side, because each waits for a service that takes its time.
+    let class = |(operation, repeatable)| {
+        let sandbox = Sandbox::start(&["--password", PASSWORD]);
+        let meet = |kind: &Kind| meet(&sandbox, kind, operation, repeatable);
+        kinds().iter().filter_map(meet).collect::<Vec<_>>()
+    };
+    let documents = std::thread::scope(|scope| {
+        let classes = CLASSES.map(|of| scope.spawn(move || class(of)));
+        classes.into_iter().flat_map(|class| class.join().unwrap()).collect::<Vec<_>>()
+    });
     let lines = LINES.lock().unwrap().clone();
     assert!(
         lines.iter().any(|line| line.starts_with("2 ") && line.contains("again in")),
