@@ -20,7 +20,7 @@ mutate() { # name sources tests: both separated by blanks
   for word in $2; do arguments+=("--file=$word"); done
   # Said to every cargo, so that no other test is built.
   for word in $3; do arguments+=(-C=--test "-C=$word"); done
-  (cd "$build/$name" && cargo mutants --in-place --colors never --timeout 180 --build-timeout 240 \
+  (cd "$build/$name" && cargo mutants --in-place --colors never --timeout 90 --build-timeout 240 \
     -o "$build/$name" "${arguments[@]}" >"$build/$name.log" 2>&1) || true
 }
 
