@@ -1,8 +1,8 @@
 /* A host whose name server is resolver_shim.c. Each scene says what to break to see it fail.
  * Usage: names SCENE CONFIG, with the shim preloaded and its files in the environment. */
 #include "host.h"
+#include "../threads.h"
 
-#include <dirent.h>
 #include <fcntl.h>
 #include <sys/stat.h>
 
@@ -18,24 +18,6 @@ static long look_ups(void)
 static void put(const char *variable)
 {
     close(open(getenv(variable), O_WRONLY | O_CREAT, 0600));
-}
-
-static int threads(void)
-{
-    DIR *tasks = opendir("/proc/self/task");
-    int count = 0;
-
-    while (readdir(tasks) != NULL)
-        count++;
-    closedir(tasks);
-    return count - 2;
-}
-
-static void nap(int ms)
-{
-    struct timespec time = {ms / 1000, ms % 1000 * 1000000L};
-
-    nanosleep(&time, NULL);
 }
 
 /* A call that must fail with this status and this in its message. */
