@@ -3,13 +3,15 @@
 use std::sync::Arc;
 
 use axum::body::Bytes;
-use axum::extract::{Path, State};
+use axum::extract::{Path, Request, State};
+use axum::middleware::{self, Next};
 use axum::response::Response;
 use axum::routing::{get, post};
 use axum::{Json, Router};
 use serde_json::{Value, json};
 
 use crate::operations;
+use crate::origin;
 use crate::recorder::Seen;
 use crate::reply::Reply;
 use crate::service::Sandbox;
@@ -29,6 +31,14 @@ pub fn routes() -> Router<Arc<Sandbox>> {
         .route("/webhooks", get(webhooks))
         .route("/reset", post(reset))
         .fallback(unknown)
+        .layer(middleware::from_fn(reject_web_pages))
+}
+
+async fn reject_web_pages(request: Request, next: Next) -> Response {
+    match origin::check(request.uri(), request.headers()) {
+        Ok(()) => next.run(request).await,
+        Err(message) => Reply::json(403, &json!({"error": message})).into_response(false),
+    }
 }
 
 async fn order_fault(State(sandbox): Shared, body: Bytes) -> Response {
