@@ -4,6 +4,7 @@ use serde_json::value::RawValue;
 
 use crate::error::{Answer, Status};
 use crate::json::{Object, string};
+use crate::redact;
 
 /// How much of an answer's body an error document holds, in bytes.
 const SHOWN: usize = 16 * 1024;
@@ -87,10 +88,13 @@ pub fn shown_body(body: &[u8], secrets: &[&str]) -> Option<Box<RawValue>> {
         return None;
     }
     let mut text = String::from_utf8_lossy(&body[..body.len().min(SHOWN)]).into_owned();
+    if text.contains("\\u00") {
+        text = unescaped(&text);
+    }
     for secret in secrets.iter().filter(|secret| !secret.is_empty()) {
         text = text.replace(secret, "[removed]");
     }
-    text = without_tokens(&text);
+    text = redact::masked(&text).into_owned();
     if body.len() <= SHOWN {
         // from_string would accept a document of any depth, which many readers cannot take.
         if serde_json::from_str::<serde_json::Value>(&text).is_ok() {
@@ -100,38 +104,47 @@ pub fn shown_body(body: &[u8], secrets: &[&str]) -> Option<Box<RawValue>> {
     serde_json::value::to_raw_value(&text).ok()
 }
 
+/// JSON text without escapes that it does not need, behind which a secret could be hidden.
+fn unescaped(text: &str) -> String {
+    let mut plain = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(at) = rest.find('\\') {
+        let escape = &rest[at..];
+        let code = escape.strip_prefix("\\u").and_then(|digits| digits.get(..4));
+        let code = code.and_then(|digits| u8::from_str_radix(digits, 16).ok()).map(char::from);
+        plain.push_str(&rest[..at]);
+        rest = match code.filter(|c| (' '..='~').contains(c) && !matches!(c, '"' | '\\')) {
+            Some(c) => {
+                plain.push(c);
+                &escape[6..]
+            }
+            None => {
+                let length = 1 + escape[1..].chars().next().map_or(0, char::len_utf8);
+                plain.push_str(&escape[..length]);
+                &escape[length..]
+            }
+        };
+    }
+    plain.push_str(rest);
+    plain
+}
+
 /// The id that the service gave the request.
 pub fn request_id(body: Option<&RawValue>) -> Option<String> {
     own_text(body?, "requestId")
 }
 
 fn own_words(body: &RawValue) -> Option<String> {
-    ["error", "message"].iter().find_map(|name| own_text(body, name)).map(|words| {
-        let line: String = words.chars().filter(|c| !c.is_control()).take(300).collect();
-        line
-    })
+    ["error", "message"]
+        .iter()
+        .find_map(|name| own_text(body, name))
+        .map(|words| redact::line(&words))
 }
 
 fn own_text(body: &RawValue, name: &str) -> Option<String> {
     let Object(members) = serde_json::from_str(body.get()).ok()?;
     let (_, value) = members.into_iter().rev().find(|(key, _)| key == name)?;
     string(value).ok().map(std::borrow::Cow::into_owned).filter(|text| !text.is_empty())
-}
-
-/// The text with everything that looks like a JWT taken out.
-fn without_tokens(text: &str) -> String {
-    let is_part = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.' | '=');
-    let mut clean = String::with_capacity(text.len());
-    let mut rest = text;
-    while let Some(at) = rest.find("eyJ") {
-        let end = rest[at..].find(|c| !is_part(c)).map_or(rest.len(), |length| at + length);
-        let word = &rest[at..end];
-        clean.push_str(&rest[..at]);
-        clean.push_str(if word.matches('.').count() == 2 { "[removed]" } else { word });
-        rest = &rest[end..];
-    }
-    clean.push_str(rest);
-    clean
 }
 
 #[cfg(test)]
@@ -189,5 +202,16 @@ mod tests {
     fn no_secret_is_shown() {
         let body = answer(400, r#"{"error":"s3cret eyJh.eyJi.c-_ and eyJx."}"#).body.unwrap();
         assert_eq!(body.get(), r#"{"error":"[removed] [removed] and eyJx."}"#);
+        // At the end of a sentence, in a URL, and with an escape that hides it in the JSON text.
+        let echo = answer(
+            400,
+            r#"{"error":"it is eyJh.eyJi.c. See https://u:pw@h","key":"-----BEGIN X-----\nMII"}"#,
+        );
+        let shown = r#"{"error":"it is [removed]. See https://[removed]@h","key":"[removed]"}"#;
+        assert_eq!(echo.body.as_ref().unwrap().get(), shown);
+        let hidden =
+            answer(400, r#"{"error":"it is \u0065yJh\u002eeyJi.c \\u0041\u0022\n\ué"}"#).body;
+        let shown = r#""{\"error\":\"it is [removed] \\\\u0041\\u0022\\n\\ué\"}""#;
+        assert_eq!(hidden.unwrap().get(), shown);
     }
 }
