@@ -129,7 +129,8 @@ fn a_call_that_was_turned_away_is_repeated_and_one_that_may_have_worked_is_not()
     let ok = response("200 OK", "", GOOD);
     for (line, attempts) in [
         ("429 Too Many Requests", 2),
-        ("503 Service Unavailable", 2),
+        ("503 Service Unavailable\r\nRetry-After: 0", 2),
+        ("503 Service Unavailable", 1),
         ("500 Internal Server Error", 1),
         ("502 Bad Gateway", 1),
         ("504 Gateway Timeout", 1),

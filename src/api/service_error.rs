@@ -53,7 +53,8 @@ pub fn classify(answer: &Answer) -> ServiceError {
             Settled::TurnedAway,
             "the service asks for fewer requests; try again later",
         ),
-        503 => (
+        // Without the header it may come from a gateway, behind which the service works on.
+        503 if answer.retry_after_ms.is_some() => (
             Status::Server,
             Settled::TurnedAway,
             "the service is not available now; try again later",
@@ -169,13 +170,16 @@ mod tests {
             (429, Status::RateLimited, Settled::TurnedAway),
             (500, Status::Server, Settled::Unknown),
             (502, Status::Server, Settled::Unknown),
-            (503, Status::Server, Settled::TurnedAway),
+            (503, Status::Server, Settled::Unknown),
             (302, Status::HttpStatus, Settled::Unknown),
         ] {
             let error = classify(&answer(code, r#"{"error":"because","requestId":"r1"}"#));
             assert_eq!((error.status, error.settled), (status, settled), "{code}");
             assert!(error.message.ends_with(&format!("(HTTP {code}): because")));
         }
+        let busy = Answer { retry_after_ms: Some(0), ..answer(503, "") };
+        assert_eq!(classify(&busy).settled, Settled::TurnedAway);
+        assert!(classify(&answer(503, "")).message.contains("it may have acted"));
         let says = |code, part| classify(&answer(code, "")).message.contains(part);
         assert!(says(300, "is a redirect") && says(399, "is a redirect"));
         assert!(says(299, "not one of HTTP's") && says(600, "not one of HTTP's"));

@@ -211,7 +211,7 @@ fn refusal(reply: Reply, secrets: &[&str]) -> Ended {
         Settled::Refused => false,
         Settled::TurnedAway => true,
         // Of the others only these say that a repetition may help.
-        Settled::Unknown => matches!(reply.status, 500 | 502 | 504),
+        Settled::Unknown => matches!(reply.status, 500 | 502 | 503 | 504),
     };
     Ended { error, outcome, transient }
 }
