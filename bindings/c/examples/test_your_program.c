@@ -66,7 +66,7 @@ int main(void)
 
     anew(&sandbox);
     bw_sandbox_fault(&sandbox, "{\"operation\": \"createParticipant\", \"kind\": \"status\","
-                               " \"status\": 503}");
+                               " \"status\": 429}");
     expect(invite(client, "bob") == 1 && requests(&sandbox) == 2, "a busy service is asked again");
 
     anew(&sandbox);
