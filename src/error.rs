@@ -115,7 +115,7 @@ pub const NO_MEMORY: &str =
     "no memory is left for this process; see its limits (RLIMIT_AS, cgroup)";
 
 /// A failure, with all that a caller can use to tell what happened.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Error {
     /// The class of the failure.
     pub status: Status,
@@ -132,7 +132,7 @@ pub struct Error {
 }
 
 /// What is told of an HTTP answer that was not a success.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Answer {
     /// The HTTP status.
     pub http_status: u16,

@@ -21,6 +21,8 @@ pub struct Stats {
     opened: AtomicU64,
     /// Attempts that used an idle connection.
     reused: AtomicU64,
+    /// Requests for an access token.
+    token_requests: AtomicU64,
     late: Late,
 }
 
@@ -52,8 +54,9 @@ impl Late {
 
 #[derive(Default)]
 struct PerOperation {
-    /// Each begins with an attempt; more of them are retries.
     calls: AtomicU64,
+    attempts: AtomicU64,
+    /// Attempts after the first of a call.
     retries: AtomicU64,
     in_flight: AtomicU64,
     statuses: [AtomicU64; Status::ALL.len()],
@@ -79,6 +82,11 @@ impl Stats {
         add(if opened { &self.opened } else { &self.reused }, 1);
     }
 
+    /// Counts a request for an access token.
+    pub fn token_request(&self) {
+        add(&self.token_requests, 1);
+    }
+
     /// Counts what came of a call that was cancelled under way, and keeps the id of what it made.
     pub fn late_answer(&self, operation: &Operation, made: Option<String>) {
         add(&self.late.answers, 1);
@@ -94,7 +102,6 @@ impl Stats {
         let sum = |counter: fn(&PerOperation) -> &AtomicU64| -> u64 {
             self.operations.iter().map(|of| get(counter(of))).sum()
         };
-        let (calls, retries) = (sum(|of| &of.calls), sum(|of| &of.retries));
         let used = OPERATIONS.iter().zip(&self.operations).filter(|(_, of)| get(&of.calls) > 0);
         let by_operation: Map<String, Value> =
             used.map(|(operation, of)| (operation.name.to_owned(), of.document())).collect();
@@ -109,13 +116,14 @@ impl Stats {
             .map(|(name, count)| (name, Value::from(count)))
             .collect();
         json!({
-            "calls": calls,
-            "attempts": calls + retries,
-            "retries": retries,
+            "calls": sum(|of| &of.calls),
+            "attempts": sum(|of| &of.attempts),
+            "retries": sum(|of| &of.retries),
             "inFlight": sum(|of| &of.in_flight),
             "statuses": statuses,
             "connectionsOpened": get(&self.opened),
             "connectionsReused": get(&self.reused),
+            "tokenRequests": get(&self.token_requests),
             "lateAnswers": get(&self.late.answers),
             "lateParticipants": Late::ids(&self.late.participants),
             "lateSessions": Late::ids(&self.late.sessions),
@@ -140,11 +148,10 @@ impl PerOperation {
             .filter(|(_, count)| get(count) > 0)
             .map(|(bucket, count)| json!({"belowUs": 1_u64 << bucket, "count": get(count)}))
             .collect();
-        let (calls, retries) = (get(&self.calls), get(&self.retries));
         json!({
-            "calls": calls,
-            "attempts": calls + retries,
-            "retries": retries,
+            "calls": get(&self.calls),
+            "attempts": get(&self.attempts),
+            "retries": get(&self.retries),
             "inFlight": get(&self.in_flight),
             "statuses": statuses,
             "times": times,
@@ -153,9 +160,12 @@ impl PerOperation {
 }
 
 impl Counted<'_> {
-    /// Counts an attempt after the first.
-    pub fn retry(&self) {
-        add(&self.of.retries, 1);
+    /// Counts an attempt, with its number in the call.
+    pub fn attempt(&self, number: u32) {
+        add(&self.of.attempts, 1);
+        if number > 1 {
+            add(&self.of.retries, 1);
+        }
     }
 
     /// Counts the call's end.
@@ -192,7 +202,7 @@ mod tests {
         let stats = Stats::default();
         let under_way = stats.begin(&CREATE_PARTICIPANT);
         let call = stats.begin(&CREATE_PARTICIPANT);
-        (1..=2).for_each(|_| call.retry());
+        (1..=3).for_each(|number| call.attempt(number));
         call.end(Status::Timeout, Duration::from_micros(1000));
         stats.connection(true);
         let document: Value = serde_json::from_str(&stats.document()).unwrap();
