@@ -28,6 +28,7 @@ pub mod ffi;
 mod guard;
 pub mod interop;
 pub mod json;
+mod memory;
 pub mod queue;
 mod sys;
 mod transport;

@@ -49,6 +49,13 @@ pub fn tag(value: &RawValue) -> Result<(), String> {
     }
 }
 
+/// The tag in a request that was checked.
+pub fn tag_of(request: &str) -> Option<String> {
+    let json::Object(members) = json::object("request", request).ok()?;
+    let (_, tag) = members.into_iter().find(|(key, _)| key == "tag")?;
+    json::string(tag).ok().map(Into::into)
+}
+
 /// The body to send, made of the fields' own text, if there were no problems.
 ///
 /// # Errors

@@ -15,6 +15,7 @@ mod subscriptions;
 
 pub use answer::{Shape, is_in_session};
 pub use call_document::{CallDocument, read as read_call};
+pub use fields::tag_of;
 pub use operation::*;
 pub use path::{Ids, check_id, encode, fill};
 pub use service_error::{ServiceError, Settled, classify, request_id, shown_body};

@@ -34,24 +34,27 @@ pub struct Call<'a> {
     pub body: Option<&'a str>,
 }
 
-/// Carries out one call, counts it and tells of it.
+/// Executes one call, counts it and its result.
 pub fn run(client: &Client, call: &Call<'_>, limits: &Limits<'_>) -> Result<String, Error> {
+    let began = Instant::now();
+    let result = execute(client, call, limits);
+    let status = result.as_ref().map_or_else(|error| error.status, |_| Status::Ok);
+    client.stats.end(call.operation, status, Some(began.elapsed()));
+    result
+}
+
+/// Executes one call and counts it, but not its result, which may not be what its caller receives.
+pub fn execute(client: &Client, call: &Call<'_>, limits: &Limits<'_>) -> Result<String, Error> {
     let name = call.operation.name;
     let began = Instant::now();
     let counted = client.stats.begin(call.operation);
     let result = repeat(client, call, limits, &counted);
     let time = began.elapsed();
     match &result {
-        Ok(_) => {
-            client.log.line(Level::Info, || format!("{name}: BW_OK after {}", Millis(time)));
-            counted.end(Status::Ok, time);
-        }
-        Err(error) => {
-            client.log.line(Level::Error, || {
-                format!("{name}: {error} ({} attempts, {})", error.attempts, Millis(time))
-            });
-            counted.end(error.status, time);
-        }
+        Ok(_) => client.log.line(Level::Info, || format!("{name}: BW_OK after {}", Millis(time))),
+        Err(error) => client.log.line(Level::Error, || {
+            format!("{name}: {error} ({} attempts, {})", error.attempts, Millis(time))
+        }),
     }
     result
 }
