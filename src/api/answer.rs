@@ -85,15 +85,12 @@ fn participant_and_token(text: &str) -> Result<(), String> {
     }
 }
 
-/// Whether a Participant document says that the participant is in this session.
-pub fn is_in_session(participant: &str, session: &str) -> bool {
-    object(participant)
-        .as_ref()
-        .and_then(|participant| member(participant, "sessions"))
-        .and_then(|sessions| crate::json::array(sessions).ok())
-        .is_some_and(|sessions| {
-            sessions.0.iter().any(|id| string(id).is_ok_and(|id| id == session))
-        })
+/// Whether a Participant document says that the participant is in this session; None if it does not
+/// list its sessions.
+pub fn is_in_session(participant: &str, session: &str) -> Option<bool> {
+    let participant = object(participant)?;
+    let sessions = crate::json::array(member(&participant, "sessions")?).ok()?;
+    Some(sessions.0.iter().any(|id| string(id).is_ok_and(|id| id == session)))
 }
 
 fn is_kind(text: &str, kind: Kind) -> Result<(), String> {
@@ -185,10 +182,16 @@ mod tests {
     }
 
     #[test]
-    fn a_participant_tells_its_session() {
-        assert!(is_in_session(r#"{"sessions":["a","s"]}"#, "s"));
-        for elsewhere in [r#"{"sessions":["a"]}"#, r#"{"sessions":null}"#, "{}", "x"] {
-            assert!(!is_in_session(elsewhere, "s"), "{elsewhere}");
+    fn session_of_a_participant_is_read_or_unknown() {
+        for (participant, expected) in [
+            (r#"{"sessions":["a","s"]}"#, Some(true)),
+            (r#"{"sessions":["a"]}"#, Some(false)),
+            (r#"{"sessions":[]}"#, Some(false)),
+            (r#"{"sessions":null}"#, None),
+            ("{}", None),
+            ("x", None),
+        ] {
+            assert_eq!(is_in_session(participant, "s"), expected, "{participant}");
         }
     }
 }

@@ -19,6 +19,7 @@ pub use fields::tag_of;
 pub use operation::*;
 pub use path::{Ids, check_id, encode, fill};
 pub use service_error::{ServiceError, Settled, classify, request_id, shown_body};
+pub use subscriptions::are_same as are_same_subscriptions;
 
 /// The largest request document, in bytes. The service's own documents are a few hundred.
 pub const MAX_REQUEST: usize = 64 * 1024;
