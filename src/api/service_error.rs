@@ -3,7 +3,7 @@
 use serde_json::value::RawValue;
 
 use crate::error::{Answer, Status};
-use crate::json::{Object, string};
+use crate::json::{Object, string, without_mark};
 
 /// How much of an answer's body an error document holds, in bytes.
 const SHOWN: usize = 16 * 1024;
@@ -86,7 +86,8 @@ pub fn shown_body(body: &[u8], secrets: &[&str]) -> Option<Box<RawValue>> {
     if body.is_empty() {
         return None;
     }
-    let mut text = String::from_utf8_lossy(&body[..body.len().min(SHOWN)]).into_owned();
+    let text = String::from_utf8_lossy(&body[..body.len().min(SHOWN)]);
+    let mut text = without_mark(&text).to_owned();
     for secret in secrets.iter().filter(|secret| !secret.is_empty()) {
         text = text.replace(secret, "[removed]");
     }
@@ -163,6 +164,8 @@ mod tests {
             assert_eq!((error.status, error.settled), (status, settled), "{code}");
             assert!(error.message.ends_with(&format!("(HTTP {code}): because")));
         }
+        let marked = classify(&answer(400, "\u{feff}{\"error\":\"because\"}"));
+        assert!(marked.message.ends_with("(HTTP 400): because"), "{}", marked.message);
         let says = |code, part| classify(&answer(code, "")).message.contains(part);
         assert!(says(300, "is a redirect") && says(399, "is a redirect"));
         assert!(says(299, "not one of HTTP's") && says(600, "not one of HTTP's"));
