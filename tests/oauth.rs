@@ -209,6 +209,22 @@ fn a_rejected_token_is_replaced_once_and_the_call_is_repeated() {
 }
 
 #[test]
+fn the_repetition_with_a_new_token_uses_up_no_retry() {
+    let stale = token("0");
+    let calls = AtomicUsize::new(0);
+    let server = Server::start(
+        Box::new(|_, name| token_response(name, "3600")),
+        Box::new(move |used| match calls.fetch_add(1, Ordering::SeqCst) {
+            _ if used == stale => Some(unauthorized()),
+            1 => Some(response("503 Busy", "Retry-After: 0\r\n", "")),
+            _ => None,
+        }),
+    );
+    server.client(json!({"maxRetries": 1})).create("{}").unwrap();
+    assert_eq!((server.operations(), server.token_requests()), (3, 2));
+}
+
+#[test]
 fn a_second_401_and_any_403_are_reported() {
     for (line, name, token_requests, operations) in
         [("401 Unauthorized", "BW_E_UNAUTHORIZED", 2, 2), ("403 Forbidden", "BW_E_FORBIDDEN", 1, 1)]
