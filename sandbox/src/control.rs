@@ -1,4 +1,4 @@
-//! `/_sandbox`: what tests drive and look at. Without credentials, so listen on loopback only.
+//! `/_sandbox`: the routes for tests. They need no credentials, so listen on loopback only.
 
 use std::sync::Arc;
 
@@ -24,6 +24,7 @@ pub fn routes() -> Router<Arc<Sandbox>> {
         .route("/faults", post(order_fault).delete(clear_faults))
         .route("/requests", get(requests))
         .route("/state", get(state))
+        .route("/tokens/revoke", post(revoke_tokens))
         .route("/participants/{id}/{event}", post(device))
         .route("/webhooks", get(webhooks))
         .route("/reset", post(reset))
@@ -49,6 +50,11 @@ async fn requests(State(sandbox): Shared) -> Json<Vec<Seen>> {
 
 async fn state(State(sandbox): Shared) -> Json<Value> {
     Json(sandbox.service.with_world(|world| world.state(&sandbox.account)))
+}
+
+async fn revoke_tokens(State(sandbox): Shared) -> Response {
+    sandbox.auth.revoke();
+    Reply::nothing().into_response(false)
 }
 
 async fn device(State(sandbox): Shared, Path((id, event)): Path<(String, String)>) -> Response {
@@ -80,6 +86,6 @@ async fn reset(State(sandbox): Shared) -> Response {
 }
 
 async fn unknown() -> Response {
-    let message = "no such control; see bw-sandbox --help";
+    let message = "no such route; see bw-sandbox --help";
     Reply::json(404, &json!({"error": message})).into_response(false)
 }
