@@ -10,7 +10,16 @@ from typing import Dict, Mapping, Optional, Sequence, Union
 from bw_webrtc.testing import Sandbox
 
 ROOT = Path(__file__).resolve().parents[2]
-RELEASE = ROOT / "target" / "release"
+TARGET = Path(
+    subprocess.run(
+        [str(ROOT / "scripts" / "target-dir")],
+        check=True,
+        stdout=subprocess.PIPE,
+        encoding="utf-8",
+    ).stdout.strip()
+)
+"""The directory that cargo builds into."""
+RELEASE = TARGET / "release"
 """What cargo and the machine's own linker made."""
 RELEASED = Path(os.environ["BW_RELEASE_DIR"])
 """What is shipped, as it was linked by Zig."""

@@ -14,7 +14,7 @@ import pytest
 
 from bw_webrtc import __version__
 from bw_webrtc.testing import Sandbox
-from packages import DIST, RELEASE_PYTHON, RELEASED, ROOT, run
+from packages import DIST, RELEASE_PYTHON, RELEASED, ROOT, TARGET, run
 
 HERE = Path(__file__).parent
 PACKAGE = ROOT / "bindings" / "python"
@@ -87,7 +87,7 @@ def test_pip_install_builds_the_same(tmp_path: Path) -> None:
 def test_the_source_distribution_builds_where_rust_is(tmp_path: Path) -> None:
     python = venv(sys.executable, tmp_path / "venv")
     # The crates that are compiled already are not compiled again.
-    target = str(ROOT / "target")
+    target = str(TARGET)
     pip_install(python, "-v", SDIST, BW_WEBRTC_BUILD="native", CARGO_TARGET_DIR=target)
     works_without_a_compiler(python, tmp_path)
 
