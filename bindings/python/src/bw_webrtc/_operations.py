@@ -23,6 +23,7 @@ from typing import (
 from . import _arguments as arguments
 from .models import (
     CreatedParticipant,
+    LateObject,
     Participant,
     Session,
     Subscriptions,
@@ -222,6 +223,23 @@ def call(document: Mapping[str, Any]) -> Request[Any]:
 def stats() -> Request[Any]:
     """What the client has done so far."""
     return Request(_STATS, ())
+
+
+def creates(operation: Operation[Any]) -> bool:
+    """Whether an operation creates an object."""
+    return operation.name in (_CREATE_PARTICIPANT.name, _CREATE_SESSION.name)
+
+
+def created(operation: Operation[Any], response: Any) -> Optional[LateObject]:
+    """What an operation has created, by its response; None if it creates nothing."""
+    if not creates(operation):
+        return None
+    raw = response if isinstance(response, dict) else {}
+    if operation.name == _CREATE_PARTICIPANT.name:
+        found = CreatedParticipant.from_raw(raw).participant  # type: Union[Participant, Session]
+    else:
+        found = Session.from_raw(raw)
+    return LateObject(operation.name or "", found.id, found.tag)
 
 
 _ARGUMENTS = {"sessionId": "session_id", "participantId": "participant_id"}
