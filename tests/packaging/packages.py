@@ -71,12 +71,7 @@ def make(*arguments: Word) -> str:
 
 def credentials(sandbox: Sandbox) -> Dict[str, str]:
     """The variables by which the examples find a sandbox."""
-    found = {
-        "BW_ACCOUNT_ID": sandbox.account_id,
-        "BW_USERNAME": sandbox.username,
-        "BW_PASSWORD": sandbox.password,
-        "BW_BASE_URL": sandbox.url,
-    }
+    found = sandbox.environment()
     if sandbox.ca_file:
         found["BW_CA_FILE"] = sandbox.ca_file
     return found

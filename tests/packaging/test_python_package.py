@@ -152,16 +152,12 @@ def test_check_says_what_is_wrong(tmp_path: Path) -> None:
     python = venv(sys.executable, tmp_path / "venv")
     pip_install(python, "--no-index", WHEEL)
     with Sandbox(program=str(RELEASED / "bw-sandbox")) as sandbox:
-        env = {
-            "BW_ACCOUNT_ID": sandbox.account_id,
-            "BW_USERNAME": sandbox.username,
-            "BW_PASSWORD": "wrong",
-            "BW_BASE_URL": sandbox.url,
-        }
-        said = run(python, "-m", "bw_webrtc", "check", env=env, code=1)
+        env = sandbox.environment()
+        wrong = {**env, "BW_CLIENT_SECRET": "wrong"}
+        said = run(python, "-m", "bw_webrtc", "check", env=wrong, code=1)
         assert said.startswith("wrong: ")
-        assert "the credentials are wrong" in said
-        said = run(python, "-m", "bw_webrtc", "check", env={**env, "BW_PASSWORD": sandbox.password})
+        assert "the client id or secret is wrong" in said
+        said = run(python, "-m", "bw_webrtc", "check", env=env)
         assert said.startswith("right: ")
 
 
