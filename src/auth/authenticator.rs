@@ -308,3 +308,125 @@ impl Drop for OwnTurn<'_> {
         self.requests.ended.notify_all();
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::atomic::AtomicBool;
+
+    static CANCELLED: AtomicBool = AtomicBool::new(false);
+
+    fn limits() -> Limits<'static> {
+        Limits {
+            deadline: Instant::now() + Duration::from_secs(30),
+            cancelled: &CANCELLED,
+            abandoned: None,
+            must_know: false,
+        }
+    }
+
+    fn authenticator() -> Authenticator {
+        Authenticator::new(Credentials::new(Kind::Client, "client", "secret").ok().unwrap())
+    }
+
+    /// A token of this lifetime, requested so many seconds ago.
+    fn token(name: &str, lifetime: u64, age: u64) -> AccessToken {
+        let body = format!(r#"{{"access_token":"{name}","expires_in":{lifetime}}}"#);
+        AccessToken::parse(body.as_bytes(), Instant::now() - Duration::from_secs(age)).ok().unwrap()
+    }
+
+    fn header(authorized: Result<Arc<Authorization>, Error>) -> String {
+        String::from_utf8(authorized.unwrap().header().to_vec()).unwrap()
+    }
+
+    #[test]
+    fn a_failed_renewal_leaves_the_token_in_use_and_postpones_the_next() {
+        let authenticator = authenticator();
+        // Due after 90 s of 100.
+        authenticator.authorize(&limits(), |_, _| Ok(token("old", 100, 91))).unwrap();
+        let mut renewals = 0;
+        for _ in 0..10 {
+            let authorized = authenticator.authorize(&limits(), |_, purpose| {
+                assert_eq!(purpose, Purpose::Renewal);
+                renewals += 1;
+                Err(Error::new(Status::Server, "no"))
+            });
+            assert_eq!(header(authorized), "Bearer old");
+        }
+        // The next one comes a quarter of 9 s later.
+        assert_eq!(renewals, 1);
+        // With other credentials there is nothing to wait for.
+        authenticator
+            .set_credentials(Credentials::new(Kind::Client, "client", "new").ok().unwrap());
+        let authorized = authenticator.authorize(&limits(), |_, purpose| {
+            assert_eq!(purpose, Purpose::First);
+            Ok(token("new", 100, 0))
+        });
+        assert_eq!(header(authorized), "Bearer new");
+    }
+
+    #[test]
+    fn other_calls_use_the_old_token_during_a_renewal() {
+        let authenticator = authenticator();
+        authenticator.authorize(&limits(), |_, _| Ok(token("old", 100, 95))).unwrap();
+        let authorized = authenticator.authorize(&limits(), |_, _| {
+            let other = authenticator.authorize(&limits(), |_, _| unreachable!("one at a time"));
+            assert_eq!(header(other), "Bearer old");
+            Ok(token("new", 100, 0))
+        });
+        assert_eq!(header(authorized), "Bearer new");
+    }
+
+    #[test]
+    fn an_expired_token_is_not_used() {
+        let authenticator = authenticator();
+        authenticator.authorize(&limits(), |_, _| Ok(token("old", 100, 101))).unwrap();
+        let authorized = authenticator.authorize(&limits(), |_, purpose| {
+            assert_eq!(purpose, Purpose::First);
+            Ok(token("new", 100, 0))
+        });
+        assert_eq!(header(authorized), "Bearer new");
+    }
+
+    #[test]
+    fn a_token_of_replaced_credentials_is_not_kept() {
+        let authenticator = authenticator();
+        authenticator
+            .authorize(&limits(), |_, _| {
+                let new = Credentials::new(Kind::Client, "client", "new").ok().unwrap();
+                authenticator.set_credentials(new);
+                Ok(token("old", 100, 0))
+            })
+            .unwrap();
+        let mut secrets = Vec::new();
+        let authorized = authenticator.authorize(&limits(), |credentials, _| {
+            secrets.push(credentials.secrets()[0].to_string());
+            Ok(token("new", 100, 0))
+        });
+        assert_eq!((header(authorized).as_str(), secrets), ("Bearer new", vec!["new".to_owned()]));
+    }
+
+    #[test]
+    fn a_request_that_panics_does_not_block_the_next() {
+        let authenticator = authenticator();
+        let panicked = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+            let _ = authenticator.authorize(&limits(), |_, _| panic!("in the request"));
+        }));
+        assert!(panicked.is_err());
+        let authorized = authenticator.authorize(&limits(), |_, _| Ok(token("t", 100, 0)));
+        assert_eq!(header(authorized), "Bearer t");
+    }
+
+    #[test]
+    fn a_rejected_token_is_dropped_unless_another_replaced_it() {
+        let authenticator = authenticator();
+        let first = authenticator.authorize(&limits(), |_, _| Ok(token("1", 100, 0))).unwrap();
+        authenticator.reject(&first);
+        let second = authenticator.authorize(&limits(), |_, _| Ok(token("2", 100, 0)));
+        assert_eq!(header(second), "Bearer 2");
+        // By a call that was slow to see its 401.
+        authenticator.reject(&first);
+        let third = authenticator.authorize(&limits(), |_, _| unreachable!("there is a token"));
+        assert_eq!(header(third), "Bearer 2");
+    }
+}

@@ -1,11 +1,13 @@
 //! The access token: the response of the token endpoint, its lifetime, and its errors.
 
+use std::borrow::Cow;
 use std::time::{Duration, Instant};
 
-use serde_json::Value;
+use serde_json::value::RawValue;
 use zeroize::{Zeroize, Zeroizing};
 
 use crate::error::Status;
+use crate::json::{self, Kind, Object};
 
 /// The body of a token request (RFC 6749, 4.4.2).
 pub const TOKEN_REQUEST: &str = "grant_type=client_credentials";
@@ -15,6 +17,7 @@ const ASSUMED_LIFETIME: Duration = Duration::from_secs(300);
 const LONGEST_LIFETIME: Duration = Duration::from_secs(24 * 3600);
 /// A token is renewed this long before it expires, or a tenth of its lifetime if that is less.
 const RENEWAL_MARGIN: Duration = Duration::from_secs(60);
+const NO_TOKEN: &str = "its response has no access_token";
 /// The longest token, in bytes, so that the header stays within what servers accept.
 const LONGEST_TOKEN: usize = 16 * 1024;
 
@@ -31,17 +34,26 @@ impl AccessToken {
     /// # Errors
     /// What is wrong with the response. Nothing of it is quoted.
     pub fn parse(body: &[u8], requested: Instant) -> Result<AccessToken, &'static str> {
-        let mut document = serde_json::from_slice::<Value>(body)
-            .map_err(|_| "its response is not JSON")
-            .and_then(|value| {
-                if value.is_object() { Ok(value) } else { Err("its response is not a JSON object") }
-            })?;
-        let token = read(&document, requested);
-        // The document holds a copy of the token.
-        if let Some(Value::String(text)) = document.get_mut("access_token") {
-            text.zeroize();
+        let text = std::str::from_utf8(body).map_err(|_| "its response is not UTF-8")?;
+        let document: &RawValue =
+            serde_json::from_str(text).map_err(|_| "its response is not JSON")?;
+        let Object(members) = serde_json::from_str(document.get())
+            .map_err(|_| "its response is not a JSON object")?;
+        let member = |name| {
+            let found = members.iter().rev().find(|(key, _)| key == name);
+            found.map(|(_, value)| *value).filter(|value| Kind::of(value) != Kind::Null)
+        };
+        if !member("token_type").is_none_or(is_bearer) {
+            return Err("its response has a token_type other than Bearer");
         }
-        token
+        let token = member("access_token").and_then(|value| json::string(value).ok());
+        let mut token = token.ok_or(NO_TOKEN)?;
+        let header = authorization(&token);
+        if let Cow::Owned(copy) = &mut token {
+            copy.zeroize();
+        }
+        let lifetime = lifetime(member("expires_in"));
+        Ok(AccessToken { authorization: header?, requested, lifetime })
     }
 
     /// The value of the Authorization header.
@@ -73,36 +85,38 @@ impl AccessToken {
     }
 }
 
-fn read(document: &Value, requested: Instant) -> Result<AccessToken, &'static str> {
-    let token = match document.get("access_token") {
-        Some(Value::String(token)) if !token.is_empty() => token,
-        _ => return Err("its response has no access_token"),
-    };
-    // A header must not contain anything else, and a token never does (RFC 6750, 2.1).
+/// The header's value, for a token that may stand there.
+fn authorization(token: &str) -> Result<Zeroizing<String>, &'static str> {
+    if token.is_empty() {
+        return Err(NO_TOKEN);
+    }
+    // A token contains nothing else (RFC 6750, 2.1), and a header must not.
     if !token.bytes().all(|byte| byte.is_ascii_graphic()) {
         return Err("its response has an access_token with characters that no header may contain");
     }
     if token.len() > LONGEST_TOKEN {
         return Err("its response has an access_token of more than 16 KiB");
     }
-    match document.get("token_type") {
-        None | Some(Value::Null) => {}
-        Some(Value::String(kind)) if kind.eq_ignore_ascii_case("bearer") => {}
-        Some(_) => return Err("its response has a token_type other than Bearer"),
-    }
-    let mut authorization = Zeroizing::new(String::with_capacity("Bearer ".len() + token.len()));
-    authorization.push_str("Bearer ");
-    authorization.push_str(token);
-    Ok(AccessToken { authorization, requested, lifetime: lifetime(document.get("expires_in")) })
+    let mut header = Zeroizing::new(String::with_capacity("Bearer ".len() + token.len()));
+    header.push_str("Bearer ");
+    header.push_str(token);
+    Ok(header)
+}
+
+fn is_bearer(token_type: &RawValue) -> bool {
+    json::string(token_type).is_ok_and(|kind| kind.eq_ignore_ascii_case("bearer"))
 }
 
 /// The lifetime that `expires_in` states: a number of seconds, or digits in a string.
-fn lifetime(expires_in: Option<&Value>) -> Duration {
-    let seconds = match expires_in {
-        Some(Value::Number(number)) => number.as_f64(),
-        Some(Value::String(text)) => text.trim().parse::<i64>().ok().map(|seconds| seconds as f64),
+fn lifetime(expires_in: Option<&RawValue>) -> Duration {
+    let seconds = expires_in.and_then(|value| match Kind::of(value) {
+        Kind::Number => value.get().parse::<f64>().ok(),
+        Kind::String => {
+            let text = json::string(value).ok()?;
+            text.trim().parse::<i64>().ok().map(|seconds| seconds as f64)
+        }
         _ => None,
-    };
+    });
     match seconds {
         None => ASSUMED_LIFETIME,
         Some(seconds) if seconds <= 0.0 => Duration::ZERO,

@@ -82,7 +82,7 @@ fn repeat(
         client.log.line(Level::Debug, || format!("{}: attempt {attempts}", call.operation.name));
         let ended = match attempt(client, call, limits, &authorization) {
             Ok(document) => {
-                client.budget.refill(if attempts > 1 { drawn } else { PLAIN_SUCCESS });
+                client.budget.refill(if drawn > 0 { drawn } else { PLAIN_SUCCESS });
                 return Ok(document);
             }
             Err(ended) => ended,
@@ -113,10 +113,12 @@ fn repeat(
             }
         }
         let outcome = Some(if unknown { Outcome::Unknown } else { ended.outcome });
-        let pause =
-            Some(()).filter(|()| is_repeatable(call.operation, ended.outcome)).and_then(|()| {
-                pause_before_retry(client, &ended, attempts, client.retry.max_retries, limits)
-            });
+        let may_repeat = is_repeatable(call.operation, ended.outcome);
+        // The attempt whose token was rejected is not one that failed.
+        let failed = attempts - u32::from(rejected_token);
+        let pause = may_repeat
+            .then(|| pause_before_retry(client, &ended, failed, client.retry.max_retries, limits))
+            .flatten();
         let Some(pause) = pause else {
             return Err(Error { attempts, outcome, ..ended.error });
         };

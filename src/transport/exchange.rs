@@ -9,7 +9,7 @@ use rustls::pki_types::ServerName;
 use rustls::{ClientConfig, ClientConnection};
 
 use super::connection::Connection;
-use super::http1::{Body, Common, Head, LONGEST_HEAD, Malformed, Request};
+use super::http1::{Body, Common, Framing, Head, LONGEST_HEAD, Malformed, Request};
 use super::input;
 use super::names::{Family, Known, Names};
 use super::pool::Pool;
@@ -178,8 +178,12 @@ impl Transport {
         connection.send(&self.common, request, wire)?;
         let head = read_head(&mut connection, wire)?;
         let mut body = Body::new(head.framing);
-        // Room for the answer as long as it says it is, unless that is more than answers are.
-        let room = body.plain().min(USUAL_ANSWER) as usize;
+        // Room for the response as long as it says it is, unless that is more than responses are. Of
+        // a length that is not stated, room for a token: growing would leave a copy behind.
+        let room = match head.framing {
+            Framing::Length(length) => length.min(USUAL_ANSWER) as usize,
+            Framing::Chunked | Framing::ToEnd => input::SIZE,
+        };
         let mut reply = Reply {
             status: head.status,
             retry_after: head.retry_after,

@@ -81,10 +81,10 @@ def _sentence(error: BwError, url: str) -> str:
     if isinstance(error, UnauthorizedError) and (at_token or not uses_token):
         right, what = _steps(url, 3), f"the {pair} is wrong ({names})"
     elif isinstance(error, UnauthorizedError):
-        right = [*_steps(url, 3), f"the {pair.replace(' or ', ' and ')}"]
+        right = [*_steps(url, 3), "the credentials"]
         what = "the credential has no access to the account (401; BW_ACCOUNT_ID)"
     elif isinstance(error, ForbiddenError) and not at_token:
-        right = [*_steps(url, 3), f"the {pair.replace(' or ', ' and ')}"]
+        right = [*_steps(url, 3), "the credentials"]
         what = (
             "the credential has no role for WebRTC (403), or it is not of this account "
             "(BW_ACCOUNT_ID), or the path in BW_BASE_URL is wrong"

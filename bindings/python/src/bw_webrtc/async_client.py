@@ -92,8 +92,9 @@ class AsyncClient:
             raise
         self._loop: Optional[asyncio.AbstractEventLoop] = None
         self._descriptor = -1
-        # The operation of each call, and the future for its response; None if nobody waits.
-        self._pending: Dict[
+        # The operation of each call, until its response has reached its caller, and the future for
+        # the response; None if nobody waits.
+        self._calls: Dict[
             int, Tuple[_operations.Operation[Any], Optional[asyncio.Future[Any]]]
         ] = {}
         self._late: Deque[LateObject] = deque()
@@ -116,7 +117,11 @@ class AsyncClient:
         # The completions are available at once.
         while self._fetch():
             pass
-        if self._loop is not None and not self._loop.is_closed():
+        if self._loop is not None and self._loop.is_closed():
+            # No task of it takes its response any more.
+            for number in list(self._calls):
+                self._abandon(number)
+        elif self._loop is not None:
             self._loop.remove_reader(self._descriptor)
         self._finalizer()
         if not self._may_be_late:
@@ -263,7 +268,7 @@ class AsyncClient:
         self._library.call("bw_queue_submit", self._queue, request.document(), None, number)
         # Completions are fetched on this thread only, so this one was not fetched yet.
         future: asyncio.Future[Any] = loop.create_future()
-        self._pending[number.value] = (operation, future)
+        self._calls[number.value] = (operation, future)
         return self._wait(number.value, operation, future)
 
     async def _wait(
@@ -272,15 +277,27 @@ class AsyncClient:
         try:
             response = await future
         except (asyncio.CancelledError, GeneratorExit):
-            if number in self._pending:
-                self._pending[number] = (operation, None)
-                # If the call has ended meanwhile, its completion is still fetched.
-                self._library.function("bw_queue_cancel")(self._queue, number)
-            elif not future.cancelled() and future.exception() is None:
-                # The task was cancelled between the response and its next step.
-                self._keep(operation, future.result())
+            self._abandon(number)
             raise
+        except BaseException:
+            self._calls.pop(number, None)
+            raise
+        self._calls.pop(number, None)
         return operation.read(response)
+
+    def _abandon(self, number: int) -> None:
+        """Cancels a call whose caller does not wait any more, or keeps what it created."""
+        operation, future = self._calls.pop(number, (None, None))
+        if operation is None or future is None:
+            return
+        if future.done() and not future.cancelled():
+            # The task was cancelled between the response and its next step.
+            if future.exception() is None:
+                self._keep(operation, future.result())
+            return
+        # If the call has ended meanwhile, its completion is still fetched.
+        self._calls[number] = (operation, None)
+        self._library.function("bw_queue_cancel")(self._queue, number)
 
     def _watch(self, loop: asyncio.AbstractEventLoop) -> None:
         if self._loop is not None:
@@ -306,11 +323,13 @@ class AsyncClient:
         document = self._library.take(out)
         if got:
             return False
-        operation, future = self._pending.pop(number.value, (None, None))
+        operation, future = self._calls.get(number.value, (None, None))
         if operation is None:
             # Submitted by a parent process.
             return True
         waits = future is not None and not future.done() and not future.get_loop().is_closed()
+        if not waits:
+            del self._calls[number.value]
         try:
             if status.value:
                 raise self._library.failure(status.value, document)
