@@ -19,6 +19,7 @@
 //! | `sys` | safe wrappers over the C library |
 //! | `guard` | panics into errors |
 //! | [`error`] | statuses, outcomes and the error document |
+//! | `redact` | what of a foreign value a message may show |
 //!
 //! Rust programs may use [`client::Client`] directly; it does all that the C ABI does.
 
@@ -31,5 +32,6 @@ mod guard;
 pub mod interop;
 pub mod json;
 pub mod queue;
+mod redact;
 mod sys;
 mod transport;

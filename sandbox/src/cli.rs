@@ -66,7 +66,8 @@ Authentication: POST /api/v1/oauth2/token with --client-id and --client-secret a
 the form body grant_type=client_credentials returns an access token. /v1 accepts it as Bearer, and
 HTTP Basic with --username and --password unless --no-basic is given.
 
-Routes for tests, without authentication:
+Routes for tests, without authentication, and not for web pages of other sites (the Host header must
+be localhost or an IP address, and Origin, if present, the same):
   POST   /_sandbox/faults        adds a fault:
                                  {\"operation\": .., \"kind\": .., \"count\": 3 or null, \"after\": 0}
                                  operation: a name, \"token\", or \"*\" (all operations of /v1)

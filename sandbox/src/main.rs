@@ -11,7 +11,7 @@
 //! | `auth` | the token endpoint, and the check of credentials |
 //! | `operations`, `world`, `documents`, `token` | what the service does and remembers |
 //! | `reply` | answers, and the service's error bodies |
-//! | `control`, `faults`, `recorder`, `webhooks` | `/_sandbox`: what tests drive and look at |
+//! | `control`, `origin`, `faults`, `recorder`, `webhooks` | `/_sandbox`: the routes for tests |
 
 mod auth;
 mod cli;
@@ -19,6 +19,7 @@ mod control;
 mod documents;
 mod faults;
 mod operations;
+mod origin;
 mod recorder;
 mod reply;
 mod server;

@@ -67,11 +67,6 @@ impl Recorder {
     pub fn all(&self) -> Vec<Seen> {
         self.lock().iter().cloned().collect()
     }
-
-    /// Forgets all.
-    pub fn clear(&self) {
-        self.lock().clear();
-    }
 }
 
 /// The headers as JSON, without those that authenticate.

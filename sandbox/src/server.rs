@@ -41,6 +41,13 @@ impl Server {
     /// Listens, and writes the authority's file.
     pub async fn bind(arguments: &Arguments, router: Router) -> Result<Server, String> {
         let wanted = arguments.listen;
+        if !wanted.ip().to_canonical().is_loopback() {
+            eprintln!(
+                "bw-sandbox: warning: {} is not a loopback address: /_sandbox has no password, so \
+                 everyone who can connect controls the sandbox",
+                wanted.ip()
+            );
+        }
         let fail = |e| format!("cannot listen on {wanted}: {e}");
         let socket = if wanted.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() };
         let socket = socket.map_err(fail)?;

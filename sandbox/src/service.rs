@@ -2,7 +2,7 @@
 //! operation, in this order, as at the service and the gateway in front of it. At the token
 //! endpoint the check of the credentials is the operation.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use axum::extract::{Request, State};
@@ -29,32 +29,58 @@ const BODY_TIMEOUT: Duration = Duration::from_secs(60);
 pub struct Sandbox {
     /// The account that exists.
     pub account: String,
-    /// What the service does and remembers.
-    pub service: Service,
-    /// The faults that are ordered.
-    pub faults: Faults,
-    /// The requests that were seen.
-    pub recorder: Recorder,
-    /// The webhooks that were delivered.
-    pub webhooks: Arc<Webhooks>,
     /// The credentials that exist.
     pub auth: Auth,
+    session_ttl: Duration,
     quiet: bool,
+    store: Mutex<Arc<Store>>,
+}
+
+/// What a reset replaces, as a whole: a request that is in progress continues with the old one.
+pub struct Store {
+    /// What the service does and remembers.
+    pub service: Service,
+    /// The faults that were added.
+    pub faults: Faults,
+    /// The recorded requests.
+    pub recorder: Recorder,
+    /// The webhooks that were delivered.
+    pub webhooks: Webhooks,
+}
+
+impl Store {
+    fn new(account: &str, session_ttl: Duration) -> Arc<Store> {
+        Arc::new(Store {
+            service: Service::new(account, session_ttl),
+            faults: Faults::default(),
+            recorder: Recorder::default(),
+            webhooks: Webhooks::default(),
+        })
+    }
 }
 
 impl Sandbox {
-    /// A sandbox as the command line wants it.
+    /// A sandbox with the options of the command line.
     pub fn new(arguments: &Arguments) -> Sandbox {
-        let ttl = Duration::from_secs(arguments.session_ttl);
+        let session_ttl = Duration::from_secs(arguments.session_ttl);
         Sandbox {
             account: arguments.account.clone(),
-            service: Service::new(&arguments.account, ttl),
-            faults: Faults::default(),
-            recorder: Recorder::default(),
-            webhooks: Arc::default(),
             auth: Auth::new(arguments),
+            session_ttl,
             quiet: arguments.quiet,
+            store: Mutex::new(Store::new(&arguments.account, session_ttl)),
         }
+    }
+
+    /// The store since the last reset. Each request uses one from its beginning to its end.
+    pub fn store(&self) -> Arc<Store> {
+        self.store.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Restores the initial state.
+    pub fn reset(&self) {
+        let new = Store::new(&self.account, self.session_ttl);
+        *self.store.lock().unwrap_or_else(PoisonError::into_inner) = new;
     }
 }
 
@@ -84,6 +110,7 @@ impl Target<'_> {
 /// A request that is on its way through.
 struct Passing {
     sandbox: Arc<Sandbox>,
+    store: Arc<Store>,
     id: u64,
     operation: Option<&'static str>,
     what: String,
@@ -113,10 +140,11 @@ pub async fn handle(State(sandbox): State<Arc<Sandbox>>, request: Request) -> Re
         _ => (head.uri.path(), recorder::form(&body)),
     };
     let path = path.to_owned();
+    let store = sandbox.store();
     let passing = Passing {
         what: format!("{} {path}", head.method),
         // Kept at once: a peer that does not wait for the answer was seen all the same.
-        id: sandbox.recorder.keep(Seen {
+        id: store.recorder.keep(Seen {
             id: 0,
             operation,
             method: head.method.to_string(),
@@ -128,6 +156,7 @@ pub async fn handle(State(sandbox): State<Arc<Sandbox>>, request: Request) -> Re
             body: recorded_body,
         }),
         sandbox,
+        store,
         operation,
         connection,
         began,
@@ -138,12 +167,11 @@ pub async fn handle(State(sandbox): State<Arc<Sandbox>>, request: Request) -> Re
 }
 
 async fn answer(passing: Passing, head: &Parts, body: &[u8]) -> Response {
-    let sandbox = passing.sandbox.clone();
-    let target = match admit(&sandbox, head) {
+    let target = match admit(&passing.sandbox, head) {
         Ok(target) => target,
         Err(rejection) => return finish(&passing, rejection, &Effects::default()),
     };
-    let effects = sandbox.faults.effects(target.name());
+    let effects = passing.store.faults.effects(target.name());
     if !effects.delay.is_zero() {
         tokio::time::sleep(effects.delay).await;
     }
@@ -153,8 +181,8 @@ async fn answer(passing: Passing, head: &Parts, body: &[u8]) -> Response {
         reply.clone()
     } else {
         match target {
-            Target::Token => sandbox.auth.issue(&head.headers, body),
-            Target::Operation(route) => sandbox.service.perform(&route, body),
+            Target::Token => passing.sandbox.auth.issue(&head.headers, body),
+            Target::Operation(route) => passing.store.service.perform(&route, body),
         }
     };
     finish(&passing, reply, &effects)
@@ -185,9 +213,8 @@ fn finish(passing: &Passing, reply: Reply, effects: &Effects) -> Response {
     };
     passing.connection.conduct.set(mode);
     let status = (!closed).then_some(reply.status);
-    let sandbox = &passing.sandbox;
-    sandbox.recorder.answered(passing.id, status);
-    if !sandbox.quiet {
+    passing.store.recorder.answered(passing.id, status);
+    if !passing.sandbox.quiet {
         eprintln!(
             "bw-sandbox: #{} {} -> {} ({}, {:.1} ms)",
             passing.connection.number,

@@ -136,6 +136,17 @@ fn quiet_is_quiet() {
     assert_eq!(all, "");
 }
 
+#[test]
+fn address_that_is_not_loopback_gets_a_warning() {
+    // No machine has these addresses, so that nothing outside can connect during the test.
+    for listen in ["192.0.2.1:0", "[2001:db8::1]:0"] {
+        let output = program(&["--quiet", "--listen", listen]).output().unwrap();
+        let text = String::from_utf8(output.stderr).unwrap();
+        let warning = text.lines().find(|line| line.contains("warning:"));
+        assert!(warning.is_some_and(|line| line.contains("/_sandbox has no password")), "{text}");
+    }
+}
+
 /// What the program prints until it has printed this many lines.
 fn first_lines(arguments: &[&str], count: usize) -> Vec<String> {
     let mut child = program(arguments).arg("--quiet").stdout(Stdio::piped()).spawn().unwrap();

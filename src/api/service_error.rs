@@ -6,6 +6,7 @@ use serde_json::value::RawValue;
 
 use crate::error::{Answer, Status};
 use crate::json::{Object, string};
+use crate::redact;
 
 /// How much of an answer's body an error document holds, in bytes.
 const SHOWN: usize = 16 * 1024;
@@ -52,7 +53,8 @@ pub fn classify(answer: &Answer, keys: [&str; 2]) -> ServiceError {
             Settled::TurnedAway,
             "the service asks for fewer requests; try again later",
         ),
-        503 => (
+        // Without the header it may come from a gateway, behind which the service works on.
+        503 if answer.retry_after_ms.is_some() => (
             Status::Server,
             Settled::TurnedAway,
             "the service is not available now; try again later",
@@ -109,10 +111,13 @@ fn shown_body(body: &[u8], secrets: &[&str]) -> Option<Box<RawValue>> {
         return None;
     }
     let mut text = String::from_utf8_lossy(&body[..body.len().min(SHOWN)]).into_owned();
+    if text.contains("\\u00") {
+        text = unescaped(&text);
+    }
     for secret in secrets.iter().filter(|secret| !secret.is_empty()) {
         text = text.replace(secret, "[removed]");
     }
-    text = without_tokens(&text);
+    text = redact::masked(&text).into_owned();
     if body.len() <= SHOWN {
         // from_string would accept a document of any depth, which many readers cannot take.
         if serde_json::from_str::<serde_json::Value>(&text).is_ok() {
@@ -120,6 +125,31 @@ fn shown_body(body: &[u8], secrets: &[&str]) -> Option<Box<RawValue>> {
         }
     }
     serde_json::value::to_raw_value(&text).ok()
+}
+
+/// JSON text without escapes that it does not need, behind which a secret could be hidden.
+fn unescaped(text: &str) -> String {
+    let mut plain = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(at) = rest.find('\\') {
+        let escape = &rest[at..];
+        let code = escape.strip_prefix("\\u").and_then(|digits| digits.get(..4));
+        let code = code.and_then(|digits| u8::from_str_radix(digits, 16).ok()).map(char::from);
+        plain.push_str(&rest[..at]);
+        rest = match code.filter(|c| (' '..='~').contains(c) && !matches!(c, '"' | '\\')) {
+            Some(c) => {
+                plain.push(c);
+                &escape[6..]
+            }
+            None => {
+                let length = 1 + escape[1..].chars().next().map_or(0, char::len_utf8);
+                plain.push_str(&escape[..length]);
+                &escape[length..]
+            }
+        };
+    }
+    plain.push_str(rest);
+    plain
 }
 
 fn own_words(body: &RawValue) -> Option<String> {
@@ -131,8 +161,7 @@ pub fn own_text(body: &RawValue, name: &str) -> Option<String> {
     let Object(members) = serde_json::from_str(body.get()).ok()?;
     let (_, value) = members.into_iter().rev().find(|(key, _)| key == name)?;
     let text = string(value).ok()?;
-    let line: String = text.chars().filter(|c| !c.is_control()).take(300).collect();
-    Some(line).filter(|line| !line.is_empty())
+    Some(redact::line(&text)).filter(|line| !line.is_empty())
 }
 
 /// Retry-After in milliseconds: seconds, or an HTTP date.
@@ -144,22 +173,6 @@ fn retry_after_ms(header: &str) -> Option<u64> {
     let until = httpdate::parse_http_date(header).ok()?;
     let left = until.duration_since(SystemTime::now()).unwrap_or_default();
     u64::try_from(left.as_millis()).ok()
-}
-
-/// The text with everything that looks like a JWT taken out.
-fn without_tokens(text: &str) -> String {
-    let is_part = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.' | '=');
-    let mut clean = String::with_capacity(text.len());
-    let mut rest = text;
-    while let Some(at) = rest.find("eyJ") {
-        let end = rest[at..].find(|c| !is_part(c)).map_or(rest.len(), |length| at + length);
-        let word = &rest[at..end];
-        clean.push_str(&rest[..at]);
-        clean.push_str(if word.matches('.').count() == 2 { "[removed]" } else { word });
-        rest = &rest[end..];
-    }
-    clean.push_str(rest);
-    clean
 }
 
 #[cfg(test)]
@@ -187,7 +200,7 @@ mod tests {
             (429, Status::RateLimited, Settled::TurnedAway),
             (500, Status::Server, Settled::Unknown),
             (502, Status::Server, Settled::Unknown),
-            (503, Status::Server, Settled::TurnedAway),
+            (503, Status::Server, Settled::Unknown),
             (302, Status::HttpStatus, Settled::Unknown),
         ] {
             let error = classified(code, r#"{"error":"because","requestId":"r1"}"#);
@@ -196,6 +209,9 @@ mod tests {
             assert!(error.message.contains(&format!("(HTTP {code})")));
             assert!(error.message.contains(part) && error.message.ends_with(": because"));
         }
+        let busy = error_answer(503, Some("0"), b"", &[]);
+        assert_eq!(classify(&busy, ["username", "password"]).settled, Settled::TurnedAway);
+        assert!(classified(503, "").message.contains("it may have acted"));
         let says = |code, part| classified(code, "").message.contains(part);
         assert!(says(300, "is a redirect") && says(399, "is a redirect"));
         assert!(says(299, "not one of HTTP's") && says(600, "not one of HTTP's"));
@@ -222,6 +238,17 @@ mod tests {
     fn no_secret_is_shown() {
         let body = answer(400, r#"{"error":"s3cret eyJh.eyJi.c-_ and eyJx."}"#).body.unwrap();
         assert_eq!(body.get(), r#"{"error":"[removed] [removed] and eyJx."}"#);
+        // At the end of a sentence, in a URL, and with an escape that hides it in the JSON text.
+        let echo = answer(
+            400,
+            r#"{"error":"it is eyJh.eyJi.c. See https://u:pw@h","key":"-----BEGIN X-----\nMII"}"#,
+        );
+        let shown = r#"{"error":"it is [removed]. See https://[removed]@h","key":"[removed]"}"#;
+        assert_eq!(echo.body.as_ref().unwrap().get(), shown);
+        let hidden =
+            answer(400, r#"{"error":"it is \u0065yJh\u002eeyJi.c \\u0041\u0022\n\ué"}"#).body;
+        let shown = r#""{\"error\":\"it is [removed] \\\\u0041\\u0022\\n\\ué\"}""#;
+        assert_eq!(hidden.unwrap().get(), shown);
     }
 
     #[test]

@@ -253,7 +253,7 @@ fn refusal(reply: &Reply, authorization: &Authorization) -> AttemptError {
         Settled::Refused => false,
         Settled::TurnedAway => true,
         // Of the others only these say that a repetition may help.
-        Settled::Unknown => matches!(reply.status, 500 | 502 | 504),
+        Settled::Unknown => matches!(reply.status, 500 | 502 | 503 | 504),
     };
     AttemptError { error, outcome, transient }
 }

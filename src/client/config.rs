@@ -558,8 +558,7 @@ impl Url {
 }
 
 fn parse_url(url: &str, allow_insecure: bool) -> Result<Url, String> {
-    let parsed: Uri =
-        url.parse().map_err(|_| format!(": {} is not a URL", json::quote(&without_user(url))))?;
+    let parsed: Uri = url.parse().map_err(|_| format!(": {} is not a URL", json::quote(url)))?;
     let parts = parsed.into_parts();
     let (Some(scheme), Some(authority)) = (parts.scheme, parts.authority) else {
         return Err(format!(": must be an absolute URL, such as {BASE_URL}"));
@@ -597,11 +596,6 @@ fn is_loopback(host: &str) -> bool {
     let bare = bare(host);
     bare.eq_ignore_ascii_case("localhost")
         || bare.parse::<IpAddr>().is_ok_and(|ip| ip.to_canonical().is_loopback())
-}
-
-/// The URL without anything in front of an `@`, which could be a password.
-fn without_user(url: &str) -> String {
-    url.rsplit('@').next().unwrap_or("").to_owned()
 }
 
 fn choice_of(value: &RawValue, kind: Kind) -> Result<(), String> {

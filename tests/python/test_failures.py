@@ -29,7 +29,7 @@ HTML = "<html><body>502 Bad Gateway</body></html>"
         (429, bw_webrtc.RateLimitedError, Outcome.REJECTED),
         (500, bw_webrtc.ServerError, Outcome.UNKNOWN),
         (502, bw_webrtc.ServerError, Outcome.UNKNOWN),
-        (503, bw_webrtc.ServerError, Outcome.REJECTED),
+        (503, bw_webrtc.ServerError, Outcome.UNKNOWN),
         (504, bw_webrtc.ServerError, Outcome.UNKNOWN),
     ],
 )
@@ -158,7 +158,8 @@ def test_a_gateway_that_answers_html(plain: Sandbox) -> None:
 
 
 def test_what_is_safe_is_repeated(sandbox: Sandbox, client: Client) -> None:
-    sandbox.fault("createParticipant", "status", status=503, count=2)
+    headers = {"Retry-After": "0"}
+    sandbox.fault("createParticipant", "status", status=503, headers=headers, count=2)
     assert client.create_participant().id
     assert [seen["status"] for seen in sandbox.requests()] == [503, 503, 200]
 

@@ -3,7 +3,7 @@
     from bw_webrtc.testing import Sandbox
 
     with Sandbox() as sandbox, sandbox.client() as client:
-        sandbox.fault("createParticipant", "status", status=503, count=1)
+        sandbox.fault("createParticipant", "status", status=429, count=1)
         ...
         assert len(sandbox.requests()) == 2
 
