@@ -32,8 +32,8 @@
  * 7. No surprises. Nothing to initialise. Nothing is printed, no signal handler or locale changed,
  *    no environment variable obeyed (but see bw_client_new). Secrets stand in no message.
  *
- * A whole program (cc program.c -lbw_webrtc), with the credentials in BW_ACCOUNT_ID, BW_USERNAME and
- * BW_PASSWORD:
+ * A whole program (cc program.c -lbw_webrtc), with the credentials in BW_ACCOUNT_ID, BW_CLIENT_ID and
+ * BW_CLIENT_SECRET:
  *
  *     #include <stdio.h>
  *     #include "bw_webrtc.h"

@@ -65,7 +65,11 @@ def test_luajit(sandbox: Sandbox) -> None:
     need("luajit", "luajit")
     said = run(["luajit", str(HERE / "luajit" / "participants.lua")], sandbox)
     assert said == ("waited for\n10 callers, each with its own; the loop ticked on meanwhile\n")
-    wrong = environment(sandbox) | {"BW_PASSWORD": "wrong", "BW_WEBRTC_LIBRARY": str(library())}
+    wrong = {
+        **environment(sandbox),
+        "BW_CLIENT_SECRET": "wrong",
+        "BW_WEBRTC_LIBRARY": str(library()),
+    }
     ended = subprocess.run(
         ["luajit", str(HERE / "luajit" / "participants.lua")],
         env=wrong,
@@ -76,3 +80,4 @@ def test_luajit(sandbox: Sandbox) -> None:
     )
     assert ended.returncode == 1
     assert "BW_E_UNAUTHORIZED" in ended.stderr
+    assert "check clientId and clientSecret" in ended.stderr
