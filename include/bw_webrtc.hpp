@@ -278,6 +278,14 @@ public:
         const bw_status status = bw_client_stats(handle_, &out);
         return detail::finish(status, out);
     }
+    // What calls of this client created and no caller received, as a document; see
+    // bw_client_take_late. The list is empty afterwards.
+    std::string take_late() const
+    {
+        char *out = nullptr;
+        const bw_status status = bw_client_take_late(handle_, &out);
+        return detail::finish(status, out);
+    }
 
     // Takes the level (BW_LOG_ERROR and so on) and the text of a line.
     using LogSink = std::function<void(int level, const char *line)>;

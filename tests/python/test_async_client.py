@@ -128,6 +128,9 @@ def test_a_cancelled_task_cancels_its_call(run: Run[Any], plain: Sandbox) -> Non
             await until(lambda: client.stats()["lateAnswers"] == 1)
             (late,) = client.stats()["lateParticipants"]
             assert (await client.get_participant(late)).tag == "under way"
+            entry = {"operation": "createParticipant", "id": late, "tag": "under way"}
+            assert client.take_late() == {"late": [{**entry, "userData": 0}], "dropped": 0}
+            assert client.take_late() == {"late": [], "dropped": 0}
         assert len(plain.requests("createParticipant")) == 1
 
     run(work())
@@ -142,6 +145,23 @@ def test_a_time_out_of_asyncios_own_cancels_too(run: Run[Any], plain: Sandbox) -
             with pytest.raises(asyncio.TimeoutError):
                 await asyncio.wait_for(client.get_session(session.id), 0.2)
             await until(lambda: client.stats()["inFlight"] == 0)
+
+    run(work())
+
+
+def test_what_is_late_can_be_read_after_closing(run: Run[Any], plain: Sandbox) -> None:
+    plain.fault("createParticipant", "delay", ms=300, count=None)
+
+    async def work() -> None:
+        client = plain.async_client()
+        task = asyncio.ensure_future(client.create_participant(tag="late"))
+        await until(lambda: bool(plain.requests("createParticipant")))
+        task.cancel()
+        await until(lambda: client.stats()["lateAnswers"] == 1)
+        await client.aclose()
+        late = client.take_late()
+        assert [entry["tag"] for entry in late["late"]] == ["late"]
+        assert client.take_late() == {"late": [], "dropped": 0}
 
     run(work())
 

@@ -125,6 +125,7 @@ _UPDATE_PARTICIPANT_SUBSCRIPTIONS = Operation(
 )
 # No operation, but of the same form.
 _STATS = Operation(None, _as_it_is, function="bw_client_stats")
+_TAKE_LATE = Operation(None, _as_it_is, function="bw_client_take_late")
 
 
 def create_participant(
@@ -222,6 +223,11 @@ def call(document: Mapping[str, Any]) -> Request[Any]:
 def stats() -> Request[Any]:
     """What the client has done so far."""
     return Request(_STATS, ())
+
+
+def take_late() -> Request[Any]:
+    """What calls of the client created and no caller received."""
+    return Request(_TAKE_LATE, ())
 
 
 _ARGUMENTS = {"sessionId": "session_id", "participantId": "participant_id"}

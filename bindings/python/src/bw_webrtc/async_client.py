@@ -135,6 +135,10 @@ class AsyncClient:
         """As ``Client.stats``; does not wait."""
         return self._client.stats()
 
+    def take_late(self) -> Dict[str, Any]:
+        """As ``Client.take_late``; does not wait. Also after ``aclose()``."""
+        return self._client.take_late()
+
     def set_log(
         self, level: Optional[int], logger: Union[str, logging.Logger] = "bw_webrtc"
     ) -> None:

@@ -5,6 +5,7 @@ Not here: the forms of requests and answers (``_operations``, ``models``), and l
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import weakref
 from ctypes import c_void_p
@@ -24,7 +25,7 @@ from typing import (
 
 from . import _arguments as arguments
 from . import _config, _library, _log, _operations
-from .errors import BwError, InvalidHandleError, local
+from .errors import BwError, InvalidHandleError, LibraryError, local
 from .models import CreatedParticipant, Participant, Session, Subscriptions
 
 T = TypeVar("T")
@@ -140,9 +141,11 @@ class Client:
         self._library = library
         self._handle = handle
         self._log = _log.Log()
+        # What the list of late objects was at close(), if the client is closed.
+        self._late: List[Optional[bytes]] = []
         # Runs once, at close(), when the last reference goes, or at the interpreter's exit,
         # whichever is first; also in a forked child, where the library forgets what it inherited.
-        self._finalizer = weakref.finalize(self, _end, library, handle, self._log)
+        self._finalizer = weakref.finalize(self, _end, library, handle, self._log, self._late)
 
     def close(self) -> None:
         """Ends the client. Calls in flight on other threads end with ``CallCancelledError``.
@@ -300,6 +303,21 @@ class Client:
         stats: Dict[str, Any] = self._run(_operations.stats())
         return stats
 
+    def take_late(self) -> Dict[str, Any]:
+        """Takes the list of what calls of this client created and no caller received.
+
+        ``{"late": [{"operation": "createParticipant", "id": .., "tag": .., "userData": ..}, ..],
+        "dropped": 0}``, the oldest first, as ``bw_client_take_late`` gives it: mostly what came of
+        create requests that were cancelled while they ran. At most 1024 are kept; ``dropped``
+        counts the others. The list is empty afterwards. After ``close()`` it contains what was in
+        it then.
+        """
+        if not self.closed:
+            late: Dict[str, Any] = self._run(_operations.take_late())
+            return late
+        kept = self._late.pop() if self._late else None
+        return self._library.read(kept) if kept else {"late": [], "dropped": 0}
+
     def set_log(
         self, level: Optional[int], logger: Union[str, logging.Logger] = "bw_webrtc"
     ) -> None:
@@ -333,6 +351,11 @@ def _closed(operation: Optional[str]) -> BwError:
     return local(InvalidHandleError, "BW_E_INVALID_HANDLE", "this client is closed", operation)
 
 
-def _end(library: _library.Library, handle: c_void_p, log: _log.Log) -> None:
+def _end(
+    library: _library.Library, handle: c_void_p, log: _log.Log, late: List[Optional[bytes]]
+) -> None:
     log.stop(library, handle)
+    # A library without this function, or without memory, must not keep the client from its end.
+    with contextlib.suppress(BwError, LibraryError):
+        late.append(library.call("bw_client_take_late", handle))
     library.function("bw_client_free")(handle)
