@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from suite import cold, exact, growth, latency, memory, pictures, tables, throughput
+from suite import cold, exact, growth, latency, link, loop, memory, pictures, tables, throughput
 from suite.places import BENCHES, BUILD
 from suite.tables import Found
 
@@ -43,6 +43,14 @@ PARTS: dict[str, tuple[str, Part]] = {
         "Many threads, and the queue",
         lambda folder, count, quick: throughput.found(throughput.run(count)),
     ),
+    "loop": (
+        "One event loop, many calls in progress",
+        lambda folder, count, quick: loop.found(loop.run(count)),
+    ),
+    "link": (
+        "Over a link of 20 ms",
+        lambda folder, count, quick: link.found(link.run(count)),
+    ),
     "cold": (
         "From nothing to the first answer, TLS",
         lambda folder, count, quick: cold.found(cold.run(count)),
@@ -60,6 +68,11 @@ NOTES = {
     "throughput": "One client and its threads, or one event loop and a queue of as many workers; "
     "libcurl has a handle a thread. On both cores threads and the server's lie as the scheduler "
     "puts them, which makes modes: look at the range too. On one core only the work counts.",
+    "loop": "One thread that submits calls, polls, and handles responses. The queue has a worker "
+    "thread for each call in progress; libcurl's multi interface has a handle for each. A gap is "
+    "the time from one return of the poll to the next poll, which other events have to wait.",
+    "link": "The responder waits 20 ms before each response, as a network does. Server and client "
+    "share a core.",
     "cold": "The process has started; the clock runs from before the client is made. Where no "
     "answer is possible, since the server's authority is not among those that are loaded by "
     "default, the clock stops when its certificate is refused.",

@@ -1,22 +1,32 @@
 // bw_webrtc.hpp: libbw_webrtc for C++11 and later, header-only.
 //
-// JSON text in, JSON text out, failures as exceptions:
+// Input and output are JSON text, failures are exceptions:
 //
-//     bw::Client client(bw::Config().account_id("9900000").username("user").password("secret"));
-//     std::string answer = client.create_participant("{\"publishPermissions\":[\"AUDIO\"]}");
-//     std::cout << bw::json_get(answer, "/participant/id") << "\n";
+//     bw::Client client(bw::Config().account_id("9900000").client_id("..").client_secret(".."));
+//     std::string response = client.create_participant("{\"publishPermissions\":[\"AUDIO\"]}");
+//     std::cout << bw::json_get(response, "/participant/id") << "\n";
 //
-// Any thread may use a client, also with others at the same time; only moving and destroying it is
-// for one thread alone. Calls block the calling thread up to the deadline of the configuration.
+// A JSON document is a std::string, a const char *, or an object of a JSON library that has dump(),
+// such as nlohmann::json. Null pointers are passed to the library, which reports them.
+//
+// All threads may use a client or a queue at the same time; while one thread moves or destroys it,
+// no other thread may use it. A call blocks the calling thread up to the configured deadline.
 #ifndef BW_WEBRTC_HPP
 #define BW_WEBRTC_HPP
 
+#include <unistd.h>
+
+#include <atomic>
+#include <chrono>
+#include <cstddef>
 #include <cstdint>
 #include <cstdlib>
 #include <functional>
 #include <memory>
 #include <stdexcept>
 #include <string>
+#include <thread>
+#include <type_traits>
 #include <utility>
 
 #include "bw_webrtc.h"
@@ -25,7 +35,7 @@ namespace bw {
 
 namespace detail {
 
-// Text of the library's, freed whatever happens.
+// A string of the library, which is always freed.
 struct Free {
     void operator()(char *text) const noexcept { bw_free(text); }
 };
@@ -36,7 +46,7 @@ inline std::string copy(const Text &text)
     return text ? std::string(text.get()) : std::string();
 }
 
-// The value at a pointer, or "" if there is none.
+// The value at a JSON pointer, or "" if there is none.
 inline std::string get(const std::string &document, const char *pointer)
 {
     char *raw = nullptr;
@@ -45,18 +55,73 @@ inline std::string get(const std::string &document, const char *pointer)
     return status == BW_OK ? copy(text) : std::string();
 }
 
-// A std::string may hold a NUL; what is behind it must not be lost in silence. U+FFFD cannot stand
-// for it either, so the byte becomes one that no JSON or UTF-8 takes, and the library refuses it.
-inline std::string whole(const std::string &text)
-{
-    std::string safe(text);
-    for (char &c : safe) {
-        if (c == '\0') {
-            c = '\xff';
+// An id or another text as a C string. A null pointer stays one: the library rejects it.
+class Argument {
+public:
+    Argument(const char *text) : text_(text != nullptr ? text : ""), is_null_(text == nullptr) {}
+    Argument(const std::string &text) : text_(text), is_null_(false) { replace_nul(); }
+    // Any other class that converts to a std::string.
+    template <typename T,
+              typename = typename std::enable_if<
+                  std::is_class<T>::value && std::is_convertible<const T &, std::string>::value>::type>
+    Argument(const T &text) : text_(convert(text)), is_null_(false)
+    {
+        replace_nul();
+    }
+    Argument(std::nullptr_t) = delete;
+
+    const char *c_str() const noexcept { return is_null_ ? nullptr : text_.c_str(); }
+    // "" for a null pointer.
+    const std::string &str() const noexcept { return text_; }
+
+private:
+    static std::string convert(const std::string &text) { return text; }
+    // Nothing after a NUL may be lost silently. The byte that replaces it occurs in no UTF-8, so that
+    // the library rejects the text.
+    void replace_nul()
+    {
+        for (char &c : text_) {
+            if (c == '\0') {
+                c = '\xff';
+            }
         }
     }
-    return safe;
-}
+
+    std::string text_;
+    bool is_null_;
+};
+
+// Whether a type has dump(), as nlohmann::json has it.
+template <typename T>
+class HasDump {
+    template <typename U>
+    static typename std::is_convertible<decltype(std::declval<const U &>().dump()), std::string>::type
+    test(int);
+    template <typename U>
+    static std::false_type test(...);
+
+public:
+    static const bool value = decltype(test<T>(0))::value;
+};
+
+// A JSON document as a C string. It has no constructor for classes that convert to a std::string:
+// nlohmann::json does, and throws unless it is a JSON string.
+class Document {
+public:
+    Document(const char *json) : argument_(json) {}
+    Document(const std::string &json) : argument_(json) {}
+    template <typename T, typename = typename std::enable_if<HasDump<T>::value>::type>
+    Document(const T &value) : argument_(std::string(value.dump()))
+    {
+    }
+    Document(std::nullptr_t) = delete;
+
+    const char *c_str() const noexcept { return argument_.c_str(); }
+    const std::string &str() const noexcept { return argument_.str(); }
+
+private:
+    Argument argument_;
+};
 
 inline void append_string(std::string &json, const std::string &text)
 {
@@ -80,7 +145,7 @@ inline void append_string(std::string &json, const std::string &text)
 
 }  // namespace detail
 
-// A call that failed. what() is the library's message: what was wrong and what to do.
+// A failed call. what() is the library's message: what was wrong and what to do.
 class Error : public std::runtime_error {
 public:
     // From a status and its error document.
@@ -99,7 +164,7 @@ public:
     const char *status_name() const noexcept { return bw_status_name(status_); }
     // "not_sent", "rejected" or "unknown"; empty if the service was not involved.
     const std::string &outcome() const noexcept { return outcome_; }
-    // The HTTP status, or 0 if there was no answer.
+    // The HTTP status, or 0 if there was no response.
     int http_status() const noexcept { return http_status_; }
     // The whole error document, JSON.
     const std::string &document() const noexcept { return document_; }
@@ -119,7 +184,7 @@ private:
 
 namespace detail {
 
-// The document of a call that worked; throws the error of one that did not. Frees the text.
+// The document of a call that succeeded; throws the error of a call that failed. Frees the text.
 inline std::string finish(bw_status status, char *raw)
 {
     const Text text(raw);
@@ -131,37 +196,45 @@ inline std::string finish(bw_status status, char *raw)
 
 }  // namespace detail
 
-// A configuration, key by key; each is described at bw_client_new.
+// A configuration. Each key is described at bw_client_new.
 class Config {
 public:
-    Config &account_id(const std::string &v) { return set("accountId", v); }
-    Config &username(const std::string &v) { return set("username", v); }
-    Config &password(const std::string &v) { return set("password", v); }
-    Config &base_url(const std::string &v) { return set("baseUrl", v); }
-    Config &ca_file(const std::string &v) { return set("caFile", v); }
-    // The whole call, in milliseconds.
-    Config &timeout_ms(unsigned long v) { return set_number("timeoutMs", v); }
-    // Any other key with a text, such as set("roots", "system").
-    Config &set(const char *key, const std::string &value)
+    Config &account_id(const detail::Argument &v) { return set("accountId", v); }
+    // API credentials (OAuth 2.0).
+    Config &client_id(const detail::Argument &v) { return set("clientId", v); }
+    Config &client_secret(const detail::Argument &v) { return set("clientSecret", v); }
+    // An API user, instead of API credentials. User names and passwords stop working on
+    // 2 December 2026.
+    Config &username(const detail::Argument &v) { return set("username", v); }
+    Config &password(const detail::Argument &v) { return set("password", v); }
+    Config &base_url(const detail::Argument &v) { return set("baseUrl", v); }
+    // Required with client_id if base_url is not the service's own.
+    Config &token_url(const detail::Argument &v) { return set("tokenUrl", v); }
+    Config &ca_file(const detail::Argument &v) { return set("caFile", v); }
+    // For the whole call, in milliseconds.
+    Config &timeout_ms(unsigned long v) { return set("timeoutMs", v); }
+    // Any other key with a string, such as set("roots", "system"). A null pointer omits the key.
+    Config &set(const char *key, const detail::Argument &value)
     {
-        begin(key);
-        detail::append_string(json_, value);
+        if (value.c_str() != nullptr) {
+            begin(key);
+            detail::append_string(json_, value.str());
+        }
         return *this;
     }
-    // Any other key with a number, such as set_number("maxRetries", 0).
-    Config &set_number(const char *key, unsigned long value)
+    // Any other key with a number or a bool, such as set("maxRetries", 0).
+    template <typename T>
+    typename std::enable_if<std::is_arithmetic<T>::value, Config &>::type set(const char *key, T value)
     {
+        static_assert(std::is_integral<T>::value, "numbers of the configuration are integers");
         begin(key);
-        json_ += std::to_string(value);
+        json_ += std::is_same<T, bool>::value ? (value ? "true" : "false") : std::to_string(value);
         return *this;
     }
-    // Any other key with true or false.
-    Config &set_flag(const char *key, bool value)
-    {
-        begin(key);
-        json_ += value ? "true" : "false";
-        return *this;
-    }
+    // The same as set(key, value).
+    Config &set_number(const char *key, unsigned long value) { return set(key, value); }
+    // The same as set(key, value).
+    Config &set_flag(const char *key, bool value) { return set(key, value); }
     // The JSON object.
     std::string json() const { return "{" + json_ + "}"; }
 
@@ -178,160 +251,148 @@ private:
     std::string json_;
 };
 
-// A client of the service. Move-only; ends when it goes.
+// A client of the service. It is move-only, and freed by its destructor.
 class Client {
 public:
-    // Connects to nothing. Throws Error (BW_E_CONFIG names every key that is wrong).
-    explicit Client(const std::string &config_json) : handle_(make(config_json)) {}
-    explicit Client(const Config &config) : handle_(make(config.json())) {}
-    // With BW_ACCOUNT_ID, BW_USERNAME, BW_PASSWORD and BW_BASE_URL from the environment.
-    static Client from_environment() { return Client(make(nullptr)); }
+    // Opens no connection. Throws Error (BW_E_CONFIG names every key that is wrong).
+    explicit Client(const detail::Document &config) : log_(new Log), handle_(make(config.str().c_str()))
+    {
+    }
+    explicit Client(const Config &config) : log_(new Log), handle_(make(config.json().c_str())) {}
+    // Uses BW_ACCOUNT_ID, BW_CLIENT_ID and BW_CLIENT_SECRET (or BW_USERNAME and BW_PASSWORD),
+    // BW_BASE_URL and BW_TOKEN_URL from the environment.
+    static Client from_environment() { return Client(FromEnvironment()); }
 
-    Client(Client &&other) noexcept : handle_(other.handle_), sink_(std::move(other.sink_))
+    Client(Client &&other) noexcept : log_(std::move(other.log_)), handle_(other.handle_)
     {
         other.handle_ = nullptr;
     }
     Client &operator=(Client &&other) noexcept
     {
-        // What this held goes with `other`.
+        // `other` frees what this object had.
         std::swap(handle_, other.handle_);
-        std::swap(sink_, other.sink_);
+        std::swap(log_, other.log_);
         return *this;
     }
     Client(const Client &) = delete;
     Client &operator=(const Client &) = delete;
-    // Calls in flight on other threads return BW_E_CANCELLED.
+    // Calls in progress on other threads return BW_E_CANCELLED.
     ~Client() { bw_client_free(release()); }
 
-    // Creates a participant; gives {"participant": {..}, "token": ".."}. Throws Error; its
-    // outcome() tells whether a participant may exist all the same.
-    std::string create_participant(const std::string &request_json = "{}") const
+    // Creates a participant; returns {"participant": {..}, "token": ".."}. Throws Error. If its
+    // outcome() is "unknown", a participant may exist.
+    std::string create_participant(const detail::Document &request = "{}") const
     {
-        char *out = nullptr;
-        const std::string request = detail::whole(request_json);
-        const bw_status status = bw_create_participant(handle_, request.c_str(), &out);
-        return detail::finish(status, out);
+        return invoke(bw_create_participant, request);
     }
 
-    // The Participant document.
-    std::string get_participant(const std::string &participant_id) const
+    // Returns the Participant document.
+    std::string get_participant(const detail::Argument &participant_id) const
     {
-        return by_id(bw_get_participant, participant_id);
+        return invoke(bw_get_participant, participant_id);
     }
-    // Removes a participant, out of its session too.
-    void delete_participant(const std::string &participant_id) const
+    // Deletes a participant, and removes it from its session.
+    void delete_participant(const detail::Argument &participant_id) const
     {
-        by_id(bw_delete_participant, participant_id);
+        invoke(bw_delete_participant, participant_id);
     }
-    // Creates a session; gives {"id": .., "tag": ..}.
-    std::string create_session(const std::string &request_json = "{}") const
+    // Creates a session; returns {"id": .., "tag": ..}.
+    std::string create_session(const detail::Document &request = "{}") const
     {
-        return by_id(bw_create_session, request_json);
+        return invoke(bw_create_session, request);
     }
-    // The Session document.
-    std::string get_session(const std::string &session_id) const
+    // Returns the Session document.
+    std::string get_session(const detail::Argument &session_id) const
     {
-        return by_id(bw_get_session, session_id);
+        return invoke(bw_get_session, session_id);
     }
-    // Removes a session; its participants stay.
-    void delete_session(const std::string &session_id) const
+    // Deletes a session; its participants remain.
+    void delete_session(const detail::Argument &session_id) const
     {
-        by_id(bw_delete_session, session_id);
+        invoke(bw_delete_session, session_id);
     }
-    // An array of Participant documents.
-    std::string list_session_participants(const std::string &session_id) const
+    // Returns an array of Participant documents.
+    std::string list_session_participants(const detail::Argument &session_id) const
     {
-        return by_id(bw_list_session_participants, session_id);
+        return invoke(bw_list_session_participants, session_id);
     }
-    // Puts a participant into a session; the subscriptions say whom it hears ("{}": nobody).
-    void add_participant_to_session(const std::string &session_id,
-                                    const std::string &participant_id,
-                                    const std::string &subscriptions_json = "{}") const
+    // Adds a participant to a session; the subscriptions state whom it hears ("{}": nobody).
+    void add_participant_to_session(const detail::Argument &session_id,
+                                    const detail::Argument &participant_id,
+                                    const detail::Document &subscriptions = "{}") const
     {
-        by_ids(bw_add_participant_to_session, session_id, participant_id, subscriptions_json);
+        invoke(bw_add_participant_to_session, session_id, participant_id, subscriptions);
     }
-    // Takes a participant out of a session.
-    void remove_participant_from_session(const std::string &session_id,
-                                         const std::string &participant_id) const
+    // Removes a participant from a session.
+    void remove_participant_from_session(const detail::Argument &session_id,
+                                         const detail::Argument &participant_id) const
     {
-        by_ids(bw_remove_participant_from_session, session_id, participant_id);
+        invoke(bw_remove_participant_from_session, session_id, participant_id);
     }
-    // The Subscriptions document; "{}" if it hears nobody.
-    std::string get_participant_subscriptions(const std::string &session_id,
-                                              const std::string &participant_id) const
+    // Returns the Subscriptions document; "{}" if the participant hears nobody.
+    std::string get_participant_subscriptions(const detail::Argument &session_id,
+                                              const detail::Argument &participant_id) const
     {
-        return by_ids(bw_get_participant_subscriptions, session_id, participant_id);
+        return invoke(bw_get_participant_subscriptions, session_id, participant_id);
     }
     // Changes whom a participant hears ("{}": nobody).
-    void update_participant_subscriptions(const std::string &session_id,
-                                          const std::string &participant_id,
-                                          const std::string &subscriptions_json = "{}") const
+    void update_participant_subscriptions(const detail::Argument &session_id,
+                                          const detail::Argument &participant_id,
+                                          const detail::Document &subscriptions = "{}") const
     {
-        by_ids(bw_update_participant_subscriptions, session_id, participant_id, subscriptions_json);
+        invoke(bw_update_participant_subscriptions, session_id, participant_id, subscriptions);
     }
-    // Any operation, the whole call being one document; see bw_call.
-    std::string call(const std::string &call_json) const { return by_id(bw_call, call_json); }
-    // What this client has done so far; see bw_client_stats.
-    std::string stats() const
-    {
-        char *out = nullptr;
-        const bw_status status = bw_client_stats(handle_, &out);
-        return detail::finish(status, out);
-    }
-    // What calls of this client created and no caller received, as a document; see
-    // bw_client_take_late. The list is empty afterwards.
-    std::string take_late() const
-    {
-        char *out = nullptr;
-        const bw_status status = bw_client_take_late(handle_, &out);
-        return detail::finish(status, out);
-    }
+    // Executes any operation, given as one document; see bw_call.
+    std::string call(const detail::Document &document) const { return invoke(bw_call, document); }
+    // Returns counters of this client; see bw_client_stats.
+    std::string stats() const { return invoke(bw_client_stats); }
+    // Returns what calls of this client created and no caller received, as a document, and clears the
+    // list; see bw_client_take_late.
+    std::string take_late() const { return invoke(bw_client_take_late); }
 
-    // Takes the level (BW_LOG_ERROR and so on) and the text of a line.
+    // Receives the level (BW_LOG_ERROR and so on) and the text of a line.
     using LogSink = std::function<void(int level, const char *line)>;
-    // Sends lines of this level and those that matter more to the sink, or none with BW_LOG_OFF. The
-    // sink is called on any thread, several at once; what it throws is dropped; it must not call
-    // into this client. When set_log returns, the old sink is not running any more.
+    // Sends lines of this level and above to the sink, or none with BW_LOG_OFF. The sink is called on
+    // any thread, on several at once; what it throws is dropped; it must not call into the library.
+    // When set_log has returned, the previous sink is not running and has been destroyed. Any
+    // thread may call set_log, also while others call it.
     void set_log(int level, LogSink sink = LogSink())
     {
         std::unique_ptr<LogSink> next(level != BW_LOG_OFF && sink ? new LogSink(std::move(sink))
                                                                   : nullptr);
+        const LogLock lock(log_.get());
         char *error = nullptr;
         const bw_status status = bw_client_set_log(
             handle_, level, next ? &Client::log_line : nullptr, next.get(), &error);
         detail::finish(status, error);
-        sink_ = std::move(next);
+        std::swap(log_->sink, next);
     }
 
-    // Uses these credentials from the next attempt on. Throws Error, and the old ones stay.
-    void set_credentials(const std::string &username, const std::string &password) const
+    // Changes the credentials for all attempts from now on: a client id and its secret, or a user
+    // name and its password, whichever kind the client has. Throws Error, and keeps the old ones.
+    void set_credentials(const detail::Argument &identifier, const detail::Argument &secret) const
     {
-        char *error = nullptr;
-        const std::string name = detail::whole(username);
-        const std::string secret = detail::whole(password);
-        const bw_status status =
-            bw_client_set_credentials(handle_, name.c_str(), secret.c_str(), &error);
-        detail::finish(status, error);
+        invoke(bw_client_set_credentials, identifier, secret);
     }
 
-    // The C handle, still owned by this object.
+    // The C handle, which this object still owns.
     bw_client *handle() const noexcept { return handle_; }
-    // The C handle, owned by the caller from now on; its log is off.
+    // The C handle, which the caller owns from now on; its log is disabled.
     bw_client *release() noexcept
     {
         bw_client *handle = handle_;
-        if (sink_) {
+        if (log_ && log_->sink) {
             bw_client_set_log(handle, BW_LOG_OFF, nullptr, nullptr, nullptr);
-            sink_.reset();
+            log_->sink.reset();
         }
         handle_ = nullptr;
         return handle;
     }
 
 private:
-    explicit Client(bw_client *handle) noexcept : handle_(handle) {}
+    struct FromEnvironment {};
+    explicit Client(FromEnvironment) : log_(new Log), handle_(make(nullptr)) {}
 
-    static bw_client *make(const std::string &config) { return make(detail::whole(config).c_str()); }
     static bw_client *make(const char *config)
     {
         bw_client *client = nullptr;
@@ -341,55 +402,88 @@ private:
         return client;
     }
 
-    // Calls a function that takes one text.
-    std::string by_id(bw_status (*function)(bw_client *, const char *, char **),
-                      const std::string &text) const
+    // Calls a function of the library whose last parameter receives the document.
+    template <typename Function, typename... Arguments>
+    std::string invoke(Function function, const Arguments &...arguments) const
     {
         char *out = nullptr;
-        const bw_status status = function(handle_, detail::whole(text).c_str(), &out);
-        return detail::finish(status, out);
-    }
-    // Calls a function that takes two ids, and perhaps a document.
-    template <typename Function, typename... Document>
-    std::string by_ids(Function function,
-                       const std::string &session_id,
-                       const std::string &participant_id,
-                       const Document &...document) const
-    {
-        char *out = nullptr;
-        const bw_status status =
-            function(handle_, detail::whole(session_id).c_str(), detail::whole(participant_id).c_str(),
-                     detail::whole(document).c_str()..., &out);
+        const bw_status status = function(handle_, arguments.c_str()..., &out);
         return detail::finish(status, out);
     }
 
-    // A C++ exception must not cross into the library.
+    // The log of a client. It has a fixed address while the client is moved.
+    struct Log {
+        Log() : owner(0) {}
+        // The process whose thread is in set_log; 0 if there is none.
+        std::atomic<long> owner;
+        std::unique_ptr<LogSink> sink;
+    };
+
+    // One thread at a time replaces and destroys a sink. A thread inside a sink does not wait: the
+    // library rejects its call. A forked child takes over what a thread of its parent has locked.
+    class LogLock {
+    public:
+        explicit LogLock(Log *log) : log_(log != nullptr && !in_sink() ? log : nullptr)
+        {
+            const long self = static_cast<long>(getpid());
+            long found = 0;
+            while (log_ != nullptr && !log_->owner.compare_exchange_weak(found, self)) {
+                if (found == self) {
+                    std::this_thread::sleep_for(std::chrono::microseconds(50));
+                    found = 0;
+                }
+            }
+        }
+        ~LogLock()
+        {
+            if (log_ != nullptr) {
+                log_->owner.store(0);
+            }
+        }
+        LogLock(const LogLock &) = delete;
+        LogLock &operator=(const LogLock &) = delete;
+
+    private:
+        Log *log_;
+    };
+
+    // Whether this thread is inside a sink.
+    static bool &in_sink()
+    {
+        static thread_local bool inside = false;
+        return inside;
+    }
+
+    // A C++ exception must not reach the library.
     static void log_line(int32_t level, const char *line, void *sink)
     {
+        const bool before = in_sink();
+        in_sink() = true;
         try {
             (*static_cast<LogSink *>(sink))(level, line);
         } catch (...) {
         }
+        in_sink() = before;
     }
 
+    std::unique_ptr<Log> log_;
     bw_client *handle_;
-    std::unique_ptr<LogSink> sink_;
 };
 
-// A call of a queue's that has ended.
+// The completion of a call of a queue.
 class Completion {
 public:
     Completion() noexcept : id_(0), user_data_(nullptr), status_(BW_OK) {}
 
     // The number that submit gave.
     std::uint64_t id() const noexcept { return id_; }
-    // What was submitted with the call.
+    // The user data that was submitted with the call.
     void *user_data() const noexcept { return user_data_; }
-    // How it ended: BW_OK or one of BW_E_*.
+    // The result: BW_OK or one of BW_E_*.
     bw_status status() const noexcept { return status_; }
-    // The service's answer, or the error document.
+    // The service's response, or the error document.
     const std::string &document() const noexcept { return document_; }
-    // The service's answer. Throws Error if the call failed.
+    // The service's response. Throws Error if the call failed.
     const std::string &answer() const
     {
         if (status_ != BW_OK) {
@@ -408,49 +502,59 @@ private:
 };
 
 // A queue of calls, for event loops that must not block: watch fd() with poll, and fetch until next
-// gives false. Move-only; what was not fetched when it goes is lost: close() and fetch it first.
+// returns false. It is move-only. Completions that were not fetched are lost when it is destroyed:
+// close() the queue and fetch them first.
 class Queue {
 public:
     // `options` is {"workers": 8, "backlog": 1024}. Throws Error.
-    explicit Queue(const Client &client, const std::string &options_json = "{}") : handle_(nullptr)
+    explicit Queue(const Client &client, const detail::Document &options = "{}")
+        : handle_(nullptr), drained_(false)
     {
         char *error = nullptr;
-        const bw_status status = bw_queue_new(
-            client.handle(), detail::whole(options_json).c_str(), &handle_, &error);
+        const bw_status status = bw_queue_new(client.handle(), options.c_str(), &handle_, &error);
         detail::finish(status, error);
     }
-    Queue(Queue &&other) noexcept : handle_(other.handle_) { other.handle_ = nullptr; }
+    Queue(Queue &&other) noexcept : handle_(other.handle_), drained_(other.drained_.load())
+    {
+        other.handle_ = nullptr;
+        other.drained_ = false;
+    }
     Queue &operator=(Queue &&other) noexcept
     {
+        // `other` frees what this object had.
         std::swap(handle_, other.handle_);
+        drained_ = other.drained_.exchange(drained_);
         return *this;
     }
     Queue(const Queue &) = delete;
     Queue &operator=(const Queue &) = delete;
     ~Queue() { bw_queue_free(handle_); }
 
-    // Submits a call, which is one document (see bw_call); its number. Throws Error: BW_E_QUEUE_FULL,
-    // BW_E_CLOSED, or what is wrong with the document.
-    std::uint64_t submit(const std::string &call_json, void *user_data = nullptr) const
+    // Submits a call, given as one document (see bw_call); returns its number. Throws Error:
+    // BW_E_QUEUE_FULL, BW_E_CLOSED, or BW_E_INVALID_ARGUMENT for the document.
+    std::uint64_t submit(const detail::Document &call, void *user_data = nullptr) const
     {
         std::uint64_t id = 0;
         char *error = nullptr;
-        const bw_status status = bw_queue_submit(
-            handle_, detail::whole(call_json).c_str(), user_data, &id, &error);
+        const bw_status status = bw_queue_submit(handle_, call.c_str(), user_data, &id, &error);
         detail::finish(status, error);
         return id;
     }
-    // Readable while completions wait; never read, write or close it. -1 if there is none to be had.
+    // The descriptor to poll: readable while completions are available. Never read, write or close
+    // it. -1 if the queue has no descriptor.
     int fd() const noexcept { return bw_queue_fd(handle_); }
-    // Fetches the next completion, waiting so many milliseconds for it (0: not, negative: for ever).
-    // False if there is none; see is_drained. Throws Error.
+    // Fetches the next completion; waits up to timeout_ms milliseconds (0: does not wait, negative:
+    // forever). Returns false if there is none; see is_drained. Throws Error. Several threads may
+    // fetch at the same time, each into its own completion.
     bool next(Completion &completion, int timeout_ms = 0)
     {
         char *out = nullptr;
         const bw_status got = bw_queue_next(handle_, timeout_ms, &completion.id_,
                                             &completion.user_data_, &completion.status_, &out);
         const detail::Text text(out);
-        drained_ = got == BW_E_CLOSED;
+        if (got == BW_E_CLOSED) {
+            drained_ = true;
+        }
         if (got == BW_E_EMPTY || got == BW_E_CLOSED) {
             return false;
         }
@@ -460,62 +564,59 @@ public:
         }
         return true;
     }
-    // Whether the last next said that a closed queue has nothing left.
+    // Whether next found that the queue is closed and has no completion left.
     bool is_drained() const noexcept { return drained_; }
-    // Ends a call at once; false if it has ended already.
+    // Cancels a call; false if it has already ended.
     bool cancel(std::uint64_t id) const noexcept { return bw_queue_cancel(handle_, id) == BW_OK; }
-    // Takes no more calls, and ends all; their completions stay to be fetched.
+    // Accepts no more calls, and cancels all; their completions can still be fetched.
     void close() const noexcept { bw_queue_close(handle_); }
 
-    // The C handle, still owned by this object.
+    // The C handle, which this object still owns.
     bw_queue *handle() const noexcept { return handle_; }
 
 private:
     bw_queue *handle_;
-    bool drained_ = false;
+    std::atomic<bool> drained_;
 };
 
-// The value at a JSON pointer in a document, a string unquoted. Throws Error (BW_E_NO_VALUE).
-inline std::string json_get(const std::string &document, const std::string &pointer)
+// The value at a JSON pointer in a document, a string without quotes. Throws Error (BW_E_NO_VALUE).
+inline std::string json_get(const detail::Document &document, const detail::Argument &pointer)
 {
     char *raw = nullptr;
-    const std::string json = detail::whole(document);
-    const bw_status status = bw_json_get(json.c_str(), detail::whole(pointer).c_str(), &raw);
+    const bw_status status = bw_json_get(document.c_str(), pointer.c_str(), &raw);
     return detail::finish(status, raw);
 }
 
 // The BXML that moves a phone call into a session: {"bxml": .., "uuiLength": .., "warnings": [..]};
-// see bw_transfer_bxml. An empty call_id or sip_uri means none. Throws Error.
-inline std::string transfer_bxml(const std::string &token,
-                                 const std::string &call_id = "",
-                                 const std::string &sip_uri = "")
+// see bw_transfer_bxml. If call_id or sip_uri is empty, it is omitted. Throws Error.
+inline std::string transfer_bxml(const detail::Argument &token,
+                                 const detail::Argument &call_id = "",
+                                 const detail::Argument &sip_uri = "")
 {
     char *raw = nullptr;
-    const std::string call = detail::whole(call_id);
-    const std::string uri = detail::whole(sip_uri);
-    const bw_status status =
-        bw_transfer_bxml(detail::whole(token).c_str(), call.empty() ? nullptr : call.c_str(),
-                         uri.empty() ? nullptr : uri.c_str(), &raw);
+    const bw_status status = bw_transfer_bxml(
+        token.c_str(), call_id.str().empty() ? nullptr : call_id.c_str(),
+        sip_uri.str().empty() ? nullptr : sip_uri.c_str(), &raw);
     return detail::finish(status, raw);
 }
 
-// A webhook's body, checked, its timestamp a number; see bw_parse_event. Throws Error.
-inline std::string parse_event(const std::string &body)
+// The body of a webhook, validated, with the timestamp as a number; see bw_parse_event. Throws Error.
+inline std::string parse_event(const detail::Document &body)
 {
     char *raw = nullptr;
-    const bw_status status = bw_parse_event(detail::whole(body).c_str(), &raw);
+    const bw_status status = bw_parse_event(body.c_str(), &raw);
     return detail::finish(status, raw);
 }
 
-// What a token says of itself, unverified; see bw_token_claims. Throws Error.
-inline std::string token_claims(const std::string &token)
+// The claims of a token, which are not verified; see bw_token_claims. Throws Error.
+inline std::string token_claims(const detail::Argument &token)
 {
     char *raw = nullptr;
-    const bw_status status = bw_token_claims(detail::whole(token).c_str(), &raw);
+    const bw_status status = bw_token_claims(token.c_str(), &raw);
     return detail::finish(status, raw);
 }
 
-// The version of the library that is loaded.
+// The version of the loaded library.
 inline std::string version()
 {
     return bw_version();

@@ -7,6 +7,8 @@ use std::fmt;
 use serde::Serialize;
 use serde_json::value::RawValue;
 
+use crate::redact;
+
 macro_rules! statuses {
     ($($(#[$doc:meta])* $variant:ident = $value:literal, $name:literal;)*) => {
         /// What a function returns: 0 for success, else the class of the failure.
@@ -115,7 +117,7 @@ pub const NO_MEMORY: &str =
     "no memory is left for this process; see its limits (RLIMIT_AS, cgroup)";
 
 /// A failure, with all that a caller can use to tell what happened.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Error {
     /// The class of the failure.
     pub status: Status,
@@ -132,7 +134,7 @@ pub struct Error {
 }
 
 /// What is told of an HTTP answer that was not a success.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Answer {
     /// The HTTP status.
     pub http_status: u16,
@@ -149,7 +151,7 @@ impl Error {
     pub fn new(status: Status, message: impl Into<String>) -> Error {
         Error {
             status,
-            message: message.into(),
+            message: redact::secrets_masked(&message.into()).into_owned(),
             operation: None,
             outcome: None,
             attempts: 0,
@@ -228,6 +230,15 @@ mod tests {
             assert!(status.name().starts_with("BW_"));
         }
         assert_eq!(Status::from_code(99), None);
+    }
+
+    #[test]
+    fn no_message_holds_a_token_or_a_key() {
+        let key = "-----BEGIN PRIVATE KEY-----\nc2VjcmV0\n-----END PRIVATE KEY-----";
+        for secret in ["eyJhbGciOiJub25lIn0.c2VjcmV0.c2VjcmV0", key] {
+            let error = Error::new(Status::Resolve, format!("the name {secret} is not known"));
+            assert_eq!(error.message, "the name [removed] is not known");
+        }
     }
 
     #[test]

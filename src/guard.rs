@@ -7,6 +7,7 @@ use std::panic::{self, AssertUnwindSafe};
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::error::{Error, Status};
+use crate::redact;
 
 thread_local! {
     // `Cell<bool>` has no destructor, so a thread that ends after dlclose runs none of ours.
@@ -46,6 +47,8 @@ fn of_panic(payload: Box<dyn Any + Send>) -> Error {
         .copied()
         .or_else(|| payload.downcast_ref::<String>().map(String::as_str))
         .unwrap_or("a panic without a message");
+    // Where a text was cut wrongly, the standard library quotes that text behind a backtick.
+    let what = redact::line(what.split('`').next().unwrap_or(""));
     let error = Error::new(
         Status::Internal,
         format!("a fault inside the library, please report it: {what}"),

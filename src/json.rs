@@ -10,8 +10,7 @@ use std::fmt;
 use serde::de::{Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 
-/// How much of an offending value a message quotes, in characters.
-const QUOTED: usize = 40;
+use crate::redact;
 
 /// One JSON object: its members in order, values as they were written.
 pub struct Object<'a>(pub Vec<(Cow<'a, str>, &'a RawValue)>);
@@ -199,7 +198,7 @@ pub fn not_json(name: &str, text: &str, error: &serde_json::Error) -> String {
     }
     let what = error.to_string();
     // serde_json appends " at line L column C", which reads better in front.
-    let what = what.split(" at line ").next().unwrap_or("");
+    let what = redact::line(what.split(" at line ").next().unwrap_or(""));
     format!("{name}: is not valid JSON (line {}, column {}): {what}", error.line(), error.column())
 }
 
@@ -235,17 +234,15 @@ pub fn array(value: &RawValue) -> Result<Array<'_>, String> {
     serde_json::from_str(value.get()).map_err(|_| ": is not a readable array".to_owned())
 }
 
-/// A value of a stranger's, quoted and shortened for a message.
+/// A caller's value, quoted for a message: masked and shortened.
 pub fn quote(text: &str) -> String {
-    let short: String = text.chars().take(QUOTED).collect();
-    let dots = if short.len() < text.len() { "..." } else { "" };
-    let quoted = serde_json::to_string(&short).unwrap_or_default();
-    format!("{quoted}{dots}")
+    redact::quoted(text)
 }
 
-/// The path of a member whose key a stranger chose: as it is, or quoted if it is odd.
+/// The path of a member with any key: the key as it is, or quoted if it is unusual.
 pub fn member(parent: &str, key: &str) -> String {
-    let plain = key.len() <= QUOTED && !key.is_empty() && key.bytes().all(|b| b.is_ascii_graphic());
+    let is_name = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-');
+    let plain = key.len() < redact::VALUE && !key.is_empty() && key.bytes().all(is_name);
     if plain { format!("{parent}.{key}") } else { format!("{parent}[{}]", quote(key)) }
 }
 

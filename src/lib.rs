@@ -3,14 +3,15 @@
 //! This file is the map of the crate and holds no logic. Dependencies point one way:
 //!
 //! ```text
-//! ffi -> queue -> client -> { api, transport } -> { json, sys, error }      interop -> { json, error }
+//! ffi -> queue -> client -> { auth, api } -> transport -> { json, sys, error }      interop -> { json, error }
 //! ```
 //!
 //! | module | what belongs there |
 //! |---|---|
 //! | [`ffi`] | the C ABI: text in and out, checked handles, the panic guard |
 //! | [`queue`] | calls that never block: backlog, workers, the descriptor to watch |
-//! | [`client`] | a client: configuration, credentials, the attempt loop |
+//! | [`client`] | a client: configuration, the attempt loop, statistics |
+//! | `auth` | credentials and the access token |
 //! | [`api`] | what the service is: its operations, documents and errors |
 //! | `transport` | one HTTP exchange: connections, TLS, names, deadlines |
 //! | [`interop`] | pure helpers for hosts |
@@ -18,10 +19,12 @@
 //! | `sys` | safe wrappers over the C library |
 //! | `guard` | panics into errors |
 //! | [`error`] | statuses, outcomes and the error document |
+//! | `redact` | what of a foreign value a message may show |
 //!
 //! Rust programs may use [`client::Client`] directly; it does all that the C ABI does.
 
 pub mod api;
+mod auth;
 pub mod client;
 pub mod error;
 pub mod ffi;
@@ -30,5 +33,6 @@ pub mod interop;
 pub mod json;
 mod memory;
 pub mod queue;
+mod redact;
 mod sys;
 mod transport;

@@ -5,8 +5,8 @@ mod support;
 
 use std::collections::HashSet;
 use std::net::Shutdown;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use bw_webrtc::ffi::bw_client_free;
@@ -129,7 +129,8 @@ fn a_call_that_was_turned_away_is_repeated_and_one_that_may_have_worked_is_not()
     let ok = response("200 OK", "", GOOD);
     for (line, attempts) in [
         ("429 Too Many Requests", 2),
-        ("503 Service Unavailable", 2),
+        ("503 Service Unavailable\r\nRetry-After: 0", 2),
+        ("503 Service Unavailable", 1),
         ("500 Internal Server Error", 1),
         ("502 Bad Gateway", 1),
         ("504 Gateway Timeout", 1),
@@ -151,6 +152,43 @@ fn retries_stop_at_their_number_and_tell_it() {
     assert_eq!(error["error"]["outcome"], "rejected");
     assert_eq!(error["error"]["retryAfterMs"], 0);
     assert_eq!(requests(&server).len(), 4);
+}
+
+#[test]
+fn connections_come_from_the_bind_address_or_fail() {
+    let peers: Arc<Mutex<Vec<String>>> = Arc::default();
+    let kept = peers.clone();
+    let server = Rogue::start(
+        None,
+        Arc::new(move |wire, seen| {
+            kept.lock().unwrap().push(wire.tcp().peer_addr()?.ip().to_string());
+            read_request(wire, seen)?;
+            wire.write_all(response("200 OK", "", GOOD).as_bytes())
+        }),
+    );
+    let mapped = format!("http://[::ffff:127.0.0.1]:{}/v1", server.address.port());
+    for (url, bind) in [
+        (server.url(), "127.0.0.9"),
+        (server.url(), "::ffff:127.0.0.9"),
+        (mapped.clone(), "127.0.0.9"),
+    ] {
+        client(&server, json!({"baseUrl": url, "bindAddress": bind})).create("{}").unwrap();
+        assert_eq!(peers.lock().unwrap().pop().unwrap(), "127.0.0.9", "{url} from {bind}");
+    }
+    for (url, bind, part) in [
+        (server.url().as_str(), "::1", "has no IPv6 address, and bindAddress ::1 allows no other"),
+        (&mapped, "::1", "has no IPv6 address"),
+        ("http://[::1]:1/v1", "127.0.0.9", "has no IPv4 address"),
+        // An address that this machine has not got.
+        (&server.url(), "192.0.2.7", "see bindAddress (192.0.2.7)"),
+    ] {
+        let bound = client(&server, json!({"baseUrl": url, "bindAddress": bind, "maxRetries": 1}));
+        let error = bound.create("{}").unwrap_err()["error"].take();
+        assert_eq!(error["name"], "BW_E_CONNECT", "{error}");
+        assert_eq!(error["outcome"], "not_sent", "{error}");
+        assert!(error["message"].as_str().unwrap().contains(part), "{error}");
+    }
+    assert!(peers.lock().unwrap().is_empty());
 }
 
 #[test]

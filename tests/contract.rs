@@ -6,12 +6,13 @@ mod support;
 use std::ffi::{CStr, CString, c_char};
 use std::process::{Command, Output};
 use std::ptr;
+use std::sync::Arc;
 
 use bw_webrtc::ffi::*;
 use serde_json::{Value, json};
 use support::abi::{Client, document};
 use support::process::library;
-use support::rogue::{Rogue, answers, response};
+use support::rogue::{Rogue, answers, request_text, response};
 
 const CONFIG: &str = r#"{"accountId":"1","username":"u","password":"pass-phrase"}"#;
 
@@ -305,6 +306,93 @@ fn child_that_searches_its_memory() {
     assert!(occurrences(PASSWORDS[1]) > 0 && occurrences(HEADERS[1]) > 0, "blind");
     bw_client_free(client);
     for needle in PASSWORDS.into_iter().chain(HEADERS) {
+        assert_eq!(occurrences(needle), 0, "{needle:?} is still in memory");
+    }
+}
+
+#[test]
+fn client_credentials_and_access_tokens_are_wiped_from_memory() {
+    for chunked in [false, true] {
+        // The first token is revoked, the second is dropped with its credentials.
+        let tokens = std::sync::atomic::AtomicUsize::new(0);
+        let server = Rogue::start(
+            None,
+            Arc::new(move |wire, seen| {
+                while let Some(request) = request_text(wire, seen)? {
+                    let text = if request.starts_with("POST /token ") {
+                        let number = tokens.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
+                        let (one, two) = TOKENS[number.min(2)];
+                        let body = format!(r#"{{"access_token":"{one}{two}","expires_in":900}}"#);
+                        let length = body.len();
+                        match chunked {
+                            false => response("200 OK", "", &body),
+                            true => format!(
+                                "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n\
+                                 {length:x}\r\n{body}\r\n0\r\n\r\n"
+                            ),
+                        }
+                    } else if request.contains(&format!("{}{}", TOKENS[0].0, TOKENS[0].1)) {
+                        response("401 Unauthorized", "", "{}")
+                    } else {
+                        response("403 Forbidden", "", "{}")
+                    };
+                    wire.write_all(text.as_bytes())?;
+                }
+                Ok(())
+            }),
+        );
+        let output =
+            child("child_that_searches_its_memory_for_tokens", &[("TEST_URL", &server.url())]);
+        assert!(output.status.success(), "{}", stderr(&output));
+        let seen = server.seen.requests.lock().unwrap();
+        for (one, two) in TOKENS {
+            assert!(seen.iter().any(|request| request.contains(&format!("Bearer {one}{two}"))));
+        }
+    }
+}
+
+/// Access tokens, in halves as above.
+const TOKENS: [(&str, &str); 3] = [
+    ("eyJhbGciOi.First-Tok", "en.of-the-service-1"),
+    ("eyJhbGciOi.Second-To", "ken.of-the-service-2"),
+    ("eyJhbGciOi.Third-Tok", "en.of-the-service-3"),
+];
+
+/// Fails if a client secret or an access token is anywhere in this process once the client has made
+/// calls, changed its credentials, and gone.
+#[test]
+#[ignore = "is the child of another test"]
+fn child_that_searches_its_memory_for_tokens() {
+    let url = std::env::var("TEST_URL").unwrap();
+    let token_url = url.replace("/v1", "/token");
+    let config = format!(
+        "{{\"accountId\":\"1\",\"baseUrl\":\"{url}\",\"tokenUrl\":\"{token_url}\",\
+         \"clientId\":\"u\",\"clientSecret\":\""
+    );
+    let [first, second] = PASSWORDS;
+    let mut config = [config.as_bytes(), first.0.as_bytes(), first.1.as_bytes(), b"\"}\0"].concat();
+    let mut client = ptr::null_mut();
+    // SAFETY: NUL-terminated text and a writable place.
+    let status = unsafe { bw_client_new(config.as_ptr().cast(), &raw mut client, ptr::null_mut()) };
+    assert_eq!(status, BW_OK);
+    config.fill(0);
+    says(&create_error(client, c"{}".as_ptr()), "BW_E_FORBIDDEN", "HTTP 403");
+    assert!(occurrences(TOKENS[1]) > 0 && occurrences(PASSWORDS[0]) > 0, "blind");
+    assert_eq!(occurrences(TOKENS[0]), 0, "the rejected token is still in memory");
+    let mut text = [second.0.as_bytes(), second.1.as_bytes(), b"\0"].concat();
+    let (name, secret) = (c"u".as_ptr(), text.as_ptr().cast());
+    // SAFETY: two C strings.
+    let status = unsafe { bw_client_set_credentials(client, name, secret, ptr::null_mut()) };
+    assert_eq!(status, BW_OK);
+    text.fill(0);
+    std::hint::black_box((&config, &text));
+    for needle in [TOKENS[1], PASSWORDS[0], HEADERS[0]] {
+        assert_eq!(occurrences(needle), 0, "{needle:?} is still in memory");
+    }
+    says(&create_error(client, c"{}".as_ptr()), "BW_E_FORBIDDEN", "HTTP 403");
+    assert!(occurrences(TOKENS[2]) > 0, "blind");
+    bw_client_free(client);
+    for needle in PASSWORDS.into_iter().chain(HEADERS).chain(TOKENS) {
         assert_eq!(occurrences(needle), 0, "{needle:?} is still in memory");
     }
 }

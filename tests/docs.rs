@@ -6,7 +6,7 @@ mod support;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Component, Path, PathBuf};
 
-use bw_webrtc::client::{Config, Family, Roots};
+use bw_webrtc::client::{BASE_URL, Config, Family, Roots, TOKEN_URL};
 use bw_webrtc::error::Status;
 use bw_webrtc::queue::Options;
 
@@ -349,8 +349,10 @@ fn default_of(key: &str) -> String {
     let config = Config::default();
     let number = |value: u64| value.to_string();
     match key {
-        "accountId" | "username" | "password" => "required".to_owned(),
-        "baseUrl" => format!("`{}`", config.base_url),
+        "accountId" => "required".to_owned(),
+        "clientId" | "clientSecret" | "username" | "password" => "one pair".to_owned(),
+        "baseUrl" if config.base_url.is_none() => format!("`{BASE_URL}`"),
+        "tokenUrl" if config.token_url.is_none() => format!("`{TOKEN_URL}`"),
         "timeoutMs" => number(config.timeout_ms),
         "attemptTimeoutMs" => config.attempt_timeout_ms.map_or("none".into(), number),
         "connectTimeoutMs" => number(config.connect_timeout_ms),

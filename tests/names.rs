@@ -3,10 +3,12 @@
 
 mod support;
 
-use std::net::{Ipv6Addr, TcpListener};
+use std::io;
+use std::net::{Ipv6Addr, SocketAddr, TcpListener, TcpStream};
 use std::os::fd::AsRawFd;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::time::Duration;
 
 use serde_json::{Value, json};
 use support::process::{Sandbox, compile, compile_shared, passes};
@@ -36,6 +38,7 @@ impl Stage {
             .args([scene, &config.to_string()])
             .env("LD_PRELOAD", &self.shim)
             .env("SHIM_ADDRESSES", addresses)
+            .env("SERVICE_PORT", port_of(config["baseUrl"].as_str().unwrap()).to_string())
             .env("SHIM_COUNT_FILE", file("count"))
             .env("SHIM_SILENT_FILE", file("silent"))
             .env("SHIM_NO_THREADS_FILE", file("threadless"));
@@ -70,20 +73,45 @@ fn names_are_looked_up_rarely_and_never_hang_a_call() {
 }
 
 #[test]
+fn addresses_are_kept_when_connections_fail() {
+    let stage = Stage::new();
+    let sandbox = Sandbox::start(&[]);
+    let hour = json!({"dnsTtlMs": 3_600_000, "maxRetries": 0, "maxIdleConnections": 0});
+    stage.play("no_descriptor", "127.0.0.1", &by_name(&sandbox, &hour));
+    let mut config = by_name(&sandbox, &hour);
+    let closed = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    config["baseUrl"] = json!(format!("http://localhost:{}/v1", closed.port()));
+    stage.play("outage", "127.0.0.1", &config);
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let (address, _taken) = filled(&listener);
+    config["baseUrl"] = json!(format!("http://localhost:{}/v1", address.port()));
+    config["timeoutMs"] = json!(200);
+    stage.play("deadline", "127.0.0.1", &config);
+    (config["timeoutMs"], config["connectTimeoutMs"]) = (json!(10_000), json!(200));
+    stage.play("connect_timeout", "127.0.0.1", &config);
+}
+
+/// A listener whose backlog is full: what comes to it is never answered, as on a route that leads
+/// nowhere.
+fn filled(listener: &TcpListener) -> (SocketAddr, Vec<io::Result<TcpStream>>) {
+    // SAFETY: takes no pointer; shortens the backlog of a listener that is ours.
+    assert_eq!(unsafe { libc::listen(listener.as_raw_fd(), 0) }, 0);
+    let address = listener.local_addr().unwrap();
+    let taken: Vec<_> =
+        (0..4).map(|_| TcpStream::connect_timeout(&address, Duration::from_millis(300))).collect();
+    assert!(taken.iter().any(Result::is_err), "the backlog is not full");
+    (address, taken)
+}
+
+fn port_of(url: &str) -> u16 {
+    url.split([':', '/']).nth(4).unwrap().parse().unwrap()
+}
+
+#[test]
 fn a_dead_route_is_soon_given_up() {
     let sandbox = Sandbox::start(&[]);
-    let port = sandbox.url.split([':', '/']).nth(4).unwrap().parse().unwrap();
-    // At the same port of the other family, a listener whose backlog is full: what comes to it is
-    // never answered, as on a route that leads nowhere.
-    let full = TcpListener::bind((Ipv6Addr::LOCALHOST, port)).unwrap();
-    // SAFETY: takes no pointer; shortens the backlog of a listener that is ours.
-    assert_eq!(unsafe { libc::listen(full.as_raw_fd(), 0) }, 0);
-    let address = full.local_addr().unwrap();
-    let taken: Vec<_> = (0..4)
-        .map(|_| {
-            std::net::TcpStream::connect_timeout(&address, std::time::Duration::from_millis(300))
-        })
-        .collect();
-    assert!(taken.iter().any(Result::is_err), "the backlog is not full");
+    // At the same port of the other family.
+    let full = TcpListener::bind((Ipv6Addr::LOCALHOST, port_of(&sandbox.url))).unwrap();
+    let _taken = filled(&full);
     Stage::new().play("dead_route", "::1,127.0.0.1", &by_name(&sandbox, &json!({})));
 }

@@ -42,9 +42,12 @@ fn kinds() -> Vec<Kind> {
         status,
         outcome,
     };
+    let mut turned_away = status(503);
+    turned_away["headers"] = json!({"Retry-After": "0"});
     vec![
         kind(status(429), true, true, "BW_E_RATE_LIMITED", "rejected"),
-        kind(status(503), true, true, "BW_E_SERVER", "rejected"),
+        kind(turned_away, true, true, "BW_E_SERVER", "rejected"),
+        kind(status(503), true, false, "BW_E_SERVER", "unknown"),
         kind(status(500), true, false, "BW_E_SERVER", "unknown"),
         kind(status(502), true, false, "BW_E_SERVER", "unknown"),
         kind(status(504), true, false, "BW_E_SERVER", "unknown"),
@@ -268,7 +271,7 @@ fn an_unknown_outcome_stays_until_an_answer_settles_it() {
     };
     // Lost, then turned away twice: nobody knows.
     fault(json!({"kind": "close_before"}));
-    fault(json!({"kind": "status", "status": 503, "after": 1, "count": 2}));
+    fault(json!({"kind": "status", "status": 429, "after": 1, "count": 2}));
     let error = call(&client, operation, &things).unwrap_err();
     assert_eq!(
         (&error["error"]["attempts"], &error["error"]["outcome"]),

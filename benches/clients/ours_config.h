@@ -10,24 +10,32 @@
 
 #include "bw_webrtc.h"
 
-static bw_client *ours_new(const char *url, const char *ca_file)
+/* `idle` is how many idle connections are kept; 0 for the default. */
+static bw_client *ours_new_with(const char *url, const char *ca_file, long idle)
 {
-    char config[1024], roots[512] = "", *error = NULL;
+    char config[1024], roots[512] = "", kept[64] = "", *error = NULL;
     bw_client *client;
 
     if (ca_file != NULL && strcmp(ca_file, "system") == 0)
         snprintf(roots, sizeof roots, ",\"roots\":\"system\"");
     else if (ca_file != NULL)
         snprintf(roots, sizeof roots, ",\"caFile\":\"%s\"", ca_file);
+    if (idle > 0)
+        snprintf(kept, sizeof kept, ",\"maxIdleConnections\":%ld", idle);
     snprintf(config, sizeof config,
              "{\"accountId\":\"9900000\",\"username\":\"user\",\"password\":\"secret\","
-             "\"maxRetries\":0,\"baseUrl\":\"%s\"%s}",
-             url, roots);
+             "\"maxRetries\":0,\"baseUrl\":\"%s\"%s%s}",
+             url, roots, kept);
     if (bw_client_new(config, &client, &error) != BW_OK) {
         fprintf(stderr, "%s\n", error);
         exit(1);
     }
     return client;
+}
+
+__attribute__((unused)) static bw_client *ours_new(const char *url, const char *ca_file)
+{
+    return ours_new_with(url, ca_file, 0);
 }
 
 #endif

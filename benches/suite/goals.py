@@ -48,6 +48,10 @@ class Row:
 
 
 THREADS = (2, 8, 64)
+LOOPS = ((64, 20), (1000, 20), (64, 200), (1000, 200))
+"""Calls in progress in one event loop, and the milliseconds that the service takes."""
+LINK_MS = 20
+"""The delay of the link that users have."""
 FORMS = {"plain": False, "TLS": True}
 
 
@@ -80,6 +84,16 @@ def _goals() -> dict[str, Goal]:
         "glibc": Goal("highest GLIBC symbol", 217, shown="2.17"),
         "linear": Goal("nothing grows worse than linearly (largest exponent)", 1.1),
     }
+    for calls, delay in LOOPS:
+        what = f"{calls} calls of {delay} ms in an event loop"
+        goals[f"loop rate {calls} {delay}"] = Goal(
+            f"calls a second ÷ libcurl multi, {what}", 1.1, at_least=True
+        )
+        goals[f"loop cpu {calls} {delay}"] = Goal(f"CPU a call ÷ libcurl multi, {what}", 1.15)
+        goals[f"loop memory {calls} {delay}"] = Goal(f"memory ÷ libcurl multi, {what}", 1.0)
+        goals[f"loop gap {calls} {delay}"] = Goal(f"longest gap of the loop in ms, {what}", 10)
+    for form in FORMS:
+        goals[f"link {form}"] = Goal(f"p50 ÷ raw socket over a link of {LINK_MS} ms, {form}", 1.01)
     for form in FORMS:
         for peer, most in (("bandwidth", 0.06), ("requests", 0.10), ("pycurl", 0.75)):
             name = {"bandwidth": "bandwidth-sdk"}.get(peer, peer)

@@ -1,8 +1,8 @@
 /*
  * bw_webrtc_typed.h: structs instead of JSON, for C programs without a JSON library.
  *
- * Header-only, over bw_webrtc.h, C89 and later. Names begin with bwt_, so that no function that a
- * later libbw_webrtc adds can collide with them.
+ * Header-only, based on bw_webrtc.h, for C89 and later. Names begin with bwt_, so that they cannot
+ * collide with functions of later versions of libbw_webrtc.
  *
  *     bwt_participant_options options = BWT_PARTICIPANT_OPTIONS_INIT;
  *     bwt_participant participant;
@@ -40,22 +40,26 @@
 extern "C" {
 #endif
 
-/* What a client is to be like. Zeroes (BWT_CLIENT_OPTIONS_INIT) mean the library's defaults; the
- * first three are required. The strings are UTF-8, borrowed for the call. Other keys of the
- * configuration are for bw_client_new. */
+/* The configuration of a client. Zeroes (BWT_CLIENT_OPTIONS_INIT) mean the library's defaults.
+ * Required are account_id, and either client_id and client_secret (API credentials), or username and
+ * password (an API user; user names and passwords stop working on 2 December 2026). The strings are
+ * UTF-8, borrowed for the call. For other keys of the configuration, use bw_client_new. */
 typedef struct bwt_client_options {
     const char *account_id;
+    const char *client_id;
+    const char *client_secret;
     const char *username;
     const char *password;
     const char *base_url;     /* the service's own if NULL */
+    const char *token_url;    /* the service's own if NULL; required with client_id and base_url */
     const char *ca_file;      /* PEM file of the authorities to trust; the bundled ones if NULL */
-    unsigned long timeout_ms; /* the whole call, in milliseconds; 10000 if 0 */
+    unsigned long timeout_ms; /* for the whole call, in milliseconds; 10000 if 0 */
 } bwt_client_options;
 
-#define BWT_CLIENT_OPTIONS_INIT {NULL, NULL, NULL, NULL, NULL, 0}
+#define BWT_CLIENT_OPTIONS_INIT {NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, 0}
 
-/* What a participant is to be. Zeroes (BWT_PARTICIPANT_OPTIONS_INIT) mean the service's defaults.
- * The strings are UTF-8, borrowed for the call; NULL leaves the field out. */
+/* The properties of a participant. Zeroes (BWT_PARTICIPANT_OPTIONS_INIT) mean the service's defaults.
+ * The strings are UTF-8, borrowed for the call; NULL omits the field. */
 typedef struct bwt_participant_options {
     int publish_audio;              /* not 0: may publish audio */
     int publish_video;              /* not 0: may publish video */
@@ -69,20 +73,20 @@ typedef struct bwt_participant_options {
 /* A participant that was created. The strings are owned: free them with bwt_participant_clear. */
 typedef struct bwt_participant {
     char *id;       /* the participant's id */
-    char *token;    /* what its device connects with; a secret */
-    char *document; /* the service's whole answer, JSON */
+    char *token;    /* the token with which its device connects; a secret */
+    char *document; /* the service's whole response, JSON */
 } bwt_participant;
 
 /* Why a call failed. The strings are owned: free them with bwt_error_clear. */
 typedef struct bwt_error {
     bw_status status;
-    int http_status; /* 0 if the service did not answer */
+    int http_status; /* 0 if the service did not respond */
     char *message;   /* what was wrong and what to do */
     char *outcome;   /* "not_sent", "rejected", "unknown", or NULL if no service was involved */
     char *document;  /* the whole error document, JSON; NULL if memory ran out */
 } bwt_error;
 
-/* Text that grows; `text` is NULL once memory has run out. Not for use outside this header. */
+/* A string that grows; `text` is NULL if an allocation failed. Not for use outside this header. */
 typedef struct bwt_text {
     char *text;
     size_t length;
@@ -106,7 +110,7 @@ BWT_FUNCTION void bwt_append_(bwt_text *to, const char *bytes, size_t count)
     to->text[to->length] = '\0';
 }
 
-/* Appends "name":"value", escaped as JSON wants it. UTF-8 passes through; the library checks it. */
+/* Appends "name":"value", escaped for JSON. UTF-8 is copied; the library checks it. */
 BWT_FUNCTION void bwt_append_field_(bwt_text *to, const char *name, const char *value)
 {
     static const char hex[] = "0123456789abcdef";
@@ -135,7 +139,7 @@ BWT_FUNCTION void bwt_append_field_(bwt_text *to, const char *name, const char *
     bwt_append_(to, "\"", 1);
 }
 
-/* The value at a JSON pointer in a document (bw_json_get); NULL if there is none, or null. The caller
+/* The value at a JSON pointer in a document (bw_json_get); NULL if it is missing or null. The caller
  * frees it with bw_free. */
 BWT_FUNCTION char *bwt_get(const char *document, const char *pointer)
 {
@@ -150,7 +154,7 @@ BWT_FUNCTION char *bwt_get(const char *document, const char *pointer)
     return text;
 }
 
-/* Frees what an error holds. NULL and an error that was cleared before are fine. */
+/* Frees the strings of an error. NULL, and an error that was already cleared, are allowed. */
 BWT_FUNCTION void bwt_error_clear(bwt_error *error)
 {
     if (error == NULL)
@@ -161,7 +165,7 @@ BWT_FUNCTION void bwt_error_clear(bwt_error *error)
     memset(error, 0, sizeof *error);
 }
 
-/* Takes an error document over (and frees it later); fills `error`, which may be NULL. */
+/* Fills `error`, which may be NULL, and takes ownership of the document. */
 BWT_FUNCTION bw_status bwt_error_take_(bwt_error *error, bw_status status, char *document)
 {
     char *http_status;
@@ -181,10 +185,11 @@ BWT_FUNCTION bw_status bwt_error_take_(bwt_error *error, bw_status status, char 
 }
 
 /*
- * Makes a client: bw_client_new with a struct; NULL means the environment, as there.
+ * Creates a client: bw_client_new with a struct. If `options` is NULL, the configuration is read from
+ * the environment.
  *
- * On BW_OK `*client` is to be ended with bw_client_free; else it is NULL, and `error`, which may be
- * NULL, is filled and to be cleared with bwt_error_clear.
+ * On BW_OK the caller frees `*client` with bw_client_free. Otherwise it is NULL, and `error`, which
+ * may be NULL, is filled; clear it with bwt_error_clear.
  */
 BWT_FUNCTION bw_status bwt_client_new(const bwt_client_options *options,
                                       bw_client **client,
@@ -202,9 +207,12 @@ BWT_FUNCTION bw_status bwt_client_new(const bwt_client_options *options,
         config.text = (char *)malloc(config.room);
         bwt_append_(&config, "{", 1);
         bwt_append_field_(&config, "accountId", options->account_id);
+        bwt_append_field_(&config, "clientId", options->client_id);
+        bwt_append_field_(&config, "clientSecret", options->client_secret);
         bwt_append_field_(&config, "username", options->username);
         bwt_append_field_(&config, "password", options->password);
         bwt_append_field_(&config, "baseUrl", options->base_url);
+        bwt_append_field_(&config, "tokenUrl", options->token_url);
         bwt_append_field_(&config, "caFile", options->ca_file);
         if (options->timeout_ms != 0) {
             char digits[64];
@@ -217,7 +225,7 @@ BWT_FUNCTION bw_status bwt_client_new(const bwt_client_options *options,
     }
     status = bw_client_new(config.text, client, &document);
     if (config.text != NULL) {
-        /* It held the password. */
+        /* It contained the secret. */
         volatile char *byte = config.text;
         while (config.length-- > 0)
             *byte++ = '\0';
@@ -226,7 +234,7 @@ BWT_FUNCTION bw_status bwt_client_new(const bwt_client_options *options,
     return status == BW_OK ? BW_OK : bwt_error_take_(error, status, document);
 }
 
-/* Frees what a participant holds. NULL and a cleared one are fine. */
+/* Frees the strings of a participant. NULL, and a cleared participant, are allowed. */
 BWT_FUNCTION void bwt_participant_clear(bwt_participant *participant)
 {
     if (participant == NULL)
@@ -268,11 +276,10 @@ BWT_FUNCTION char *bwt_participant_request(const bwt_participant_options *option
 /*
  * Creates a participant: bw_create_participant with structs.
  *
- * `options` may be NULL (the service's defaults). On BW_OK `participant` is filled and is to be
- * cleared with bwt_participant_clear. On failure `participant` is all zeroes and `error`, which may
- * be NULL, is filled and is to be cleared with bwt_error_clear; its strings are never NULL unless
- * memory ran out. Statuses: those of bw_create_participant; BW_E_INTERNAL if memory runs out before
- * anything is sent.
+ * `options` may be NULL (the service's defaults). On BW_OK `participant` is filled; clear it with
+ * bwt_participant_clear. On failure `participant` is all zeroes and `error`, which may be NULL, is
+ * filled; clear it with bwt_error_clear. Its strings are NULL only if an allocation failed. Statuses:
+ * those of bw_create_participant; BW_E_INTERNAL if an allocation failed before anything was sent.
  */
 BWT_FUNCTION bw_status bwt_create_participant(bw_client *client,
                                               const bwt_participant_options *options,
@@ -285,10 +292,10 @@ BWT_FUNCTION bw_status bwt_create_participant(bw_client *client,
     if (error != NULL)
         memset(error, 0, sizeof *error);
     if (participant == NULL) {
-        /* As bw_create_participant refuses it, but with a document. */
+        /* bw_create_participant also rejects this, without a document. */
         static const char refusal[] =
             "{\"error\":{\"status\":1,\"name\":\"BW_E_INVALID_ARGUMENT\",\"message\":\"participant: is "
-            "NULL; without a place for it the token, which comes only once, would be lost\","
+            "NULL; the token, which is returned only once, would be lost\","
             "\"operation\":\"createParticipant\",\"outcome\":\"not_sent\",\"attempts\":0,"
             "\"httpStatus\":null,\"requestId\":null,\"retryAfterMs\":null,\"body\":null}}";
         return bwt_error_take_(error, BW_E_INVALID_ARGUMENT, bwt_get(refusal, ""));

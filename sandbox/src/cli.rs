@@ -5,10 +5,10 @@ use std::path::PathBuf;
 
 use clap::Parser;
 
-/// A local, stateful stand-in for Bandwidth's WebRTC service.
+/// A local, stateful simulator of Bandwidth's WebRTC service.
 ///
 /// The first line on standard output is the base URL to use. SIGTERM and SIGINT stop it. Requests
-/// are logged to standard error. Nothing is kept on disk but the file of --ca-out.
+/// are logged to standard error. Nothing is stored on disk except the file of --ca-out.
 #[derive(Parser)]
 #[command(name = "bw-sandbox", version, args_override_self = true, after_help = CONTROL)]
 pub struct Arguments {
@@ -18,36 +18,68 @@ pub struct Arguments {
     /// The account that exists
     #[arg(long, default_value = "9900000")]
     pub account: String,
-    /// The API user
-    #[arg(long, default_value = "user")]
+    /// The client id of the API credentials (OAuth 2.0)
+    #[arg(long, default_value = "client", value_parser = without_colon)]
+    pub client_id: String,
+    /// The client secret of the API credentials
+    #[arg(long, default_value = "client-secret")]
+    pub client_secret: String,
+    /// The lifetime of an access token
+    #[arg(long, value_name = "SECONDS", default_value_t = 3600)]
+    pub token_ttl: u64,
+    /// The API user (HTTP Basic)
+    #[arg(long, default_value = "user", value_parser = without_colon)]
     pub username: String,
     /// The API user's password
     #[arg(long, default_value = "secret")]
     pub password: String,
+    /// Reject the API user, as the service does from 2 December 2026 on
+    #[arg(long)]
+    pub no_basic: bool,
     /// Speak HTTPS, with a certificate for localhost, 127.0.0.1, ::1 and the address listened on
     #[arg(long)]
     pub tls: bool,
     /// Write the certificate's authority to this PEM file, before the URL is printed
     #[arg(long, value_name = "FILE", requires = "tls")]
     pub ca_out: Option<PathBuf>,
-    /// How long a session lives
+    /// The lifetime of a session
     #[arg(long, value_name = "SECONDS", default_value_t = 9 * 3600)]
     pub session_ttl: u64,
-    /// Log nothing
+    /// After the URL, print export lines for a shell: everything that a client needs
+    #[arg(long)]
+    pub env: bool,
+    /// Do not log requests
     #[arg(long)]
     pub quiet: bool,
 }
 
+/// HTTP Basic cannot transport a name that contains a colon.
+fn without_colon(name: &str) -> Result<String, &'static str> {
+    match name.contains(':') {
+        true => Err("it must not contain a colon"),
+        false => Ok(name.to_owned()),
+    }
+}
+
 const CONTROL: &str = "\
-Beside /v1 there is, without credentials, for tests:
-  POST   /_sandbox/faults        {\"operation\": a name or \"*\", \"kind\": .., \"count\": 3 or null, \"after\": 0}
+Authentication: POST /api/v1/oauth2/token with --client-id and --client-secret as HTTP Basic and
+the form body grant_type=client_credentials returns an access token. /v1 accepts it as Bearer, and
+HTTP Basic with --username and --password unless --no-basic is given.
+
+Routes for tests, without authentication, and not for web pages of other sites (the Host header must
+be localhost or an IP address, and Origin, if present, the same):
+  POST   /_sandbox/faults        adds a fault:
+                                 {\"operation\": .., \"kind\": .., \"count\": 3 or null, \"after\": 0}
+                                 operation: a name, \"token\", or \"*\" (all operations of /v1)
                                  kinds: status (status, headers, body), delay (ms), close_before,
                                  close_after, truncate, garbage, dribble (bytesPerSecond)
-  DELETE /_sandbox/faults        none any more
-  GET    /_sandbox/requests      the last 10000 requests seen, without credentials
+  DELETE /_sandbox/faults        removes all faults
+  GET    /_sandbox/requests      the last 10000 requests, without credentials
   GET    /_sandbox/state         account, sessions, participants, subscriptions
+  POST   /_sandbox/tokens/revoke
+                                 invalidates all access tokens that were issued
   POST   /_sandbox/participants/{id}/connect, /leave, /disconnect
-                                 a device does so; the webhook goes to the participant's callbackUrl
-                                 (http only)
+                                 simulates this action of a device; the webhook is sent to the
+                                 participant's callbackUrl (http only)
   GET    /_sandbox/webhooks      the last 1000 deliveries and their results
-  POST   /_sandbox/reset         as new";
+  POST   /_sandbox/reset         restores the initial state; access tokens stay as they are";

@@ -1,15 +1,17 @@
-//! `/_sandbox`: what tests drive and look at. Without credentials, so listen on loopback only.
+//! `/_sandbox`: the routes for tests. They need no credentials, so listen on loopback only.
 
 use std::sync::Arc;
 
 use axum::body::Bytes;
-use axum::extract::{Path, State};
+use axum::extract::{Path, Request, State};
+use axum::middleware::{self, Next};
 use axum::response::Response;
 use axum::routing::{get, post};
 use axum::{Json, Router};
 use serde_json::{Value, json};
 
 use crate::operations;
+use crate::origin;
 use crate::recorder::Seen;
 use crate::reply::Reply;
 use crate::service::Sandbox;
@@ -24,14 +26,23 @@ pub fn routes() -> Router<Arc<Sandbox>> {
         .route("/faults", post(order_fault).delete(clear_faults))
         .route("/requests", get(requests))
         .route("/state", get(state))
+        .route("/tokens/revoke", post(revoke_tokens))
         .route("/participants/{id}/{event}", post(device))
         .route("/webhooks", get(webhooks))
         .route("/reset", post(reset))
         .fallback(unknown)
+        .layer(middleware::from_fn(reject_web_pages))
+}
+
+async fn reject_web_pages(request: Request, next: Next) -> Response {
+    match origin::check(request.uri(), request.headers()) {
+        Ok(()) => next.run(request).await,
+        Err(message) => Reply::json(403, &json!({"error": message})).into_response(false),
+    }
 }
 
 async fn order_fault(State(sandbox): Shared, body: Bytes) -> Response {
-    match sandbox.faults.order(&body) {
+    match sandbox.store().faults.order(&body) {
         Ok(()) => Reply::nothing(),
         Err(message) => Reply::json(400, &json!({"error": message})),
     }
@@ -39,16 +50,21 @@ async fn order_fault(State(sandbox): Shared, body: Bytes) -> Response {
 }
 
 async fn clear_faults(State(sandbox): Shared) -> Response {
-    sandbox.faults.clear();
+    sandbox.store().faults.clear();
     Reply::nothing().into_response(false)
 }
 
 async fn requests(State(sandbox): Shared) -> Json<Vec<Seen>> {
-    Json(sandbox.recorder.all())
+    Json(sandbox.store().recorder.all())
 }
 
 async fn state(State(sandbox): Shared) -> Json<Value> {
-    Json(sandbox.service.with_world(|world| world.state(&sandbox.account)))
+    Json(sandbox.store().service.with_world(|world| world.state(&sandbox.account)))
+}
+
+async fn revoke_tokens(State(sandbox): Shared) -> Response {
+    sandbox.auth.revoke();
+    Reply::nothing().into_response(false)
 }
 
 async fn device(State(sandbox): Shared, Path((id, event)): Path<(String, String)>) -> Response {
@@ -58,28 +74,26 @@ async fn device(State(sandbox): Shared, Path((id, event)): Path<(String, String)
         "disconnect" => Event::Disconnect,
         _ => return unknown().await,
     };
-    match sandbox.service.with_world(|world| world.device(&id, event)) {
+    let store = sandbox.store();
+    match store.service.with_world(|world| world.device(&id, event)) {
         Err(refusal) => operations::refuse(refusal).into_response(false),
         Ok(notice) => {
-            let delivery = sandbox.webhooks.clone().deliver(&id, event, notice).await;
+            let delivery = store.webhooks.deliver(&id, event, notice).await;
             Reply::ok(&json!(delivery)).into_response(false)
         }
     }
 }
 
 async fn webhooks(State(sandbox): Shared) -> Json<Vec<Delivery>> {
-    Json(sandbox.webhooks.all())
+    Json(sandbox.store().webhooks.all())
 }
 
 async fn reset(State(sandbox): Shared) -> Response {
-    sandbox.service.with_world(|world| world.reset());
-    sandbox.faults.clear();
-    sandbox.recorder.clear();
-    sandbox.webhooks.clear();
+    sandbox.reset();
     Reply::nothing().into_response(false)
 }
 
 async fn unknown() -> Response {
-    let message = "no such control; see bw-sandbox --help";
+    let message = "no such route; see bw-sandbox --help";
     Reply::json(404, &json!({"error": message})).into_response(false)
 }

@@ -1,22 +1,25 @@
-//! bw-sandbox: a local, stateful stand-in for Bandwidth's WebRTC service.
+//! bw-sandbox: a local, stateful simulator of Bandwidth's WebRTC service.
 //!
 //! Written from the service's documentation, on purpose not from the library's sources: a mistake
 //! that both shared would hide.
 //!
-//! | module | what belongs there |
+//! | module | contents |
 //! |---|---|
 //! | `cli` | the command line |
 //! | `server`, `stream`, `tls` | connections: accepting them, and making them fail on command |
-//! | `service` | `/v1`: route, credentials, faults, operation, in this order |
+//! | `service` | `/v1` and the token endpoint: route, credentials, faults, operation, in this order |
+//! | `auth` | the token endpoint, and the check of credentials |
 //! | `operations`, `world`, `documents`, `token` | what the service does and remembers |
 //! | `reply` | answers, and the service's error bodies |
-//! | `control`, `faults`, `recorder`, `webhooks` | `/_sandbox`: what tests drive and look at |
+//! | `control`, `origin`, `faults`, `recorder`, `webhooks` | `/_sandbox`: the routes for tests |
 
+mod auth;
 mod cli;
 mod control;
 mod documents;
 mod faults;
 mod operations;
+mod origin;
 mod recorder;
 mod reply;
 mod server;
@@ -30,6 +33,7 @@ mod world;
 use std::process::ExitCode;
 use std::sync::Arc;
 
+use axum::Router;
 use clap::Parser;
 
 use crate::cli::Arguments;
@@ -42,9 +46,12 @@ fn main() -> ExitCode {
         Err(error) => return fail(&format!("no threads can be started: {error}")),
     };
     let result = runtime.block_on(async {
-        let sandbox = Arc::new(Sandbox::new(&arguments));
-        let mut server = server::Server::bind(&arguments, sandbox).await?;
-        server.announce()?;
+        let router = Router::new()
+            .nest("/_sandbox", control::routes())
+            .fallback(service::handle)
+            .with_state(Arc::new(Sandbox::new(&arguments)));
+        let server = server::Server::bind(&arguments, router).await?;
+        server.announce(&arguments)?;
         tokio::select! {
             () = server.run() => {}
             () = server::stop_signal() => {}

@@ -136,7 +136,7 @@ impl Service {
                     let document = world.participant(&id).unwrap_or_default();
                     (id, document)
                 });
-                let token = self.signer.token(&self.account, &id, &version);
+                let token = self.signer.participant_token(&self.account, &id, &version);
                 Ok(Reply::ok(&json!({"participant": document, "token": token})))
             }
             GetParticipant => self.get(|world| world.participant(participant)),

@@ -67,18 +67,13 @@ impl Recorder {
     pub fn all(&self) -> Vec<Seen> {
         self.lock().iter().cloned().collect()
     }
-
-    /// Forgets all.
-    pub fn clear(&self) {
-        self.lock().clear();
-    }
 }
 
-/// The headers as JSON, without what authenticates.
+/// The headers as JSON, without those that authenticate.
 pub fn headers(headers: &HeaderMap) -> Map<String, Value> {
     headers
         .iter()
-        .filter(|(name, _)| **name != header::AUTHORIZATION)
+        .filter(|(name, _)| ![header::AUTHORIZATION, header::PROXY_AUTHORIZATION].contains(name))
         .map(|(name, value)| {
             (name.to_string(), Value::from(String::from_utf8_lossy(value.as_bytes()).into_owned()))
         })
@@ -92,6 +87,23 @@ pub fn body(bytes: &[u8]) -> Value {
     }
     serde_json::from_slice(bytes)
         .unwrap_or_else(|_| Value::from(String::from_utf8_lossy(bytes).into_owned()))
+}
+
+/// The parameters of a form that are not secret; the values of all others are omitted, since a
+/// client may send a secret where it does not belong.
+pub fn form(bytes: &[u8]) -> Value {
+    let mut text = form_urlencoded::Serializer::new(String::new());
+    for (name, value) in form_urlencoded::parse(bytes) {
+        match &*name {
+            "grant_type" | "scope" => text.append_pair(&name, &value),
+            "client_id" | "client_secret" | "username" | "password" => text.append_key_only(&name),
+            _ => text.append_key_only("omitted"),
+        };
+    }
+    match text.finish() {
+        text if text.is_empty() => Value::Null,
+        text => Value::from(text),
+    }
 }
 
 /// Milliseconds since 1970.

@@ -19,24 +19,15 @@ use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_rustls::TlsAcceptor;
 
+use crate::auth::TOKEN_PATH;
 use crate::cli::Arguments;
-use crate::service::Sandbox;
-use crate::stream::{Conduct, Faulty};
-use crate::{control, service, tls};
+use crate::stream::{Connection, Faulty};
+use crate::tls;
 
 /// How long a peer may take for the head of a request, idle time between requests included.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(60);
 /// How long a peer may take for the TLS handshake.
 const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
-
-/// The number of a connection and the way it is to behave; with every request.
-#[derive(Clone)]
-pub struct Connection {
-    /// 1 for the first connection.
-    pub number: u64,
-    /// What faults make of the connection.
-    pub conduct: Arc<Conduct>,
-}
 
 /// The listening server.
 pub struct Server {
@@ -48,8 +39,15 @@ pub struct Server {
 
 impl Server {
     /// Listens, and writes the authority's file.
-    pub async fn bind(arguments: &Arguments, sandbox: Arc<Sandbox>) -> Result<Server, String> {
+    pub async fn bind(arguments: &Arguments, router: Router) -> Result<Server, String> {
         let wanted = arguments.listen;
+        if !wanted.ip().to_canonical().is_loopback() {
+            eprintln!(
+                "bw-sandbox: warning: {} is not a loopback address: /_sandbox has no password, so \
+                 everyone who can connect controls the sandbox",
+                wanted.ip()
+            );
+        }
         let fail = |e| format!("cannot listen on {wanted}: {e}");
         let socket = if wanted.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() };
         let socket = socket.map_err(fail)?;
@@ -62,18 +60,20 @@ impl Server {
             true => Some(tls::acceptor(address.ip(), arguments.ca_out.as_deref())?),
             false => None,
         };
-        let router = Router::new()
-            .nest("/_sandbox", control::routes())
-            .fallback(service::handle)
-            .with_state(sandbox);
         Ok(Server { listener, acceptor, address, router })
     }
 
-    /// Prints the base URL.
-    pub fn announce(&mut self) -> Result<(), String> {
+    /// Prints the base URL and, with `--env`, what else a client needs.
+    pub fn announce(&self, arguments: &Arguments) -> Result<(), String> {
         let scheme = if self.acceptor.is_some() { "https" } else { "http" };
+        let root = format!("{scheme}://{}", self.address);
+        let mut text = format!("{root}/v1\n");
+        if arguments.env {
+            text += &environment(&root, arguments);
+        }
+        // In one piece: a reader may close the pipe after the first line.
         let mut out = std::io::stdout().lock();
-        writeln!(out, "{scheme}://{}/v1", self.address)
+        out.write_all(text.as_bytes())
             .and_then(|()| out.flush())
             .map_err(|e| format!("cannot print the URL: {e}"))
     }
@@ -92,6 +92,26 @@ impl Server {
             }
         }
     }
+}
+
+/// Lines for a shell that set the variables of a client of this sandbox.
+fn environment(root: &str, arguments: &Arguments) -> String {
+    let variables = [
+        ("BW_ACCOUNT_ID", arguments.account.clone()),
+        ("BW_CLIENT_ID", arguments.client_id.clone()),
+        ("BW_CLIENT_SECRET", arguments.client_secret.clone()),
+        ("BW_BASE_URL", format!("{root}/v1")),
+        ("BW_TOKEN_URL", format!("{root}{TOKEN_PATH}")),
+    ];
+    let mut text = String::new();
+    for (name, value) in variables {
+        text += &format!("export {name}='{}'\n", value.replace('\'', "'\\''"));
+    }
+    if let Some(file) = &arguments.ca_out {
+        // Quoted in Rust's way, which has no line breaks: the comment cannot end early.
+        text += &format!("# No variable for this: set the configuration key caFile to {file:?}\n");
+    }
+    text
 }
 
 async fn serve(stream: TcpStream, acceptor: Option<TlsAcceptor>, router: Router, number: u64) {

@@ -1,25 +1,23 @@
-//! `/v1`: a request goes through route, credentials, account, faults and operation, in this order,
-//! as at the service and the gateway in front of it.
+//! `/v1` and the token endpoint: a request goes through route, credentials, account, faults and
+//! operation, in this order, as at the service and the gateway in front of it. At the token
+//! endpoint the check of the credentials is the operation.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use axum::extract::{Request, State};
+use axum::http::Method;
 use axum::http::request::Parts;
-use axum::http::{HeaderMap, header};
 use axum::response::Response;
-use base64::Engine;
-use base64::prelude::BASE64_STANDARD;
 use http_body_util::{BodyExt, Limited};
-use subtle::ConstantTimeEq;
 
+use crate::auth::{self, Auth, TOKEN_OPERATION, TOKEN_PATH};
 use crate::cli::Arguments;
 use crate::faults::{Effects, Faults};
-use crate::operations::{self, Operation, Service};
+use crate::operations::{self, Route, Service};
 use crate::recorder::{self, Recorder, Seen};
 use crate::reply::Reply;
-use crate::server::Connection;
-use crate::stream::Mode;
+use crate::stream::{Connection, Mode};
 use crate::webhooks::Webhooks;
 
 /// The largest body that is read, in bytes.
@@ -31,46 +29,90 @@ const BODY_TIMEOUT: Duration = Duration::from_secs(60);
 pub struct Sandbox {
     /// The account that exists.
     pub account: String,
+    /// The credentials that exist.
+    pub auth: Auth,
+    session_ttl: Duration,
+    quiet: bool,
+    store: Mutex<Arc<Store>>,
+}
+
+/// What a reset replaces, as a whole: a request that is in progress continues with the old one.
+pub struct Store {
     /// What the service does and remembers.
     pub service: Service,
-    /// The faults that are ordered.
+    /// The faults that were added.
     pub faults: Faults,
-    /// The requests that were seen.
+    /// The recorded requests.
     pub recorder: Recorder,
     /// The webhooks that were delivered.
-    pub webhooks: Arc<Webhooks>,
-    authorization: String,
-    quiet: bool,
+    pub webhooks: Webhooks,
+}
+
+impl Store {
+    fn new(account: &str, session_ttl: Duration) -> Arc<Store> {
+        Arc::new(Store {
+            service: Service::new(account, session_ttl),
+            faults: Faults::default(),
+            recorder: Recorder::default(),
+            webhooks: Webhooks::default(),
+        })
+    }
 }
 
 impl Sandbox {
-    /// A sandbox as the command line wants it.
+    /// A sandbox with the options of the command line.
     pub fn new(arguments: &Arguments) -> Sandbox {
-        let pair = format!("{}:{}", arguments.username, arguments.password);
-        let ttl = Duration::from_secs(arguments.session_ttl);
+        let session_ttl = Duration::from_secs(arguments.session_ttl);
         Sandbox {
             account: arguments.account.clone(),
-            service: Service::new(&arguments.account, ttl),
-            faults: Faults::default(),
-            recorder: Recorder::default(),
-            webhooks: Arc::default(),
-            authorization: format!("Basic {}", BASE64_STANDARD.encode(pair)),
+            auth: Auth::new(arguments),
+            session_ttl,
             quiet: arguments.quiet,
+            store: Mutex::new(Store::new(&arguments.account, session_ttl)),
         }
     }
 
-    fn is_authorized(&self, headers: &HeaderMap) -> bool {
-        headers
-            .get(header::AUTHORIZATION)
-            .is_some_and(|given| given.as_bytes().ct_eq(self.authorization.as_bytes()).into())
+    /// The store since the last reset. Each request uses one from its beginning to its end.
+    pub fn store(&self) -> Arc<Store> {
+        self.store.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Restores the initial state.
+    pub fn reset(&self) {
+        let new = Store::new(&self.account, self.session_ttl);
+        *self.store.lock().unwrap_or_else(PoisonError::into_inner) = new;
+    }
+}
+
+/// What a request asks for.
+enum Target<'a> {
+    Token,
+    Operation(Route<'a>),
+}
+
+impl Target<'_> {
+    /// The target with this method and path; `None` if there is no such route.
+    fn of<'a>(method: &Method, path: &'a str) -> Option<Target<'a>> {
+        match path {
+            TOKEN_PATH => Some(Target::Token),
+            _ => operations::route(method, path).map(Target::Operation),
+        }
+    }
+
+    fn name(&self) -> &'static str {
+        match self {
+            Target::Token => TOKEN_OPERATION,
+            Target::Operation(route) => route.operation.name(),
+        }
     }
 }
 
 /// A request that is on its way through.
 struct Passing {
     sandbox: Arc<Sandbox>,
+    store: Arc<Store>,
     id: u64,
-    operation: Option<Operation>,
+    operation: Option<&'static str>,
     what: String,
     connection: Connection,
     began: Instant,
@@ -89,23 +131,32 @@ pub async fn handle(State(sandbox): State<Arc<Sandbox>>, request: Request) -> Re
         // hyper closes the connection, since what is left of the body was not read.
         _ => return Reply::error(413, "the body is too large or too slow").into_response(false),
     };
-    let operation = operations::route(&head.method, head.uri.path()).map(|r| r.operation);
-    let path = head.uri.path_and_query().map_or("", |path| path.as_str()).to_owned();
+    let operation = Target::of(&head.method, head.uri.path()).map(|target| target.name());
+    // Some clients send their secret in the query or in the body, perhaps to a wrong route.
+    let (path, recorded_body) = match operation {
+        Some(name) if name != TOKEN_OPERATION => {
+            (head.uri.path_and_query().map_or("", |path| path.as_str()), recorder::body(&body))
+        }
+        _ => (head.uri.path(), recorder::form(&body)),
+    };
+    let path = path.to_owned();
+    let store = sandbox.store();
     let passing = Passing {
         what: format!("{} {path}", head.method),
         // Kept at once: a peer that does not wait for the answer was seen all the same.
-        id: sandbox.recorder.keep(Seen {
+        id: store.recorder.keep(Seen {
             id: 0,
-            operation: operation.map(Operation::name),
+            operation,
             method: head.method.to_string(),
             path,
             status: None,
             connection: connection.number,
             time,
             headers: recorder::headers(&head.headers),
-            body: recorder::body(&body),
+            body: recorded_body,
         }),
         sandbox,
+        store,
         operation,
         connection,
         began,
@@ -116,18 +167,11 @@ pub async fn handle(State(sandbox): State<Arc<Sandbox>>, request: Request) -> Re
 }
 
 async fn answer(passing: Passing, head: &Parts, body: &[u8]) -> Response {
-    let sandbox = passing.sandbox.clone();
-    let none = Effects::default();
-    let Some(route) = operations::route(&head.method, head.uri.path()) else {
-        return finish(&passing, Reply::forbidden(), &none);
+    let target = match admit(&passing.sandbox, head) {
+        Ok(target) => target,
+        Err(rejection) => return finish(&passing, rejection, &Effects::default()),
     };
-    if !sandbox.is_authorized(&head.headers) {
-        return finish(&passing, Reply::unauthorized(), &none);
-    }
-    if route.account != sandbox.account {
-        return finish(&passing, Reply::forbidden(), &none);
-    }
-    let effects = sandbox.faults.effects(route.operation.name());
+    let effects = passing.store.faults.effects(target.name());
     if !effects.delay.is_zero() {
         tokio::time::sleep(effects.delay).await;
     }
@@ -136,9 +180,23 @@ async fn answer(passing: Passing, head: &Parts, body: &[u8]) -> Response {
     } else if let Some(reply) = &effects.status {
         reply.clone()
     } else {
-        sandbox.service.perform(&route, body)
+        match target {
+            Target::Token => passing.sandbox.auth.issue(&head.headers, body),
+            Target::Operation(route) => passing.store.service.perform(&route, body),
+        }
     };
     finish(&passing, reply, &effects)
+}
+
+/// The target of a request that passes the gateway.
+fn admit<'a>(sandbox: &Sandbox, head: &'a Parts) -> Result<Target<'a>, Reply> {
+    let target = Target::of(&head.method, head.uri.path()).ok_or_else(Reply::forbidden)?;
+    match &target {
+        Target::Token if head.method != Method::POST => return Err(auth::method_not_allowed()),
+        Target::Token => {}
+        Target::Operation(route) => sandbox.auth.check(&head.headers, route.account)?,
+    }
+    Ok(target)
 }
 
 /// Notes and logs the answer, and makes of it what the faults want.
@@ -155,15 +213,14 @@ fn finish(passing: &Passing, reply: Reply, effects: &Effects) -> Response {
     };
     passing.connection.conduct.set(mode);
     let status = (!closed).then_some(reply.status);
-    let sandbox = &passing.sandbox;
-    sandbox.recorder.answered(passing.id, status);
-    if !sandbox.quiet {
+    passing.store.recorder.answered(passing.id, status);
+    if !passing.sandbox.quiet {
         eprintln!(
             "bw-sandbox: #{} {} -> {} ({}, {:.1} ms)",
             passing.connection.number,
             passing.what,
             status.map_or("closed".to_owned(), |status| status.to_string()),
-            passing.operation.map_or("no route", Operation::name),
+            passing.operation.unwrap_or("no route"),
             passing.began.elapsed().as_secs_f64() * 1000.0,
         );
     }

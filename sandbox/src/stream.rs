@@ -39,6 +39,15 @@ impl Conduct {
     }
 }
 
+/// The number of a connection and its behavior; an extension of each of its requests.
+#[derive(Clone)]
+pub struct Connection {
+    /// 1 for the first connection.
+    pub number: u64,
+    /// How faults change its behavior.
+    pub conduct: Arc<Conduct>,
+}
+
 /// What is sent for garbage.
 const GARBAGE: &[u8] = b"\x16\x03\x01 this is not HTTP \xff\xfe\r\n\r\n";
 

@@ -1,17 +1,17 @@
-//! Participants' tokens: JWTs, HS256, with the service's claims.
+//! JWTs, HS256: participants' tokens and access tokens.
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use base64::Engine;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use hmac::{Hmac, Mac};
-use serde_json::json;
+use serde_json::{Value, json};
 use sha2::Sha256;
 
-/// How long a token is good for, in seconds.
+/// How long a participant's token is valid, in seconds.
 const LIFETIME: u64 = 9 * 3600;
 
-/// Makes tokens, with a key of its own.
+/// Signs and verifies tokens with one key.
 pub struct Signer([u8; 32]);
 
 impl Signer {
@@ -24,21 +24,42 @@ impl Signer {
     }
 
     /// A token for this participant.
-    pub fn token(&self, account: &str, participant: &str, version: &str) -> String {
-        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
-        let claims = json!({
-            "a": account, "p": participant, "v": version, "exp": now + LIFETIME,
+    pub fn participant_token(&self, account: &str, participant: &str, version: &str) -> String {
+        self.sign(&json!({
+            "a": account, "p": participant, "v": version, "exp": now() + LIFETIME,
             "tid": &uuid::Uuid::new_v4().simple().to_string()[..12], "iss": "sandbox",
-        });
+        }))
+    }
+
+    /// A token with these claims.
+    pub fn sign(&self, claims: &Value) -> String {
         let mut text = encode(br#"{"alg":"HS256","typ":"JWT"}"#);
         text.push('.');
         text.push_str(&encode(claims.to_string().as_bytes()));
-        let mut mac = Hmac::<Sha256>::new_from_slice(&self.0).expect("HMAC takes keys of any size");
-        mac.update(text.as_bytes());
+        let signature = encode(&self.mac(&text).finalize().into_bytes());
         text.push('.');
-        text.push_str(&encode(&mac.finalize().into_bytes()));
+        text.push_str(&signature);
         text
     }
+
+    /// The claims of a token that this key signed and that has not expired.
+    pub fn verify(&self, token: &str) -> Option<Value> {
+        let (signed, signature) = token.rsplit_once('.')?;
+        let signature = BASE64_URL_SAFE_NO_PAD.decode(signature).ok()?;
+        self.mac(signed).verify_slice(&signature).ok()?;
+        let claims = BASE64_URL_SAFE_NO_PAD.decode(signed.split_once('.')?.1).ok()?;
+        let claims: Value = serde_json::from_slice(&claims).ok()?;
+        (now() < claims["exp"].as_u64()?).then_some(claims)
+    }
+
+    fn mac(&self, text: &str) -> Hmac<Sha256> {
+        Hmac::new_from_slice(&self.0).expect("HMAC takes keys of any size").chain_update(text)
+    }
+}
+
+/// Seconds since 1970.
+pub fn now() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs()
 }
 
 fn encode(bytes: &[u8]) -> String {
@@ -50,15 +71,32 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_token_has_the_services_claims_and_is_signed() {
+    fn participant_token_has_the_claims_of_the_service() {
         let signer = Signer::new();
-        let token = signer.token("9900000", "p-1", "V3");
-        let parts: Vec<&str> = token.split('.').collect();
-        let claims = BASE64_URL_SAFE_NO_PAD.decode(parts[1]).unwrap();
-        let claims: serde_json::Value = serde_json::from_slice(&claims).unwrap();
+        let claims = signer.verify(&signer.participant_token("9900000", "p-1", "V3")).unwrap();
         assert_eq!((&claims["a"], &claims["p"]), (&json!("9900000"), &json!("p-1")));
-        let mut mac = Hmac::<Sha256>::new_from_slice(&signer.0).unwrap();
-        mac.update(format!("{}.{}", parts[0], parts[1]).as_bytes());
-        mac.verify_slice(&BASE64_URL_SAFE_NO_PAD.decode(parts[2]).unwrap()).unwrap();
+        assert_eq!(claims["v"], "V3");
+    }
+
+    #[test]
+    fn verify_rejects_other_keys_changed_claims_and_expired_tokens() {
+        let signer = Signer::new();
+        let claims = |exp: u64| json!({"sub": "client", "exp": exp});
+        let valid = signer.sign(&claims(now() + 60));
+        assert_eq!(signer.verify(&valid).unwrap()["sub"], "client");
+        let parts: Vec<&str> = valid.split('.').collect();
+        let later = encode(claims(now() + 600).to_string().as_bytes());
+        for invalid in [
+            Signer::new().sign(&claims(now() + 60)),
+            signer.sign(&claims(now())),
+            signer.sign(&json!({"sub": "client"})),
+            format!("{}.{later}.{}", parts[0], parts[2]),
+            format!("{}.{}.", parts[0], parts[1]),
+            format!("{}.{}.{}", encode(br#"{"alg":"none"}"#), parts[1], parts[2]),
+            parts[1].to_owned(),
+            String::new(),
+        ] {
+            assert!(signer.verify(&invalid).is_none(), "{invalid}");
+        }
     }
 }

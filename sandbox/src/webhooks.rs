@@ -1,7 +1,7 @@
 //! Webhooks: what the service tells a callbackUrl, and how the delivery went.
 
 use std::collections::VecDeque;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use axum::body::Bytes;
@@ -39,12 +39,7 @@ pub struct Webhooks(Mutex<VecDeque<Delivery>>);
 
 impl Webhooks {
     /// Tells the participant's callbackUrl what its device did; ends when the delivery has.
-    pub async fn deliver(
-        self: Arc<Self>,
-        participant: &str,
-        event: Event,
-        notice: Notice,
-    ) -> Delivery {
+    pub async fn deliver(&self, participant: &str, event: Event, notice: Notice) -> Delivery {
         let mut body = json!({
             "event": match event {
                 Event::Connect => "onConnect",
@@ -84,11 +79,6 @@ impl Webhooks {
     /// All that are kept, oldest first.
     pub fn all(&self) -> Vec<Delivery> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).iter().cloned().collect()
-    }
-
-    /// Forgets all.
-    pub fn clear(&self) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).clear();
     }
 }
 

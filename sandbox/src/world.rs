@@ -65,11 +65,6 @@ impl World {
         World { session_ttl, participants: BTreeMap::new(), sessions: BTreeMap::new() }
     }
 
-    /// Forgets all.
-    pub fn reset(&mut self) {
-        *self = World::new(self.session_ttl);
-    }
-
     /// Takes away the sessions whose time is over.
     pub fn expire(&mut self) {
         let ttl = self.session_ttl;

@@ -137,6 +137,66 @@ fn quiet_is_quiet() {
 }
 
 #[test]
+fn address_that_is_not_loopback_gets_a_warning() {
+    // No machine has these addresses, so that nothing outside can connect during the test.
+    for listen in ["192.0.2.1:0", "[2001:db8::1]:0"] {
+        let output = program(&["--quiet", "--listen", listen]).output().unwrap();
+        let text = String::from_utf8(output.stderr).unwrap();
+        let warning = text.lines().find(|line| line.contains("warning:"));
+        assert!(warning.is_some_and(|line| line.contains("/_sandbox has no password")), "{text}");
+    }
+}
+
+/// What the program prints until it has printed this many lines.
+fn first_lines(arguments: &[&str], count: usize) -> Vec<String> {
+    let mut child = program(arguments).arg("--quiet").stdout(Stdio::piped()).spawn().unwrap();
+    let lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    let lines = lines.take(count).map(Result::unwrap).collect();
+    child.kill().unwrap();
+    child.wait().unwrap();
+    lines
+}
+
+#[test]
+fn env_prints_what_a_client_needs() {
+    let secret = r#"it's "$HOME" `id` \"#;
+    let arguments = ["--env", "--account", "77", "--client-id", "me", "--client-secret", secret];
+    let lines = first_lines(&arguments, 6);
+    let root = lines[0].strip_suffix("/v1").unwrap();
+    assert!(root.starts_with("http://127.0.0.1:"), "{lines:?}");
+    let names = ["ACCOUNT_ID", "CLIENT_ID", "CLIENT_SECRET", "BASE_URL", "TOKEN_URL"];
+    for (line, name) in lines[1..].iter().zip(names) {
+        assert!(line.starts_with(&format!("export BW_{name}='")), "{line}");
+    }
+    // As a shell reads it.
+    let script = format!("{}\nenv -0 | grep -z ^BW_", lines[1..].join("\n"));
+    let output = Command::new("sh").args(["-c", &script]).env_clear().output().unwrap();
+    let text = String::from_utf8(output.stdout).unwrap();
+    let mut variables: Vec<&str> = text.split_terminator('\0').collect();
+    variables.sort_unstable();
+    assert_eq!(
+        variables,
+        [
+            "BW_ACCOUNT_ID=77".to_owned(),
+            format!("BW_BASE_URL={root}/v1"),
+            "BW_CLIENT_ID=me".to_owned(),
+            format!("BW_CLIENT_SECRET={secret}"),
+            format!("BW_TOKEN_URL={root}/api/v1/oauth2/token"),
+        ]
+    );
+}
+
+#[test]
+fn env_states_the_authority_file_in_a_comment() {
+    let file = std::env::temp_dir().join(format!("bw-sandbox-{}-env\n.pem", std::process::id()));
+    let lines = first_lines(&["--env", "--tls", "--ca-out", file.to_str().unwrap()], 7);
+    std::fs::remove_file(&file).unwrap();
+    assert!(lines[5].starts_with("export BW_TOKEN_URL='https://127.0.0.1:"), "{lines:?}");
+    assert!(lines[6].starts_with('#') && lines[6].contains("caFile"), "{lines:?}");
+    assert!(lines[6].ends_with("-env\\n.pem\""), "{lines:?}");
+}
+
+#[test]
 fn help_tells_it_all() {
     let output = program(&["--help"]).output().unwrap();
     assert!(output.status.success());
@@ -146,6 +206,14 @@ fn help_tells_it_all() {
         "--account",
         "--username",
         "--password",
+        "--client-id",
+        "--client-secret",
+        "--token-ttl",
+        "--no-basic",
+        "--env",
+        "/api/v1/oauth2/token",
+        "\"token\"",
+        "/_sandbox/tokens/revoke",
         "--tls",
         "--ca-out",
         "--session-ttl",
@@ -179,6 +247,9 @@ fn what_cannot_be_is_said_in_a_line() {
         (vec!["--ca-out", "/tmp/x.pem"], "--tls"),
         (vec!["--tls", "--ca-out", "/nowhere/x.pem"], "/nowhere/x.pem"),
         (vec!["--session-ttl", "soon"], "soon"),
+        (vec!["--token-ttl", "-1"], "-1"),
+        (vec!["--client-id", "a:b"], "colon"),
+        (vec!["--username", "a:b"], "colon"),
         (vec!["--verbose"], "--verbose"),
     ] {
         let output = program(&arguments).output().unwrap();

@@ -18,7 +18,7 @@ pub use call_document::{CallDocument, read as read_call};
 pub use fields::tag_of;
 pub use operation::*;
 pub use path::{Ids, check_id, encode, fill};
-pub use service_error::{ServiceError, Settled, classify, request_id, shown_body};
+pub use service_error::{ServiceError, Settled, classify, error_answer, own_text};
 pub use subscriptions::are_same as are_same_subscriptions;
 
 /// The largest request document, in bytes. The service's own documents are a few hundred.

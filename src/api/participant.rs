@@ -147,6 +147,21 @@ mod tests {
     }
 
     #[test]
+    fn credentials_of_a_callback_url_are_not_quoted() {
+        for url in [
+            "hookuser:s3cret@hooks.example.com/bw",
+            "ftp://hookuser:s3cret@h/bw",
+            "https:/hookuser:s3cret@h/bw",
+            "/bw?key=s3cret",
+            "eyJhbGciOiJub25lIn0.s3cret.s3cret",
+        ] {
+            let message = check(&format!(r#"{{"callbackUrl":"{url}"}}"#)).unwrap_err();
+            assert!(message.contains("is not an absolute URL"), "{message}");
+            assert!(message.contains("[removed]") && !message.contains("s3cret"), "{message}");
+        }
+    }
+
+    #[test]
     fn what_cannot_be_sent_is_refused() {
         let long = format!(r#"{{"tag":"{}"}}"#, "é".repeat(51));
         let far = format!(r#"{{"callbackUrl":"http://{}"}}"#, "x".repeat(8193 - 7));

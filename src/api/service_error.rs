@@ -1,9 +1,12 @@
 //! What an answer that is not a success means, and what of it may be told.
 
+use std::time::SystemTime;
+
 use serde_json::value::RawValue;
 
 use crate::error::{Answer, Status};
 use crate::json::{Object, string, without_mark};
+use crate::redact;
 
 /// How much of an answer's body an error document holds, in bytes.
 const SHOWN: usize = 16 * 1024;
@@ -30,20 +33,18 @@ pub struct ServiceError {
 }
 
 /// What this HTTP status means, with the service's own words where it gave some.
-pub fn classify(answer: &Answer) -> ServiceError {
+///
+/// `keys` are the configuration keys of the credentials that were used.
+pub fn classify(answer: &Answer, keys: [&str; 2]) -> ServiceError {
     let code = answer.http_status;
     let (status, settled, what) = match code {
         400 => (Status::BadRequest, Settled::Refused, "the service refused the request"),
-        401 => (
-            Status::Unauthorized,
-            Settled::Refused,
-            "the service refused the credentials; check username and password",
-        ),
+        401 => (Status::Unauthorized, Settled::Refused, "the service refused the credentials"),
         403 => (
             Status::Forbidden,
             Settled::Refused,
-            "the service does not allow this; check that accountId is the account of these \
-             credentials and that baseUrl ends in /v1",
+            "the service does not allow this; check that the credentials have a role for WebRTC, \
+             that accountId is their account, and that baseUrl ends in /v1",
         ),
         404 => (Status::NotFound, Settled::Refused, "the service knows no such thing"),
         409 => (Status::Conflict, Settled::Refused, "the service's state forbids this"),
@@ -52,7 +53,8 @@ pub fn classify(answer: &Answer) -> ServiceError {
             Settled::TurnedAway,
             "the service asks for fewer requests; try again later",
         ),
-        503 => (
+        // Without the header it may come from a gateway, behind which the service works on.
+        503 if answer.retry_after_ms.is_some() => (
             Status::Server,
             Settled::TurnedAway,
             "the service is not available now; try again later",
@@ -73,6 +75,12 @@ pub fn classify(answer: &Answer) -> ServiceError {
         _ => (Status::HttpStatus, Settled::Unknown, "the answer's status is not one of HTTP's"),
     };
     let mut message = format!("{what} (HTTP {code})");
+    if code == 401 {
+        let [identifier, secret] = keys;
+        message.push_str(&format!(
+            "; check {identifier} and {secret}, and that they may use accountId"
+        ));
+    }
     if let Some(words) = answer.body.as_deref().and_then(own_words) {
         message.push_str(": ");
         message.push_str(&words);
@@ -80,18 +88,37 @@ pub fn classify(answer: &Answer) -> ServiceError {
     ServiceError { status, message, settled }
 }
 
+/// A response that is not a success, as the error document shows it.
+pub fn error_answer(
+    http_status: u16,
+    retry_after: Option<&str>,
+    body: &[u8],
+    secrets: &[&str],
+) -> Answer {
+    let body = shown_body(body, secrets);
+    Answer {
+        http_status,
+        request_id: body.as_deref().and_then(|body| own_text(body, "requestId")),
+        retry_after_ms: retry_after.and_then(retry_after_ms),
+        body,
+    }
+}
+
 /// The body of an error as JSON text for the error document; what is not JSON becomes a string.
 /// `secrets` are taken out, should something on the way have echoed them.
-pub fn shown_body(body: &[u8], secrets: &[&str]) -> Option<Box<RawValue>> {
+fn shown_body(body: &[u8], secrets: &[&str]) -> Option<Box<RawValue>> {
     if body.is_empty() {
         return None;
     }
     let text = String::from_utf8_lossy(&body[..body.len().min(SHOWN)]);
     let mut text = without_mark(&text).to_owned();
+    if text.contains("\\u00") {
+        text = unescaped(&text);
+    }
     for secret in secrets.iter().filter(|secret| !secret.is_empty()) {
         text = text.replace(secret, "[removed]");
     }
-    text = without_tokens(&text);
+    text = redact::masked(&text).into_owned();
     if body.len() <= SHOWN {
         // from_string would accept a document of any depth, which many readers cannot take.
         if serde_json::from_str::<serde_json::Value>(&text).is_ok() {
@@ -101,48 +128,65 @@ pub fn shown_body(body: &[u8], secrets: &[&str]) -> Option<Box<RawValue>> {
     serde_json::value::to_raw_value(&text).ok()
 }
 
-/// The id that the service gave the request.
-pub fn request_id(body: Option<&RawValue>) -> Option<String> {
-    own_text(body?, "requestId")
+/// JSON text without escapes that it does not need, behind which a secret could be hidden.
+fn unescaped(text: &str) -> String {
+    let mut plain = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(at) = rest.find('\\') {
+        let escape = &rest[at..];
+        let code = escape.strip_prefix("\\u").and_then(|digits| digits.get(..4));
+        let code = code.and_then(|digits| u8::from_str_radix(digits, 16).ok()).map(char::from);
+        plain.push_str(&rest[..at]);
+        rest = match code.filter(|c| (' '..='~').contains(c) && !matches!(c, '"' | '\\')) {
+            Some(c) => {
+                plain.push(c);
+                &escape[6..]
+            }
+            None => {
+                let length = 1 + escape[1..].chars().next().map_or(0, char::len_utf8);
+                plain.push_str(&escape[..length]);
+                &escape[length..]
+            }
+        };
+    }
+    plain.push_str(rest);
+    plain
 }
 
 fn own_words(body: &RawValue) -> Option<String> {
-    ["error", "message"].iter().find_map(|name| own_text(body, name)).map(|words| {
-        let line: String = words.chars().filter(|c| !c.is_control()).take(300).collect();
-        line
-    })
+    ["error", "message"].iter().find_map(|name| own_text(body, name))
 }
 
-fn own_text(body: &RawValue, name: &str) -> Option<String> {
+/// The text of a member of the body, in one line of limited length.
+pub fn own_text(body: &RawValue, name: &str) -> Option<String> {
     let Object(members) = serde_json::from_str(body.get()).ok()?;
     let (_, value) = members.into_iter().rev().find(|(key, _)| key == name)?;
-    string(value).ok().map(std::borrow::Cow::into_owned).filter(|text| !text.is_empty())
+    let text = string(value).ok()?;
+    Some(redact::line(&text)).filter(|line| !line.is_empty())
 }
 
-/// The text with everything that looks like a JWT taken out.
-fn without_tokens(text: &str) -> String {
-    let is_part = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.' | '=');
-    let mut clean = String::with_capacity(text.len());
-    let mut rest = text;
-    while let Some(at) = rest.find("eyJ") {
-        let end = rest[at..].find(|c| !is_part(c)).map_or(rest.len(), |length| at + length);
-        let word = &rest[at..end];
-        clean.push_str(&rest[..at]);
-        clean.push_str(if word.matches('.').count() == 2 { "[removed]" } else { word });
-        rest = &rest[end..];
+/// Retry-After in milliseconds: seconds, or an HTTP date.
+fn retry_after_ms(header: &str) -> Option<u64> {
+    let header = header.trim();
+    if let Ok(seconds) = header.parse::<u64>() {
+        return Some(seconds.saturating_mul(1000));
     }
-    clean.push_str(rest);
-    clean
+    let until = httpdate::parse_http_date(header).ok()?;
+    let left = until.duration_since(SystemTime::now()).unwrap_or_default();
+    u64::try_from(left.as_millis()).ok()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::time::Duration;
 
     fn answer(http_status: u16, body: &str) -> Answer {
-        let body = shown_body(body.as_bytes(), &["s3cret"]);
-        let request_id = request_id(body.as_deref());
-        Answer { http_status, request_id, retry_after_ms: None, body }
+        error_answer(http_status, None, body.as_bytes(), &["s3cret"])
+    }
+
+    fn classified(http_status: u16, body: &str) -> ServiceError {
+        classify(&answer(http_status, body), ["username", "password"])
     }
 
     #[test]
@@ -157,19 +201,24 @@ mod tests {
             (429, Status::RateLimited, Settled::TurnedAway),
             (500, Status::Server, Settled::Unknown),
             (502, Status::Server, Settled::Unknown),
-            (503, Status::Server, Settled::TurnedAway),
+            (503, Status::Server, Settled::Unknown),
             (302, Status::HttpStatus, Settled::Unknown),
         ] {
-            let error = classify(&answer(code, r#"{"error":"because","requestId":"r1"}"#));
+            let error = classified(code, r#"{"error":"because","requestId":"r1"}"#);
             assert_eq!((error.status, error.settled), (status, settled), "{code}");
-            assert!(error.message.ends_with(&format!("(HTTP {code}): because")));
+            let part = if code == 401 { "username and password" } else { "" };
+            assert!(error.message.contains(&format!("(HTTP {code})")));
+            assert!(error.message.contains(part) && error.message.ends_with(": because"));
         }
-        let marked = classify(&answer(400, "\u{feff}{\"error\":\"because\"}"));
-        assert!(marked.message.ends_with("(HTTP 400): because"), "{}", marked.message);
-        let says = |code, part| classify(&answer(code, "")).message.contains(part);
+        let marked = classified(400, "\u{feff}{\"error\":\"because\"}");
+        assert!(marked.message.ends_with(": because"), "{}", marked.message);
+        let busy = error_answer(503, Some("0"), b"", &[]);
+        assert_eq!(classify(&busy, ["username", "password"]).settled, Settled::TurnedAway);
+        assert!(classified(503, "").message.contains("it may have acted"));
+        let says = |code, part| classified(code, "").message.contains(part);
         assert!(says(300, "is a redirect") && says(399, "is a redirect"));
         assert!(says(299, "not one of HTTP's") && says(600, "not one of HTTP's"));
-        let older = classify(&answer(500, r#"{"code":500,"message":"older form"}"#));
+        let older = classified(500, r#"{"code":500,"message":"older form"}"#);
         assert!(older.message.ends_with("older form"));
     }
 
@@ -192,5 +241,27 @@ mod tests {
     fn no_secret_is_shown() {
         let body = answer(400, r#"{"error":"s3cret eyJh.eyJi.c-_ and eyJx."}"#).body.unwrap();
         assert_eq!(body.get(), r#"{"error":"[removed] [removed] and eyJx."}"#);
+        // At the end of a sentence, in a URL, and with an escape that hides it in the JSON text.
+        let echo = answer(
+            400,
+            r#"{"error":"it is eyJh.eyJi.c. See https://u:pw@h","key":"-----BEGIN X-----\nMII"}"#,
+        );
+        let shown = r#"{"error":"it is [removed]. See https://[removed]@h","key":"[removed]"}"#;
+        assert_eq!(echo.body.as_ref().unwrap().get(), shown);
+        let hidden =
+            answer(400, r#"{"error":"it is \u0065yJh\u002eeyJi.c \\u0041\u0022\n\ué"}"#).body;
+        let shown = r#""{\"error\":\"it is [removed] \\\\u0041\\u0022\\n\\ué\"}""#;
+        assert_eq!(hidden.unwrap().get(), shown);
+    }
+
+    #[test]
+    fn retry_after_is_seconds_or_a_date() {
+        assert_eq!(retry_after_ms("2"), Some(2000));
+        assert_eq!(retry_after_ms(" 0 "), Some(0));
+        assert_eq!(retry_after_ms("Wed, 21 Oct 2015 07:28:00 GMT"), Some(0));
+        let soon = httpdate::fmt_http_date(SystemTime::now() + Duration::from_secs(60));
+        assert!((58_000..=60_000).contains(&retry_after_ms(&soon).unwrap()));
+        assert_eq!(retry_after_ms("soon"), None);
+        assert_eq!(retry_after_ms("99999999999999999999"), None);
     }
 }

@@ -1,25 +1,27 @@
 //! The attempt loop: one deadline, retries of what is safe to repeat, and the outcome of it all.
 
 use std::hash::{BuildHasher, RandomState};
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
 
 use super::Client;
 use super::budget::{PLAIN_SUCCESS, RETRY, RETRY_AFTER_TIMEOUT};
 use super::log::{Level, Millis};
 use super::stats::Counted;
+use super::token;
 use crate::api::{self, Ids, Operation, Retry, Settled};
+use crate::auth::{Authorization, Kind};
 use crate::error::{Answer, Error, Outcome, Status};
-use crate::transport::{Failure, Limits, Reply, Request};
+use crate::transport::{Failure, Limits, Reply, Request, Transport};
 
 /// The longest sleep that does not look whether the call was cancelled.
 const NAP: Duration = Duration::from_millis(50);
 
-/// How an attempt that gave no document ended.
-struct Ended {
-    error: Error,
-    outcome: Outcome,
-    /// Whether another attempt could fare better at all.
-    transient: bool,
+/// Why an attempt failed.
+pub struct AttemptError {
+    pub error: Error,
+    pub outcome: Outcome,
+    /// Whether another attempt may succeed.
+    pub transient: bool,
 }
 
 /// One call, checked and ready to be sent.
@@ -68,19 +70,42 @@ fn repeat(
     let mut attempts = 0;
     let mut unknown = false;
     let mut drawn = 0;
+    let mut own_token = None;
+    let mut rejected_token = false;
     loop {
+        let authorization = match own_token.take() {
+            Some(authorization) => authorization,
+            None => token::authorize(client, limits).map_err(|error| {
+                let outcome = Some(if unknown { Outcome::Unknown } else { Outcome::NotSent });
+                Error { attempts, outcome, ..error }
+            })?,
+        };
         attempts += 1;
-        if attempts > 1 {
-            counted.retry();
-        }
+        counted.attempt(attempts);
         client.log.line(Level::Debug, || format!("{}: attempt {attempts}", call.operation.name));
-        let ended = match attempt(client, call, limits) {
+        let ended = match attempt(client, call, limits, &authorization) {
             Ok(document) => {
-                client.budget.refill(if attempts > 1 { drawn } else { PLAIN_SUCCESS });
+                client.budget.refill(if drawn > 0 { drawn } else { PLAIN_SUCCESS });
                 return Ok(document);
             }
             Err(ended) => ended,
         };
+        // The service did nothing, since it did not accept the token: it may have been revoked.
+        if ended.error.status == Status::Unauthorized
+            && authorization.kind() == Kind::Client
+            && !rejected_token
+        {
+            rejected_token = true;
+            client.authenticator.reject(&authorization);
+            client.log.line(Level::Warn, || {
+                let name = call.operation.name;
+                format!("{name}: attempt {attempts}: {}; again with a new token", ended.error)
+            });
+            continue;
+        }
+        if authorization.is_for_one_call() {
+            own_token = Some(authorization);
+        }
         if ended.outcome == Outcome::Unknown {
             unknown = true;
         } else if unknown && ended.outcome == Outcome::Rejected && !ended.transient {
@@ -91,14 +116,16 @@ fn repeat(
             }
         }
         let outcome = Some(if unknown { Outcome::Unknown } else { ended.outcome });
-        let cost = if ended.error.status == Status::Timeout { RETRY_AFTER_TIMEOUT } else { RETRY };
-        let pause = pause_before_retry(client, &ended, attempts, limits)
-            .filter(|_| is_repeatable(call.operation, ended.outcome))
-            .filter(|_| client.budget.draw(cost));
+        let may_repeat = is_repeatable(call.operation, ended.outcome);
+        // The attempt whose token was rejected is not one that failed.
+        let failed = attempts - u32::from(rejected_token);
+        let pause = may_repeat
+            .then(|| pause_before_retry(client, &ended, failed, client.retry.max_retries, limits))
+            .flatten();
         let Some(pause) = pause else {
             return Err(Error { attempts, outcome, ..ended.error });
         };
-        drawn = cost;
+        drawn = retry_cost(&ended.error);
         client.log.line(Level::Warn, || {
             let name = call.operation.name;
             format!("{name}: attempt {attempts}: {}; again in {}", ended.error, Millis(pause))
@@ -120,7 +147,12 @@ enum Earlier {
 }
 
 /// What a refusal tells of an earlier attempt.
-fn came_of_it(client: &Client, call: &Call<'_>, ended: &Ended, limits: &Limits<'_>) -> Earlier {
+fn came_of_it(
+    client: &Client,
+    call: &Call<'_>,
+    ended: &AttemptError,
+    limits: &Limits<'_>,
+) -> Earlier {
     match (call.operation.retry, ended.error.status) {
         // Who may not ask has learned nothing.
         (_, Status::Unauthorized | Status::Forbidden) => Earlier::NotKnown,
@@ -158,39 +190,52 @@ fn is_joined(client: &Client, call: &Call<'_>, limits: &Limits<'_>) -> Earlier {
     }
 }
 
-fn attempt(client: &Client, call: &Call<'_>, limits: &Limits<'_>) -> Result<String, Ended> {
-    // One set of credentials for the attempt, whatever is set meanwhile.
-    let credentials = client.credentials.load();
+fn attempt(
+    client: &Client,
+    call: &Call<'_>,
+    limits: &Limits<'_>,
+    authorization: &Authorization,
+) -> Result<String, AttemptError> {
     let request = Request {
         method: call.operation.method.name(),
         target: call.target,
         body: call.body,
-        authorization: credentials.authorization(),
+        content_type: "application/json",
+        authorization: authorization.header(),
     };
-    let mut limits = *limits;
-    if let Some(most) = client.attempt_timeout {
-        limits.deadline = limits.deadline.min(Instant::now() + most);
-    }
-    let result = client.transport.exchange(&request, &limits);
-    let (opened, sent) = match &result {
-        Ok(reply) => (reply.opened, true),
-        Err(failure) => (failure.opened, failure.sent),
-    };
-    // An attempt that never had a connection is neither.
-    if opened || sent {
-        client.stats.connection(opened);
-    }
-    match result {
+    match client.exchange(&client.transport, &request, limits) {
         Ok(reply) if (200..300).contains(&reply.status) => success(call.operation, reply),
-        Ok(reply) => {
-            let secrets = credentials.secrets();
-            Err(refusal(reply, &secrets.each_ref().map(|secret| secret.as_str())))
-        }
-        Err(failure) => Err(no_answer(failure)),
+        Ok(reply) => Err(refusal(&reply, authorization)),
+        Err(failure) => Err(transport_error(failure)),
     }
 }
 
-fn success(operation: &Operation, reply: Reply) -> Result<String, Ended> {
+impl Client {
+    /// Sends one request within the limits of an attempt, and counts its connection.
+    pub(super) fn exchange(
+        &self,
+        transport: &Transport,
+        request: &Request<'_>,
+        limits: &Limits<'_>,
+    ) -> Result<Reply, Failure> {
+        let mut limits = *limits;
+        if let Some(most) = self.attempt_timeout {
+            limits.deadline = limits.deadline.min(Instant::now() + most);
+        }
+        let result = transport.exchange(request, &limits);
+        let (opened, sent) = match &result {
+            Ok(reply) => (reply.opened, true),
+            Err(failure) => (failure.opened, failure.sent),
+        };
+        // An attempt that never had a connection is neither.
+        if opened || sent {
+            self.stats.connection(opened);
+        }
+        result
+    }
+}
+
+fn success(operation: &Operation, reply: Reply) -> Result<String, AttemptError> {
     let status = reply.status;
     let (error, transient) = match reply.cut {
         Some(fault) => (Error::new(fault.status, fault.message), fault.transient),
@@ -204,18 +249,15 @@ fn success(operation: &Operation, reply: Reply) -> Result<String, Ended> {
     };
     let answer = Answer { http_status: status, request_id: None, retry_after_ms: None, body: None };
     let error = Error { answer: Some(Box::new(answer)), ..error };
-    Err(Ended { error, outcome: Outcome::Unknown, transient })
+    Err(AttemptError { error, outcome: Outcome::Unknown, transient })
 }
 
-fn refusal(reply: Reply, secrets: &[&str]) -> Ended {
-    let body = api::shown_body(&reply.body, secrets);
-    let answer = Answer {
-        http_status: reply.status,
-        request_id: api::request_id(body.as_deref()),
-        retry_after_ms: reply.retry_after.as_deref().and_then(retry_after),
-        body,
-    };
-    let meaning = api::classify(&answer);
+fn refusal(reply: &Reply, authorization: &Authorization) -> AttemptError {
+    let secrets = authorization.secrets();
+    let secrets: Vec<&str> = secrets.iter().map(|secret| secret.as_str()).collect();
+    let answer =
+        api::error_answer(reply.status, reply.retry_after.as_deref(), &reply.body, &secrets);
+    let meaning = api::classify(&answer, authorization.kind().keys());
     let error =
         Error { answer: Some(Box::new(answer)), ..Error::new(meaning.status, meaning.message) };
     let outcome = match meaning.settled {
@@ -226,36 +268,52 @@ fn refusal(reply: Reply, secrets: &[&str]) -> Ended {
         Settled::Refused => false,
         Settled::TurnedAway => true,
         // Of the others only these say that a repetition may help.
-        Settled::Unknown => matches!(reply.status, 500 | 502 | 504),
+        Settled::Unknown => matches!(reply.status, 500 | 502 | 503 | 504),
     };
-    Ended { error, outcome, transient }
+    AttemptError { error, outcome, transient }
 }
 
-fn no_answer(failure: Failure) -> Ended {
+/// The error of an attempt without a response.
+pub fn transport_error(failure: Failure) -> AttemptError {
     let outcome = if failure.sent { Outcome::Unknown } else { Outcome::NotSent };
     let fault = failure.fault;
-    Ended { error: Error::new(fault.status, fault.message), outcome, transient: fault.transient }
+    AttemptError {
+        error: Error::new(fault.status, fault.message),
+        outcome,
+        transient: fault.transient,
+    }
 }
 
 fn is_repeatable(operation: &Operation, outcome: Outcome) -> bool {
     outcome != Outcome::Unknown || operation.retry != Retry::Never
 }
 
-/// How long to wait before the next attempt; none if there is to be none.
-fn pause_before_retry(
+/// How long to wait before the next attempt, whose cost is drawn from the client's retry budget;
+/// none if no attempt may follow.
+pub fn pause_before_retry(
     client: &Client,
-    ended: &Ended,
+    ended: &AttemptError,
     attempts: u32,
+    max_retries: u32,
     limits: &Limits<'_>,
 ) -> Option<Duration> {
     let rules = &client.retry;
-    if !ended.transient || attempts > rules.max_retries {
+    if !ended.transient || attempts > max_retries {
         return None;
     }
     let jittered = rules.ceiling(attempts).mul_f64(fraction());
     let asked = ended.error.answer.as_ref().and_then(|answer| answer.retry_after_ms);
     let pause = jittered.max(Duration::from_millis(asked.unwrap_or(0)));
-    limits.left().filter(|left| pause < *left).map(|_| pause)
+    limits
+        .left()
+        .filter(|left| pause < *left)
+        .filter(|_| client.budget.draw(retry_cost(&ended.error)))
+        .map(|_| pause)
+}
+
+/// What a retry after this error draws from the budget.
+fn retry_cost(error: &Error) -> u32 {
+    if error.status == Status::Timeout { RETRY_AFTER_TIMEOUT } else { RETRY }
 }
 
 /// A random part of one, for jitter.
@@ -265,7 +323,11 @@ fn fraction() -> f64 {
     (bits >> 11) as f64 / (1_u64 << 53) as f64
 }
 
-fn sleep(pause: Duration, limits: &Limits<'_>) -> Result<(), Error> {
+/// Waits, unless the call is cancelled.
+///
+/// # Errors
+/// `Status::Cancelled`.
+pub fn sleep(pause: Duration, limits: &Limits<'_>) -> Result<(), Error> {
     let until = Instant::now() + pause;
     loop {
         if limits.is_over(false) {
@@ -282,17 +344,6 @@ fn sleep(pause: Duration, limits: &Limits<'_>) -> Result<(), Error> {
     }
 }
 
-/// Retry-After in milliseconds: seconds, or an HTTP date.
-fn retry_after(header: &str) -> Option<u64> {
-    let header = header.trim();
-    if let Ok(seconds) = header.parse::<u64>() {
-        return Some(seconds.saturating_mul(1000));
-    }
-    let until = httpdate::parse_http_date(header).ok()?;
-    let left = until.duration_since(SystemTime::now()).unwrap_or_default();
-    u64::try_from(left.as_millis()).ok()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -306,16 +357,5 @@ mod tests {
             // 200 are expected; fewer than 100 come once in the age of the universe.
             assert!(count > 100, "{count} between {tenth}/10 and the next");
         }
-    }
-
-    #[test]
-    fn retry_after_is_seconds_or_a_date() {
-        assert_eq!(retry_after("2"), Some(2000));
-        assert_eq!(retry_after(" 0 "), Some(0));
-        assert_eq!(retry_after("Wed, 21 Oct 2015 07:28:00 GMT"), Some(0));
-        let soon = httpdate::fmt_http_date(SystemTime::now() + Duration::from_secs(60));
-        assert!((58_000..=60_000).contains(&retry_after(&soon).unwrap()));
-        assert_eq!(retry_after("soon"), None);
-        assert_eq!(retry_after("99999999999999999999"), None);
     }
 }

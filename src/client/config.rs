@@ -1,5 +1,6 @@
 //! The configuration: one JSON object, every key checked, every problem named at once.
 
+use std::ffi::OsString;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,8 +10,8 @@ use http::{HeaderValue, Uri};
 use serde_json::value::RawValue;
 use zeroize::Zeroizing;
 
-use super::credentials::Credentials;
 use crate::api;
+use crate::auth::{Credentials, Kind as CredentialKind};
 use crate::error::{Error, Status};
 use crate::json::{self, Kind, Problems};
 use crate::sys;
@@ -18,6 +19,8 @@ use crate::transport::{Family, Proxy, Roots, Settings, TlsFiles, client_config, 
 
 /// The service's own base URL.
 pub const BASE_URL: &str = "https://api.webrtc.bandwidth.com/v1";
+/// The service's own token URL.
+pub const TOKEN_URL: &str = "https://api.bandwidth.com/api/v1/oauth2/token";
 
 const USER_AGENT: &str = concat!("libbw_webrtc/", env!("CARGO_PKG_VERSION"));
 const HOUR_MS: u64 = 3_600_000;
@@ -28,12 +31,18 @@ const HOUR_MS: u64 = 3_600_000;
 pub struct Config {
     /// The account at the service. Required.
     pub account_id: String,
-    /// The API user. Required.
-    pub username: String,
-    /// The API user's password. Required.
-    pub password: Zeroizing<String>,
-    /// Where the service is.
-    pub base_url: String,
+    /// The client id of the API credentials. Required, unless there is a user name.
+    pub client_id: Option<String>,
+    /// The client secret of the API credentials.
+    pub client_secret: Option<Zeroizing<String>>,
+    /// The API user, which stops working on 2 December 2026.
+    pub username: Option<String>,
+    /// The API user's password.
+    pub password: Option<Zeroizing<String>>,
+    /// The URL of the service. None: the service's own.
+    pub base_url: Option<String>,
+    /// The URL of token requests. None: the service's own, unless `base_url` is not.
+    pub token_url: Option<String>,
     /// For a whole call, in milliseconds.
     pub timeout_ms: u64,
     /// For one attempt, in milliseconds; none: what is left of the call.
@@ -68,15 +77,56 @@ pub struct Config {
     pub user_agent: Option<String>,
     /// Allows plain HTTP to hosts other than this one.
     pub allow_insecure_http: bool,
+    /// Where the values come from, for messages.
+    source: Source,
+}
+
+/// Where a configuration comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Source {
+    /// A JSON object.
+    Document,
+    /// Environment variables.
+    Environment,
+}
+
+/// The environment variables, each with its configuration key.
+const VARIABLES: &[(&str, &str)] = &[
+    ("BW_ACCOUNT_ID", "accountId"),
+    ("BW_CLIENT_ID", "clientId"),
+    ("BW_CLIENT_SECRET", "clientSecret"),
+    ("BW_USERNAME", "username"),
+    ("BW_PASSWORD", "password"),
+    ("BW_BASE_URL", "baseUrl"),
+    ("BW_TOKEN_URL", "tokenUrl"),
+];
+
+impl Source {
+    /// What messages call a key.
+    fn name(self, key: &str) -> String {
+        let variable = VARIABLES.iter().find(|(_, named)| *named == key);
+        match (self, variable) {
+            (Source::Environment, Some((variable, _))) => (*variable).to_owned(),
+            _ => format!("config.{key}"),
+        }
+    }
+
+    /// What messages call a key in the middle of a sentence.
+    fn short_name(self, key: &str) -> String {
+        self.name(key).trim_start_matches("config.").to_owned()
+    }
 }
 
 impl Default for Config {
     fn default() -> Config {
         Config {
             account_id: String::new(),
-            username: String::new(),
-            password: Zeroizing::default(),
-            base_url: BASE_URL.to_owned(),
+            client_id: None,
+            client_secret: None,
+            username: None,
+            password: None,
+            base_url: None,
+            token_url: None,
             timeout_ms: 10_000,
             attempt_timeout_ms: None,
             connect_timeout_ms: 3_000,
@@ -94,6 +144,7 @@ impl Default for Config {
             max_response_bytes: 1 << 20,
             user_agent: None,
             allow_insecure_http: false,
+            source: Source::Document,
         }
     }
 }
@@ -118,8 +169,10 @@ impl RetryRules {
 
 /// A checked configuration, in the form its users take.
 pub struct Parts {
-    /// For the transport.
+    /// For the service's transport.
     pub settings: Settings,
+    /// For token requests; none with a user name.
+    pub token: Option<TokenParts>,
     /// For the Authorization header.
     pub credentials: Credentials,
     /// For the attempt loop.
@@ -132,15 +185,26 @@ pub struct Parts {
     pub prefix: String,
 }
 
+/// Where tokens are requested.
+pub struct TokenParts {
+    /// For the transport.
+    pub settings: Settings,
+    /// The path of the token URL.
+    pub target: String,
+}
+
 /// Reads a value into a field, or says what to put behind the key's path.
 type Read = fn(&mut Config, &RawValue) -> Result<(), String>;
 
 /// Every key, and how its value is read.
 const KEYS: &[(&str, Read)] = &[
     ("accountId", |c, v| text(v).map(|t| c.account_id = t)),
-    ("username", |c, v| text(v).map(|t| c.username = t)),
-    ("password", |c, v| text(v).map(|t| c.password = Zeroizing::new(t))),
-    ("baseUrl", |c, v| text(v).map(|t| c.base_url = t)),
+    ("clientId", |c, v| text(v).map(|t| c.client_id = Some(t))),
+    ("clientSecret", |c, v| text(v).map(|t| c.client_secret = Some(Zeroizing::new(t)))),
+    ("username", |c, v| text(v).map(|t| c.username = Some(t))),
+    ("password", |c, v| text(v).map(|t| c.password = Some(Zeroizing::new(t)))),
+    ("baseUrl", |c, v| text(v).map(|t| c.base_url = Some(t))),
+    ("tokenUrl", |c, v| text(v).map(|t| c.token_url = Some(t))),
     ("timeoutMs", |c, v| number(v, 1, 24 * HOUR_MS).map(|n| c.timeout_ms = n)),
     ("attemptTimeoutMs", |c, v| number(v, 1, 24 * HOUR_MS).map(|n| c.attempt_timeout_ms = Some(n))),
     ("connectTimeoutMs", |c, v| number(v, 1, 24 * HOUR_MS).map(|n| c.connect_timeout_ms = n)),
@@ -181,7 +245,7 @@ impl Config {
     /// Reads the JSON object of `bw_client_new`. A key that is null counts as left out.
     ///
     /// # Errors
-    /// `Status::Config`, naming every problem; quotes no value of username or password.
+    /// `Status::Config`, naming every problem; quotes no credentials.
     pub fn from_json(text: &str) -> Result<Config, Error> {
         let fail = |message| Error::new(Status::Config, message);
         if text.len() > api::MAX_REQUEST {
@@ -206,56 +270,193 @@ impl Config {
         problems.message().map_or(Ok(config), |message| Err(fail(message)))
     }
 
-    /// The configuration in `BW_ACCOUNT_ID`, `BW_USERNAME`, `BW_PASSWORD` and `BW_BASE_URL`.
+    /// The configuration in the environment: `BW_ACCOUNT_ID`, `BW_CLIENT_ID` and
+    /// `BW_CLIENT_SECRET` (or `BW_USERNAME` and `BW_PASSWORD`), `BW_BASE_URL` and `BW_TOKEN_URL`. An
+    /// empty variable counts as unset.
     ///
     /// # Errors
-    /// `Status::Config`, if one is not UTF-8 or the process is set-uid.
+    /// `Status::Config`, naming every variable that is missing; also if one is not UTF-8 or the
+    /// process is set-uid.
     pub fn from_environment() -> Result<Config, Error> {
-        let fail = |message| Err(Error::new(Status::Config, message));
         if sys::is_privileged() {
-            return fail(
-                "config: is NULL, and a set-uid process does not trust its environment; pass a \
-                 JSON object"
-                    .to_owned(),
-            );
+            return Err(Error::new(
+                Status::Config,
+                "a set-uid process does not read its configuration from the environment; pass a \
+                 JSON object",
+            ));
         }
-        let mut config = Config::default();
-        for (name, field) in [
-            ("BW_ACCOUNT_ID", &mut config.account_id),
-            ("BW_USERNAME", &mut config.username),
-            ("BW_PASSWORD", &mut *config.password),
-            ("BW_BASE_URL", &mut config.base_url),
-        ] {
-            match std::env::var(name) {
-                Ok(value) => *field = value,
-                Err(std::env::VarError::NotPresent) if name == "BW_BASE_URL" => {}
-                Err(std::env::VarError::NotPresent) => {
-                    return fail(format!(
-                        "config: is NULL and {name} is not set in the environment"
-                    ));
-                }
-                Err(_) => return fail(format!("{name} in the environment is not UTF-8")),
+        Config::from_variables(|name| std::env::var_os(name))
+    }
+
+    fn from_variables(get: impl Fn(&str) -> Option<OsString>) -> Result<Config, Error> {
+        let mut config = Config { source: Source::Environment, ..Config::default() };
+        let mut problems = Problems::default();
+        for (variable, key) in VARIABLES {
+            let Some(value) = get(variable).filter(|value| !value.is_empty()) else { continue };
+            let Ok(value) = value.into_string() else {
+                problems.add(variable, ": is not UTF-8");
+                continue;
+            };
+            match *key {
+                "accountId" => config.account_id = value,
+                "clientId" => config.client_id = Some(value),
+                "clientSecret" => config.client_secret = Some(Zeroizing::new(value)),
+                "username" => config.username = Some(value),
+                "password" => config.password = Some(Zeroizing::new(value)),
+                "baseUrl" => config.base_url = Some(value),
+                _ => config.token_url = Some(value),
             }
         }
-        Ok(config)
+        let missing = config.missing();
+        if !missing.is_empty() {
+            let names: Vec<String> = missing.iter().map(|key| config.source.name(key)).collect();
+            problems.add(
+                match names.as_slice() {
+                    [one] => format!("the environment variable {one} is not set"),
+                    [most @ .., last] => {
+                        format!(
+                            "the environment variables {} and {last} are not set",
+                            most.join(", ")
+                        )
+                    }
+                    [] => String::new(),
+                },
+                "",
+            );
+        }
+        problems.message().map_or(Ok(config), |message| Err(Error::new(Status::Config, message)))
+    }
+
+    /// The keys of required values that are not there.
+    fn missing(&self) -> Vec<&'static str> {
+        let mut missing = Vec::new();
+        if self.account_id.is_empty() {
+            missing.push("accountId");
+        }
+        let pairs = [
+            (CredentialKind::Client, self.client_id.is_some(), self.client_secret.is_some()),
+            (CredentialKind::User, self.username.is_some(), self.password.is_some()),
+        ];
+        let begun: Vec<_> =
+            pairs.iter().filter(|(_, identifier, secret)| *identifier || *secret).collect();
+        if begun.is_empty() {
+            missing.extend(CredentialKind::Client.keys());
+        }
+        for (kind, identifier, secret) in begun {
+            let [identifier_key, secret_key] = kind.keys();
+            if !identifier {
+                missing.push(identifier_key);
+            }
+            if !secret {
+                missing.push(secret_key);
+            }
+        }
+        missing
+    }
+
+    /// The one pair of credentials.
+    fn credentials(&self, problems: &mut Problems) -> Option<Credentials> {
+        let name = |key| self.source.name(key);
+        let client = self.client_id.is_some() || self.client_secret.is_some();
+        let user = self.username.is_some() || self.password.is_some();
+        if client && user {
+            let [id, secret, user, password] = ["clientId", "clientSecret", "username", "password"]
+                .map(|key| self.source.short_name(key));
+            problems.add(
+                "",
+                format_args!(
+                    "{}there are two pairs of credentials; give either {id} and {secret}, or {user} \
+                     and {password}",
+                    if self.source == Source::Document { "config: " } else { "" }
+                ),
+            );
+            return None;
+        }
+        let (kind, identifier, secret) = if user {
+            (CredentialKind::User, &self.username, &self.password)
+        } else {
+            (CredentialKind::Client, &self.client_id, &self.client_secret)
+        };
+        let (Some(identifier), Some(secret)) = (identifier, secret) else {
+            if !client && !user {
+                let what = ": is missing; give clientId and clientSecret, or username and password";
+                problems.add(name("clientId"), what);
+                return None;
+            }
+            let missing = self.missing();
+            for key in missing.into_iter().filter(|key| *key != "accountId") {
+                problems.add(name(key), ": is missing");
+            }
+            return None;
+        };
+        Credentials::new(kind, identifier, secret)
+            .map_err(|these| {
+                for (key, why) in these.0 {
+                    problems.add(name(key), format_args!(": {why}"));
+                }
+            })
+            .ok()
+    }
+
+    /// The URLs of the service and of token requests, and whether all are fit to be used together.
+    fn urls(
+        &self,
+        kind: Option<CredentialKind>,
+        problems: &mut Problems,
+    ) -> (Option<Url>, Option<Url>) {
+        let name = |key| self.source.name(key);
+        let mut url = |key, given: &Option<String>, own: &str| {
+            let text = given.as_deref().unwrap_or(own);
+            parse_url(text, self.allow_insecure_http)
+                .map_err(|what| problems.add(name(key), what))
+                .ok()
+        };
+        let base = url("baseUrl", &self.base_url, BASE_URL);
+        let token = url("tokenUrl", &self.token_url, TOKEN_URL);
+        // A key that was left out must not send a secret to the real service, or a test's secret
+        // to anyone.
+        let is_foreign = |url: &Option<Url>, own| url.as_ref().is_some_and(|url| !url.is_at(own));
+        let (base_key, token_key) =
+            (self.source.short_name("baseUrl"), self.source.short_name("tokenUrl"));
+        if self.token_url.is_none()
+            && kind == Some(CredentialKind::Client)
+            && is_foreign(&base, BASE_URL)
+        {
+            problems.add(
+                name("tokenUrl"),
+                format_args!(
+                    ": is missing; {base_key} is not the service's own, so the credentials are not \
+                     sent to the service's own token URL. Add {token_key}"
+                ),
+            );
+        }
+        if self.base_url.is_none() && is_foreign(&token, TOKEN_URL) {
+            problems.add(
+                name("baseUrl"),
+                format_args!(
+                    ": is missing; {token_key} is not the service's own, so its tokens are not sent \
+                     to the service's own URL. Add {base_key}"
+                ),
+            );
+        }
+        (base, token)
     }
 
     /// Checks what no single key can tell, and reads the files.
     pub(super) fn into_parts(self) -> Result<Parts, Error> {
         let mut problems = Problems::default();
-        if let Err(why) = api::check_id(&self.account_id) {
-            problems.add("config.accountId: ", why);
+        let name = |key| self.source.name(key);
+        match api::check_id(&self.account_id) {
+            Err(_) if self.account_id.is_empty() => {
+                problems.add(name("accountId"), ": is missing or empty");
+            }
+            Err(why) => problems.add(name("accountId"), format_args!(": {why}")),
+            Ok(()) => {}
         }
-        let credentials = Credentials::new(&self.username, &self.password)
-            .map_err(|these| {
-                for (name, why) in these.0 {
-                    problems.add(format_args!("config.{name}: "), why);
-                }
-            })
-            .ok();
-        let url = parse_base_url(&self.base_url, self.allow_insecure_http)
-            .map_err(|what| problems.add("config.baseUrl", what))
-            .ok();
+        let credentials = self.credentials(&mut problems);
+        let kind = credentials.as_ref().map(Credentials::kind);
+        let (url, token_url) = self.urls(kind, &mut problems);
+        let token_url = token_url.filter(|_| kind == Some(CredentialKind::Client));
         let user_agent = self
             .user_agent
             .as_ref()
@@ -268,21 +469,21 @@ impl Config {
                     .add("config.userAgent", ": must be printable and at most some 400 bytes long");
                 None
             });
-        let is_tls = url.as_ref().is_some_and(|url| url.scheme == Scheme::HTTPS);
+        let used = || url.iter().chain(&token_url);
         let proxy = self.proxy.as_deref().map(|url| Proxy::parse(url));
         let proxy =
             proxy.transpose().map_err(|what| problems.add("config.proxy", what)).ok().flatten();
-        if proxy.is_some() && url.is_some() && !is_tls {
+        if proxy.is_some() && used().any(|url| url.scheme != Scheme::HTTPS) {
             problems.add(
                 "config.proxy",
-                ": needs an https baseUrl, since the proxy could read the password otherwise",
+                ": needs an https baseUrl and tokenUrl, since the proxy could read the secret \
+                 otherwise",
             );
         }
         // Files are checked even where plain HTTP does not use them: a mistake shows early.
         let tls = client_config(self.roots, &self.tls_files)
             .map_err(|(key, why)| problems.add(format_args!("config.{key}: "), why))
-            .ok()
-            .filter(|_| is_tls);
+            .ok();
         if let Some(message) = problems.message() {
             return Err(Error::new(Status::Config, message));
         }
@@ -291,22 +492,34 @@ impl Config {
             return Err(Error::new(Status::Internal, "a problem of the configuration was lost"));
         };
         let millis = Duration::from_millis;
+        let proxy = proxy.map(Arc::new);
+        let user_agent = user_agent.as_bytes();
+        let settings = |key, url: &Url| Settings {
+            key,
+            authority: url.authority.as_str().to_owned(),
+            host: bare(url.authority.host()).to_owned(),
+            port: url.port,
+            proxy: proxy.clone(),
+            tls: tls.clone().filter(|_| url.scheme == Scheme::HTTPS),
+            connect_timeout: millis(self.connect_timeout_ms),
+            idle_timeout: millis(self.idle_timeout_ms),
+            max_idle: usize::try_from(self.max_idle_connections).unwrap_or(0),
+            max_response: usize::try_from(self.max_response_bytes).unwrap_or(usize::MAX),
+            user_agent: user_agent.to_vec(),
+            family: self.ip_family,
+            bind: self.bind_address,
+            dns_ttl: millis(self.dns_ttl_ms),
+        };
         Ok(Parts {
-            settings: Settings {
-                authority: url.authority.as_str().to_owned(),
-                host: bare(url.authority.host()).to_owned(),
-                port: url.port,
-                proxy: proxy.map(Arc::new),
-                tls,
-                connect_timeout: millis(self.connect_timeout_ms),
-                idle_timeout: millis(self.idle_timeout_ms),
-                max_idle: usize::try_from(self.max_idle_connections).unwrap_or(0),
-                max_response: usize::try_from(self.max_response_bytes).unwrap_or(usize::MAX),
-                user_agent: user_agent.as_bytes().to_vec(),
-                family: self.ip_family,
-                bind: self.bind_address,
-                dns_ttl: millis(self.dns_ttl_ms),
-            },
+            settings: settings("baseUrl", &url),
+            token: token_url.as_ref().map(|url| TokenParts {
+                settings: Settings {
+                    // One call at a time requests a token.
+                    max_idle: usize::from(self.max_idle_connections > 0),
+                    ..settings("tokenUrl", url)
+                },
+                target: if url.path.is_empty() { "/".to_owned() } else { url.path.clone() },
+            }),
             credentials,
             retry: RetryRules {
                 max_retries: u32::try_from(self.max_retries).unwrap_or(0),
@@ -320,22 +533,32 @@ impl Config {
     }
 }
 
-struct BaseUrl {
+/// A checked URL of the configuration.
+struct Url {
     scheme: Scheme,
     authority: Authority,
     port: u16,
     path: String,
 }
 
-fn parse_base_url(url: &str, allow_insecure: bool) -> Result<BaseUrl, String> {
-    let parsed: Uri =
-        url.parse().map_err(|_| format!(": {} is not a URL", json::quote(&without_user(url))))?;
+impl Url {
+    /// Whether the URL is at the same host and port as this https URL.
+    fn is_at(&self, own: &str) -> bool {
+        let host = own.split('/').nth(2).unwrap_or(own);
+        self.scheme == Scheme::HTTPS
+            && self.port == 443
+            && self.authority.host().eq_ignore_ascii_case(host)
+    }
+}
+
+fn parse_url(url: &str, allow_insecure: bool) -> Result<Url, String> {
+    let parsed: Uri = url.parse().map_err(|_| format!(": {} is not a URL", json::quote(url)))?;
     let parts = parsed.into_parts();
     let (Some(scheme), Some(authority)) = (parts.scheme, parts.authority) else {
-        return Err(": must be an absolute URL, such as https://api.webrtc.bandwidth.com/v1".into());
+        return Err(format!(": must be an absolute URL, such as {BASE_URL}"));
     };
     if authority.as_str().contains('@') {
-        return Err(": must not hold credentials; use username and password".to_owned());
+        return Err(": must not contain credentials; use the keys for them".to_owned());
     }
     if authority.host().is_empty() {
         return Err(": names no host".to_owned());
@@ -346,7 +569,7 @@ fn parse_base_url(url: &str, allow_insecure: bool) -> Result<BaseUrl, String> {
     }
     if scheme == Scheme::HTTP {
         if !allow_insecure && !is_loopback(authority.host()) {
-            return Err(": plain http would send the password in the clear; use https (or \
+            return Err(": plain http would send the credentials in the clear; use https (or \
                         allowInsecureHttp)"
                 .to_owned());
         }
@@ -355,7 +578,7 @@ fn parse_base_url(url: &str, allow_insecure: bool) -> Result<BaseUrl, String> {
     }
     let default_port = if scheme == Scheme::HTTPS { 443 } else { 80 };
     let port = port_of(&authority, default_port).ok_or(": has a port that is none")?;
-    Ok(BaseUrl { scheme, authority, port, path: path.trim_end_matches('/').to_owned() })
+    Ok(Url { scheme, authority, port, path: path.trim_end_matches('/').to_owned() })
 }
 
 /// A host without the brackets of an IPv6 address.
@@ -367,11 +590,6 @@ fn is_loopback(host: &str) -> bool {
     let bare = bare(host);
     bare.eq_ignore_ascii_case("localhost")
         || bare.parse::<IpAddr>().is_ok_and(|ip| ip.to_canonical().is_loopback())
-}
-
-/// The URL without anything in front of an `@`, which could be a password.
-fn without_user(url: &str) -> String {
-    url.rsplit('@').next().unwrap_or("").to_owned()
 }
 
 fn choice_of(value: &RawValue, kind: Kind) -> Result<(), String> {
@@ -448,7 +666,7 @@ mod tests {
             (r#","maxRetries":-1"#, "config.maxRetries: must be a whole number from 0 to 10"),
             (r#","baseUrl":"http://example.com/v1""#, "config.baseUrl: plain http would"),
             (r#","baseUrl":"ftp://example.com""#, "has the scheme \"ftp\""),
-            (r#","baseUrl":"https://u:s3cret@h/""#, "must not hold credentials"),
+            (r#","baseUrl":"https://u:s3cret@h/""#, "must not contain credentials"),
             (r#","baseUrl":"https://u:s3cret@ h/""#, "is not a URL"),
             (r#","baseUrl":"/v1""#, "must be an absolute URL"),
             (r#","baseUrl":"https://h:99999/v1""#, "config.baseUrl: has a port that is none"),
@@ -474,9 +692,124 @@ mod tests {
             assert!(message.contains(part), "{part}\nis not in\n{message}");
         }
         let message = Config::from_json("{}").and_then(Config::into_parts).err().unwrap().message;
-        for key in ["accountId", "username", "password"] {
-            assert!(message.contains(&format!("config.{key}: is empty")), "{message}");
+        for part in [
+            "config.accountId: is missing",
+            "config.clientId: is missing; give clientId and clientSecret, or username and password",
+        ] {
+            assert!(message.contains(part), "{message}");
         }
+    }
+
+    #[test]
+    fn exactly_one_pair_of_credentials_is_accepted() {
+        const BOTH: &str = "there are two pairs of credentials; give either clientId and \
+                            clientSecret, or username and password";
+        for (pair, expected) in [
+            (r#""clientId":"c","clientSecret":"s3cret""#, None),
+            (r#""username":"u","password":"s3cret""#, None),
+            (r#""username":null,"password":null,"clientId":"c","clientSecret":"s3cret""#, None),
+            (r#""clientId":"c""#, Some("config.clientSecret: is missing")),
+            (r#""clientSecret":"s3cret""#, Some("config.clientId: is missing")),
+            (r#""username":"u""#, Some("config.password: is missing")),
+            (r#""password":"s3cret""#, Some("config.username: is missing")),
+            (r#""clientId":"c","password":"s3cret""#, Some(BOTH)),
+            (r#""clientId":"c","clientSecret":"s","username":"u","password":"s3cret""#, Some(BOTH)),
+            (r#""clientId":"","clientSecret":"s3cret""#, Some("config.clientId: is empty")),
+            (r#""clientId":"c","clientSecret":"""#, Some("config.clientSecret: is empty")),
+            (r#""clientId":"c:d","clientSecret":"s3cret""#, Some("config.clientId: must not")),
+        ] {
+            let text = format!(r#"{{"accountId":"1",{pair}}}"#);
+            let error = Config::from_json(&text).and_then(Config::into_parts).err();
+            match (expected, error) {
+                (None, None) => {}
+                (Some(part), Some(error)) => {
+                    assert!(error.message.contains(part), "{pair}: {}", error.message);
+                    assert!(!error.message.contains("s3cret"), "{}", error.message);
+                }
+                (_, error) => panic!("{pair}: {:?}", error.map(|error| error.message)),
+            }
+        }
+    }
+
+    #[test]
+    fn an_omitted_url_never_stands_for_the_services_own_beside_another() {
+        const OAUTH: &str = r#""clientId":"c","clientSecret":"s3cret""#;
+        const BASIC: &str = r#""username":"u","password":"s3cret""#;
+        const LOCAL: &str = "http://127.0.0.1:1";
+        let (base, token) = ("config.baseUrl: is missing", "config.tokenUrl: is missing");
+        for (pair, base_url, token_url, expected) in [
+            (OAUTH, None, None, None),
+            (OAUTH, Some(BASE_URL), None, None),
+            (OAUTH, Some("https://API.webrtc.bandwidth.com:443/v1/"), None, None),
+            (OAUTH, None, Some(TOKEN_URL), None),
+            (OAUTH, Some(LOCAL), Some(LOCAL), None),
+            (OAUTH, Some(LOCAL), Some(TOKEN_URL), None),
+            (OAUTH, Some(LOCAL), None, Some(token)),
+            (OAUTH, Some("https://api.webrtc.bandwidth.com.example/v1"), None, Some(token)),
+            (OAUTH, Some("https://api.webrtc.bandwidth.com:444/v1"), None, Some(token)),
+            (OAUTH, None, Some(LOCAL), Some(base)),
+            (BASIC, Some(LOCAL), None, None),
+            (BASIC, None, Some(LOCAL), Some(base)),
+            (OAUTH, Some(LOCAL), Some("http://example.com/t"), Some("config.tokenUrl: plain http")),
+            (OAUTH, Some(LOCAL), Some("token"), Some("config.tokenUrl: must be an absolute URL")),
+        ] {
+            let member = |key, url: Option<&str>| {
+                url.map_or(String::new(), |url| format!(r#","{key}":"{url}""#))
+            };
+            let text = format!(
+                r#"{{"accountId":"1",{pair}{}{}}}"#,
+                member("baseUrl", base_url),
+                member("tokenUrl", token_url)
+            );
+            let error = Config::from_json(&text).and_then(Config::into_parts).err();
+            let message = error.map(|error| error.message);
+            match expected {
+                None => assert_eq!(message, None, "{text}"),
+                Some(part) => assert!(message.as_ref().unwrap().contains(part), "{message:?}"),
+            }
+        }
+    }
+
+    #[test]
+    fn the_environment_is_read_and_its_problems_name_variables() {
+        let read = |variables: &[(&str, &str)]| {
+            let get = |name: &str| {
+                variables.iter().find(|(known, _)| *known == name).map(|(_, value)| value.into())
+            };
+            Config::from_variables(get)
+                .and_then(|config| config.clone().into_parts().map(|_| config))
+                .map_err(|error| error.message)
+        };
+        let account = ("BW_ACCOUNT_ID", "1");
+        let client = [account, ("BW_CLIENT_ID", "c"), ("BW_CLIENT_SECRET", "s3cret")];
+        let config = read(&client).unwrap();
+        assert_eq!(config.client_id.as_deref(), Some("c"));
+        let empty = [&client[..], &[("BW_BASE_URL", ""), ("BW_USERNAME", "")]].concat();
+        assert_eq!(read(&empty).unwrap().base_url, None);
+        assert!(read(&[account, ("BW_USERNAME", "u"), ("BW_PASSWORD", "p")]).is_ok());
+        for (variables, message) in [
+            (
+                vec![],
+                "the environment variables BW_ACCOUNT_ID, BW_CLIENT_ID and BW_CLIENT_SECRET are \
+                 not set",
+            ),
+            (
+                vec![("BW_ACCOUNT_ID", ""), client[1], client[2]],
+                "the environment variable BW_ACCOUNT_ID is not set",
+            ),
+            (
+                vec![account, ("BW_USERNAME", "u")],
+                "the environment variable BW_PASSWORD is not set",
+            ),
+        ] {
+            assert_eq!(read(&variables).err().as_deref(), Some(message));
+        }
+        let message = read(&[&client[..], &[("BW_BASE_URL", "http://[::1]:1/v1")]].concat());
+        let message = message.err().unwrap();
+        assert!(message.starts_with("BW_TOKEN_URL: is missing; BW_BASE_URL is"), "{message}");
+        let both = [&client[..], &[("BW_USERNAME", "u"), ("BW_PASSWORD", "p")]].concat();
+        let message = read(&both).err().unwrap();
+        assert!(message.contains("either BW_CLIENT_ID and BW_CLIENT_SECRET, or BW_USERNAME and"));
     }
 
     #[test]
@@ -489,8 +822,8 @@ mod tests {
             ("http://127.0.0.1.example.com/v1", false),
             ("http://10.0.0.1/v1", false),
         ] {
-            assert_eq!(parse_base_url(url, false).is_ok(), allowed, "{url}");
-            assert!(parse_base_url(url, true).is_ok(), "{url}");
+            assert_eq!(parse_url(url, false).is_ok(), allowed, "{url}");
+            assert!(parse_url(url, true).is_ok(), "{url}");
         }
     }
 }

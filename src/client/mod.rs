@@ -3,18 +3,16 @@
 mod attempts;
 mod budget;
 mod config;
-mod credentials;
 mod log;
 mod stats;
+mod token;
 
 use std::borrow::Cow;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use arc_swap::ArcSwap;
-
 use crate::api::{self, Ids, Operation, Retry};
+use crate::auth::{Authenticator, Credentials};
 use crate::error::{Error, Status};
 use crate::memory;
 use crate::sys::PerProcess;
@@ -23,25 +21,27 @@ use crate::transport::{Limits, Transport};
 
 use attempts::Call;
 use budget::Budget;
-pub use config::Config;
-use credentials::Credentials;
+pub use config::{BASE_URL, Config, TOKEN_URL};
 use log::Log;
 pub use log::{Level, Sink};
 use stats::{Created, Stats};
+use token::TokenEndpoint;
 
 /// A client of the service. Used by any number of threads at once.
 ///
 /// ```no_run
 /// use bw_webrtc::client::{Client, Config};
 ///
-/// let config = r#"{"accountId":"9900000","username":"user","password":"secret"}"#;
+/// let config = r#"{"accountId":"9900000","clientId":"client","clientSecret":"secret"}"#;
 /// let client = Client::new(Config::from_json(config)?)?;
 /// let answer = client.create_participant(r#"{"publishPermissions":["AUDIO"]}"#)?;
 /// # Ok::<(), bw_webrtc::error::Error>(())
 /// ```
 pub struct Client {
     transport: Transport,
-    credentials: ArcSwap<Credentials>,
+    /// For client credentials.
+    token_endpoint: Option<TokenEndpoint>,
+    authenticator: Authenticator,
     budget: Budget,
     /// Each process counts what it does itself.
     stats: PerProcess<Stats>,
@@ -61,11 +61,18 @@ impl Client {
     /// `Status::Config`.
     pub fn new(config: Config) -> Result<Client, Error> {
         let parts = config.into_parts()?;
-        let transport = Transport::new(parts.settings)
-            .map_err(|why| Error::new(Status::Config, format!("config.baseUrl: {why}")))?;
+        let transport = |settings| {
+            Transport::new(settings)
+                .map_err(|(key, why)| Error::new(Status::Config, format!("config.{key}: {why}")))
+        };
+        let token_endpoint = parts.token.map(|token| {
+            transport(token.settings)
+                .map(|transport| TokenEndpoint { transport, target: token.target })
+        });
         Ok(Client {
-            transport,
-            credentials: ArcSwap::from_pointee(parts.credentials),
+            transport: transport(parts.settings)?,
+            token_endpoint: token_endpoint.transpose()?,
+            authenticator: Authenticator::new(parts.credentials),
             budget: Budget::new(),
             stats: PerProcess::new(),
             log: Log::default(),
@@ -77,16 +84,25 @@ impl Client {
         })
     }
 
-    /// Uses these credentials for every attempt that begins from now on.
+    /// Replaces the client's pair of credentials: client id and client secret, or user name and
+    /// password, whichever the client has. Attempts that begin from now on use the new pair. The
+    /// access token of the previous pair is dropped.
     ///
     /// # Errors
-    /// `Status::InvalidArgument`, and the old ones stay.
-    pub fn set_credentials(&self, username: &str, password: &str) -> Result<(), Error> {
-        let credentials = Credentials::new(username, password).map_err(|problems| {
-            Error::invalid(problems.map(|(name, why)| format!("{name}: {why}")).join("; "))
+    /// `Status::InvalidArgument`; the client keeps the previous pair.
+    pub fn set_credentials(&self, identifier: &str, secret: &str) -> Result<(), Error> {
+        let kind = self.authenticator.kind();
+        let credentials = Credentials::new(kind, identifier, secret).map_err(|problems| {
+            Error::invalid(problems.map(|(key, why)| format!("{key}: {why}")).join("; "))
         })?;
-        self.credentials.store(Arc::new(credentials));
+        self.authenticator.set_credentials(credentials);
         Ok(())
+    }
+
+    /// The configuration keys of the client's pair of credentials: `clientId` and `clientSecret`, or
+    /// `username` and `password`.
+    pub fn credential_keys(&self) -> [&'static str; 2] {
+        self.authenticator.kind().keys()
     }
 
     /// Makes all calls, those in flight and those to come, end as cancelled.

@@ -21,6 +21,8 @@ pub struct Stats {
     opened: AtomicU64,
     /// Attempts that used an idle connection.
     reused: AtomicU64,
+    /// Requests for an access token.
+    token_requests: AtomicU64,
     queue: Queued,
     late_responses: AtomicU64,
     late: Mutex<LateList>,
@@ -98,6 +100,7 @@ impl LateList {
 struct PerOperation {
     calls: AtomicU64,
     attempts: AtomicU64,
+    /// Attempts after the first of a call.
     retries: AtomicU64,
     in_flight: AtomicU64,
     statuses: [AtomicU64; Status::ALL.len()],
@@ -117,15 +120,12 @@ impl Stats {
         let of = &self.operations[operation.index];
         add(&of.calls, 1);
         add(&of.in_flight, 1);
-        add(&of.attempts, 1);
         Counted { of, is_call: true }
     }
 
     /// Counts the attempts of a request that the client makes for itself.
     pub fn begin_internal(&self, operation: &Operation) -> Counted<'_> {
-        let of = &self.operations[operation.index];
-        add(&of.attempts, 1);
-        Counted { of, is_call: false }
+        Counted { of: &self.operations[operation.index], is_call: false }
     }
 
     /// Counts the result that the caller of a call receives, and the time of its execution, if it
@@ -171,6 +171,11 @@ impl Stats {
     /// Counts an attempt's connection.
     pub fn connection(&self, opened: bool) {
         add(if opened { &self.opened } else { &self.reused }, 1);
+    }
+
+    /// Counts a request for an access token.
+    pub fn token_request(&self) {
+        add(&self.token_requests, 1);
     }
 
     /// Counts a response that no caller received.
@@ -239,6 +244,7 @@ impl Stats {
             },
             "connectionsOpened": get(&self.opened),
             "connectionsReused": get(&self.reused),
+            "tokenRequests": get(&self.token_requests),
             "lateAnswers": get(&self.late_responses),
             "lateParticipants": participants,
             "lateSessions": sessions,
@@ -275,10 +281,12 @@ impl PerOperation {
 }
 
 impl Counted<'_> {
-    /// Counts an attempt after the first.
-    pub fn retry(&self) {
-        add(&self.of.retries, 1);
+    /// Counts an attempt, with its number in the call.
+    pub fn attempt(&self, number: u32) {
         add(&self.of.attempts, 1);
+        if number > 1 {
+            add(&self.of.retries, 1);
+        }
     }
 }
 
@@ -308,13 +316,13 @@ mod tests {
         let stats = Stats::default();
         let under_way = stats.begin(&CREATE_PARTICIPANT);
         let call = stats.begin(&CREATE_PARTICIPANT);
-        (1..=2).for_each(|_| call.retry());
+        (1..=3).for_each(|number| call.attempt(number));
         drop(call);
         stats.end(&CREATE_PARTICIPANT, Status::Timeout, Some(Duration::from_micros(1000)));
         stats.connection(true);
         let document: Value = serde_json::from_str(&stats.document()).unwrap();
         assert_eq!((&document["calls"], &document["retries"]), (&json!(2), &json!(2)));
-        assert_eq!(document["attempts"], 4);
+        assert_eq!(document["attempts"], 3);
         assert_eq!(document["inFlight"], 1);
         assert_eq!(document["statuses"], json!({"BW_E_TIMEOUT": 1}));
         let of = &document["operations"]["createParticipant"];
@@ -327,7 +335,7 @@ mod tests {
     #[test]
     fn requests_of_the_client_itself_are_attempts_and_no_calls() {
         let stats = Stats::default();
-        stats.begin_internal(&GET_PARTICIPANT).retry();
+        (1..=2).for_each(|n| stats.begin_internal(&GET_PARTICIPANT).attempt(n));
         let document: Value = serde_json::from_str(&stats.document()).unwrap();
         assert_eq!((&document["calls"], &document["attempts"]), (&json!(0), &json!(2)));
         assert_eq!(document["inFlight"], 0);

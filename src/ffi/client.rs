@@ -11,17 +11,23 @@ use crate::error::Error;
 
 /// Makes a client from a configuration. Connects to nothing.
 ///
-/// `config_json` is one JSON object. Required: `accountId`, `username`, `password`. Optional, with
-/// defaults: `baseUrl` (the service's), `timeoutMs` (10000, the whole call), `attemptTimeoutMs`
+/// `config_json` is one JSON object. Required: `accountId` and one pair of credentials, either
+/// `clientId` and `clientSecret` (OAuth 2.0 API credentials; the client requests an access token
+/// when a call needs one), or `username` and `password` (of an API user; they stop working on
+/// 2 December 2026). Optional, with defaults: `baseUrl` (the service's), `tokenUrl` (the service's;
+/// required with `clientId` if `baseUrl` is not the service's), `timeoutMs` (10000, the whole call,
+/// a token request included), `attemptTimeoutMs`
 /// (what is left of it), `connectTimeoutMs` (3000, name look-up and TLS included), `maxRetries` (2),
 /// `retryBaseMs` (100), `retryMaxMs` (2000), `proxy` (none; "http://user:password@host:port", which
-/// is asked to CONNECT, or "socks5://.."; it needs an https baseUrl), `roots` ("bundled", or
+/// is asked to CONNECT, or "socks5://.."; it needs https URLs), `roots` ("bundled", or
 /// "system"), `caFile` (PEM file of the authorities to trust instead), `clientCertFile`,
 /// `clientKeyFile` (PEM), `ipFamily` ("any", "ipv4", "ipv6"), `bindAddress`, `dnsTtlMs` (30000),
 /// `maxIdleConnections` (64), `idleTimeoutMs` (15000), `maxResponseBytes` (1048576), `userAgent`
 /// (appended), `allowInsecureHttp` (false: plain http is for loopback only). A key that is not known
-/// is refused. NULL reads BW_ACCOUNT_ID, BW_USERNAME, BW_PASSWORD and BW_BASE_URL from the
-/// environment, once, and is refused in a set-uid process; nothing else of the environment is read.
+/// is refused. If `config_json` is NULL, the configuration is read from the environment variables
+/// BW_ACCOUNT_ID, BW_CLIENT_ID and BW_CLIENT_SECRET (or BW_USERNAME and BW_PASSWORD), BW_BASE_URL and
+/// BW_TOKEN_URL, once in this call. An empty variable counts as unset. NULL is rejected in a set-uid
+/// process. No other environment variable is read.
 ///
 /// The client also works in forked children: each process makes its own connections.
 ///
@@ -75,31 +81,36 @@ pub extern "C" fn bw_client_free(client: *mut bw_client) {
     });
 }
 
-/// Changes a client's credentials, for every attempt that begins from now on.
+/// Replaces a client's credentials, for every attempt that begins from now on.
 ///
-/// No call is dropped: attempts under way end with the old ones. `error` may be NULL; `*error` gets
-/// NULL, or the error document on failure, which the caller frees with `bw_free`.
+/// The pair is of the kind that the client has: `identifier` and `secret` are the client id and the
+/// client secret, or the user name and the password (which stops working on 2 December 2026). The
+/// access token of the previous pair is dropped. No call is dropped: attempts in progress end with
+/// the previous pair. `error` may be NULL; `*error` gets NULL, or the error document on failure,
+/// which the caller frees with `bw_free`.
 ///
-/// Statuses: BW_OK, BW_E_INVALID_ARGUMENT (the old ones stay), BW_E_INVALID_HANDLE.
+/// Statuses: BW_OK, BW_E_INVALID_ARGUMENT (the client keeps the previous pair),
+/// BW_E_INVALID_HANDLE.
 /// Any thread. Does not block.
 ///
 /// # Safety
-/// `username` and `password` are NULL or NUL-terminated strings; `error` is NULL or writable.
+/// `identifier` and `secret` are NULL or NUL-terminated strings; `error` is NULL or writable.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn bw_client_set_credentials(
     client: *mut bw_client,
-    username: *const c_char,
-    password: *const c_char,
+    identifier: *const c_char,
+    secret: *const c_char,
     error: *mut *mut c_char,
 ) -> bw_status {
     // SAFETY: promised by the caller.
     let error = unsafe { Out::new(error) };
     plain(error, || {
         let client = handles::client(client)?;
+        let [identifier_key, secret_key] = client.credential_keys();
         // SAFETY: promised by the caller.
-        let username = unsafe { text::required("username", username) }?;
+        let identifier = unsafe { text::required(identifier_key, identifier) }?;
         // SAFETY: promised by the caller.
-        let password = unsafe { text::required("password", password) }?;
-        client.set_credentials(username, password)
+        let secret = unsafe { text::required(secret_key, secret) }?;
+        client.set_credentials(identifier, secret)
     })
 }

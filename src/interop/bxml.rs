@@ -207,6 +207,13 @@ mod tests {
             let error = transfer_bxml(token, call, uri).unwrap_err();
             assert!(error.message.contains(part), "{part}\nis not in\n{}", error.message);
         }
+        let token = "eyJhbGciOiJub25lIn0.s3cret.s3cret";
+        for (call, uri) in
+            [(Some(token), None), (None, Some(token)), (None, Some("siip:me:s3cret@host"))]
+        {
+            let message = transfer_bxml("t", call, uri).unwrap_err().message;
+            assert!(message.contains("[removed]") && !message.contains("s3cret"), "{message}");
+        }
         assert!(!transfer_bxml("se;cret", None, None).unwrap_err().message.contains("cret"));
     }
 }

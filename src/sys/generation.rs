@@ -143,25 +143,26 @@ unsafe impl<T: Send + Sync> Sync for PerProcess<T> {}
 // SAFETY: as above.
 unsafe impl<T: Send> Send for PerProcess<T> {}
 
+/// Runs `work` in a forked child. Returns its result; false if the child was ended by a signal.
+#[cfg(test)]
+pub(super) fn in_a_child(work: impl FnOnce() -> bool) -> bool {
+    // SAFETY: the child touches nothing but what `work` does, and ends without destructors.
+    let child = unsafe { libc::fork() };
+    if child == 0 {
+        let code = i32::from(!work());
+        // SAFETY: takes no pointer.
+        unsafe { libc::_exit(code) };
+    }
+    let mut status = 0;
+    // SAFETY: the status is writable.
+    assert_eq!(unsafe { libc::waitpid(child, &raw mut status, 0) }, child);
+    libc::WIFEXITED(status) && libc::WEXITSTATUS(status) == 0
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use std::sync::Arc;
-
-    /// Runs this in a forked child; what it gives.
-    fn in_a_child(work: impl FnOnce() -> bool) -> bool {
-        // SAFETY: the child touches nothing but what `work` does, and ends without destructors.
-        let child = unsafe { libc::fork() };
-        if child == 0 {
-            let code = i32::from(!work());
-            // SAFETY: takes no pointer.
-            unsafe { libc::_exit(code) };
-        }
-        let mut status = 0;
-        // SAFETY: the status is writable.
-        assert_eq!(unsafe { libc::waitpid(child, &raw mut status, 0) }, child);
-        libc::WIFEXITED(status) && libc::WEXITSTATUS(status) == 0
-    }
 
     #[test]
     fn a_child_has_another_generation_and_its_child_another_yet() {

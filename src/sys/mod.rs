@@ -2,6 +2,7 @@
 //!
 //! Not here: decisions. A function here does one thing to the operating system and says how it went.
 
+mod arc_cell;
 mod atomic_box;
 mod cancellation;
 mod generation;
@@ -10,6 +11,7 @@ mod process;
 mod socket;
 mod thread;
 
+pub use arc_cell::ArcCell;
 pub use atomic_box::AtomicBox;
 pub use cancellation::hold_off_cancellation;
 pub use generation::{PerProcess, generation};

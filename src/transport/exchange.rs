@@ -9,7 +9,7 @@ use rustls::pki_types::ServerName;
 use rustls::{ClientConfig, ClientConnection};
 
 use super::connection::Connection;
-use super::http1::{Body, Common, Head, LONGEST_HEAD, Malformed, Request};
+use super::http1::{Body, Common, Framing, Head, LONGEST_HEAD, Malformed, Request};
 use super::input;
 use super::names::{Family, Known, Names};
 use super::pool::Pool;
@@ -27,6 +27,8 @@ const MOST_AT_ONCE: u64 = 64 * 1024;
 
 /// What a transport needs to know, checked by the configuration.
 pub struct Settings {
+    /// The configuration key of the URL, for messages.
+    pub key: &'static str,
     /// Host and, where given, port, as the URL has them.
     pub authority: String,
     /// The host alone, without brackets.
@@ -101,19 +103,20 @@ impl Transport {
     /// A transport that has connected to nothing yet.
     ///
     /// # Errors
-    /// What is wrong with the host.
-    pub fn new(settings: Settings) -> Result<Transport, String> {
+    /// The configuration key of the URL, and what is wrong with its host.
+    pub fn new(settings: Settings) -> Result<Transport, (&'static str, String)> {
+        let key = settings.key;
         let host = &settings.host;
         let name = ServerName::try_from(host.clone());
         let server_name = match &settings.tls {
             None => None,
-            Some(_) => Some(name.map_err(|_| format!("{host} is not a host name"))?),
+            Some(_) => Some(name.map_err(|_| (key, format!("{host} is not a host name")))?),
         };
         // What is initialised lazily is so now, that no fork can fall into it: ring's look at the
         // processor.
         if let (Some(config), Some(name)) = (&settings.tls, &server_name) {
             ClientConnection::new(config.clone(), name.clone())
-                .map_err(|e| format!("TLS cannot be set up for {host}: {e}"))?;
+                .map_err(|e| (key, format!("TLS cannot be set up for {host}: {e}")))?;
         }
         Ok(Transport {
             common: Common::new(&settings.authority, &settings.user_agent),
@@ -134,7 +137,7 @@ impl Transport {
             let proxy = settings.proxy.clone();
             let (host, of_host, key) = match &proxy {
                 Some(proxy) => (proxy.host.as_str(), proxy.port, "proxy"),
-                None => (settings.host.as_str(), port, "baseUrl"),
+                None => (settings.host.as_str(), port, settings.key),
             };
             let (family, ttl) = (settings.family, settings.dns_ttl);
             Own {
@@ -175,8 +178,12 @@ impl Transport {
         connection.send(&self.common, request, wire)?;
         let head = read_head(&mut connection, wire)?;
         let mut body = Body::new(head.framing);
-        // Room for the answer as long as it says it is, unless that is more than answers are.
-        let room = body.plain().min(USUAL_ANSWER) as usize;
+        // Room for the response as long as it says it is, unless that is more than responses are. Of
+        // a length that is not stated, room for a token: growing would leave a copy behind.
+        let room = match head.framing {
+            Framing::Length(length) => length.min(USUAL_ANSWER) as usize,
+            Framing::Chunked | Framing::ToEnd => input::SIZE,
+        };
         let mut reply = Reply {
             status: head.status,
             retry_after: head.retry_after,

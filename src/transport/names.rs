@@ -1,7 +1,7 @@
-//! Names to addresses: literals at once, others by a helper thread, remembered for a while.
+//! Names to addresses: literal addresses at once, names in a helper thread and then from a cache.
 //!
-//! The C library's resolver cannot be interrupted, so it runs in a thread of its own, at most one
-//! a client and few a process, and whoever waits for it keeps the deadline.
+//! The C library's resolver cannot be interrupted, so it runs in a separate thread, at most one per
+//! client and a limited number per process, and callers that wait for it keep their deadlines.
 
 use std::fmt;
 use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
@@ -9,15 +9,14 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use arc_swap::ArcSwapOption;
 use http::uri::Authority;
 
 use super::wire::{Fault, Phase, TICK, Wire};
 use crate::error::Status;
 use crate::guard;
-use crate::sys::{self, PerProcess};
+use crate::sys::{self, ArcCell, PerProcess};
 
-/// How long new addresses are waited for where old ones are known.
+/// How long a look-up may take before the old addresses are used instead.
 const PATIENCE: Duration = Duration::from_millis(500);
 /// At most so many look-ups run in a process at once, however many clients it has.
 const MOST_HELPERS: usize = 64;
@@ -45,19 +44,36 @@ impl Family {
     }
 }
 
-/// The port of a URL's authority; none if what stands there is no port.
+/// The port of a URL's authority; none if it is not a port number.
 pub fn port_of(authority: &Authority, default: u16) -> Option<u16> {
-    match authority.as_str().ends_with(authority.host()) {
-        true => Some(default),
-        // A port that is out of range counts as none to the parser.
-        false => authority.port_u16().filter(|port| *port > 0),
+    let host_and_port = authority.as_str().rsplit('@').next()?;
+    match host_and_port.strip_prefix(authority.host())? {
+        "" => Some(default),
+        // To the parser, a port that is out of range is no port.
+        _ => authority.port_u16().filter(|port| *port > 0),
     }
 }
 
-/// What is known of a host's addresses. A forked child inherits it, since the C library's resolver
-/// may be of no use there: another thread of the parent's may have held its locks.
-#[derive(Debug, Default)]
-pub struct Known(ArcSwapOption<(Arc<[SocketAddr]>, Instant)>);
+/// The cached addresses of a host. A forked child inherits them, because the C library's resolver
+/// may not work there: another thread of the parent may have held its locks.
+#[derive(Debug)]
+pub struct Known(ArcCell<Entry>);
+
+impl Default for Known {
+    fn default() -> Known {
+        Known(ArcCell::new(Arc::new(Entry { addresses: Arc::from([]), resolved_at: None })))
+    }
+}
+
+/// The result of the last look-up that succeeded. It is replaced by a newer one, never removed: if
+/// the DNS server is down, old addresses are better than none.
+#[derive(Debug)]
+struct Entry {
+    /// None before the first look-up.
+    addresses: Arc<[SocketAddr]>,
+    /// None if the addresses are stale: the next call looks the name up again.
+    resolved_at: Option<Instant>,
+}
 
 /// The addresses of one host, for one process.
 #[derive(Debug)]
@@ -80,10 +96,12 @@ struct LookUps {
 
 #[derive(Debug, Default)]
 struct State {
-    looking: bool,
-    /// How many look-ups have ended, and how the last one failed if it did.
+    /// Since when a look-up has been running.
+    running_since: Option<Instant>,
+    /// How many look-ups have ended.
     ended: u64,
-    failure: Option<String>,
+    /// The result of the last one.
+    last: Option<Result<Arc<[SocketAddr]>, String>>,
 }
 
 impl LookUps {
@@ -116,8 +134,8 @@ impl Names {
         self.key
     }
 
-    /// The host's addresses of the family allowed. Old ones, if new ones cannot be had soon: a
-    /// name server that is down must not take the service with it.
+    /// The host's addresses of the allowed family. Old ones, if a look-up fails or takes long: calls
+    /// must still work while the DNS server is down.
     ///
     /// # Errors
     /// A fault when the name is not known, the time is over or the call is cancelled.
@@ -133,42 +151,41 @@ impl Names {
             return Ok(Arc::from([address]));
         }
         wire.enter(Phase::Resolving);
-        let known = self.known.0.load_full();
-        if let Some((addresses, since)) = known.as_deref() {
-            if since.elapsed() < self.ttl {
-                return Ok(addresses.clone());
-            }
+        let known = self.known.0.load();
+        if known.resolved_at.is_some_and(|at| at.elapsed() < self.ttl) {
+            return Ok(known.addresses.clone());
         }
-        match (self.look_up(wire, known.is_some().then_some(PATIENCE)), known.as_deref()) {
-            (Ok(Some(new)), _) => Ok(new),
-            (Err(fault), _) if wire.left().is_err() => Err(fault),
-            (_, Some((old, _))) => Ok(old.clone()),
-            (Err(fault), None) => Err(fault),
-            (Ok(None), None) => Err(self.unresolved("no address")),
+        let has_old = !known.addresses.is_empty();
+        match self.look_up(wire, has_old) {
+            Ok(Some(new)) => Ok(new),
+            Err(fault) if !has_old || wire.left().is_err() => Err(fault),
+            Ok(None) | Err(_) => Ok(known.addresses.clone()),
         }
     }
 
-    /// Forgets what is known, after it proved useless.
-    pub fn forget(&self) {
-        self.known.0.store(None);
+    /// Marks these addresses as stale, after connecting to them failed: the next call looks the name
+    /// up again, and uses them if that fails. Newer addresses are not affected.
+    pub fn mark_stale(&self, addresses: &Arc<[SocketAddr]>) {
+        let known = self.known.0.load();
+        if Arc::ptr_eq(&known.addresses, addresses) && known.resolved_at.is_some() {
+            let stale = Entry { addresses: addresses.clone(), resolved_at: None };
+            self.known.0.replace_if(&known, Arc::new(stale));
+        }
     }
 
-    /// Looks the name up, or joins those who wait for it; none if that takes longer than `patience`.
-    fn look_up(
-        &self,
-        wire: &Wire<'_>,
-        patience: Option<Duration>,
-    ) -> Result<Option<Arc<[SocketAddr]>>, Fault> {
-        let began = Instant::now();
+    /// Looks the name up, or waits for the look-up that is running. If there are old addresses,
+    /// `None` as soon as the look-up has taken longer than [`PATIENCE`].
+    fn look_up(&self, wire: &Wire<'_>, has_old: bool) -> Result<Option<Arc<[SocketAddr]>>, Fault> {
         let mut state = self.look_ups.lock();
         let before = state.ended;
-        if !state.looking {
-            self.start_looking(&mut state)?;
-        }
+        let since = match state.running_since {
+            Some(since) => since,
+            None => self.start_looking(&mut state)?,
+        };
         while state.ended == before {
             let mut pause = wire.left()?.min(TICK);
-            if let Some(patience) = patience {
-                match patience.checked_sub(began.elapsed()) {
+            if has_old {
+                match PATIENCE.checked_sub(since.elapsed()) {
                     None => return Ok(None),
                     Some(rest) => pause = pause.min(rest),
                 }
@@ -176,10 +193,12 @@ impl Names {
             let woken = self.look_ups.changed.wait_timeout(state, pause);
             state = woken.unwrap_or_else(PoisonError::into_inner).0;
         }
-        if let Some(failure) = &state.failure {
-            return Err(self.unresolved(failure));
+        // Not from the cache, which may already contain the result of a later look-up.
+        match &state.last {
+            Some(Ok(addresses)) => Ok(Some(addresses.clone())),
+            Some(Err(why)) => Err(self.unresolved(why)),
+            None => Err(self.unresolved("the look-up ended without a result")),
         }
-        Ok(self.known.0.load().as_deref().map(|(addresses, _)| addresses.clone()))
     }
 
     fn unresolved(&self, why: &str) -> Fault {
@@ -190,7 +209,7 @@ impl Names {
         Fault::new(Status::Resolve, message)
     }
 
-    fn start_looking(&self, state: &mut State) -> Result<(), Fault> {
+    fn start_looking(&self, state: &mut State) -> Result<Instant, Fault> {
         let no_thread = |why: &dyn fmt::Display| {
             let message = format!("no thread could be made to look up {}: {why}", self.host);
             Fault::new(Status::Resolve, message)
@@ -202,26 +221,27 @@ impl Names {
         let (host, port, family) = (self.host.clone(), self.port, self.family);
         let (known, look_ups) = (self.known.clone(), self.look_ups.clone());
         let work = move || {
-            // Whatever happens, whoever waits must learn of it.
+            // Whatever happens, the callers that wait must be notified.
             let found = guard::guarded(|| Ok(look(&host, port, family)));
             let found = found.unwrap_or_else(|fault| Err(fault.message));
             HELPERS.fetch_sub(1, Ordering::Relaxed);
             let mut state = look_ups.lock();
-            state.looking = false;
-            state.ended += 1;
-            state.failure = None;
-            match found {
-                Ok(usable) => known.0.store(Some(Arc::new((usable, Instant::now())))),
-                Err(why) => state.failure = Some(why),
+            if let Ok(addresses) = &found {
+                let resolved_at = Some(Instant::now());
+                known.0.store(Arc::new(Entry { addresses: addresses.clone(), resolved_at }));
             }
+            state.running_since = None;
+            state.ended += 1;
+            state.last = Some(found);
             look_ups.changed.notify_all();
         };
         sys::spawn_helper("bw-names", work).map_err(|error| {
             HELPERS.fetch_sub(1, Ordering::Relaxed);
             no_thread(&error)
         })?;
-        state.looking = true;
-        Ok(())
+        let now = Instant::now();
+        state.running_since = Some(now);
+        Ok(now)
     }
 }
 
@@ -275,9 +295,56 @@ mod tests {
             assert_eq!(addresses(&names).unwrap()[0].to_string(), "127.0.0.1:80");
         }
         assert_eq!(names.look_ups.lock().ended, 1);
-        names.forget();
-        addresses(&names).unwrap();
+    }
+
+    #[test]
+    fn stale_addresses_are_resolved_again_and_never_removed() {
+        let names = names("localhost", Family::V4, Duration::from_secs(60));
+        let first = addresses(&names).unwrap();
+        names.mark_stale(&first);
+        let second = addresses(&names).unwrap();
         assert_eq!(names.look_ups.lock().ended, 2);
+        // Of what was replaced meanwhile, nothing is marked.
+        names.mark_stale(&first);
+        assert!(Arc::ptr_eq(&second, &addresses(&names).unwrap()));
+        assert_eq!(names.look_ups.lock().ended, 2);
+    }
+
+    /// The callers of a look-up get its result, whatever others do to the cache.
+    #[test]
+    fn a_waiting_caller_gets_the_addresses_although_others_fail_to_connect() {
+        let names = names("localhost", Family::V4, Duration::ZERO);
+        let until = Instant::now() + Duration::from_secs(2);
+        std::thread::scope(|scope| {
+            for _ in 0..8 {
+                scope.spawn(|| {
+                    while Instant::now() < until {
+                        let found = addresses(&names).unwrap();
+                        assert_eq!(found[0].to_string(), "127.0.0.1:80");
+                        names.mark_stale(&found);
+                    }
+                });
+            }
+        });
+    }
+
+    #[test]
+    fn the_port_of_a_url_is_found_behind_any_host() {
+        for (authority, port) in [
+            ("0:8080", Some(8080)),
+            ("80:8080", Some(8080)),
+            ("0", Some(80)),
+            ("h", Some(80)),
+            ("h:1", Some(1)),
+            ("[::1]", Some(80)),
+            ("[::1]:1", Some(1)),
+            ("1@1:1", Some(1)),
+            ("1:1@1", Some(80)),
+            ("h:0", None),
+            ("h:99999", None),
+        ] {
+            assert_eq!(port_of(&authority.parse().unwrap(), 80), port, "{authority}");
+        }
     }
 
     #[test]
@@ -301,11 +368,14 @@ mod tests {
     fn old_addresses_are_used_where_no_new_ones_can_be_had() {
         let known: Arc<Known> = Arc::default();
         let old: Arc<[SocketAddr]> = Arc::from(["192.0.2.1:80".parse().unwrap()]);
-        known.0.store(Some(Arc::new((old, Instant::now()))));
+        known
+            .0
+            .store(Arc::new(Entry { addresses: old.clone(), resolved_at: Some(Instant::now()) }));
         let names = Names::new("nowhere.invalid", 80, "proxy", Family::Any, Duration::ZERO, known);
         assert_eq!(addresses(&names).unwrap()[0].to_string(), "192.0.2.1:80");
         assert_eq!(names.look_ups.lock().ended, 1);
-        names.forget();
-        assert_eq!(addresses(&names).unwrap_err().status, Status::Resolve);
+        names.mark_stale(&old);
+        assert_eq!(addresses(&names).unwrap()[0].to_string(), "192.0.2.1:80");
+        assert_eq!(names.look_ups.lock().ended, 2);
     }
 }

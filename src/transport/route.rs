@@ -36,19 +36,15 @@ impl Route {
     /// A fault that says how far it came and what to do.
     pub fn open(&self, wire: &Wire<'_>) -> Result<Connection, Fault> {
         let addresses = self.names.addresses(wire)?;
-        let socket = dial(&self.names, &addresses, self.bind, wire)
-            // The host may have moved: look again next time. Not where nobody asked it.
-            .inspect_err(|fault| {
-                if matches!(fault.status, Status::Connect | Status::Timeout) {
-                    self.names.forget();
-                }
-            })
-            .map_err(|fault| match (&self.proxy, fault.status) {
+        let socket = dial(&self.names, &addresses, self.bind, wire).map_err(|fault| {
+            match (&self.proxy, fault.status) {
                 (Some(_), Status::Connect) => {
-                    Fault::new(Status::Proxy, format!("the proxy: {}", fault.message))
+                    let message = format!("the proxy: {}", fault.message);
+                    Fault { message, status: Status::Proxy, ..fault }
                 }
                 _ => fault,
-            })?;
+            }
+        })?;
         let link = Link::new(&socket, wire);
         if let Some((proxy, host, port)) = &self.proxy {
             proxy.tunnel(host, *port, &link, wire)?;

@@ -164,6 +164,12 @@ impl<'a> Wire<'a> {
         self.opened.get()
     }
 
+    /// Whether the time for the connection is over, while there is time left for the call.
+    pub fn connect_timed_out(&self) -> bool {
+        let now = Instant::now();
+        self.connect_by <= now && now < self.limits.deadline
+    }
+
     /// How long the next wait may last.
     ///
     /// # Errors

@@ -557,7 +557,7 @@ struct Answer {
 impl Answer {
     fn busy() -> Answer {
         let body = r#"{"error": "busy"}"#.to_owned();
-        Answer { status: "503 Service Unavailable", body, acted: false }
+        Answer { status: "503 Service Unavailable\r\nRetry-After: 0", body, acted: false }
     }
 
     fn text(&self) -> String {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import queue
 import socket
@@ -96,9 +97,18 @@ class SilentServer:
             head += more
         return head
 
+    def expect_nothing(self) -> None:
+        """Checks that no connection is waiting to be accepted."""
+        self._socket.settimeout(0)
+        with contextlib.suppress(BlockingIOError):
+            self._socket.accept()
+            raise AssertionError("a connection was made")
+
     def client(self, **options: Any) -> Client:
         options.setdefault("timeout", LIMIT)
-        return Client("9900000", "user", "secret", base_url=self.url, **options)
+        if "client_id" not in options:
+            options = {"username": "user", "password": "secret", **options}
+        return Client("9900000", base_url=self.url, **options)
 
     def __enter__(self) -> SilentServer:
         return self

@@ -9,7 +9,7 @@ import pytest
 from bw_webrtc import BwError, Client, ConfigError, InvalidArgumentError
 from bw_webrtc.testing import Sandbox
 
-REQUIRED = {"account_id": "9", "username": "u", "password": "p"}
+REQUIRED: Dict[str, Any] = {"account_id": "9", "client_id": "i", "client_secret": "s"}
 
 
 @pytest.mark.parametrize(
@@ -17,8 +17,11 @@ REQUIRED = {"account_id": "9", "username": "u", "password": "p"}
     [
         ("account_id", 9900000),
         ("account_id", None),
+        ("client_id", b"client"),
+        ("client_secret", 5),
         ("username", b"user"),
-        ("password", None),
+        ("password", ["p"]),
+        ("token_url", 1),
         ("base_url", 1),
         ("timeout", "10"),
         ("timeout", True),
@@ -38,22 +41,24 @@ def test_options_of_the_wrong_type_are_named(option: str, value: Any) -> None:
 
 def test_unknown_options_are_refused() -> None:
     with pytest.raises(TypeError, match="timout"):
-        Client("9", "u", "p", timout=1)  # type: ignore[call-arg]
+        Client("9", client_id="i", client_secret="s", timout=1)  # type: ignore[call-arg]
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), float("-inf"), 1e300])
 def test_times_that_no_deadline_can_be(value: float) -> None:
     with pytest.raises(ConfigError, match=r"^timeout: must be a finite number of seconds"):
-        Client("9", "u", "p", timeout=value)
+        Client(**REQUIRED, timeout=value)
 
 
 @pytest.mark.parametrize("value", [0, -0.5, 10**9])
 def test_times_out_of_range_are_named_by_the_library(value: float) -> None:
     with pytest.raises(ConfigError, match=r"config\.timeoutMs: must be a whole number from 1 to"):
-        Client("9", "u", "p", timeout=value)
+        Client(**REQUIRED, timeout=value)
 
 
-@pytest.mark.parametrize("option", ["account_id", "username", "password", "base_url", "ca_file"])
+@pytest.mark.parametrize(
+    "option", ["account_id", "client_id", "client_secret", "username", "base_url", "ca_file"]
+)
 @pytest.mark.parametrize(
     ("value", "why"), [("ab\0c", "must not contain U"), ("ab\udc80", "has a lone surrogate")]
 )
@@ -124,14 +129,29 @@ def test_values_that_are_wrong_are_named(
     assert plain.requests() == []
 
 
-def test_new_credentials_are_checked_and_the_old_ones_stay(plain: Sandbox) -> None:
-    with plain.client() as client:
-        for username, password, name in (("u\0", "p", "username"), ("u", "\ud800", "password")):
+def test_credentials_are_keywords_of_exactly_one_kind() -> None:
+    with pytest.raises(TypeError, match="positional argument"):
+        Client("9", "u", "p")  # type: ignore[call-arg]
+    for options in (
+        {},
+        {"client_id": "i"},
+        {"client_secret": "s"},
+        {"username": "u", "password": None},
+        {"client_id": "i", "client_secret": "s", "username": "u", "password": "p"},
+    ):
+        with pytest.raises(ConfigError, match=r"client(Id|Secret)|password"):
+            Client("9", **options)
+
+
+@pytest.mark.parametrize("kind", ["client_id", "username"])
+def test_new_credentials_are_checked_and_the_old_ones_stay(plain: Sandbox, kind: str) -> None:
+    with plain.client(**{kind: getattr(plain, kind)}) as client:
+        for identifier, secret, name in (("u\0", "p", "identifier"), ("u", "\ud800", "secret")):
             with pytest.raises(InvalidArgumentError, match=f"^{name}: ") as caught:
-                client.set_credentials(username, password)
+                client.set_credentials(identifier, secret)
             assert caught.value.operation is None
-        with pytest.raises(TypeError, match="password must be a str, not NoneType"):
+        with pytest.raises(TypeError, match="secret must be a str, not NoneType"):
             client.set_credentials("u", None)  # type: ignore[arg-type]
-        with pytest.raises(BwError, match="username"):
-            client.set_credentials("with:colon", "p")
+        with pytest.raises(BwError, match="username" if kind == "username" else "clientId"):
+            client.set_credentials("with:colon" if kind == "username" else "", "p")
         client.create_participant()

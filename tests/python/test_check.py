@@ -1,40 +1,45 @@
-"""``python -m bw_webrtc check``: a sentence for everything that can be wrong on the way."""
+"""``python -m bw_webrtc check``: a sentence for everything that can be wrong."""
 
 from __future__ import annotations
 
 import socket
-from typing import Dict, Optional
+from typing import Callable, Dict, Optional, Tuple
 
 import pytest
 
 from bw_webrtc.testing import Sandbox
 from support import python
 
-
-def environment(sandbox: Sandbox, **changed: Optional[str]) -> Dict[str, Optional[str]]:
-    found: Dict[str, Optional[str]] = {
-        "BW_ACCOUNT_ID": sandbox.account_id,
-        "BW_USERNAME": sandbox.username,
-        "BW_PASSWORD": sandbox.password,
-        "BW_BASE_URL": sandbox.url,
-    }
-    return {**found, **changed}
+Environment = Dict[str, Optional[str]]
 
 
-def sentence(environment: Dict[str, Optional[str]], *arguments: str, code: int = 1) -> str:
-    """What it prints, which is one line and holds no secret."""
+def environment(sandbox: Sandbox, **changed: Optional[str]) -> Environment:
+    unset = dict.fromkeys(("BW_USERNAME", "BW_PASSWORD"))
+    return {**unset, **sandbox.environment(), **changed}
+
+
+def api_user(sandbox: Sandbox, **changed: Optional[str]) -> Environment:
+    unset = dict.fromkeys(("BW_CLIENT_ID", "BW_CLIENT_SECRET", "BW_TOKEN_URL"))
+    user = {"BW_USERNAME": sandbox.username, "BW_PASSWORD": sandbox.password}
+    return {**environment(sandbox), **unset, **user, **changed}
+
+
+def sentence(environment: Environment, *arguments: str, code: int = 1) -> str:
+    """What the check prints: one line without a secret."""
     ended = python(["-m", "bw_webrtc", "check", *arguments], environment)
     assert ended.returncode == code, ended.stderr
     quiet, said = (ended.stdout, ended.stderr) if code else (ended.stderr, ended.stdout)
     assert quiet == ""
     assert said.count("\n") == 1
-    secret = environment["BW_PASSWORD"]
-    assert not secret or secret not in said
+    for name in ("BW_PASSWORD", "BW_CLIENT_SECRET"):
+        secret = environment[name]
+        assert not secret or secret not in said
     return said.strip()
 
 
-def test_all_is_right(plain: Sandbox) -> None:
-    assert sentence(environment(plain), code=0) == (
+@pytest.mark.parametrize("variables", [environment, api_user])
+def test_everything_is_right(plain: Sandbox, variables: Callable[..., Environment]) -> None:
+    assert sentence(variables(plain), code=0) == (
         "right: the name, the connection, the credentials and the account "
         f"(account 9900000 at {plain.url})"
     )
@@ -42,86 +47,136 @@ def test_all_is_right(plain: Sandbox) -> None:
     assert (seen["operation"], seen["status"]) == ("getParticipant", 404)
 
 
-def test_all_is_right_over_tls(secure: Sandbox) -> None:
+def test_everything_is_right_over_tls(secure: Sandbox) -> None:
     assert secure.ca_file is not None
     said = sentence(environment(secure), "--ca-file", secure.ca_file, code=0)
     assert "the connection, TLS, the credentials and the account" in said
 
 
-@pytest.mark.parametrize("missing", ["BW_ACCOUNT_ID", "BW_USERNAME", "BW_PASSWORD"])
-def test_a_variable_is_missing(missing: str, plain: Sandbox) -> None:
-    assert sentence(environment(plain, **{missing: None})) == f"wrong: {missing} is not set"
+@pytest.mark.parametrize("arguments", [(), ("--timeout", "5")])
+@pytest.mark.parametrize("missing", ["BW_ACCOUNT_ID", "BW_CLIENT_ID", "BW_CLIENT_SECRET"])
+def test_a_variable_is_missing(missing: str, arguments: Tuple[str, ...], plain: Sandbox) -> None:
+    said = sentence(environment(plain, **{missing: None}), *arguments)
+    assert said == f"wrong: the configuration: the environment variable {missing} is not set"
     assert plain.requests() == []
 
 
 def test_all_variables_are_missing(plain: Sandbox) -> None:
-    names = ("BW_ACCOUNT_ID", "BW_USERNAME", "BW_PASSWORD")
+    names = ("BW_ACCOUNT_ID", "BW_CLIENT_ID", "BW_CLIENT_SECRET")
     said = sentence(environment(plain, **dict.fromkeys(names)))
-    assert said == "wrong: BW_ACCOUNT_ID, BW_USERNAME and BW_PASSWORD are not set"
+    assert said.endswith("variables BW_ACCOUNT_ID, BW_CLIENT_ID and BW_CLIENT_SECRET are not set")
 
 
-def test_the_url_is_none(plain: Sandbox) -> None:
+def test_the_token_url_is_missing(plain: Sandbox) -> None:
+    said = sentence(environment(plain, BW_TOKEN_URL=None))
+    assert said.startswith("wrong: the configuration: BW_TOKEN_URL: is missing")
+
+
+def test_the_url_is_invalid(plain: Sandbox) -> None:
     said = sentence(environment(plain, BW_BASE_URL="nonsense"))
-    assert said.startswith("wrong: the configuration is wrong: ")
-    assert "baseUrl" in said
+    assert said.startswith("wrong: the configuration: BW_BASE_URL: must be an absolute URL")
 
 
 def test_the_name_is_wrong(plain: Sandbox) -> None:
-    # A name that no name server may ever know (RFC 6761).
+    # No name server may know this name (RFC 6761).
     said = sentence(environment(plain, BW_BASE_URL="https://service.invalid/v1"))
-    assert said.startswith("wrong: the name is wrong, or no name server knows it: ")
+    assert said.startswith("wrong: the name is wrong, or cannot be resolved: ")
     assert "service.invalid" in said
     assert "BW_E_RESOLVE" in said
 
 
-def test_nobody_listens(plain: Sandbox) -> None:
+def test_the_connection_is_refused(plain: Sandbox) -> None:
     with socket.socket() as taken:
-        # Bound, so that nobody else is, and not listening.
+        # Bound and not listening.
         taken.bind(("127.0.0.1", 0))
         url = f"http://127.0.0.1:{taken.getsockname()[1]}/v1"
         said = sentence(environment(plain, BW_BASE_URL=url))
+        token = sentence(environment(plain, BW_TOKEN_URL=url))
     assert said.startswith("wrong: the name is right, but no connection can be made: ")
+    assert token.startswith(
+        "wrong: the name is right, but the token endpoint gives no token: no connection can be made"
+    )
+    assert f", {url})" in token
 
 
 def test_the_certificate_is_not_trusted(secure: Sandbox) -> None:
     said = sentence(environment(secure))
+    assert said.startswith(
+        "wrong: the name and the connection are right, but the token endpoint gives no token: "
+        "TLS fails: "
+    )
+    said = sentence(api_user(secure))
     assert said.startswith("wrong: the name and the connection are right, but TLS fails: ")
 
 
-def test_the_credentials_are_wrong(plain: Sandbox) -> None:
-    said = sentence(environment(plain, BW_PASSWORD="mistyped-secret"))
+def test_the_client_secret_is_wrong(plain: Sandbox) -> None:
+    said = sentence(environment(plain, BW_CLIENT_SECRET="mistyped-secret"))
     assert said.startswith(
-        "wrong: the name and the connection are right, but the credentials are wrong "
+        "wrong: the name and the connection are right, but the client id or secret is wrong "
+        "(BW_CLIENT_ID, BW_CLIENT_SECRET): the token request was rejected (HTTP 401)"
     )
+    assert f"(BW_E_UNAUTHORIZED, {plain.token_url})" in said
+    assert plain.requests() == []
+
+
+def test_the_password_is_wrong(plain: Sandbox) -> None:
+    said = sentence(api_user(plain, BW_PASSWORD="mistyped-secret"))
+    assert said.startswith(
+        "wrong: the name and the connection are right, but the user name or password is wrong "
+        "(BW_USERNAME, BW_PASSWORD): "
+    )
+
+
+def test_the_credential_has_no_access(plain: Sandbox) -> None:
+    before = "wrong: the name, the connection and the credentials are right, but the credential "
+    plain.fault("getParticipant", "status", status=401, count=None)
+    assert sentence(environment(plain)).startswith(f"{before}has no access to the account (401")
+    plain.clear_faults()
+    plain.fault("getParticipant", "status", status=403, count=None)
+    assert sentence(environment(plain)).startswith(f"{before}has no role for WebRTC (403)")
 
 
 def test_the_account_is_wrong(plain: Sandbox) -> None:
     said = sentence(environment(plain, BW_ACCOUNT_ID="1234567"))
-    assert said.startswith(
-        "wrong: the name, the connection and the credentials are right, but the account is wrong "
-    )
+    assert "it is not of this account (BW_ACCOUNT_ID)" in said
+    assert "(HTTP 403)" in said
 
 
 def test_the_service_is_out_of_order(plain: Sandbox) -> None:
     plain.fault("getParticipant", "status", status=503, count=None)
     assert "but the service is out of order: " in sentence(environment(plain))
+    plain.fault("token", "status", status=503, count=None)
+    said = sentence(environment(plain))
+    assert "but the token endpoint gives no token: the service is out of order: " in said
 
 
-def test_another_server_answers(plain: Sandbox) -> None:
+def test_another_server_responds(plain: Sandbox) -> None:
     plain.fault("getParticipant", "status", status=404, body="<h1>nothing here</h1>")
-    assert f"{plain.url} answers, but not as the service does: " in sentence(environment(plain))
+    assert f"{plain.url} responds, but not as the service does: " in sentence(environment(plain))
+    plain.fault("token", "status", status=200, body="<h1>log in to the network</h1>")
+    said = sentence(environment(plain))
+    assert "the token endpoint gives no token: the response is not one of the service: " in said
 
 
-def test_no_answer_comes(plain: Sandbox) -> None:
-    plain.fault("getParticipant", "delay", ms=20000, count=None)
-    said = sentence(environment(plain), "--timeout", "0.5")
-    assert said.startswith("wrong: there is no usable answer: ")
-    assert "BW_E_TIMEOUT" in said
+def test_there_is_no_response(plain: Sandbox) -> None:
+    for operation in ("getParticipant", "token"):
+        plain.fault(operation, "delay", ms=20000, count=None)
+        said = sentence(environment(plain), "--timeout", "0.5")
+        assert "there is no response in time: " in said
+        assert ("the token endpoint gives no token" in said) == (operation == "token")
+        assert "BW_E_TIMEOUT" in said
 
 
-def test_the_library_is_nowhere(plain: Sandbox) -> None:
+def test_the_library_is_missing(plain: Sandbox) -> None:
     ended = python(
         ["-m", "bw_webrtc", "check"], environment(plain, BW_WEBRTC_LIBRARY="/nowhere/lib.so")
     )
     assert (ended.returncode, ended.stdout) == (1, "")
     assert "/nowhere/lib.so" in ended.stderr
+
+
+def test_the_help_names_the_variables(plain: Sandbox) -> None:
+    ended = python(["-m", "bw_webrtc", "check", "--help"])
+    text = " ".join(ended.stdout.split())
+    for name in (*plain.environment(), "BW_USERNAME", "BW_PASSWORD"):
+        assert name in text

@@ -12,7 +12,7 @@ import re
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any, Dict, Optional, Tuple
+from typing import Any, Dict, List, Optional, Tuple
 
 import pytest
 
@@ -139,7 +139,7 @@ def test_neither_pickled_nor_copied(plain: Sandbox) -> None:
 def test_the_interpreter_ends_well_with_an_open_client(plain: Sandbox) -> None:
     code = (
         "from bw_webrtc import Client\n"
-        f"client = Client('9900000', 'user', 'secret', base_url={plain.url!r})\n"
+        f"client = Client('9900000', username='user', password='secret', base_url={plain.url!r})\n"
         "print(client.create_participant().id)\n"
     )
     ended = python(["-X", "dev", "-c", code])
@@ -152,7 +152,8 @@ def test_the_interpreter_ends_well_with_a_daemon_thread_in_a_call() -> None:
         code = (
             "import socket, sys, threading\n"
             "from bw_webrtc import Client\n"
-            f"client = Client('9900000', 'user', 'secret', base_url={server.url!r}, timeout=60)\n"
+            "client = Client('9900000', username='user', password='secret', "
+            f"base_url={server.url!r}, timeout=60)\n"
             "threading.Thread(target=client.create_participant, daemon=True).start()\n"
             "sys.stdin.readline()\n"
         )
@@ -167,9 +168,12 @@ def test_the_interpreter_ends_well_with_a_daemon_thread_in_a_call() -> None:
         assert (process.returncode, stderr) == (0, b"")
 
 
-# Every option with a value that the library takes and the key that it becomes.
+CREDENTIALS: Dict[str, Any] = {"client_id": "i", "client_secret": "s"}
+USER = {"username", "password"}
+# Every other option with a value that the library accepts, and the key that it becomes.
 OPTIONS: Dict[str, Tuple[Any, str, Any]] = {
     "base_url": ("http://127.0.0.1:9/v1", "baseUrl", "http://127.0.0.1:9/v1"),
+    "token_url": ("http://127.0.0.1:9/token", "tokenUrl", "http://127.0.0.1:9/token"),
     "timeout": (1.5, "timeoutMs", 1500),
     "attempt_timeout": (1, "attemptTimeoutMs", 1000),
     "connect_timeout": (0.0001, "connectTimeoutMs", 1),
@@ -193,11 +197,13 @@ FILES = {"ca_file", "client_cert_file", "client_key_file"}
 @pytest.mark.parametrize("option", OPTIONS)
 def test_every_option_reaches_the_library(option: str) -> None:
     value, key, sent = OPTIONS[option]
-    options: Dict[str, object] = dict.fromkeys(name for name, _, _ in _config._KEYS)
-    options.update({"account_id": "9", "username": "u", "password": "p", option: value})
-    required = {"accountId": "9", "username": "u", "password": "p"}
+    options: Dict[str, object] = dict.fromkeys(name for name, _, _ in _config.KEYS)
+    options.update({"account_id": "9", **CREDENTIALS, option: value})
+    required = {"accountId": "9", "clientId": "i", "clientSecret": "s"}
     assert json.loads(_config.to_document(options)) == {**required, key: sent}
-    Client("9", "u", "p", **{option: value}).close()
+    url = "http://127.0.0.1:9/v1" if option == "token_url" else None
+    more = {"token_url": "http://127.0.0.1:9/token"} if option == "base_url" else {}
+    Client("9", **{"base_url": url, **CREDENTIALS, **more, option: value}).close()
 
 
 @pytest.mark.parametrize("option", sorted(FILES))
@@ -208,21 +214,30 @@ def test_files_are_taken_as_str_and_as_path(option: str, tmp_path: Path) -> None
     for value in (missing, str(missing)):
         options: Dict[str, Any] = dict.fromkeys(files, value)
         with pytest.raises(ConfigError, match=r"missing\.pem"):
-            Client("9", "u", "p", **options)
+            Client("9", **CREDENTIALS, **options)
 
 
 def test_the_options_are_the_keys_that_the_header_documents() -> None:
     header = (ROOT / "include" / "bw_webrtc.h").read_text()
-    comment = header[header.index("Makes a client from a configuration") :]
-    comment = comment[: comment.index("NULL reads")]
-    documented = set(re.findall(r"`([a-z]\w*)`", comment)) - {"config_json"}
-    assert {key for _, key, _ in _config._KEYS} == documented
-    assert set(OPTIONS) | FILES | set(_config.REQUIRED) == {name for name, _, _ in _config._KEYS}
+    before = header[: header.index("bw_status bw_client_new(")]
+    comment = before[before.rindex("/**") :]
+    documented = set(re.findall(r"`([a-z][a-zA-Z]*)`", comment)) - {"client", "error"}
+    assert {key for _, key, _ in _config.KEYS} == documented
+    tested = {*OPTIONS, *FILES, *_config.REQUIRED, *CREDENTIALS, *USER}
+    assert tested == {name for name, _, _ in _config.KEYS}
 
 
 def test_all_that_is_wrong_with_a_configuration_is_named() -> None:
     with pytest.raises(ConfigError) as caught:
-        Client("", "u", "hush", base_url="ftp://x", timeout=-1, roots="mine", max_retries=99)
+        Client(
+            "",
+            client_id="i",
+            client_secret="hush",
+            base_url="ftp://x",
+            timeout=-1,
+            roots="mine",
+            max_retries=99,
+        )
     error = caught.value
     assert (error.status, error.name, error.outcome) == (3, "BW_E_CONFIG", None)
     for part in ("timeoutMs", "mine", "maxRetries"):
@@ -230,28 +245,78 @@ def test_all_that_is_wrong_with_a_configuration_is_named() -> None:
     assert "hush" not in str(error)
 
 
-ENVIRONMENT = {"BW_ACCOUNT_ID": "9900000", "BW_USERNAME": "user", "BW_PASSWORD": "secret"}
-FROM_ENV = "from bw_webrtc import Client\nprint(Client.from_env().create_participant().id)"
+FROM_ENV = "from bw_webrtc import Client\nprint(Client.from_env({}).create_participant().id)"
+NAMES = (
+    "ACCOUNT_ID",
+    "CLIENT_ID",
+    "CLIENT_SECRET",
+    "USERNAME",
+    "PASSWORD",
+    "BASE_URL",
+    "TOKEN_URL",
+)
+UNSET: Dict[str, Optional[str]] = {f"BW_{name}": None for name in NAMES}
+
+
+def api_user(sandbox: Sandbox) -> Dict[str, str]:
+    return {
+        "BW_ACCOUNT_ID": sandbox.account_id,
+        "BW_USERNAME": sandbox.username,
+        "BW_PASSWORD": sandbox.password,
+        "BW_BASE_URL": sandbox.url,
+    }
 
 
 def test_a_client_from_the_environment(plain: Sandbox) -> None:
-    ended = python(["-c", FROM_ENV], {**ENVIRONMENT, "BW_BASE_URL": plain.url})
-    assert (ended.returncode, ended.stderr) == (0, "")
-    assert ended.stdout.strip() in str(plain.state())
+    for environment in (plain.environment(), api_user(plain)):
+        for options in ("", "timeout=5"):
+            code = FROM_ENV.format(options)
+            ended = python(["-c", code], {**UNSET, **environment})
+            assert (ended.returncode, ended.stderr) == (0, "")
+            assert ended.stdout.strip() in str(plain.state())
+    assert len(plain.requests("token")) == 2
 
 
-def test_a_variable_that_is_not_set_is_named() -> None:
-    ended = python(["-c", FROM_ENV], {**ENVIRONMENT, "BW_PASSWORD": None})
-    assert ended.returncode == 1
-    assert "ConfigError" in ended.stderr
-    assert "BW_PASSWORD is not set" in ended.stderr
+@pytest.mark.parametrize("options", ["", "timeout=5"])
+@pytest.mark.parametrize(
+    ("unset", "names"),
+    [
+        (["BW_CLIENT_SECRET"], "variable BW_CLIENT_SECRET is not set"),
+        (["BW_ACCOUNT_ID", "BW_CLIENT_ID"], "variables BW_ACCOUNT_ID and BW_CLIENT_ID are not set"),
+        (
+            ["BW_ACCOUNT_ID", "BW_CLIENT_ID", "BW_CLIENT_SECRET"],
+            "variables BW_ACCOUNT_ID, BW_CLIENT_ID and BW_CLIENT_SECRET are not set",
+        ),
+    ],
+)
+def test_variables_that_are_not_set_are_named(
+    plain: Sandbox, unset: List[str], names: str, options: str
+) -> None:
+    for nothing in (None, ""):
+        environment = {**UNSET, **plain.environment(), **dict.fromkeys(unset, nothing)}
+        ended = python(["-c", FROM_ENV.format(options)], environment)
+        assert ended.returncode == 1
+        assert "ConfigError" in ended.stderr
+        assert f"the environment {names}" in ended.stderr
+        assert "NULL" not in ended.stderr
+        assert plain.client_secret not in ended.stderr
+
+
+def test_the_password_of_an_api_user_that_is_not_set_is_named(plain: Sandbox) -> None:
+    for options in ("", "timeout=5"):
+        environment = {**UNSET, **api_user(plain), "BW_PASSWORD": None}
+        ended = python(["-c", FROM_ENV.format(options)], environment)
+        assert "the environment variable BW_PASSWORD is not set" in ended.stderr
 
 
 def test_from_env_reads_what_this_process_has_set(
     plain: Sandbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for name, value in {**ENVIRONMENT, "BW_BASE_URL": plain.url}.items():
-        monkeypatch.setenv(name, value)
+    for name, value in {**UNSET, **plain.environment()}.items():
+        if value is None:
+            monkeypatch.delenv(name, raising=False)
+        else:
+            monkeypatch.setenv(name, value)
 
     class Special(Client):
         pass
@@ -260,3 +325,22 @@ def test_from_env_reads_what_this_process_has_set(
         assert isinstance(client, Special)
         client.create_participant()
     assert len(plain.requests()) == 1
+
+
+def test_options_override_the_environment(plain: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in {**plain.environment(), "BW_ACCOUNT_ID": "1"}.items():
+        monkeypatch.setenv(name, value)
+    with Client.from_env(account_id=plain.account_id, max_retries=0) as client:
+        client.create_participant()
+    # Credentials of one kind replace those of the other.
+    with Client.from_env(
+        account_id=plain.account_id, username=plain.username, password=plain.password
+    ) as client:
+        client.create_participant()
+    assert len(plain.requests("token")) == 1
+    with pytest.raises(ConfigError, match="variable BW_PASSWORD is not set"):
+        Client.from_env(username="u")
+    with pytest.raises(ConfigError, match="timeoutMs"):
+        Client.from_env(timeout=-1)
+    with pytest.raises(TypeError, match="unexpected keyword argument 'timout'"):
+        Client.from_env(timout=1)

@@ -169,10 +169,34 @@ def test_white_space_around_an_answer_is_taken(plain: Sandbox) -> None:
 
 def test_credentials_are_rotated_without_a_new_client(client: Client, sandbox: Sandbox) -> None:
     client.create_participant()
-    client.set_credentials("user", "wrong")
-    with pytest.raises(UnauthorizedError) as caught:
+    client.set_credentials(sandbox.client_id, "wrong")
+    with pytest.raises(
+        UnauthorizedError, match=r"^createParticipant: the token request was rej"
+    ) as caught:
         client.create_participant()
-    assert caught.value.body == {"message": "Unauthorized"}
-    client.set_credentials(sandbox.username, sandbox.password)
+    assert (caught.value.outcome, caught.value.attempts) == ("not_sent", 0)
+    client.set_credentials(sandbox.client_id, sandbox.client_secret)
+    client.create_participant()
+    assert [seen["status"] for seen in sandbox.requests()] == [200, 200]
+    assert [seen["status"] for seen in sandbox.requests("token")] == [200, 401, 200]
+
+
+def test_the_password_of_an_api_user_is_rotated(sandbox: Sandbox) -> None:
+    with sandbox.client(username=sandbox.username) as client:
+        client.create_participant()
+        client.set_credentials(sandbox.username, "wrong")
+        with pytest.raises(UnauthorizedError, match="username and password") as caught:
+            client.create_participant()
+        assert caught.value.body == {"message": "Unauthorized"}
+        client.set_credentials(sandbox.username, sandbox.password)
+        client.create_participant()
+    assert [seen["status"] for seen in sandbox.requests()] == [200, 401, 200]
+    assert sandbox.requests("token") == []
+
+
+def test_a_revoked_token_is_replaced(client: Client, sandbox: Sandbox) -> None:
+    client.create_participant()
+    sandbox.revoke_tokens()
     client.create_participant()
     assert [seen["status"] for seen in sandbox.requests()] == [200, 401, 200]
+    assert client.stats()["tokenRequests"] == len(sandbox.requests("token")) == 2

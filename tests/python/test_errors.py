@@ -7,6 +7,7 @@ import inspect
 import pickle
 import re
 from typing import Any, Dict
+from unittest import mock
 
 import pytest
 
@@ -42,7 +43,7 @@ def test_every_status_has_a_class(status: int) -> None:
     assert cls is not BwError
     assert status == cls.STATUS == error.status
     assert getattr(bw_webrtc, cls.__name__) is cls
-    assert _library.load().status_name(status) == STATUSES[status]
+    assert _library.load().status_name(status) == STATUSES[status] == cls.NAME
     # BW_E_NOT_FOUND is NotFoundError; a name that Python has already got a word in front.
     words = "".join(word.capitalize() for word in STATUSES[status][len("BW_E_") :].split("_"))
     assert cls.__name__ in {f"{words}Error", f"Call{words}Error", f"Queue{words}Error"}
@@ -123,3 +124,42 @@ def test_an_error_without_memory_for_its_document() -> None:
     error = _library.load().failure(13, None)
     assert isinstance(error, bw_webrtc.CallTimeoutError)
     assert (error.status, error.name) == (13, "BW_E_TIMEOUT")
+
+
+@pytest.mark.parametrize("status", sorted(STATUSES))
+def test_an_exception_is_made_from_a_message(status: int) -> None:
+    cls = type(errors.from_document(status, {}))
+    for error in (cls("gone"), copy.copy(cls("gone")), pickle.loads(pickle.dumps(cls("gone")))):
+        assert type(error) is cls
+        assert (error.status, error.name) == (status, STATUSES[status])
+        assert (error.message, error.outcome, error.attempts) == ("gone", None, 0)
+        assert str(error) == f"gone [{STATUSES[status]}]"
+        assert set(error.document["error"]) == set(document()["error"])
+    assert cls().message
+
+
+def test_an_exception_for_a_test_double_has_all_attributes() -> None:
+    error = bw_webrtc.RateLimitedError(
+        "slow down",
+        operation="createParticipant",
+        outcome=bw_webrtc.Outcome.REJECTED,
+        attempts=2,
+        http_status=429,
+        request_id="r-1",
+        retry_after=1.5,
+        body={"error": "busy"},
+    )
+    assert str(error) == (
+        "createParticipant: slow down [BW_E_RATE_LIMITED, outcome rejected, 2 attempts, "
+        "retry after 1.5 s, request id r-1]"
+    )
+    assert (error.http_status, error.body) == (429, {"error": "busy"})
+    assert errors.from_document(25, error.document).__dict__ == error.__dict__
+
+
+def test_a_mock_raises_an_exception_class() -> None:
+    client = mock.Mock()
+    for effect in (bw_webrtc.NotFoundError, bw_webrtc.NotFoundError("gone")):
+        client.get_participant.side_effect = effect
+        with pytest.raises(bw_webrtc.NotFoundError):
+            client.get_participant("x")

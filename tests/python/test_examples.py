@@ -18,13 +18,7 @@ EXAMPLES = PACKAGE / "examples"
 
 def environment(sandbox: Sandbox) -> Dict[str, Optional[str]]:
     """What the examples read."""
-    return {
-        "BW_ACCOUNT_ID": sandbox.account_id,
-        "BW_USERNAME": sandbox.username,
-        "BW_PASSWORD": sandbox.password,
-        "BW_BASE_URL": sandbox.url,
-        "BW_CA_FILE": sandbox.ca_file,
-    }
+    return {**sandbox.environment(), "BW_CA_FILE": sandbox.ca_file}
 
 
 def lines_of_code(path: Path) -> int:
@@ -59,8 +53,8 @@ def test_create_participant(sandbox: Sandbox) -> None:
 @pytest.mark.parametrize(
     ("changed", "said"),
     [
-        ({"BW_PASSWORD": None}, "set 'BW_PASSWORD' in the environment\n"),
-        ({"BW_PASSWORD": "wrong"}, "BW_E_UNAUTHORIZED"),
+        ({"BW_CLIENT_SECRET": None}, "the environment variable BW_CLIENT_SECRET is not set"),
+        ({"BW_CLIENT_SECRET": "wrong"}, "BW_E_UNAUTHORIZED"),
         ({"BW_WEBRTC_LIBRARY": "/nowhere"}, "is not found"),
     ],
 )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import json
 import socket
 from typing import Any, Dict, Type
 
@@ -10,7 +12,7 @@ import pytest
 import bw_webrtc
 from bw_webrtc import BwError, Client, Outcome
 from bw_webrtc.testing import Sandbox
-from support import SilentServer
+from support import LIMIT, SilentServer
 
 HTML = "<html><body>502 Bad Gateway</body></html>"
 
@@ -27,14 +29,16 @@ HTML = "<html><body>502 Bad Gateway</body></html>"
         (429, bw_webrtc.RateLimitedError, Outcome.REJECTED),
         (500, bw_webrtc.ServerError, Outcome.UNKNOWN),
         (502, bw_webrtc.ServerError, Outcome.UNKNOWN),
-        (503, bw_webrtc.ServerError, Outcome.REJECTED),
+        (503, bw_webrtc.ServerError, Outcome.UNKNOWN),
         (504, bw_webrtc.ServerError, Outcome.UNKNOWN),
     ],
 )
 def test_answers(sandbox: Sandbox, status: int, cls: Type[BwError], outcome: str) -> None:
     body = {"error": "no", "requestId": "r-7"}
     sandbox.fault("createParticipant", "status", status=status, body=body)
-    with sandbox.client(max_retries=0) as client, pytest.raises(cls) as caught:
+    # A client id would request another token after a 401.
+    user = {"username": sandbox.username}
+    with sandbox.client(max_retries=0, **user) as client, pytest.raises(cls) as caught:
         client.create_participant()
     error = caught.value
     assert type(error) is cls
@@ -46,6 +50,74 @@ def test_answers(sandbox: Sandbox, status: int, cls: Type[BwError], outcome: str
     assert error.request_id == "r-7"
     assert f"HTTP {status}" in str(error)
     assert len(sandbox.requests()) == 1
+
+
+NOT_REPRESENTABLE = [
+    ('{"id":"x","n":' + "9" * 5000 + "}", "a number is too long"),
+    ('{"id":"x","d":' + "[" * 100_000 + "]" * 100_000 + "}", "it is nested too deeply"),
+]
+
+
+@pytest.mark.parametrize(("body", "said"), NOT_REPRESENTABLE)
+def test_a_response_that_python_cannot_represent(plain: Sandbox, body: str, said: str) -> None:
+    plain.fault("getSession", "status", status=200, body=body, count=None)
+    with plain.client() as client, pytest.raises(bw_webrtc.ProtocolError, match=said) as caught:
+        client.get_session("s")
+    assert caught.value.operation == "getSession"
+    assert caught.value.outcome == Outcome.UNKNOWN
+
+    async def work() -> None:
+        async with plain.async_client() as client:
+            with pytest.raises(bw_webrtc.ProtocolError, match=said):
+                await asyncio.wait_for(client.get_session("s"), LIMIT)
+
+    asyncio.run(work())
+
+
+@pytest.mark.parametrize(("body", "said"), NOT_REPRESENTABLE)
+def test_an_error_body_that_python_cannot_represent(plain: Sandbox, body: str, said: str) -> None:
+    plain.fault("getSession", "status", status=404, body=body, headers={}, count=None)
+    with plain.client() as client, pytest.raises(bw_webrtc.NotFoundError) as caught:
+        client.get_session("s")
+    error = caught.value
+    assert (error.status, error.http_status, error.attempts) == (23, 404, 1)
+    assert (error.operation, error.outcome) == ("getSession", Outcome.REJECTED)
+    assert "HTTP 404" in error.message
+    assert said
+    assert isinstance(error.body, str)
+    assert json.loads(error.body[:9] + "}") == {"id": "x"}
+
+
+def test_a_second_401_is_reported(sandbox: Sandbox) -> None:
+    sandbox.fault("createParticipant", "status", status=401, count=None)
+    with sandbox.client() as client, pytest.raises(bw_webrtc.UnauthorizedError) as caught:
+        client.create_participant()
+    assert caught.value.outcome == Outcome.REJECTED
+    assert [seen["status"] for seen in sandbox.requests()] == [401, 401]
+    assert len(sandbox.requests("token")) == 2
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "cls", "message"),
+    [
+        (401, {"error": "invalid_client"}, bw_webrtc.UnauthorizedError, "clientId and clientSecr"),
+        (400, {"error": "invalid_client"}, bw_webrtc.UnauthorizedError, "clientId and clientSecr"),
+        (200, {"token_type": "Bearer"}, bw_webrtc.ProtocolError, "access_token"),
+        (200, "<html>", bw_webrtc.ProtocolError, "JSON"),
+        (500, "", bw_webrtc.ServerError, "HTTP 500"),
+    ],
+)
+def test_token_requests_that_fail(
+    plain: Sandbox, status: int, body: object, cls: Type[BwError], message: str
+) -> None:
+    plain.fault("token", "status", status=status, body=body, count=None)
+    with plain.client(max_retries=0) as client, pytest.raises(cls, match=message) as caught:
+        client.create_participant()
+    error = caught.value
+    assert error.message.startswith("the token request")
+    assert (error.operation, error.outcome) == ("createParticipant", Outcome.NOT_SENT)
+    assert error.attempts == 0
+    assert plain.requests() == []
 
 
 @pytest.mark.parametrize(
@@ -86,15 +158,14 @@ def test_a_gateway_that_answers_html(plain: Sandbox) -> None:
 
 
 def test_what_is_safe_is_repeated(sandbox: Sandbox, client: Client) -> None:
-    sandbox.fault("createParticipant", "status", status=503, count=2)
+    headers = {"Retry-After": "0"}
+    sandbox.fault("createParticipant", "status", status=503, headers=headers, count=2)
     assert client.create_participant().id
     assert [seen["status"] for seen in sandbox.requests()] == [503, 503, 200]
 
 
 def test_another_account_is_forbidden(sandbox: Sandbox) -> None:
-    with Client(
-        "1111111", "user", "secret", base_url=sandbox.url, ca_file=sandbox.ca_file
-    ) as client, pytest.raises(bw_webrtc.ForbiddenError):
+    with sandbox.client(account_id="1111111") as client, pytest.raises(bw_webrtc.ForbiddenError):
         client.create_participant()
 
 
@@ -102,7 +173,11 @@ def test_a_closed_port_is_a_connect_error() -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
     with Client(
-        "9900000", "u", "p", base_url=f"http://127.0.0.1:{port}/v1", max_retries=0
+        "9900000",
+        username="u",
+        password="p",
+        base_url=f"http://127.0.0.1:{port}/v1",
+        max_retries=0,
     ) as client, pytest.raises(bw_webrtc.ConnectError) as caught:
         client.create_participant()
     assert caught.value.outcome == Outcome.NOT_SENT
@@ -112,16 +187,21 @@ def test_a_closed_port_is_a_connect_error() -> None:
 def test_an_address_that_is_not_to_be_used_is_a_resolve_error() -> None:
     # Needs no name server, which a test must not ask.
     with Client(
-        "9900000", "u", "p", base_url="http://127.0.0.1:9/v1", ip_family="ipv6", max_retries=0
+        "9900000",
+        username="u",
+        password="p",
+        base_url="http://127.0.0.1:9/v1",
+        ip_family="ipv6",
+        max_retries=0,
     ) as client, pytest.raises(bw_webrtc.ResolveError) as caught:
         client.create_participant()
     assert caught.value.outcome == Outcome.NOT_SENT
 
 
 def test_a_certificate_of_an_unknown_authority_is_a_tls_error(secure: Sandbox) -> None:
-    with Client(
-        "9900000", "user", "secret", base_url=secure.url, max_retries=0
-    ) as client, pytest.raises(bw_webrtc.TlsError) as caught:
+    with secure.client(ca_file=None, max_retries=0) as client, pytest.raises(
+        bw_webrtc.TlsError
+    ) as caught:
         client.create_participant()
     assert caught.value.outcome == Outcome.NOT_SENT
     assert secure.requests() == []

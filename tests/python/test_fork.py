@@ -12,7 +12,7 @@ PRELUDE = """
 import gc, os, sys, threading, time
 from bw_webrtc import Client, InvalidHandleError
 
-client = Client("9900000", "user", "secret", base_url=os.environ["URL"],
+client = Client("9900000", username="user", password="secret", base_url=os.environ["URL"],
                 ca_file=os.environ.get("CA") or None)
 first = client.create_participant(tag="parent").id
 
@@ -116,7 +116,7 @@ def test_a_child_makes_a_client_of_its_own(sandbox: Sandbox) -> None:
         sandbox,
         """
 def work():
-    with Client("9900000", "user", "secret", base_url=os.environ["URL"],
+    with Client("9900000", username="user", password="secret", base_url=os.environ["URL"],
                 ca_file=os.environ.get("CA") or None) as own:
         own.create_participant(tag="child")
 assert child(work) == 0

@@ -24,6 +24,12 @@ def jwt(claims: object) -> str:
     return f"eyJhbGciOiJIUzI1NiJ9.{body}.c2ln"
 
 
+long_number = jwt({"n": 0}).replace(
+    base64.urlsafe_b64encode(b'{"n": 0}').decode().rstrip("="),
+    base64.urlsafe_b64encode(b'{"n": ' + b"9" * 5000 + b"}").decode().rstrip("="),
+)
+
+
 def test_transfer_bxml() -> None:
     assert bw_webrtc.transfer_bxml("abc.def.ghi", CALL) == (
         '<?xml version="1.0" encoding="UTF-8"?><Response><Transfer><SipUri '
@@ -118,6 +124,10 @@ def test_events_of_the_sandbox_are_read(plain: Sandbox) -> None:
             r"event\.timestamp: .* beyond the years",
         ),
         ("[" * 100_000, "event"),
+        (
+            '{"event":"onLeave","timestamp":1,"participantId":"p","n":' + "9" * 5000 + "}",
+            "event: cannot be represented in Python: a number is too long",
+        ),
     ],
 )
 def test_events_are_checked(body: Any, said: str) -> None:
@@ -158,6 +168,7 @@ def test_claims_of_a_token_of_the_service(client: Client, sandbox: Sandbox) -> N
         ("a.c2VjcmV0.c", "are not JSON"),
         (jwt(["secret"]), "are not a JSON object"),
         (jwt({"exp": 9e15, "secret": 1}), "exp: 9000000000000000 is beyond"),
+        (long_number, "token: cannot be represented in Python: a number is too long"),
     ],
 )
 def test_tokens_are_checked_and_never_quoted(token: str, said: str) -> None:

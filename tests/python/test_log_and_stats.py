@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import logging
 import threading
-from typing import List, Optional
+from typing import Any, List, Optional
 
 import pytest
 
-from bw_webrtc import Client, InvalidArgumentError, InvalidHandleError, ServerError
+from bw_webrtc import (
+    Client,
+    InvalidArgumentError,
+    InvalidHandleError,
+    ServerError,
+    _library,
+    _log,
+)
 from bw_webrtc.testing import Sandbox
-from support import LIMIT
+from support import LIMIT, Background
 
 
 class Lines(logging.Handler):
@@ -43,7 +51,9 @@ def test_stats(client: Client, sandbox: Sandbox) -> None:
     assert (stats["calls"], stats["attempts"], stats["retries"]) == (2, 3, 1)
     assert stats["statuses"] == {"BW_OK": 2}
     assert stats["inFlight"] == 0
-    assert stats["connectionsOpened"] + stats["connectionsReused"] == 3
+    # One of them was for the token.
+    assert stats["connectionsOpened"] + stats["connectionsReused"] == 4
+    assert stats["tokenRequests"] == 1
     assert stats["operations"]["getSession"]["retries"] == 1
     times = stats["operations"]["getSession"]["times"]
     assert sum(bucket["count"] for bucket in times) == 1
@@ -68,6 +78,7 @@ def test_stats(client: Client, sandbox: Sandbox) -> None:
 def test_set_log(plain: Sandbox, level: Optional[int], levels: object) -> None:
     lines = listen("bw_webrtc")
     with plain.client(max_retries=1) as client:
+        client.create_session()
         client.set_log(level)
         session = client.create_session()
         plain.fault("getSession", "status", status=503, headers={"Retry-After": "0"}, count=3)
@@ -83,6 +94,7 @@ def test_set_log(plain: Sandbox, level: Optional[int], levels: object) -> None:
 def test_lines_go_to_the_logger_that_is_named(plain: Sandbox) -> None:
     first, second = listen("calls.first"), listen("calls.second")
     with plain.client() as client:
+        client.create_session()
         client.set_log(logging.INFO, "calls.first")
         client.create_session()
         client.set_log(logging.INFO, logging.getLogger("calls.second"))
@@ -106,12 +118,15 @@ def test_no_line_holds_a_secret(sandbox: Sandbox) -> None:
     with sandbox.client() as client:
         client.set_log(logging.DEBUG)
         token = client.create_participant().token
-        client.set_credentials("user", "pass-of-nobody")
+        client.set_credentials(sandbox.client_id, "pass-of-nobody")
         with pytest.raises(Exception, match="HTTP 401"):
             client.create_participant()
     shown = "\n".join(record.getMessage() for record in lines.records)
     assert "createParticipant" in shown
-    for secret in (token, token.rsplit(".", 1)[1], sandbox.password, "pass-of-nobody", "Basic"):
+    for secret in (
+        *(token, token.rsplit(".", 1)[1], sandbox.client_secret, "pass-of-nobody"),
+        *("Basic", "Bearer", "eyJ"),
+    ):
         assert secret not in shown
 
 
@@ -127,6 +142,7 @@ def test_a_handler_that_raises_harms_no_call(
     seen: List[object] = []
     monkeypatch.setattr("sys.unraisablehook", lambda raised: seen.append(raised.exc_value))
     with plain.client() as client:
+        client.create_session()
         client.set_log(logging.INFO)
         assert client.create_session().id
     assert [type(error) for error in seen] == [RuntimeError]
@@ -135,7 +151,7 @@ def test_a_handler_that_raises_harms_no_call(
 def test_a_forgotten_client_with_a_log_ends(plain: Sandbox) -> None:
     lines = listen("bw_webrtc")
     for _ in range(50):
-        client = plain.client()
+        client = plain.client(username=plain.username)
         client.set_log(logging.INFO)
         client.create_session()
         del client
@@ -146,6 +162,7 @@ def test_a_forgotten_client_with_a_log_ends(plain: Sandbox) -> None:
 def test_threads_log_while_the_log_changes(plain: Sandbox) -> None:
     lines = listen("bw_webrtc")
     with plain.client() as client:
+        client.create_session()
         client.set_log(logging.INFO)
 
         def work() -> None:
@@ -159,8 +176,74 @@ def test_threads_log_while_the_log_changes(plain: Sandbox) -> None:
             client.set_log(logging.INFO)
         for thread in threads:
             thread.join(LIMIT)
-        assert client.stats()["calls"] == 200
+        assert client.stats()["calls"] == 201
     assert len(lines.records) == 200
+
+
+def test_the_log_of_two_threads_is_never_freed_in_use(
+    plain: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # The first thread returns from the library, and the second changes the log before the first
+    # goes on.
+    lines = listen("second")
+    first_returned, second_done = threading.Event(), threading.Event()
+    call = _library.Library.call
+
+    def slow(self: _library.Library, name: str, *arguments: Any) -> Any:
+        document = call(self, name, *arguments)
+        if name == "bw_client_set_log" and threading.current_thread() is first:
+            first_returned.set()
+            assert second_done.wait(LIMIT)
+        return document
+
+    with plain.client(username=plain.username) as client:
+        first = threading.Thread(target=client.set_log, args=(logging.DEBUG, "first"))
+        monkeypatch.setattr(_library.Library, "call", slow)
+        first.start()
+        assert first_returned.wait(LIMIT)
+        client.set_log(logging.INFO, "second")
+        second_done.set()
+        first.join(LIMIT)
+        gc.collect()
+        client.create_session()
+    assert len(lines.records) == 1
+    assert len(_log._callbacks) == 1
+    assert _log._loggers == {}
+
+
+def test_a_log_is_changed_while_the_client_is_closed(
+    plain: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    call = _library.Library.call
+    client = plain.client()
+
+    def slow(self: _library.Library, name: str, *arguments: Any) -> Any:
+        if name == "bw_client_set_log" and arguments[1]:
+            client.close()
+        return call(self, name, *arguments)
+
+    monkeypatch.setattr(_library.Library, "call", slow)
+    with pytest.raises(InvalidHandleError):
+        client.set_log(logging.DEBUG)
+    assert _log._loggers == {}
+
+
+def test_threads_change_a_log_and_close_the_client(plain: Sandbox) -> None:
+    listen("bw_webrtc")
+    for _ in range(20):
+        client = plain.client(username=plain.username)
+
+        def work(client: Client = client) -> None:
+            with contextlib.suppress(InvalidHandleError):
+                while True:
+                    client.set_log(logging.DEBUG)
+
+        threads = [Background(work) for _ in range(3)]
+        client.create_session()
+        client.close()
+        for thread in threads:
+            thread.result()
+    assert _log._loggers == {}
 
 
 def test_bad_arguments(plain: Sandbox) -> None:
@@ -186,6 +269,7 @@ def test_a_log_is_not_changed_inside_a_handler(plain: Sandbox) -> None:
             refused.append(caught.value)
 
         lines.emit = emit  # type: ignore[method-assign]
+        client.create_session()
         client.set_log(logging.INFO)
         client.create_session()
         client.create_session()

@@ -261,6 +261,65 @@ def test_subscriptions_of_another_type_are_a_type_error(plain: Sandbox, subscrip
         client.add_participant_to_session(MISSING, MISSING, subscriptions)
 
 
+def test_ids_are_accepted_as_participants_of_subscriptions() -> None:
+    one = ParticipantSubscription("p", ("a",))
+    for participants in (["q", one], ("q", one), iter(["q", one])):
+        made = Subscriptions(participants=participants)  # type: ignore[arg-type]
+        assert made.participants == (ParticipantSubscription("q"), one)
+        assert made == Subscriptions(participants=(ParticipantSubscription("q"), one))
+        assert len({made}) == 1
+    aliases: Any = ["a", "b"]
+    assert ParticipantSubscription("p", aliases).stream_aliases == ("a", "b")
+
+
+WRONG_TYPES: List[Any] = [
+    (Subscriptions, {"session_id": 5}, "session_id must be a str or None, not int"),
+    (Subscriptions, {"session_id": Session("s")}, "session_id must be a str or None, not Session"),
+    (Subscriptions, {"participants": "p-1"}, "participants must be an iterable of Participant"),
+    (Subscriptions, {"participants": 5}, "participants must be an iterable of Participant"),
+    (Subscriptions, {"participants": {"p": 1}}, "participants must be an iterable of Participant"),
+    (
+        Subscriptions,
+        {"participants": ["p", Participant("q")]},
+        r"participants\[1\] must be ParticipantSubscription or a participant's id, not Partici",
+    ),
+    (Subscriptions, {"participants": [None]}, r"participants\[0\] must be .*, not NoneType"),
+    (ParticipantSubscription, {"participant_id": None}, "participant_id must be a str, not None"),
+    (
+        ParticipantSubscription,
+        {"participant_id": "p", "stream_aliases": "camera"},
+        "stream_aliases must be an iterable of str, not str",
+    ),
+    (
+        ParticipantSubscription,
+        {"participant_id": "p", "stream_aliases": [5]},
+        r"stream_aliases\[0\] must be a str, not int",
+    ),
+]
+
+
+@pytest.mark.parametrize(("make", "arguments", "said"), WRONG_TYPES)
+def test_subscriptions_of_the_wrong_type_fail_when_they_are_made(
+    make: Callable[..., object], arguments: Dict[str, Any], said: str
+) -> None:
+    with pytest.raises(TypeError, match=said):
+        make(**arguments)
+
+
+def test_a_request_that_is_nested_too_deeply_is_rejected(plain: Sandbox) -> None:
+    nested: List[Any] = []
+    for _ in range(100_000):
+        nested = [nested]
+    with plain.client() as client:
+        for call in (
+            lambda: client.call({"operation": "createSession", "body": nested}),
+            lambda: client.add_participant_to_session("s", "p", {"participants": nested}),
+        ):
+            with pytest.raises(InvalidArgumentError, match="is nested too deeply"):
+                call()
+    assert plain.requests() == []
+
+
 @pytest.mark.parametrize(
     ("call", "error", "said"),
     [

@@ -8,11 +8,11 @@ from typing import Any, Dict, List
 
 import pytest
 
-from bw_webrtc import BwError, Client
+from bw_webrtc import BwError, Client, UnauthorizedError
 from bw_webrtc.testing import Sandbox
 from support import SilentServer
 
-PASSWORD = "hush-8c1f\u00e9"
+SECRET = "hush-8c1f\u00e9"
 
 
 def test_a_token_is_in_no_repr(client: Client) -> None:
@@ -23,44 +23,60 @@ def test_a_token_is_in_no_repr(client: Client) -> None:
         assert created.token.rsplit(".", 1)[1] not in shown
 
 
-def test_a_client_shows_no_credentials(plain: Sandbox) -> None:
-    with Client("9900000", "some-user", PASSWORD, base_url=plain.url) as client:
+PAIRS = (("client_id", "client_secret"), ("username", "password"))
+
+
+@pytest.mark.parametrize(("identifier", "secret"), PAIRS)
+def test_a_client_shows_no_credentials(plain: Sandbox, identifier: str, secret: str) -> None:
+    options = {identifier: "some-user", secret: SECRET}
+    with plain.client(**options) as client:
         shown = repr(client) + str(client) + repr(vars(client))
-    assert PASSWORD not in shown
+    assert SECRET not in shown
     assert "some-user" not in shown
     assert repr(client) == f"<bw_webrtc.Client closed at {id(client):#x}>"
 
 
-def test_no_failure_shows_a_secret(sandbox: Sandbox) -> None:
+@pytest.mark.parametrize(("identifier", "key"), PAIRS)
+def test_no_failure_shows_a_secret(sandbox: Sandbox, identifier: str, key: str) -> None:
     failures: List[BwError] = []
-    with Client(
-        "9900000", "user", PASSWORD, base_url=sandbox.url, ca_file=sandbox.ca_file, timeout=1
+    name = getattr(sandbox, identifier)
+    with Sandbox(tls=sandbox.ca_file is not None, **{key: SECRET}) as strict, strict.client(
+        **{identifier: name, key: SECRET, "timeout": 1}
     ) as client:
-        for kind in ("close_before", "close_after", "truncate", "garbage"):
-            sandbox.fault("createParticipant", kind)
-            with pytest.raises(BwError) as caught:
-                client.create_participant()
-            failures.append(caught.value)
+        for operation in ("createParticipant", "token"):
+            for kind in ("close_before", "close_after", "truncate", "garbage"):
+                strict.fault(operation, kind, count=3)
+                strict.revoke_tokens()
+                if operation == "token" and identifier == "username":
+                    continue
+                with pytest.raises(BwError) as caught:
+                    client.create_participant()
+                failures.append(caught.value)
+                strict.clear_faults()
         with pytest.raises(BwError) as caught:
             client.create_participant(tag="x" * 51)
         failures.append(caught.value)
         with pytest.raises(BwError) as caught:
-            client.set_credentials("a\0", PASSWORD)
+            client.set_credentials("a\0", SECRET)
         failures.append(caught.value)
-    bad: List[Dict[str, Any]] = [{"base_url": f"https://u:{PASSWORD}@host/"}, {"roots": "none"}]
+    with sandbox.client(**{identifier: name, key: SECRET}) as client:
+        with pytest.raises(UnauthorizedError) as caught:
+            client.create_participant()
+        failures.append(caught.value)
+    bad: List[Dict[str, Any]] = [{"base_url": f"https://u:{SECRET}@host/"}, {"roots": "none"}]
     for options in bad:
         with pytest.raises(BwError) as caught:
-            Client("9900000", "user", PASSWORD, **options)
+            Client("9900000", **{identifier: name, key: SECRET}, **options)
         failures.append(caught.value)
     with pytest.raises(TypeError) as wrong:
-        Client("9900000", "user", PASSWORD.encode())  # type: ignore[arg-type]
-    basic = base64.b64encode(f"user:{PASSWORD}".encode()).decode()
+        Client("9900000", **{identifier: name, key: SECRET.encode()})
+    basic = base64.b64encode(f"{name}:{SECRET}".encode()).decode()
     for error in (*failures, wrong.value):
         shown = "".join(traceback.format_exception(type(error), error, None))
         shown += repr(error) + str(error) + str(getattr(error, "document", ""))
-        for secret in (PASSWORD, PASSWORD.encode("unicode_escape").decode(), basic):
+        for secret in (SECRET, SECRET.encode("unicode_escape").decode(), basic, "eyJ"):
             assert secret not in shown
-    assert len(failures) == 8
+    assert len(failures) == (9 if identifier == "username" else 13)
 
 
 def test_a_token_whose_answer_was_cut_is_not_shown(plain: Sandbox) -> None:
@@ -73,14 +89,32 @@ def test_a_token_whose_answer_was_cut_is_not_shown(plain: Sandbox) -> None:
 
 
 def test_the_password_reaches_the_service_and_nothing_else() -> None:
-    with SilentServer() as server, Client(
-        "9900000", "user", PASSWORD, base_url=server.url, timeout=0.3, max_retries=0
+    with SilentServer() as server, server.client(
+        password=SECRET, timeout=0.3, max_retries=0
     ) as client:
         with pytest.raises(TimeoutError):
             client.create_participant()
         head = server.wait_for_request()
-    basic = base64.b64encode(f"user:{PASSWORD}".encode())
-    lines = [line for line in head.split(b"\r\n") if basic in line]
-    assert lines == [b"authorization: Basic " + basic] or lines == [
-        b"Authorization: Basic " + basic
-    ]
+    basic = base64.b64encode(f"user:{SECRET}".encode())
+    lines = [line.lower() for line in head.split(b"\r\n") if basic in line]
+    assert lines == [b"authorization: basic " + basic.lower()]
+
+
+def test_the_client_secret_reaches_the_token_endpoint_and_nothing_else() -> None:
+    with SilentServer() as service, SilentServer() as endpoint, service.client(
+        client_id="client",
+        client_secret=SECRET,
+        token_url=endpoint.url,
+        timeout=0.3,
+        max_retries=0,
+    ) as client:
+        with pytest.raises(TimeoutError, match="the token request") as caught:
+            client.create_participant()
+        head = endpoint.wait_for_request()
+        service.expect_nothing()
+    error = caught.value
+    assert isinstance(error, BwError)
+    assert (error.outcome, error.attempts) == ("not_sent", 0)
+    lines = head.split(b"\r\n")
+    assert sum(line.lower().startswith(b"authorization: basic ") for line in lines) == 1
+    assert SECRET.encode() not in head

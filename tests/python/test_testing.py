@@ -32,9 +32,9 @@ def test_invite(bw_client: Client, bw_sandbox: Sandbox) -> None:
 
 def test_each_test_starts_anew(bw_client: Client, bw_sandbox: Sandbox) -> None:
     assert bw_sandbox.requests() == []
-    bw_sandbox.fault("createParticipant", "status", status=503)
+    bw_sandbox.fault("createParticipant", "status", status=429)
     assert invite(bw_client, "bob")
-    assert [seen["status"] for seen in bw_sandbox.requests()] == [503, 200]
+    assert [seen["status"] for seen in bw_sandbox.requests()] == [429, 200]
 '''
 
 

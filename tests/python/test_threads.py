@@ -34,7 +34,9 @@ def test_the_answer_can_come_from_this_very_interpreter() -> None:
         thread = threading.Thread(target=server.handle_request)
         thread.start()
         url = f"http://127.0.0.1:{server.server_address[1]}/v1"
-        with Client("9", "u", "p", base_url=url, timeout=5, max_retries=0) as client:
+        with Client(
+            "9", username="u", password="p", base_url=url, timeout=5, max_retries=0
+        ) as client:
             assert client.create_participant().id == "p-1"
         thread.join(LIMIT)
 

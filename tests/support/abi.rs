@@ -25,6 +25,10 @@ impl Client {
             config["username"].as_str().unwrap_or_default(),
             config["password"].as_str().unwrap_or_default(),
         );
+        secrets::credentials(
+            config["clientId"].as_str().unwrap_or_default(),
+            config["clientSecret"].as_str().unwrap_or_default(),
+        );
         let config = CString::new(config.to_string()).unwrap();
         let (mut client, mut error) = (ptr::null_mut(), ptr::null_mut());
         // SAFETY: a C string and two writable places.

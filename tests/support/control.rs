@@ -18,6 +18,11 @@ impl Sandbox {
         assert_eq!(status, 204, "{order}: {answer}");
     }
 
+    /// Invalidates the access tokens that were issued.
+    pub fn revoke_tokens(&self) {
+        assert_eq!(self.control("POST", "/_sandbox/tokens/revoke", "").0, 204);
+    }
+
     /// Forgets everything.
     pub fn reset(&self) {
         assert_eq!(self.control("POST", "/_sandbox/reset", "").0, 204);

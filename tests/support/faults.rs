@@ -81,7 +81,13 @@ fn statuses(faults: &mut Vec<Fault>) {
         ("HTTP 418", "418 I'm a teapot", "BW_E_HTTP_STATUS", "rejected"),
         ("HTTP 429", "429 Too Many Requests", "BW_E_RATE_LIMITED", "rejected"),
         ("HTTP 500", "500 Internal Server Error", "BW_E_SERVER", "unknown"),
-        ("HTTP 503", "503 Service Unavailable", "BW_E_SERVER", "rejected"),
+        ("HTTP 503", "503 Service Unavailable", "BW_E_SERVER", "unknown"),
+        (
+            "HTTP 503 with Retry-After",
+            "503 Service Unavailable\r\nRetry-After: 1",
+            "BW_E_SERVER",
+            "rejected",
+        ),
         ("HTTP 504", "504 Gateway Timeout", "BW_E_SERVER", "unknown"),
     ] {
         let server = plain(answers(response(line, "", &body("the reason"))));

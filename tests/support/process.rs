@@ -121,12 +121,23 @@ impl Sandbox {
         [Sandbox::start(&[]), Sandbox::start_tls()]
     }
 
-    /// A client's configuration for it, with more keys.
+    /// A client's configuration with user name and password, and with more keys.
     pub fn config(&self, more: &Value) -> Value {
-        let mut config = json!({
-            "accountId": "9900000", "username": "user", "password": "secret", "baseUrl": self.url,
+        self.config_with(json!({"username": "user", "password": "secret"}), more)
+    }
+
+    /// A client's configuration with client id and secret, and with more keys.
+    pub fn oauth_config(&self, more: &Value) -> Value {
+        let credentials = json!({
+            "clientId": "client", "clientSecret": "client-secret", "tokenUrl": self.token_url(),
         });
+        self.config_with(credentials, more)
+    }
+
+    fn config_with(&self, mut config: Value, more: &Value) -> Value {
         let members = config.as_object_mut().unwrap();
+        members.insert("accountId".to_owned(), json!("9900000"));
+        members.insert("baseUrl".to_owned(), json!(self.url));
         if let Some(file) = &self.ca_file {
             members.insert("caFile".to_owned(), json!(file));
         }
@@ -134,11 +145,17 @@ impl Sandbox {
         config
     }
 
+    /// The URL of its token endpoint.
+    pub fn token_url(&self) -> String {
+        self.url.replace("/v1", "/api/v1/oauth2/token")
+    }
+
     /// Starts it on a free port, with more arguments if given.
     pub fn start(arguments: &[&str]) -> Sandbox {
         let mut child = Command::new(sandbox_binary())
             .args(["--listen", "127.0.0.1:0", "--quiet"])
             .args(["--account", "9900000", "--username", "user", "--password", "secret"])
+            .args(["--client-id", "client", "--client-secret", "client-secret"])
             .args(arguments)
             .stdout(Stdio::piped())
             .spawn()

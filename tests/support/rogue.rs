@@ -129,11 +129,16 @@ fn serve(
 
 /// Reads one request, head and body, and keeps it; false at the connection's end.
 pub fn read_request(wire: &mut dyn Wire, seen: &Seen) -> io::Result<bool> {
+    Ok(request_text(wire, seen)?.is_some())
+}
+
+/// As [`read_request`]; returns the request.
+pub fn request_text(wire: &mut dyn Wire, seen: &Seen) -> io::Result<Option<String>> {
     let mut bytes = Vec::new();
     let mut byte = [0];
     while !bytes.ends_with(b"\r\n\r\n") {
         if wire.read(&mut byte)? == 0 {
-            return Ok(false);
+            return Ok(None);
         }
         bytes.push(byte[0]);
     }
@@ -145,8 +150,9 @@ pub fn read_request(wire: &mut dyn Wire, seen: &Seen) -> io::Result<bool> {
     let mut body = vec![0; length];
     wire.read_exact(&mut body)?;
     bytes.extend(body);
-    seen.requests.lock().unwrap().push(String::from_utf8_lossy(&bytes).into_owned());
-    Ok(true)
+    let text = String::from_utf8_lossy(&bytes).into_owned();
+    seen.requests.lock().unwrap().push(text.clone());
+    Ok(Some(text))
 }
 
 /// Answers every request with these bytes and keeps the connection.

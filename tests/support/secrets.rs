@@ -22,6 +22,11 @@ pub fn credentials(username: &str, password: &str) {
     know(&BASE64_STANDARD.encode(format!("{username}:{password}")));
 }
 
+/// A text that must not appear anywhere.
+pub fn secret(text: &str) {
+    know(text);
+}
+
 /// An answer, which may have a token.
 pub fn answer(document: &Value) {
     if let Some(token) = document["token"].as_str() {

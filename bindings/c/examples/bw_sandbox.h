@@ -1,7 +1,7 @@
-/* bw-sandbox for the tests of a C program: start it, tell it what is to go wrong, see what came.
+/* bw-sandbox for the tests of a C program: start it, simulate failures, read the requests.
  *
- * Copy this file beside your tests. It needs POSIX and nothing else; compile with -std=gnu99 or
- * -D_POSIX_C_SOURCE=200112L. The program is the one that BW_SANDBOX names, else bw-sandbox on PATH.
+ * Copy this file to your tests. It requires only POSIX; compile with -std=gnu99 or
+ * -D_POSIX_C_SOURCE=200112L. The program is the one that BW_SANDBOX names, otherwise bw-sandbox on PATH.
  */
 #ifndef BW_SANDBOX_H
 #define BW_SANDBOX_H
@@ -19,15 +19,16 @@
 typedef struct bw_sandbox {
     pid_t pid;
     int port;
-    char url[64];     /* the baseUrl for a client */
-    char config[256]; /* a whole configuration for bw_client_new */
+    char url[64];       /* the baseUrl for a client */
+    char token_url[96]; /* the tokenUrl for a client */
+    char config[384];   /* a whole configuration for bw_client_new */
 } bw_sandbox;
 
-/* Starts a sandbox of its own on a free port. 0, or -1 if it cannot be. */
+/* Starts a sandbox on a free port. Returns 0, or -1 if it cannot be started. */
 static int bw_sandbox_start(bw_sandbox *sandbox)
 {
     const char *program = getenv("BW_SANDBOX");
-    FILE *said;
+    FILE *output;
     int ends[2], host[4];
 
     memset(sandbox, 0, sizeof *sandbox);
@@ -42,23 +43,24 @@ static int bw_sandbox_start(bw_sandbox *sandbox)
         _exit(127);
     }
     close(ends[1]);
-    said = fdopen(ends[0], "r");
-    /* Its first line is its URL: when that is there, it listens. */
-    if (said == NULL || fgets(sandbox->url, sizeof sandbox->url, said) == NULL ||
+    output = fdopen(ends[0], "r");
+    /* The sandbox prints its URL when it is ready. */
+    if (output == NULL || fgets(sandbox->url, sizeof sandbox->url, output) == NULL ||
         sscanf(sandbox->url, "http://%d.%d.%d.%d:%d/", &host[0], &host[1], &host[2], &host[3],
                &sandbox->port) != 5) {
-        if (said != NULL)
-            fclose(said);
+        if (output != NULL)
+            fclose(output);
         if (sandbox->pid > 0)
             waitpid(sandbox->pid, NULL, 0);
         return -1;
     }
-    fclose(said);
+    fclose(output);
     sandbox->url[strcspn(sandbox->url, "\n")] = '\0';
+    sprintf(sandbox->token_url, "http://127.0.0.1:%d/api/v1/oauth2/token", sandbox->port);
     sprintf(sandbox->config,
-            "{\"accountId\": \"9900000\", \"username\": \"user\", \"password\": \"secret\","
-            " \"baseUrl\": \"%s\"}",
-            sandbox->url);
+            "{\"accountId\": \"9900000\", \"clientId\": \"client\", \"clientSecret\": \"client-secret\","
+            " \"baseUrl\": \"%s\", \"tokenUrl\": \"%s\"}",
+            sandbox->url, sandbox->token_url);
     return 0;
 }
 
@@ -72,15 +74,15 @@ static void bw_sandbox_stop(bw_sandbox *sandbox)
 }
 
 /* A request under /_sandbox, such as ("POST", "/faults", "{..}") or ("GET", "/requests", "").
- * The answer's body, to be freed with free, or NULL where it is not a success. */
+ * Returns the body of the response, which the caller frees with free, or NULL on failure. */
 static char *bw_sandbox_control(const bw_sandbox *sandbox, const char *method, const char *path,
                                 const char *body)
 {
     struct sockaddr_in address;
     size_t length = 0, room = 65536;
-    char head[512], *text = malloc(room), *answer = NULL;
+    char head[512], *text = malloc(room), *response = NULL;
     ssize_t count = 1;
-    int wire = socket(AF_INET, SOCK_STREAM, 0);
+    int connection = socket(AF_INET, SOCK_STREAM, 0);
 
     memset(&address, 0, sizeof address);
     address.sin_family = AF_INET;
@@ -88,10 +90,10 @@ static char *bw_sandbox_control(const bw_sandbox *sandbox, const char *method, c
     address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
     snprintf(head, sizeof head, "%s /_sandbox%s HTTP/1.0\r\nContent-Length: %lu\r\n\r\n", method,
              path, (unsigned long)strlen(body));
-    if (text != NULL && connect(wire, (struct sockaddr *)&address, sizeof address) == 0 &&
-        write(wire, head, strlen(head)) == (ssize_t)strlen(head) &&
-        write(wire, body, strlen(body)) == (ssize_t)strlen(body)) {
-        while (text != NULL && (count = read(wire, text + length, room - length - 1)) > 0) {
+    if (text != NULL && connect(connection, (struct sockaddr *)&address, sizeof address) == 0 &&
+        write(connection, head, strlen(head)) == (ssize_t)strlen(head) &&
+        write(connection, body, strlen(body)) == (ssize_t)strlen(body)) {
+        while (text != NULL && (count = read(connection, text + length, room - length - 1)) > 0) {
             length += (size_t)count;
             if (length + 1 == room) {
                 char *more = realloc(text, room *= 2);
@@ -102,24 +104,25 @@ static char *bw_sandbox_control(const bw_sandbox *sandbox, const char *method, c
         }
         if (text != NULL && count == 0) {
             text[length] = '\0';
-            answer = strstr(text, "\r\n\r\n");
+            response = strstr(text, "\r\n\r\n");
         }
     }
-    if (answer != NULL && strncmp(text + 8, " 2", 2) == 0)
-        memmove(text, answer + 4, strlen(answer + 4) + 1);
+    if (response != NULL && strncmp(text + 8, " 2", 2) == 0)
+        memmove(text, response + 4, strlen(response + 4) + 1);
     else
         free(text), text = NULL;
-    close(wire);
+    close(connection);
     return text;
 }
 
-/* Orders a fault, such as "{\"operation\": \"createParticipant\", \"kind\": \"close_after\"}". 0, or -1. */
-static int bw_sandbox_fault(const bw_sandbox *sandbox, const char *order)
+/* Simulates a failure, such as "{\"operation\": \"createParticipant\", \"kind\": \"close_after\"}".
+ * Returns 0, or -1 if the sandbox rejects it. */
+static int bw_sandbox_fault(const bw_sandbox *sandbox, const char *fault)
 {
-    char *answer = bw_sandbox_control(sandbox, "POST", "/faults", order);
-    int failed = answer == NULL;
+    char *response = bw_sandbox_control(sandbox, "POST", "/faults", fault);
+    int failed = response == NULL;
 
-    free(answer);
+    free(response);
     return failed ? -1 : 0;
 }
 

@@ -1,4 +1,4 @@
-/* Creates a participant, and prints what its device needs. */
+/* Creates a participant, and prints its id and the beginning of its token. */
 #include "from_environment.h"
 
 static int failed(bwt_error *error)
@@ -10,13 +10,13 @@ static int failed(bwt_error *error)
 
 int main(void)
 {
-    bwt_client_options where = from_environment();
+    bwt_client_options options = from_environment();
     bwt_participant_options wanted = BWT_PARTICIPANT_OPTIONS_INIT;
     bwt_participant participant;
     bwt_error error;
     bw_client *client;
 
-    if (bwt_client_new(&where, &client, &error) != BW_OK)
+    if (bwt_client_new(&options, &client, &error) != BW_OK)
         return failed(&error);
     wanted.publish_audio = 1;
     wanted.tag = "from C";

@@ -1,5 +1,6 @@
-/* What the examples share: where the service is and who we are, from BW_ACCOUNT_ID, BW_USERNAME,
- * BW_PASSWORD, and, to point them at another service than Bandwidth's, BW_BASE_URL and BW_CA_FILE. */
+/* The examples' configuration: BW_ACCOUNT_ID, BW_CLIENT_ID and BW_CLIENT_SECRET. For a service other
+ * than Bandwidth's, also BW_BASE_URL, BW_TOKEN_URL and BW_CA_FILE. If there is no BW_CLIENT_ID, an API
+ * user in BW_USERNAME and BW_PASSWORD (they stop working on 2 December 2026). */
 #include "bw_webrtc_typed.h"
 
 static bwt_client_options from_environment(void)
@@ -7,8 +8,14 @@ static bwt_client_options from_environment(void)
     bwt_client_options options = BWT_CLIENT_OPTIONS_INIT;
 
     options.account_id = getenv("BW_ACCOUNT_ID");
-    options.username = getenv("BW_USERNAME");
-    options.password = getenv("BW_PASSWORD");
+    options.client_id = getenv("BW_CLIENT_ID");
+    if (options.client_id != NULL) {
+        options.client_secret = getenv("BW_CLIENT_SECRET");
+        options.token_url = getenv("BW_TOKEN_URL");
+    } else {
+        options.username = getenv("BW_USERNAME");
+        options.password = getenv("BW_PASSWORD");
+    }
     options.base_url = getenv("BW_BASE_URL");
     options.ca_file = getenv("BW_CA_FILE");
     return options;

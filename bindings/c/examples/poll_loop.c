@@ -1,12 +1,12 @@
-/* An event loop that never waits for the service: it ticks on while participants are created. The
- * queue's descriptor is one more entry for poll, beside those that the program has. */
+/* An event loop that never waits for the service: it continues while participants are created. The
+ * queue's descriptor is one more entry for poll, next to those of the program. */
 #include <poll.h>
 
 #include "from_environment.h"
 
 enum { CALLS = 5 };
 
-/* Fetches all that is done; how many calls that was. */
+/* Fetches all completions that are available; returns their number. */
 static int fetch(bw_queue *queue)
 {
     void *name;
@@ -27,17 +27,22 @@ static int fetch(bw_queue *queue)
 int main(void)
 {
     static const char *const names[CALLS] = {"alice", "bob", "carol", "dave", "eve"};
-    bwt_client_options where = from_environment();
+    bwt_client_options options = from_environment();
     bwt_error error;
     bw_client *client;
     bw_queue *queue;
     struct pollfd entry;
     int i, waiting = 0, ticks = 0;
 
-    if (bwt_client_new(&where, &client, &error) != BW_OK)
-        return fprintf(stderr, "%s\n", error.message), 1;
-    if (bw_queue_new(client, NULL, &queue, NULL) != BW_OK)
+    if (bwt_client_new(&options, &client, &error) != BW_OK) {
+        fprintf(stderr, "%s\n", error.message);
+        bwt_error_clear(&error);
         return 1;
+    }
+    if (bw_queue_new(client, NULL, &queue, NULL) != BW_OK) {
+        bw_client_free(client);
+        return 1;
+    }
     for (i = 0; i < CALLS; i++) {
         char call[128];
         sprintf(call, "{\"operation\": \"createParticipant\", \"body\": {\"tag\": \"%s\"}}", names[i]);
@@ -46,14 +51,14 @@ int main(void)
     entry.fd = bw_queue_fd(queue);
     entry.events = POLLIN;
     while (waiting > 0) {
-        /* What else the program has to do, every 10 ms. */
+        /* Other work of the program, every 10 ms. */
         if (poll(&entry, 1, 10) == 0)
             ticks++;
         else
             waiting -= fetch(queue);
     }
-    puts(ticks > 0 ? "the loop ticked on meanwhile" : "the loop stood still meanwhile");
-    /* Close, fetch what is left, free: every name has come back. */
+    puts(ticks > 0 ? "the loop continued meanwhile" : "the loop stood still meanwhile");
+    /* Close, fetch the remaining completions, free: every name is returned. */
     bw_queue_close(queue);
     fetch(queue);
     bw_queue_free(queue);

@@ -1,5 +1,5 @@
-/* Shows what an error says: a request that the library refuses before it is sent, and a call that
- * the service refuses, for the password is wrong. */
+/* Prints the parts of two errors: of a request that the library rejects before it is sent, and of a
+ * call with a wrong secret. */
 #include "from_environment.h"
 
 static void show(const char *what, bw_status status, const char *document)
@@ -19,20 +19,27 @@ static void show(const char *what, bw_status status, const char *document)
 
 int main(void)
 {
-    bwt_client_options where = from_environment();
+    bwt_client_options options = from_environment();
+    bwt_error error;
     bw_client *client;
     char *out = NULL;
     bw_status status;
 
-    where.password = "not the password";
-    if (bwt_client_new(&where, &client, NULL) != BW_OK)
+    if (options.client_id != NULL)
+        options.client_secret = "not the secret";
+    else
+        options.password = "not the password";
+    if (bwt_client_new(&options, &client, &error) != BW_OK) {
+        fprintf(stderr, "%s\n", error.message);
+        bwt_error_clear(&error);
         return 1;
+    }
 
     status = bw_create_participant(client, "{\"publishPermissions\": [\"AUDOI\"]}", &out);
-    show("a request with a mistake", status, out);
+    show("an invalid request", status, out);
     bw_free(out);
     status = bw_create_participant(client, "{}", &out);
-    show("a wrong password", status, out);
+    show("a wrong secret", status, out);
     bw_free(out);
     bw_client_free(client);
     return 0;

@@ -1,9 +1,9 @@
-/* How to test YOUR program against bw-sandbox: what does it do when the service is well, when it is
- * busy, and when an answer is lost? */
+/* How to test YOUR program with bw-sandbox: what does it do if the service works, if it is busy, and
+ * if a response is lost? */
 #include "bw_sandbox.h"
 #include "bw_webrtc_typed.h"
 
-/* Stands for your program: invites a caller; 1 done, 0 refused, -1 nobody knows. */
+/* Your program: invites a caller. Returns 1 if done, 0 if not done, -1 if that is unknown. */
 static int invite(bw_client *client, const char *caller)
 {
     bwt_participant_options wanted = BWT_PARTICIPANT_OPTIONS_INIT;
@@ -22,19 +22,20 @@ static int invite(bw_client *client, const char *caller)
     return known ? 0 : -1;
 }
 
-/* How many requests the sandbox saw since it was reset. */
+/* How many participants were requested since the sandbox was reset, by its record of requests. */
 static int requests(const bw_sandbox *sandbox)
 {
-    char *seen = bw_sandbox_control(sandbox, "GET", "/requests", ""), pointer[16], *one;
-    int count = 0;
+    char *seen = bw_sandbox_control(sandbox, "GET", "/requests", ""), pointer[32], *operation;
+    int i, count = 0;
 
-    for (;; count++) {
-        sprintf(pointer, "/%d", count);
-        if (bw_json_get(seen, pointer, &one) != BW_OK)
+    for (i = 0;; i++) {
+        sprintf(pointer, "/%d/operation", i);
+        operation = bwt_get(seen, pointer);
+        if (operation == NULL)
             break;
-        bw_free(one);
+        count += strcmp(operation, "createParticipant") == 0;
+        bw_free(operation);
     }
-    bw_free(one);
     free(seen);
     return count;
 }
@@ -47,7 +48,7 @@ static void expect(int holds, const char *what)
     holds ? passed++ : failed++;
 }
 
-static void anew(const bw_sandbox *sandbox)
+static void reset(const bw_sandbox *sandbox)
 {
     free(bw_sandbox_control(sandbox, "POST", "/reset", ""));
 }
@@ -57,22 +58,26 @@ int main(void)
     bw_sandbox sandbox;
     bw_client *client;
 
-    if (bw_sandbox_start(&sandbox) != 0)
-        return fprintf(stderr, "bw-sandbox cannot be started: is it on PATH, or BW_SANDBOX set?\n"), 1;
-    if (bw_client_new(sandbox.config, &client, NULL) != BW_OK)
-        return bw_sandbox_stop(&sandbox), 1;
+    if (bw_sandbox_start(&sandbox) != 0) {
+        fprintf(stderr, "bw-sandbox cannot be started: is it on PATH, or BW_SANDBOX set?\n");
+        return 1;
+    }
+    if (bw_client_new(sandbox.config, &client, NULL) != BW_OK) {
+        bw_sandbox_stop(&sandbox);
+        return 1;
+    }
 
     expect(invite(client, "alice") == 1 && requests(&sandbox) == 1, "a caller is invited");
 
-    anew(&sandbox);
+    reset(&sandbox);
     bw_sandbox_fault(&sandbox, "{\"operation\": \"createParticipant\", \"kind\": \"status\","
-                               " \"status\": 503}");
-    expect(invite(client, "bob") == 1 && requests(&sandbox) == 2, "a busy service is asked again");
+                               " \"status\": 503, \"headers\": {\"Retry-After\": \"0\"}}");
+    expect(invite(client, "bob") == 1 && requests(&sandbox) == 2, "a call to a busy service is retried");
 
-    anew(&sandbox);
+    reset(&sandbox);
     bw_sandbox_fault(&sandbox, "{\"operation\": \"createParticipant\", \"kind\": \"close_after\"}");
     expect(invite(client, "carol") == -1 && requests(&sandbox) == 1,
-           "a lost answer is not asked for twice: carol may exist");
+           "a create request whose response is lost is not retried: carol may exist");
 
     bw_client_free(client);
     bw_sandbox_stop(&sandbox);

@@ -1,19 +1,18 @@
-// What the examples share: where the service is and who we are, from BW_ACCOUNT_ID, BW_USERNAME,
-// BW_PASSWORD, and, to point them at another service than Bandwidth's, BW_BASE_URL and BW_CA_FILE.
+// The examples' configuration: BW_ACCOUNT_ID, BW_CLIENT_ID and BW_CLIENT_SECRET. For a service other
+// than Bandwidth's, also BW_BASE_URL, BW_TOKEN_URL and BW_CA_FILE. If there is no BW_CLIENT_ID, an API
+// user in BW_USERNAME and BW_PASSWORD (they stop working on 2 December 2026).
 #include "bw_webrtc.hpp"
 
 inline bw::Config from_environment()
 {
-    static const char *const keys[][2] = {{"accountId", "BW_ACCOUNT_ID"},
-                                          {"username", "BW_USERNAME"},
-                                          {"password", "BW_PASSWORD"},
-                                          {"baseUrl", "BW_BASE_URL"},
-                                          {"caFile", "BW_CA_FILE"}};
     bw::Config config;
-    for (const auto &key : keys) {
-        if (const char *value = std::getenv(key[1])) {
-            config.set(key[0], value);
-        }
+    // A variable that is not set omits its key.
+    config.account_id(std::getenv("BW_ACCOUNT_ID"));
+    if (const char *client_id = std::getenv("BW_CLIENT_ID")) {
+        config.client_id(client_id).client_secret(std::getenv("BW_CLIENT_SECRET"));
+        config.token_url(std::getenv("BW_TOKEN_URL"));
+    } else {
+        config.username(std::getenv("BW_USERNAME")).password(std::getenv("BW_PASSWORD"));
     }
-    return config;
+    return config.base_url(std::getenv("BW_BASE_URL")).ca_file(std::getenv("BW_CA_FILE"));
 }

@@ -1,4 +1,4 @@
-// A session in one breath: two participants who hear everyone in it.
+// Creates a session of two participants that hear everyone in it, and deletes everything.
 #include <iostream>
 #include <vector>
 

@@ -1,7 +1,8 @@
 """Create a participant, and print what its device needs.
 
-BW_ACCOUNT_ID, BW_USERNAME and BW_PASSWORD hold the credentials; BW_BASE_URL names another service
-than Bandwidth's, such as bw-sandbox, and BW_CA_FILE the authority that signed its certificate.
+The environment contains the credentials: BW_ACCOUNT_ID, BW_CLIENT_ID and BW_CLIENT_SECRET. For a
+service other than Bandwidth's, such as bw-sandbox: BW_BASE_URL and BW_TOKEN_URL, and in BW_CA_FILE
+the certificate authority.
 """
 
 import os
@@ -10,16 +11,8 @@ import sys
 import bw_webrtc
 
 try:
-    with bw_webrtc.Client(
-        os.environ["BW_ACCOUNT_ID"],
-        os.environ["BW_USERNAME"],
-        os.environ["BW_PASSWORD"],
-        base_url=os.environ.get("BW_BASE_URL"),
-        ca_file=os.environ.get("BW_CA_FILE"),
-    ) as client:
+    with bw_webrtc.Client.from_env(ca_file=os.environ.get("BW_CA_FILE")) as client:
         created = client.create_participant(publish_permissions=["AUDIO"], tag="from Python")
-except KeyError as missing:
-    sys.exit(f"set {missing} in the environment")
 except (bw_webrtc.BwError, bw_webrtc.LibraryError) as error:
     sys.exit(f"{error}")
 

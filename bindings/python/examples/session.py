@@ -1,6 +1,6 @@
-"""A session in one breath: two participants who hear everyone in it.
+"""A session of two participants that hear everyone in it.
 
-The environment says where and as whom, as for create_participant.py.
+It uses the same environment variables as create_participant.py.
 """
 
 import os
@@ -10,7 +10,7 @@ from bw_webrtc import BwError, Client, LibraryError, Subscriptions
 
 
 def run(client: Client) -> None:
-    """Makes a session of two, tells who hears whom, and takes it down."""
+    """Creates a session of two, prints who hears whom, and deletes everything."""
     session = client.create_session(tag="a room")
     created = [client.create_participant(tag=name) for name in ("alice", "bob")]
     everyone = Subscriptions(session_id=session.id)
@@ -25,15 +25,7 @@ def run(client: Client) -> None:
 
 
 try:
-    with Client(
-        os.environ["BW_ACCOUNT_ID"],
-        os.environ["BW_USERNAME"],
-        os.environ["BW_PASSWORD"],
-        base_url=os.environ.get("BW_BASE_URL"),
-        ca_file=os.environ.get("BW_CA_FILE"),
-    ) as client:
+    with Client.from_env(ca_file=os.environ.get("BW_CA_FILE")) as client:
         run(client)
-except KeyError as missing:
-    sys.exit(f"set {missing} in the environment")
 except (BwError, LibraryError) as error:
     sys.exit(f"{error}")

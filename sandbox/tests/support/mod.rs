@@ -19,6 +19,12 @@ pub const LIMIT: Duration = Duration::from_secs(30);
 /// An id that nothing has.
 pub const NOBODY: &str = "00000000-0000-4000-8000-000000000000";
 
+/// The token endpoint.
+pub const TOKEN_PATH: &str = "/api/v1/oauth2/token";
+
+/// The body of a token request.
+pub const GRANT: &str = "grant_type=client_credentials";
+
 /// The program, with a free port.
 pub fn program(arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_bw-sandbox"));
@@ -74,6 +80,24 @@ impl Sandbox {
         assert!((200..300).contains(&answer.status), "{answer:?}");
     }
 
+    /// Sends a request on a connection of its own.
+    pub fn send(&self, bytes: &str) -> Answer {
+        exchange(&mut self.connect(), bytes).unwrap()
+    }
+
+    /// A new access token.
+    pub fn token(&self) -> String {
+        let answer = self.send(&token_request());
+        assert_eq!(answer.status, 200, "{answer:?}");
+        answer.json["access_token"].as_str().unwrap().to_owned()
+    }
+
+    /// The status of a request under `/v1` with these credentials.
+    pub fn status_with(&self, authorization: &str) -> u16 {
+        let headers = format!("Authorization: {authorization}\r\n");
+        self.send(&request_with("POST", "/v1/accounts/9900000/sessions", &headers, "{}")).status
+    }
+
     /// The status with which it ended.
     pub fn ended(&mut self) -> std::process::ExitStatus {
         let began = Instant::now();
@@ -116,14 +140,35 @@ pub struct Answer {
 
 /// The bytes of a request.
 pub fn request(method: &str, path: &str, user: Option<&str>, body: &str) -> String {
-    let credentials = user.map_or(String::new(), |user| {
-        format!("Authorization: Basic {}\r\n", BASE64_STANDARD.encode(user))
-    });
+    let credentials = user.map(|user| format!("Authorization: {}\r\n", basic(user)));
+    request_with(method, path, &credentials.unwrap_or_default(), body)
+}
+
+/// The bytes of a request with these header lines.
+pub fn request_with(method: &str, path: &str, headers: &str, body: &str) -> String {
     let length = body.len();
     format!(
-        "{method} {path} HTTP/1.1\r\nHost: sandbox\r\nConnection: close\r\n{credentials}\
+        "{method} {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n{headers}\
          Content-Length: {length}\r\n\r\n{body}"
     )
+}
+
+/// The value of an Authorization header.
+pub fn basic(user: &str) -> String {
+    format!("Basic {}", BASE64_STANDARD.encode(user))
+}
+
+/// The bytes of a token request with the default client id and secret.
+pub fn token_request() -> String {
+    token_request_with(&basic("client:client-secret"), GRANT)
+}
+
+/// The bytes of a token request.
+pub fn token_request_with(authorization: &str, body: &str) -> String {
+    let headers = format!(
+        "Authorization: {authorization}\r\nContent-Type: application/x-www-form-urlencoded\r\n"
+    );
+    request_with("POST", TOKEN_PATH, &headers, body)
 }
 
 /// Sends these bytes and reads to the end; none where no answer came that is one.

@@ -8,7 +8,7 @@ mod head;
 mod request;
 
 pub use body::Body;
-pub use head::{Head, LONGEST_HEAD};
+pub use head::{Framing, Head, LONGEST_HEAD};
 pub use request::{Common, Request};
 
 /// Why bytes are no HTTP/1.1 answer.

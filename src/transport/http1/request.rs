@@ -8,8 +8,10 @@ pub struct Request<'a> {
     pub method: &'a str,
     /// Path and query, percent-encoded.
     pub target: &'a str,
-    /// The JSON body.
+    /// The body.
     pub body: Option<&'a str>,
+    /// The media type of the body.
+    pub content_type: &'static str,
     /// The Authorization header's value.
     pub authorization: &'a [u8],
 }
@@ -38,7 +40,9 @@ impl Common {
             to.extend_from_slice(part);
         }
         if request.body.is_some() {
-            to.extend_from_slice(b"Content-Type: application/json\r\n");
+            for part in ["Content-Type: ", request.content_type, "\r\n"] {
+                to.extend_from_slice(part.as_bytes());
+            }
         }
         // A body is usual for these methods, so that there is none must be said (RFC 9110, 8.6).
         if request.body.is_some() || matches!(method, "POST" | "PUT") {
@@ -57,7 +61,9 @@ mod tests {
     fn written(method: &str, body: Option<&str>) -> String {
         let mut bytes = Vec::new();
         let common = Common::new("h:1", b"me/1");
-        let request = Request { method, target: "/v1/x", body, authorization: b"Basic eA==" };
+        let content_type = "application/json";
+        let authorization = b"Basic eA==";
+        let request = Request { method, target: "/v1/x", body, content_type, authorization };
         common.write(&request, &mut bytes);
         String::from_utf8(bytes).unwrap()
     }
@@ -84,6 +90,7 @@ mod tests {
             method: "DELETE",
             target: &target,
             body: Some(&body),
+            content_type: "application/json",
             authorization: secret.as_bytes(),
         };
         let common = Common::new(&"h".repeat(300), &[b'u'; 400]);

@@ -4,6 +4,10 @@
 #include "../threads.h"
 
 #include <fcntl.h>
+#include <netinet/in.h>
+#include <stdint.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 
 static bw_client *client;
@@ -60,12 +64,94 @@ static void fresh(void)
     CHECK(create(client, "4") == 0 && look_ups() == 2);
 }
 
-/* Nobody listens at the address, which is good for an hour. Break: `forget` in connector.rs. */
+/* Nobody listens at the address, which is good for an hour. Break: `mark_stale` in dial.rs. */
 static void useless(void)
 {
     fails(BW_E_CONNECT, "does anybody listen there");
     CHECK(look_ups() == 1);
     fails(BW_E_CONNECT, "does anybody listen there");
+    CHECK(look_ups() == 2);
+}
+
+/* The service of `outage`: one response to each connection. */
+static void *service(void *listener)
+{
+    static const char response[] = "HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 52\r\n\r\n"
+                                   "{\"participant\": {\"id\": \"p\", \"tag\": \"x\"},\"token\":\"t\"}";
+    char request[4096];
+
+    for (;;) {
+        int fd = accept(*(int *)listener, NULL, NULL);
+        if (fd < 0)
+            return NULL;
+        /* The request is sent in one piece. */
+        if (read(fd, request, sizeof request) > 0)
+            CHECK(write(fd, response, sizeof response - 1) == (ssize_t)sizeof response - 1);
+        close(fd);
+    }
+}
+
+/* The service restarts while the DNS server is down: the address that refused a connection is used
+ * again, also in a child whose own resolver never answers. Break: let `mark_stale` store no
+ * addresses. */
+static void outage(void)
+{
+    struct sockaddr_in address = {0};
+    int listener = socket(AF_INET, SOCK_STREAM, 0), yes = 1;
+    pthread_t thread;
+    pid_t child;
+
+    fails(BW_E_CONNECT, "does anybody listen there");
+    put("SHIM_SILENT_FILE");
+    fails(BW_E_CONNECT, "does anybody listen there");
+    fails(BW_E_CONNECT, "does anybody listen there");
+    CHECK(look_ups() == 2);
+    address.sin_family = AF_INET;
+    address.sin_port = htons((uint16_t)atoi(getenv("SERVICE_PORT")));
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    setsockopt(listener, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof yes);
+    CHECK(bind(listener, (struct sockaddr *)&address, sizeof address) == 0 && listen(listener, 9) == 0);
+    pthread_create(&thread, NULL, service, &listener);
+    CHECK(create(client, "x") == 0);
+    fflush(stdout);
+    child = fork();
+    if (child == 0) {
+        alarm(LIMIT);
+        _exit(create(client, "x") + create(client, "x"));
+    }
+    CHECK(status_of(child) == 0);
+}
+
+/* A limit of this process says nothing about the address, which is good for an hour. Break:
+ * `is_local` in dial.rs. */
+static void no_descriptor(void)
+{
+    struct rlimit limit, none;
+
+    CHECK(create(client, "before") == 0);
+    getrlimit(RLIMIT_NOFILE, &limit);
+    none = limit;
+    none.rlim_cur = 3;
+    setrlimit(RLIMIT_NOFILE, &none);
+    fails(BW_E_CONNECT, "no descriptor left");
+    setrlimit(RLIMIT_NOFILE, &limit);
+    CHECK(create(client, "after") == 0);
+    CHECK(look_ups() == 1);
+}
+
+/* Nothing accepts at the address. The deadline of the call says nothing about it, but the time for
+ * connections does. Break: `connect_timed_out` in dial.rs. */
+static void deadline(void)
+{
+    fails(BW_E_TIMEOUT, "connecting");
+    fails(BW_E_TIMEOUT, "connecting");
+    CHECK(look_ups() == 1);
+}
+
+static void connect_timeout(void)
+{
+    fails(BW_E_TIMEOUT, "connecting");
+    fails(BW_E_TIMEOUT, "connecting");
     CHECK(look_ups() == 2);
 }
 
@@ -170,7 +256,9 @@ int main(int argc, char **argv)
     static const struct {
         const char *name;
         void (*play)(void);
-    } scenes[] = {{"literal", literal},       {"pooled", pooled},         {"fresh", fresh},
+    } scenes[] = {{"outage", outage},       {"no_descriptor", no_descriptor},
+                  {"deadline", deadline},   {"connect_timeout", connect_timeout},
+                  {"literal", literal},       {"pooled", pooled},         {"fresh", fresh},
                   {"useless", useless},       {"silent", silent},         {"inherited", inherited},
                   {"threadless", threadless}, {"dead_route", dead_route}, {"cancelled", cancelled}};
     size_t i;

@@ -2,16 +2,16 @@
 
     from bw_webrtc import Client, Subscriptions
 
-    with Client("9900000", "user", "password") as client:
+    with Client("9900000", client_id="..", client_secret="..") as client:
         created = client.create_participant(publish_permissions=["AUDIO"], tag="alice")
         session = client.create_session()
         client.add_participant_to_session(
             session.id, created.id, Subscriptions(session_id=session.id)
         )
 
-Whatever fails raises a subclass of ``BwError``, whose ``outcome`` tells whether the service may
-have acted. The work is done by the shared library libbw_webrtc; ``python -m bw_webrtc`` tells
-which one is used.
+Every failure raises a subclass of ``BwError``, whose ``outcome`` reports whether the service may
+have processed the request. The package uses the shared library libbw_webrtc; ``python -m
+bw_webrtc`` reports which one.
 """
 
 from __future__ import annotations
@@ -54,6 +54,8 @@ from .helpers import BxmlWarning, parse_event, token_claims, transfer_bxml
 from .models import (
     CreatedParticipant,
     Event,
+    LateObject,
+    LateObjects,
     Participant,
     ParticipantSubscription,
     Session,
@@ -79,6 +81,8 @@ __all__ = [
     "InternalError",
     "InvalidArgumentError",
     "InvalidHandleError",
+    "LateObject",
+    "LateObjects",
     "LibraryError",
     "NetworkError",
     "NoValueError",

@@ -1,4 +1,4 @@
-"""``python -m bw_webrtc``: the versions, where the library was found, whether a call works."""
+"""``python -m bw_webrtc``: versions, the location of the library, a check of the credentials."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from .errors import LibraryError
 
 
 def main(argv: Optional[List[str]] = None) -> int:
-    """Prints what is used, or whether a call works; 1 if something is wrong."""
+    """Prints what is used, or the result of the check; 1 if something is wrong."""
     parser = argparse.ArgumentParser(
         prog="python -m bw_webrtc",
         description="Print the versions in use and where the shared library was found.",
@@ -22,11 +22,13 @@ def main(argv: Optional[List[str]] = None) -> int:
     checking = commands.add_parser(
         "check",
         help="make one harmless call with the environment's credentials",
-        description="Make one harmless call with the credentials in BW_ACCOUNT_ID, BW_USERNAME and "
-        "BW_PASSWORD (and BW_BASE_URL), and say what is right or wrong.",
+        description="Make one harmless call with the credentials in BW_ACCOUNT_ID, BW_CLIENT_ID "
+        "and BW_CLIENT_SECRET (or BW_USERNAME and BW_PASSWORD, which stop working on 2 December "
+        "2026), and report what is right or wrong. BW_BASE_URL and BW_TOKEN_URL are used if they "
+        "are set.",
     )
     checking.add_argument("--ca-file", help="PEM file of the authorities to trust")
-    checking.add_argument("--proxy", help="URL of the proxy to go through")
+    checking.add_argument("--proxy", help="URL of the proxy to use")
     checking.add_argument("--timeout", type=float, help="seconds the call may take (10)")
     arguments = parser.parse_args(argv)
     try:
@@ -43,7 +45,7 @@ def main(argv: Optional[List[str]] = None) -> int:
 
 
 def versions() -> int:
-    """Prints the versions, and where the library was found."""
+    """Prints the versions and the location of the library."""
     print(f"bw_webrtc     {__version__}")
     print(f"Python        {platform.python_version()} ({sys.executable})")
     library = _library.load()

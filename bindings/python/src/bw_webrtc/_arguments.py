@@ -1,7 +1,7 @@
-"""Python values into what the library takes: texts, numbers, JSON documents.
+"""Conversion of Python values to the library's arguments: strings, numbers, JSON documents.
 
-Wrong types are refused here, with the argument's name; what a value may say is the library's to
-check, save what a C string cannot carry.
+Values of the wrong type are rejected here, with the argument's name. The library checks the
+contents, except for what a C string cannot contain.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import json
 import os
 import re
 from collections import abc
-from typing import Any, Dict, Mapping, Optional, Type, Union
+from typing import Any, Mapping, Optional, Type, Union
 
 from .errors import BwError, ConfigError, InvalidArgumentError, local
 
@@ -20,11 +20,6 @@ PathLike = Union[str, "os.PathLike[str]"]
 ENCODER = json.JSONEncoder(allow_nan=False, separators=(",", ":"))
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
-_NAMES: Dict[Type[BwError], str] = {
-    ConfigError: "BW_E_CONFIG",
-    InvalidArgumentError: "BW_E_INVALID_ARGUMENT",
-}
-
 
 def refuse(
     message: str,
@@ -33,7 +28,7 @@ def refuse(
     error: Type[BwError] = InvalidArgumentError,
 ) -> BwError:
     """The exception for a value that cannot be handed to the library."""
-    return local(error, _NAMES[error], message, operation)
+    return local(error, message, operation)
 
 
 def wrong_type(name: str, wanted: str, value: object) -> TypeError:
@@ -138,3 +133,5 @@ def to_json(name: str, document: Mapping[str, Any], operation: Optional[str] = N
         raise TypeError(f"{name}: {error}") from None
     except ValueError as error:
         raise refuse(f"{name}: {error}", operation) from None
+    except RecursionError:
+        raise refuse(f"{name}: is nested too deeply", operation) from None

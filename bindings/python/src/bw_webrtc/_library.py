@@ -1,7 +1,7 @@
 """Finding and loading the shared library, and the signatures of its functions.
 
-Not here: what the functions mean. Loading waits for the first use, so that the package can be
-imported (for its types, its documentation) where the library is not.
+The library is loaded on first use, so that the package can be imported (for its types or its
+documentation) if the library is missing.
 """
 
 from __future__ import annotations
@@ -11,10 +11,10 @@ import json
 import os
 from ctypes import POINTER, c_char_p, c_int32, c_uint32, c_uint64, c_void_p
 from pathlib import Path
-from typing import Any, Callable, Dict, List, Optional, Tuple
+from typing import Any, Callable, Dict, List, Optional, Tuple, Type
 
 from ._version import __version__
-from .errors import BwError, LibraryError, from_document
+from .errors import BwError, LibraryError, Outcome, ProtocolError, from_document
 
 ABI = 0
 SONAME = f"libbw_webrtc.so.{ABI}"
@@ -69,10 +69,38 @@ _SIGNATURES: Dict[str, Tuple[Any, List[Any]]] = {
     "bw_queue_cancel": (c_int32, [c_void_p, c_uint64]),
     "bw_queue_close": (c_int32, [c_void_p]),
     "bw_queue_free": (None, [c_void_p]),
+    "bw_json_get": (c_int32, [c_char_p, c_char_p, _TEXT]),
     "bw_transfer_bxml": (c_int32, [c_char_p, c_char_p, c_char_p, _TEXT]),
     "bw_parse_event": (c_int32, [c_char_p, _TEXT]),
     "bw_token_claims": (c_int32, [c_char_p, _TEXT]),
 }
+
+
+# The keys of an error document, in addition to the status, and the types of their values.
+_ERROR_KEYS: Tuple[Tuple[str, Type[Any]], ...] = (
+    *((key, str) for key in ("name", "message", "operation", "outcome", "requestId", "body")),
+    *((key, int) for key in ("attempts", "httpStatus", "retryAfterMs")),
+)
+
+NOT_REPRESENTABLE = (ValueError, RecursionError)
+"""What valid JSON can raise: a number with thousands of digits, deep nesting."""
+
+
+def decode(document: Optional[bytes]) -> Any:
+    """A document of the library as Python objects; None for none.
+
+    Raises one of ``NOT_REPRESENTABLE``.
+    """
+    # json.loads would guess the encoding first, and repeat the library's checks.
+    return _DECODER.raw_decode(document.decode().lstrip())[0] if document else None
+
+
+def reason(error: Exception) -> str:
+    """Why a document cannot be represented."""
+    # The text of Python's own error is about settings of the interpreter.
+    return (
+        "it is nested too deeply" if isinstance(error, RecursionError) else "a number is too long"
+    )
 
 
 class Library:
@@ -145,19 +173,43 @@ class Library:
             raise self.failure(status, document)
         return document
 
-    def read(self, document: Optional[bytes]) -> Any:
-        """A document that the library gave, as Python objects; None if it gave none."""
-        # json.loads would guess the encoding first, and check what the library has checked.
-        return _DECODER.raw_decode(document.decode().lstrip())[0] if document else None
+    def response(self, document: Optional[bytes], operation: Optional[str]) -> Any:
+        """The response of a call that succeeded, as Python objects; None if there is none.
+
+        Raises ``ProtocolError`` for JSON that Python cannot represent.
+        """
+        try:
+            return decode(document)
+        except NOT_REPRESENTABLE as error:
+            raise ProtocolError(
+                f"the response is JSON that Python cannot represent: {reason(error)}",
+                operation=operation,
+                outcome=Outcome.UNKNOWN,
+                attempts=1,
+            ) from None
 
     def failure(self, status: int, document: Optional[bytes]) -> BwError:
-        """The exception for a status and the error document that came with it."""
-        if document:
-            return from_document(status, self.read(document))
-        # The one case without a document: there was no memory for it.
-        return from_document(
-            status, {"error": {"status": status, "name": self.status_name(status)}}
-        )
+        """The exception for a status and its error document."""
+        if not document:
+            # The only case without a document: there was no memory for it.
+            name = self.status_name(status)
+            return from_document(status, {"error": {"status": status, "name": name}})
+        try:
+            return from_document(status, decode(document))
+        except NOT_REPRESENTABLE:
+            # The service's body is the only part that this can happen to. It stays JSON text.
+            error: Dict[str, Any] = {"status": status}
+            for key, convert in _ERROR_KEYS:
+                value = self._value(document, f"/error/{key}")
+                error[key] = None if value is None else convert(value)
+            return from_document(status, {"error": error})
+
+    def _value(self, document: bytes, pointer: str) -> Optional[str]:
+        """A value in a document, as ``bw_json_get`` gives it; None if it is missing or null."""
+        out = c_char_p()
+        status = self.function("bw_json_get")(document, pointer.encode(), out)
+        text = self.take(out)
+        return None if status or text is None else text.decode()
 
     def _file(self) -> Optional[str]:
         """The file that the loader took, by asking for the home of one of its functions."""

@@ -1,13 +1,12 @@
-"""A client's log lines into ``logging``.
-
-Not here: what the lines say. The library makes them.
-"""
+"""A client's log lines, as records of ``logging``."""
 
 from __future__ import annotations
 
+import contextlib
+import itertools
 import logging
 from ctypes import c_void_p
-from typing import Any, List, Optional, Tuple, Union
+from typing import Any, Dict, List, Optional, Tuple, Union
 
 from . import _arguments as arguments
 from . import _library
@@ -20,17 +19,46 @@ _LEVELS: Tuple[Tuple[int, int], ...] = (
     (logging.DEBUG, 4),
 )
 _OFF = 0
+_LOGGING_LEVELS = {code: level for level, code in _LEVELS}
 
-# Callbacks that the library may still call: see Log.stop.
-_immortal: List[Any] = []
+# The loggers that lines may still arrive for, by the user data of the callback. A line whose key is
+# missing is dropped.
+_loggers: Dict[int, logging.Logger] = {}
+_keys = itertools.count(1)
+
+
+def _write(level: int, line: Optional[bytes], key: Optional[int]) -> None:
+    logger = _loggers.get(key or 0)
+    if logger is not None:
+        text = (line or b"").decode(errors="replace")
+        logger.log(_LOGGING_LEVELS.get(level, logging.DEBUG), "%s", text)
+
+
+# The one callback of all clients. ctypes frees a callback's code with the object, and nobody knows
+# which of two concurrent calls of bw_client_set_log was the last: this one is never freed. It is
+# made on first use, because some hardened systems do not allow it.
+_callbacks: List[Any] = []
+_NO_CALLBACK = _library.LOG_CALLBACK()
+
+
+def _callback() -> Any:
+    if not _callbacks:
+        # Two threads may add one each.
+        _callbacks.append(_library.LOG_CALLBACK(_write))
+    return _callbacks[0]
 
 
 class Log:
-    """Where one client's lines go. It knows nothing of the client, so that it keeps none alive."""
+    """The log of one client. It has no reference to the client, so that it keeps none alive.
+
+    There is no lock: one that another thread held at a fork would never be free in the child.
+    """
 
     def __init__(self) -> None:
-        # ctypes frees a callback's code with the object, so it must live as long as it is called.
-        self._callback: Optional[Any] = None
+        # The keys of this client's loggers. All are kept until the client is closed, because any
+        # of them may be in use while threads change the log.
+        self._own: Dict[logging.Logger, int] = {}
+        self._stopped = False
 
     def set(
         self,
@@ -39,24 +67,33 @@ class Log:
         level: object,
         logger: Union[str, logging.Logger],
     ) -> None:
-        """Sends lines that matter as much as ``level`` to a logger; None turns it off."""
+        """Sends lines of ``level`` and above to a logger; None disables the log."""
         if level is None:
-            wanted, callback = _OFF, _library.LOG_CALLBACK()
-        else:
-            wanted, callback = _code(arguments.whole("level", level)), _callback(_logger(logger))
-        library.call("bw_client_set_log", handle, wanted, callback, None)
-        # Only now is the one before out of use.
-        self._callback = callback
+            library.call("bw_client_set_log", handle, _OFF, _NO_CALLBACK, None)
+            return
+        code, target = _code(arguments.whole("level", level)), _logger(logger)
+        key = self._own.setdefault(target, next(_keys))
+        _loggers[key] = target
+        try:
+            library.call("bw_client_set_log", handle, code, _callback(), key)
+        finally:
+            if self._stopped:
+                # The client was closed meanwhile.
+                self._forget()
 
     def stop(self, library: _library.Library, handle: c_void_p) -> None:
-        """Turns it off before the client goes."""
-        if self._callback is None:
+        """Disables the log before the client is freed."""
+        self._stopped = True
+        if not self._own:
             return
-        try:
-            library.call("bw_client_set_log", handle, _OFF, _library.LOG_CALLBACK(), None)
-        except Exception:
-            # Refused inside a callback, where a garbage collection can bring us.
-            _immortal.append(self._callback)
+        # It is rejected inside a callback, where a garbage collection can free the client.
+        with contextlib.suppress(Exception):
+            library.call("bw_client_set_log", handle, _OFF, _NO_CALLBACK, None)
+        self._forget()
+
+    def _forget(self) -> None:
+        for key in list(self._own.values()):
+            _loggers.pop(key, None)
 
 
 def _code(level: int) -> int:
@@ -68,12 +105,3 @@ def _logger(logger: object) -> logging.Logger:
     if isinstance(logger, logging.Logger):
         return logger
     return logging.getLogger(arguments.text("logger", logger, wanted="a str or a Logger"))
-
-
-def _callback(logger: logging.Logger) -> Any:
-    levels = {code: level for level, code in _LEVELS}
-
-    def take(level: int, line: Optional[bytes], _: object) -> None:
-        logger.log(levels.get(level, logging.DEBUG), "%s", (line or b"").decode(errors="replace"))
-
-    return _library.LOG_CALLBACK(take)

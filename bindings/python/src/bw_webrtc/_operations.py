@@ -23,6 +23,8 @@ from typing import (
 from . import _arguments as arguments
 from .models import (
     CreatedParticipant,
+    LateObject,
+    LateObjects,
     Participant,
     Session,
     Subscriptions,
@@ -125,7 +127,7 @@ _UPDATE_PARTICIPANT_SUBSCRIPTIONS = Operation(
 )
 # No operation, but of the same form.
 _STATS = Operation(None, _as_it_is, function="bw_client_stats")
-_TAKE_LATE = Operation(None, _as_it_is, function="bw_client_take_late")
+_TAKE_LATE = Operation(None, LateObjects.from_raw, function="bw_client_take_late")
 
 
 def create_participant(
@@ -225,9 +227,26 @@ def stats() -> Request[Any]:
     return Request(_STATS, ())
 
 
-def take_late() -> Request[Any]:
+def take_late() -> Request[LateObjects]:
     """What calls of the client created and no caller received."""
     return Request(_TAKE_LATE, ())
+
+
+def creates(operation: Operation[Any]) -> bool:
+    """Whether an operation creates an object."""
+    return operation.name in (_CREATE_PARTICIPANT.name, _CREATE_SESSION.name)
+
+
+def created(operation: Operation[Any], response: Any) -> Optional[LateObject]:
+    """What an operation has created, by its response; None if it creates nothing."""
+    if not creates(operation):
+        return None
+    raw = response if isinstance(response, dict) else {}
+    if operation.name == _CREATE_PARTICIPANT.name:
+        found = CreatedParticipant.from_raw(raw).participant  # type: Union[Participant, Session]
+    else:
+        found = Session.from_raw(raw)
+    return LateObject(operation.name or "", found.id, found.tag)
 
 
 _ARGUMENTS = {"sessionId": "session_id", "participantId": "participant_id"}

@@ -1,20 +1,17 @@
-"""The client for asyncio: every operation is a coroutine, none costs a thread.
-
-Not here: the forms of requests and answers (``_operations``, ``models``); carrying calls out, which
-the library's queue does.
-"""
+"""The client for asyncio: every operation is a coroutine, executed by the library's queue."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
 import weakref
+from collections import deque
 from ctypes import c_char_p, c_int32, c_uint64, c_void_p
 from types import TracebackType
 from typing import (
     Any,
     Awaitable,
-    Callable,
+    Deque,
     Dict,
     Iterable,
     List,
@@ -30,46 +27,55 @@ from typing import (
 from . import _arguments as arguments
 from . import _library, _operations
 from .client import Client
-from .errors import InvalidHandleError, local
-from .models import CreatedParticipant, Participant, Session, Subscriptions
+from .errors import CallCancelledError, InvalidHandleError, Outcome, local
+from .models import (
+    CreatedParticipant,
+    LateObject,
+    LateObjects,
+    Participant,
+    Session,
+    Subscriptions,
+)
 
 T = TypeVar("T")
 
-# So many completions are read in one go: whatever else waits in the event loop comes in between.
+# The number of completions that are fetched at a time, so that other handlers of the loop can run.
 _AT_ONCE = 16
 _NO_WAIT = 0
+# The number of late objects that are kept.
+_MAX_LATE = 1024
 
 
 class AsyncClient:
     """A client of the service for one event loop.
 
-    ``workers``: how many calls are carried out at once (8). ``backlog``: how many may be waiting
-    or under way; one more raises ``QueueFullError`` (1024). The other options are those of
-    ``Client``. Cancelling a task cancels its call: where that had begun and may have created
-    something, ``stats()`` tells what came of it.
+    ``workers``: how many calls are executed at the same time (8). ``backlog``: how many calls may
+    be waiting or in progress; one more raises ``QueueFullError`` (1024). The other options are
+    those of ``Client``.
 
-    Use it in an ``async with`` statement, or end it with ``await client.aclose()``.
+    Cancelling a task cancels its call. If the service creates an object all the same,
+    ``take_late()`` returns it.
+
+    Use the client in an ``async with`` statement, or close it with ``await client.aclose()``.
     """
 
     def __init__(
         self,
         account_id: str,
-        username: str,
-        password: str,
         *,
         workers: Optional[int] = None,
         backlog: Optional[int] = None,
         **options: Any,
     ) -> None:
-        self._open(Client(account_id, username, password, **options), workers, backlog)
+        self._open(Client(account_id, **options), workers, backlog)
 
     @classmethod
     def from_env(
-        cls, *, workers: Optional[int] = None, backlog: Optional[int] = None
+        cls, *, workers: Optional[int] = None, backlog: Optional[int] = None, **options: Any
     ) -> AsyncClient:
         """As ``Client.from_env``."""
         client = cls.__new__(cls)
-        client._open(Client.from_env(), workers, backlog)
+        client._open(Client.from_env(**options), workers, backlog)
         return client
 
     def _open(self, client: Client, workers: Optional[int], backlog: Optional[int]) -> None:
@@ -86,23 +92,54 @@ class AsyncClient:
             raise
         self._loop: Optional[asyncio.AbstractEventLoop] = None
         self._descriptor = -1
-        # What waits for each call, and how its answer is read.
-        self._pending: Dict[int, Tuple[asyncio.Future[Any], Callable[[Any], Any]]] = {}
+        # The operation of each call, until its response has reached its caller, and the future for
+        # the response; None if nobody waits.
+        self._calls: Dict[
+            int, Tuple[_operations.Operation[Any], Optional[asyncio.Future[Any]]]
+        ] = {}
+        self._late: Deque[LateObject] = deque()
+        self._dropped = 0
+        # Whether a call that was cancelled may still create an object.
+        self._may_be_late = False
         free = self._library.function("bw_queue_free")
         self._finalizer = weakref.finalize(self, free, self._queue)
 
     async def aclose(self) -> None:
-        """Ends the client. Calls under way end with ``CallCancelledError``. Twice is fine."""
+        """Closes the client. Calls in progress raise ``CallCancelledError``.
+
+        Closing twice is allowed, and so is closing after the event loop was closed. Late
+        responses to cancelled calls are received as long as this object exists: see
+        ``take_late()``.
+        """
         if self.closed:
             return
         self._library.function("bw_queue_close")(self._queue)
-        # They are all there at once.
+        # The completions are available at once.
         while self._fetch():
             pass
-        if self._loop is not None:
+        if self._loop is not None and self._loop.is_closed():
+            # No task of it takes its response any more.
+            for number in list(self._calls):
+                self._abandon(number)
+        elif self._loop is not None:
             self._loop.remove_reader(self._descriptor)
         self._finalizer()
-        self._client.close()
+        if not self._may_be_late:
+            self._client.close()
+
+    def take_late(self) -> LateObjects:
+        """Returns the objects that cancelled calls created, and clears the list; does not block.
+
+        It contains every participant and session that was created and reached no caller: the
+        service responded after the call was cancelled, or the task was cancelled when the response
+        was already available. It can also be called after ``aclose()``. At most 1024 objects are
+        kept; ``LateObjects.dropped`` counts the others.
+        """
+        found = self._client.take_late()
+        objects, dropped = tuple(self._late), self._dropped
+        self._late.clear()
+        self._dropped = 0
+        return LateObjects(found.objects + objects, found.dropped + dropped)
 
     @property
     def closed(self) -> bool:
@@ -127,22 +164,21 @@ class AsyncClient:
     def __reduce__(self) -> NoReturn:
         raise TypeError("an AsyncClient can be neither pickled nor copied")
 
-    def set_credentials(self, username: str, password: str) -> None:
-        """As ``Client.set_credentials``; does not wait."""
-        self._client.set_credentials(username, password)
+    def set_credentials(self, identifier: str, secret: str) -> None:
+        """As ``Client.set_credentials``; does not block."""
+        self._check_open(None)
+        self._client.set_credentials(identifier, secret)
 
     def stats(self) -> Dict[str, Any]:
-        """As ``Client.stats``; does not wait."""
+        """As ``Client.stats``; does not block."""
+        self._check_open(None)
         return self._client.stats()
-
-    def take_late(self) -> Dict[str, Any]:
-        """As ``Client.take_late``; does not wait. Also after ``aclose()``."""
-        return self._client.take_late()
 
     def set_log(
         self, level: Optional[int], logger: Union[str, logging.Logger] = "bw_webrtc"
     ) -> None:
-        """As ``Client.set_log``. Its handlers run on the threads of the library's workers."""
+        """As ``Client.set_log``. The handlers run on the library's worker threads."""
+        self._check_open(None)
         self._client.set_log(level, logger)
 
     async def create_participant(
@@ -223,7 +259,7 @@ class AsyncClient:
         return await self._run(_operations.call(document))
 
     def _run(self, request: _operations.Request[T]) -> Awaitable[T]:
-        """Submits a request; its answer is to be awaited."""
+        """Submits a request; its result is to be awaited."""
         operation = request.operation
         self._check_open(operation.name)
         loop = asyncio.get_running_loop()
@@ -231,31 +267,50 @@ class AsyncClient:
             self._watch(loop)
         number = c_uint64()
         self._library.call("bw_queue_submit", self._queue, request.document(), None, number)
-        # Completions are fetched on this thread alone, so this one is not there yet.
-        future: asyncio.Future[T] = loop.create_future()
-        self._pending[number.value] = (future, operation.read)
-        return self._wait(number.value, future)
+        # Completions are fetched on this thread only, so this one was not fetched yet.
+        future: asyncio.Future[Any] = loop.create_future()
+        self._calls[number.value] = (operation, future)
+        return self._wait(number.value, operation, future)
 
-    async def _wait(self, number: int, future: asyncio.Future[T]) -> T:
+    async def _wait(
+        self, number: int, operation: _operations.Operation[T], future: asyncio.Future[Any]
+    ) -> T:
         try:
-            return await future
-        except asyncio.CancelledError:
-            if self._pending.pop(number, None) and not self.closed:
-                # If it had just ended, its completion is passed over.
-                self._library.function("bw_queue_cancel")(self._queue, number)
+            response = await future
+        except (asyncio.CancelledError, GeneratorExit):
+            self._abandon(number)
             raise
+        except BaseException:
+            self._calls.pop(number, None)
+            raise
+        self._calls.pop(number, None)
+        return operation.read(response)
+
+    def _abandon(self, number: int) -> None:
+        """Cancels a call whose caller does not wait any more, or keeps what it created."""
+        operation, future = self._calls.pop(number, (None, None))
+        if operation is None or future is None:
+            return
+        if future.done() and not future.cancelled():
+            # The task was cancelled between the response and its next step.
+            if future.exception() is None:
+                self._keep(operation, future.result())
+            return
+        # If the call has ended meanwhile, its completion is still fetched.
+        self._calls[number] = (operation, None)
+        self._library.function("bw_queue_cancel")(self._queue, number)
 
     def _watch(self, loop: asyncio.AbstractEventLoop) -> None:
         if self._loop is not None:
             raise RuntimeError("an AsyncClient belongs to one event loop; make one in each")
         descriptor = self._library.function("bw_queue_fd")(self._queue)
         if descriptor < 0:
-            raise OSError("no descriptor could be had for the queue")
+            raise OSError("the queue has no descriptor: too many files are open")
         loop.add_reader(descriptor, self._fetch_some)
         self._loop, self._descriptor = loop, descriptor
 
     def _fetch_some(self) -> None:
-        # What is left makes the descriptor readable again.
+        # The descriptor stays readable while completions are left.
         for _ in range(_AT_ONCE):
             if not self._fetch():
                 return
@@ -269,20 +324,39 @@ class AsyncClient:
         document = self._library.take(out)
         if got:
             return False
-        future, read = self._pending.pop(number.value, (None, None))
-        if future is None or read is None or future.done():
+        operation, future = self._calls.get(number.value, (None, None))
+        if operation is None:
+            # Submitted by a parent process.
             return True
-        if status.value:
-            future.set_exception(self._library.failure(status.value, document))
-            return True
+        waits = future is not None and not future.done() and not future.get_loop().is_closed()
+        if not waits:
+            del self._calls[number.value]
         try:
-            future.set_result(read(self._library.read(document)))
+            if status.value:
+                raise self._library.failure(status.value, document)
+            response = self._library.response(document, operation.name)
         except Exception as error:
-            future.set_exception(error)
+            if isinstance(error, CallCancelledError) and error.outcome == Outcome.UNKNOWN:
+                self._may_be_late |= _operations.creates(operation)
+            if future is not None and waits:
+                future.set_exception(error)
+        else:
+            if future is not None and waits:
+                future.set_result(response)
+            else:
+                self._keep(operation, response)
         return True
+
+    def _keep(self, operation: _operations.Operation[Any], response: Any) -> None:
+        """Keeps what an operation created and no caller received."""
+        made = _operations.created(operation, response)
+        if made is None:
+            return
+        if len(self._late) == _MAX_LATE:
+            self._late.popleft()
+            self._dropped += 1
+        self._late.append(made)
 
     def _check_open(self, operation: Optional[str]) -> None:
         if self.closed:
-            raise local(
-                InvalidHandleError, "BW_E_INVALID_HANDLE", "this client is closed", operation
-            )
+            raise local(InvalidHandleError, "this client is closed", operation)

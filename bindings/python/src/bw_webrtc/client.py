@@ -1,7 +1,4 @@
-"""The blocking client.
-
-Not here: the forms of requests and answers (``_operations``, ``models``), and loading the library.
-"""
+"""The blocking client."""
 
 from __future__ import annotations
 
@@ -26,55 +23,65 @@ from typing import (
 from . import _arguments as arguments
 from . import _config, _library, _log, _operations
 from .errors import BwError, InvalidHandleError, LibraryError, local
-from .models import CreatedParticipant, Participant, Session, Subscriptions
+from .models import CreatedParticipant, LateObjects, Participant, Session, Subscriptions
 
 T = TypeVar("T")
 
 
 class Client:
-    """A client of the service, for any number of threads at once.
+    """A client of the service, for any number of threads at the same time.
 
-    Make one and share it: it keeps connections and repeats what may safely be repeated. A call
-    blocks the calling thread alone, for no longer than ``timeout``, and leaves the GIL to the
-    others; Ctrl-C takes effect when the call has returned. It also works in children after
+    Make one client and share it: it keeps connections and retries what is safe to retry. A call
+    blocks only the calling thread, for no longer than ``timeout``, and releases the GIL meanwhile;
+    Ctrl-C takes effect when the call has returned. A client also works in children of
     ``os.fork``.
 
-    Close it, use it in a ``with`` statement, or forget it: a client that is no longer referenced
-    is freed. Nothing is connected before the first call.
+    Close the client, or use it in a ``with`` statement; a client that is no longer referenced is
+    freed. It opens no connection before the first call.
 
-    All times are in seconds. An option left None has the library's default:
+    ``account_id``: the account at the service.
+    ``client_id``, ``client_secret``: API credentials (OAuth 2.0).
+    ``username``, ``password``: an API user, instead of API credentials. User names and passwords
+    stop working on 2 December 2026.
 
-    ``base_url``: where the service is (Bandwidth's).
-    ``timeout``: for a whole call, retries, name look-up and TLS included (10).
-    ``attempt_timeout``: for one attempt (what is left of the call).
-    ``connect_timeout``: for name look-up, connection and TLS together (3).
-    ``max_retries``: how many attempts may follow the first (2).
-    ``retry_base``, ``retry_max``: the ceiling of the first back-off (0.1), and of any (2).
+    All times are in seconds. If an option is None, the library's default applies:
+
+    ``base_url``: the URL of the service (Bandwidth's).
+    ``token_url``: the URL of token requests (Bandwidth's); required with ``client_id`` if
+    ``base_url`` is not Bandwidth's.
+    ``timeout``: for a whole call, including retries, name resolution and TLS (10).
+    ``attempt_timeout``: for one attempt (what remains of the call).
+    ``connect_timeout``: for name resolution, connection and TLS together (3).
+    ``max_retries``: the maximum number of attempts after the first (2).
+    ``retry_base``, ``retry_max``: the upper limits of the first back-off (0.1), and of any (2).
     ``proxy``: ``"http://user:password@host:port"``, for CONNECT, or ``"socks5://.."`` (none).
-    ``roots``: the authorities to trust, ``"bundled"`` (the default) or ``"system"``.
-    ``ca_file``: PEM file of the authorities to trust instead.
-    ``client_cert_file``, ``client_key_file``: PEM files to show to the service.
+    ``roots``: the certificate authorities to trust, ``"bundled"`` (the default) or ``"system"``.
+    ``ca_file``: PEM file with the certificate authorities to trust instead.
+    ``client_cert_file``, ``client_key_file``: PEM files to present to the service.
     ``ip_family``: ``"any"`` (the default), ``"ipv4"`` or ``"ipv6"``.
     ``bind_address``: the local IP address to connect from.
-    ``dns_ttl``: how long a name's addresses are remembered (30).
+    ``dns_ttl``: how long the addresses of a name are cached (30).
     ``max_idle_connections``, ``idle_timeout``: how many connections are kept (64), how long (15).
-    ``max_response_bytes``: the longest answer that is read (1048576).
+    ``max_response_bytes``: the largest response that is read (1048576).
     ``user_agent``: appended to the User-Agent header.
-    ``allow_insecure_http``: plain http to other hosts than this one (False).
+    ``allow_insecure_http``: allows plain http to hosts other than this one (False).
 
-    Raises ``ConfigError``, which names all that is wrong, and ``LibraryError``.
+    Raises ``ConfigError``, which names everything that is wrong, and ``LibraryError``.
     """
 
-    # None only where __init__ failed. In a comment, since it is no type when the program runs.
+    # None only if __init__ failed. In a comment, because it is not a type at run time.
     _finalizer = None  # type: Optional[weakref.finalize[Any, Any]]
 
     def __init__(
         self,
         account_id: str,
-        username: str,
-        password: str,
         *,
+        client_id: Optional[str] = None,
+        client_secret: Optional[str] = None,
+        username: Optional[str] = None,
+        password: Optional[str] = None,
         base_url: Optional[str] = None,
+        token_url: Optional[str] = None,
         timeout: Optional[float] = None,
         attempt_timeout: Optional[float] = None,
         connect_timeout: Optional[float] = None,
@@ -97,9 +104,12 @@ class Client:
     ) -> None:
         options = {
             "account_id": account_id,
+            "client_id": client_id,
+            "client_secret": client_secret,
             "username": username,
             "password": password,
             "base_url": base_url,
+            "token_url": token_url,
             "timeout": timeout,
             "attempt_timeout": attempt_timeout,
             "connect_timeout": connect_timeout,
@@ -123,14 +133,26 @@ class Client:
         self._open(_config.to_document(options))
 
     @classmethod
-    def from_env(cls) -> Client:
-        """A client for BW_ACCOUNT_ID, BW_USERNAME, BW_PASSWORD and, if set, BW_BASE_URL.
+    def from_env(cls, **options: Any) -> Client:
+        """A client for the credentials in the environment; further options as for ``Client``.
 
-        They are read from the environment once, here. A set-uid process is refused that. Raises
-        ``ConfigError``, which names what is not set, and ``LibraryError``.
+        It reads BW_ACCOUNT_ID, BW_CLIENT_ID and BW_CLIENT_SECRET (or BW_USERNAME and
+        BW_PASSWORD), and, if set, BW_BASE_URL and BW_TOKEN_URL, once. An empty variable counts as
+        unset. ``options`` override the environment; credentials of one kind also override those
+        of the other kind.
+
+        Raises ``ConfigError``, which names all variables that are not set, also in a set-uid
+        process, and ``LibraryError``.
         """
+        config: Optional[str] = None
+        if any(value is not None for value in options.values()):
+            known = dict.fromkeys(name for name, _, _ in _config.KEYS)
+            for name in options:
+                if name not in known:
+                    raise TypeError(f"from_env() got an unexpected keyword argument {name!r}")
+            config = _config.to_document({**known, **_config.from_environment(options)})
         client = cls.__new__(cls)
-        client._open(None)
+        client._open(config)
         return client
 
     def _open(self, config: Optional[str]) -> None:
@@ -148,9 +170,9 @@ class Client:
         self._finalizer = weakref.finalize(self, _end, library, handle, self._log, self._late)
 
     def close(self) -> None:
-        """Ends the client. Calls in flight on other threads end with ``CallCancelledError``.
+        """Closes the client. Calls in flight on other threads raise ``CallCancelledError``.
 
-        Does not wait for them. Closing twice is fine; using it afterwards raises
+        Does not wait for them. Closing twice is allowed; any other use of a closed client raises
         ``InvalidHandleError``.
         """
         if self._finalizer is not None:
@@ -182,15 +204,17 @@ class Client:
             "children, make one in other processes"
         )
 
-    def set_credentials(self, username: str, password: str) -> None:
-        """Changes the credentials, for every attempt that begins from now on.
+    def set_credentials(self, identifier: str, secret: str) -> None:
+        """Changes the credentials, for all attempts that begin from now on.
 
-        No call is dropped. Raises ``InvalidArgumentError``, and the old ones stay.
+        ``identifier``, ``secret``: a client id and its secret, or a user name and its password,
+        whichever kind the client was made with. No call is dropped.
+
+        Raises ``InvalidArgumentError``, and the client keeps the old credentials.
         """
-        user = arguments.text("username", username).encode()
-        secret = arguments.text("password", password).encode()
+        new = [arguments.text("identifier", identifier), arguments.text("secret", secret)]
         self._check_open()
-        self._library.call("bw_client_set_credentials", self._handle, user, secret)
+        self._library.call("bw_client_set_credentials", self._handle, *map(str.encode, new))
 
     def create_participant(
         self,
@@ -200,14 +224,14 @@ class Client:
         callback_url: Optional[str] = None,
         device_api_version: Optional[str] = None,
     ) -> CreatedParticipant:
-        """Creates a participant, and gives it with the token for its device.
+        """Creates a participant, and returns it with the token for its device.
 
         ``publish_permissions``: of ``"AUDIO"`` and ``"VIDEO"``. ``tag``: at most 50 characters,
-        sent back in webhooks. ``callback_url``: where webhooks go, an absolute URL.
+        sent back in webhooks. ``callback_url``: an absolute URL, to which webhooks are sent.
         ``device_api_version``: ``"V3"``.
 
-        Never repeated once it may have been done: where a failure's ``outcome`` is ``"unknown"``
-        a participant may exist.
+        Never retried if the service may have processed it: if the ``outcome`` of the error is
+        ``"unknown"``, a participant may exist.
         """
         return self._run(
             _operations.create_participant(
@@ -216,29 +240,33 @@ class Client:
         )
 
     def get_participant(self, participant_id: str) -> Participant:
-        """Reads a participant. Raises ``NotFoundError`` if it is gone."""
+        """Reads a participant. Raises ``NotFoundError`` if it does not exist."""
         return self._run(_operations.get_participant(participant_id))
 
     def delete_participant(self, participant_id: str) -> None:
-        """Removes a participant, out of its session too.
+        """Deletes a participant, and removes it from its session.
 
-        Raises ``NotFoundError`` where there is none; one whose media was lost is gone already.
+        Raises ``NotFoundError`` if it does not exist. If its media connection was lost, the
+        participant has already been deleted.
         """
         self._run(_operations.delete_participant(participant_id))
 
     def create_session(self, *, tag: Optional[str] = None) -> Session:
         """Creates a session. ``tag``: at most 50 characters.
 
-        Never repeated once it may have been done, as ``create_participant``.
+        Never retried if the service may have processed it, as ``create_participant``.
         """
         return self._run(_operations.create_session(tag))
 
     def get_session(self, session_id: str) -> Session:
-        """Reads a session. Raises ``NotFoundError`` if it is gone."""
+        """Reads a session. Raises ``NotFoundError`` if it does not exist."""
         return self._run(_operations.get_session(session_id))
 
     def delete_session(self, session_id: str) -> None:
-        """Removes a session; its participants stay. Raises ``NotFoundError`` if it is gone."""
+        """Deletes a session; its participants remain.
+
+        Raises ``NotFoundError`` if it does not exist.
+        """
         self._run(_operations.delete_session(session_id))
 
     def list_session_participants(self, session_id: str) -> List[Participant]:
@@ -251,18 +279,18 @@ class Client:
         participant_id: str,
         subscriptions: Optional[_operations.SubscriptionsLike] = None,
     ) -> None:
-        """Puts a participant into a session.
+        """Adds a participant to a session.
 
-        ``subscriptions``: whom it hears there: ``Subscriptions(session_id=session_id)`` everyone,
-        later joiners included, ``Subscriptions.to(other_id)`` those, None nobody. A mapping in the
-        service's own form is taken too.
+        ``subscriptions``: whom the participant hears: ``Subscriptions(session_id=session_id)``
+        for everyone, including participants that join later, ``Subscriptions.to(other_id)`` for
+        these participants, None for nobody. A mapping in the service's own form is also accepted.
 
-        Raises ``ConflictError`` where it is in a session already, or the session is full.
+        Raises ``ConflictError`` if the participant is already in a session, or the session is full.
         """
         self._run(_operations.add_participant_to_session(session_id, participant_id, subscriptions))
 
     def remove_participant_from_session(self, session_id: str, participant_id: str) -> None:
-        """Takes a participant out of a session. Raises ``NotFoundError`` if it is not in it."""
+        """Removes a participant from a session. Raises ``NotFoundError`` if it is not in it."""
         self._run(_operations.remove_participant_from_session(session_id, participant_id))
 
     def get_participant_subscriptions(self, session_id: str, participant_id: str) -> Subscriptions:
@@ -275,72 +303,70 @@ class Client:
         participant_id: str,
         subscriptions: Optional[_operations.SubscriptionsLike] = None,
     ) -> None:
-        """Changes whom a participant hears in a session; as in ``add_participant_to_session``.
+        """Changes whom a participant hears in a session, as in ``add_participant_to_session``.
 
-        They take the place of what was ordered before: None means nobody any more.
+        The new subscriptions replace the previous ones; None means nobody.
         """
         self._run(
             _operations.update_participant_subscriptions(session_id, participant_id, subscriptions)
         )
 
     def call(self, document: Mapping[str, Any]) -> Any:
-        """Carries out any operation, the whole call being one mapping.
+        """Executes any operation, given as one mapping.
 
         ``{"operation": "addParticipantToSession", "sessionId": .., "participantId": .., "body":
         {..}, "timeoutMs": 500}``: the operation by its name at the service, with its ids, its body
-        and, if wished, a time-out for this call alone. Gives the service's answer as Python
-        objects.
+        and optionally a timeout for this call. Returns the service's response as Python objects.
         """
         return self._run(_operations.call(document))
 
     def stats(self) -> Dict[str, Any]:
-        """What this client has done so far: calls, attempts, statuses, connections, times.
+        """Counters of this client: calls, attempts, statuses, connections, times.
 
-        As ``bw_client_stats`` gives it: ``calls``, ``attempts``, ``retries``, ``inFlight``,
-        ``statuses``, ``connectionsOpened``, ``connectionsReused``, and ``operations`` with the
-        same for each and ``times``, a histogram in powers of two of microseconds.
+        As returned by ``bw_client_stats``: ``calls``, ``attempts``, ``retries``, ``inFlight``,
+        ``statuses``, ``connectionsOpened``, ``connectionsReused``, ``tokenRequests``, and
+        ``operations`` with the
+        same for each operation, and ``times``, a histogram in powers of two of microseconds.
         """
         stats: Dict[str, Any] = self._run(_operations.stats())
         return stats
 
-    def take_late(self) -> Dict[str, Any]:
-        """Takes the list of what calls of this client created and no caller received.
+    def take_late(self) -> LateObjects:
+        """Returns the objects that were created and reached no caller, and clears the list.
 
-        ``{"late": [{"operation": "createParticipant", "id": .., "tag": .., "userData": ..}, ..],
-        "dropped": 0}``, the oldest first, as ``bw_client_take_late`` gives it: mostly what came of
-        create requests that were cancelled while they ran. At most 1024 are kept; ``dropped``
-        counts the others. The list is empty afterwards. After ``close()`` it contains what was in
-        it then.
+        They are what calls of an ``AsyncClient`` created that were cancelled while they were
+        running. At most 1024 objects are kept; ``LateObjects.dropped`` counts the others. After
+        ``close()`` it returns what was in the list at that moment.
         """
         if not self.closed:
-            late: Dict[str, Any] = self._run(_operations.take_late())
+            late: LateObjects = self._run(_operations.take_late())
             return late
-        kept = self._late.pop() if self._late else None
-        return self._library.read(kept) if kept else {"late": [], "dropped": 0}
+        document = self._late.pop() if self._late else None
+        return LateObjects.from_raw(self._library.response(document, None))
 
     def set_log(
         self, level: Optional[int], logger: Union[str, logging.Logger] = "bw_webrtc"
     ) -> None:
-        """Sends lines about what this client does to a logger; off at first.
+        """Sends log lines of this client to a logger. Logging is disabled initially.
 
-        ``level``: how much the library hands over, as in ``logging``: from ``logging.ERROR``
-        (calls that failed) over ``WARNING`` (also attempts that are repeated) and ``INFO`` (also
-        calls that succeeded) to ``DEBUG`` (also every attempt); None turns it off. The logger's
-        own level applies too. No secret is in a line. Its handlers run on the threads that call,
+        ``level``: what the library reports, as in ``logging``: ``logging.ERROR`` (failed calls),
+        ``WARNING`` (also attempts that are retried), ``INFO`` (also calls that succeeded) or
+        ``DEBUG`` (also every attempt). None disables logging. The logger's own level also
+        applies. A line never contains a secret. The handlers run on the threads that make calls,
         and must not use this package.
         """
         self._check_open()
         self._log.set(self._library, self._handle, level, logger)
 
     def _run(self, request: _operations.Request[T]) -> T:
-        """Carries out a request, and waits for its answer."""
+        """Executes a request, and waits for its response."""
         operation, library = request.operation, self._library
         try:
             document = library.call(operation.function, self._handle, *request.texts())
         except InvalidHandleError as error:
-            # Asked only now: the library checks handles, so that trying is harmless.
+            # Checked only now: the library checks handles, so that the attempt is harmless.
             raise (_closed(operation.name) if self.closed else error) from None
-        return operation.read(library.read(document))
+        return operation.read(library.response(document, operation.name))
 
     def _check_open(self) -> None:
         if self.closed:
@@ -348,7 +374,7 @@ class Client:
 
 
 def _closed(operation: Optional[str]) -> BwError:
-    return local(InvalidHandleError, "BW_E_INVALID_HANDLE", "this client is closed", operation)
+    return local(InvalidHandleError, "this client is closed", operation)
 
 
 def _end(

@@ -1,23 +1,21 @@
-"""The exceptions: one class for each status of the library, under one base.
-
-Not here: deciding that something failed. That is the library's.
-"""
+"""The exceptions: one class for each status of the library, under one base."""
 
 from __future__ import annotations
 
 import builtins
-from typing import Any, ClassVar, Dict, List, Mapping, Optional, Tuple, Type
+from collections import abc
+from typing import Any, ClassVar, Dict, List, Mapping, Optional, Tuple, Type, Union
 
 
 class Outcome:
-    """What ``BwError.outcome`` can be: whether the service may have acted on a failed call."""
+    """The values of ``BwError.outcome``: whether the service may have processed a failed call."""
 
     NOT_SENT = "not_sent"
-    """Nothing reached the service: safe to repeat."""
+    """Nothing reached the service: it is safe to repeat the call."""
     REJECTED = "rejected"
-    """The service answered and did nothing."""
+    """The service responded and did nothing."""
     UNKNOWN = "unknown"
-    """The request went out and no usable answer came: it may have been done."""
+    """The request was sent and no usable response was received: it may have been processed."""
 
 
 class LibraryError(ImportError):
@@ -28,35 +26,68 @@ class BwError(Exception):
     """A call failed. Catch a subclass to handle one kind of failure.
 
     ``status``: the number of the library's status, as in the C header.
-    ``name``: that status's name, such as ``"BW_E_TIMEOUT"``.
-    ``message``: what was wrong and what to do; never holds a secret.
+    ``name``: the name of that status, such as ``"BW_E_TIMEOUT"``.
+    ``message``: what was wrong and what to do; it never contains a secret.
     ``operation``: the service's operation, such as ``"createParticipant"``.
-    ``outcome``: one of ``Outcome``, or None where no service is involved.
-    ``attempts``: how many requests were tried.
-    ``http_status``: the service's answer, where one came.
+    ``outcome``: one of ``Outcome``, or None if no service is involved.
+    ``attempts``: the number of requests that were tried.
+    ``http_status``: the HTTP status of the response, if there was one.
     ``request_id``: the service's id of the request, for its support.
     ``retry_after``: how long the service asks to wait, in seconds.
-    ``body``: the body of the service's answer, as Python objects, or a str if it was not JSON.
+    ``body``: the body of the response, as Python objects, or a str if it was not JSON.
     ``document``: the library's whole error document.
+
+    For a test double, make an exception from a message and, if needed, the attributes above:
+    ``NotFoundError("gone")``, ``CallTimeoutError("lost", outcome=Outcome.UNKNOWN)``.
     """
 
     STATUS: ClassVar[Optional[int]] = None
+    NAME: ClassVar[str] = "BW_E_UNKNOWN"
 
-    def __init__(self, document: Mapping[str, Any]) -> None:
-        error = document.get("error")
+    def __init__(
+        self,
+        message: Union[str, Mapping[str, Any]] = "no reason was given",
+        *,
+        operation: Optional[str] = None,
+        outcome: Optional[str] = None,
+        attempts: int = 0,
+        http_status: Optional[int] = None,
+        request_id: Optional[str] = None,
+        retry_after: Optional[float] = None,
+        body: Any = None,
+    ) -> None:
+        # A mapping is a whole error document.
+        if isinstance(message, abc.Mapping):
+            self.document: Dict[str, Any] = dict(message)
+        else:
+            wait = None if retry_after is None else round(retry_after * 1000)
+            self.document = {
+                "error": {
+                    "status": self.STATUS,
+                    "name": self.NAME,
+                    "message": message,
+                    "operation": operation,
+                    "outcome": outcome,
+                    "attempts": attempts,
+                    "httpStatus": http_status,
+                    "requestId": request_id,
+                    "retryAfterMs": wait,
+                    "body": body,
+                }
+            }
+        error = self.document.get("error")
         if not isinstance(error, dict):
             error = {}
-        self.document: Dict[str, Any] = dict(document)
-        self.status: int = error.get("status") or 0
-        self.name: str = error.get("name") or "BW_E_UNKNOWN"
+        self.status: int = error.get("status") or self.STATUS or 0
+        self.name: str = error.get("name") or self.NAME
         self.message: str = error.get("message") or "no reason was given"
         self.operation: Optional[str] = error.get("operation")
         self.outcome: Optional[str] = error.get("outcome")
         self.attempts: int = error.get("attempts") or 0
         self.http_status: Optional[int] = error.get("httpStatus")
         self.request_id: Optional[str] = error.get("requestId")
-        wait = error.get("retryAfterMs")
-        self.retry_after: Optional[float] = None if wait is None else wait / 1000
+        milliseconds = error.get("retryAfterMs")
+        self.retry_after: Optional[float] = None if milliseconds is None else milliseconds / 1000
         self.body: Any = error.get("body")
         super().__init__(self.message)
 
@@ -77,160 +108,183 @@ class BwError(Exception):
         return f"<{type(self).__name__}: {self}>"
 
     def __reduce__(self) -> Tuple[Any, ...]:
-        # Exception's own would hand the message to __init__, which takes the document.
         return type(self), (self.document,)
 
 
 class TransportError(BwError):
-    """No usable answer came from the service: network, TLS, time or protocol."""
+    """The service gave no usable response: network, TLS, timeout or protocol."""
 
 
 class ServiceError(BwError):
-    """The service, or a gateway before it, answered with an HTTP status that is no success."""
+    """The service, or a gateway in front of it, responded with an HTTP error status."""
 
 
 class InvalidArgumentError(BwError, ValueError):
     """An argument is wrong; the message names the field. Nothing was sent."""
 
     STATUS = 1
+    NAME = "BW_E_INVALID_ARGUMENT"
 
 
 class InvalidHandleError(BwError):
     """The client is closed."""
 
     STATUS = 2
+    NAME = "BW_E_INVALID_HANDLE"
 
 
 class ConfigError(BwError, ValueError):
     """The configuration is wrong; the message names every key that is."""
 
     STATUS = 3
+    NAME = "BW_E_CONFIG"
 
 
 class NoValueError(BwError, LookupError):
-    """There is nothing, or null, at the place asked for."""
+    """The value is missing or null."""
 
     STATUS = 4
+    NAME = "BW_E_NO_VALUE"
 
 
 class ResolveError(TransportError):
     """The service's name could not be resolved."""
 
     STATUS = 10
+    NAME = "BW_E_RESOLVE"
 
 
 class ConnectError(TransportError):
     """No connection could be made."""
 
     STATUS = 11
+    NAME = "BW_E_CONNECT"
 
 
 class TlsError(TransportError):
     """TLS failed: the certificate or the handshake."""
 
     STATUS = 12
+    NAME = "BW_E_TLS"
 
 
 class CallTimeoutError(TransportError, builtins.TimeoutError):
-    """The time ran out; the message names the phase. Also a built-in ``TimeoutError``."""
+    """The deadline passed; the message names the phase. Also a built-in ``TimeoutError``."""
 
     STATUS = 13
+    NAME = "BW_E_TIMEOUT"
 
 
 class NetworkError(TransportError):
     """The connection was lost."""
 
     STATUS = 14
+    NAME = "BW_E_NETWORK"
 
 
 class ProtocolError(TransportError):
-    """The answer is not what the service sends: cut, too large, not JSON, not HTTP."""
+    """The response is not what the service sends: truncated, too large, not JSON, not HTTP."""
 
     STATUS = 15
+    NAME = "BW_E_PROTOCOL"
 
 
 class ProxyError(TransportError):
-    """The proxy failed or refused."""
+    """The proxy failed or rejected the request."""
 
     STATUS = 16
+    NAME = "BW_E_PROXY"
 
 
 class BadRequestError(ServiceError):
-    """HTTP 400: the service found the request wrong."""
+    """HTTP 400: the service rejected the request as invalid."""
 
     STATUS = 20
+    NAME = "BW_E_BAD_REQUEST"
 
 
 class UnauthorizedError(ServiceError):
-    """HTTP 401: username or password is wrong."""
+    """HTTP 401: the credentials are wrong, or may not use the account."""
 
     STATUS = 21
+    NAME = "BW_E_UNAUTHORIZED"
 
 
 class ForbiddenError(ServiceError):
-    """HTTP 403: not this account's, or no such route."""
+    """HTTP 403: the credentials have no role for WebRTC, or there is no such route."""
 
     STATUS = 22
+    NAME = "BW_E_FORBIDDEN"
 
 
 class NotFoundError(ServiceError):
     """HTTP 404: no such participant or session."""
 
     STATUS = 23
+    NAME = "BW_E_NOT_FOUND"
 
 
 class ConflictError(ServiceError):
     """HTTP 409: the participant cannot be added to the session."""
 
     STATUS = 24
+    NAME = "BW_E_CONFLICT"
 
 
 class RateLimitedError(ServiceError):
-    """HTTP 429: too many requests; ``BwError.retry_after`` may tell how long to wait."""
+    """HTTP 429: too many requests; ``BwError.retry_after`` may state how long to wait."""
 
     STATUS = 25
+    NAME = "BW_E_RATE_LIMITED"
 
 
 class ServerError(ServiceError):
     """HTTP 5xx: the service or a gateway failed."""
 
     STATUS = 26
+    NAME = "BW_E_SERVER"
 
 
 class HttpStatusError(ServiceError):
     """Any other HTTP status."""
 
     STATUS = 27
+    NAME = "BW_E_HTTP_STATUS"
 
 
 class CallCancelledError(BwError):
     """The client was closed, or the call cancelled, while it ran."""
 
     STATUS = 30
+    NAME = "BW_E_CANCELLED"
 
 
 class QueueFullError(BwError):
-    """Too many calls are waiting already."""
+    """The queue's backlog is full."""
 
     STATUS = 31
+    NAME = "BW_E_QUEUE_FULL"
 
 
 class QueueEmptyError(BwError):
-    """Nothing waits in the queue."""
+    """No completion is available."""
 
     STATUS = 32
+    NAME = "BW_E_EMPTY"
 
 
 class QueueClosedError(BwError):
     """The queue is closed."""
 
     STATUS = 33
+    NAME = "BW_E_CLOSED"
 
 
 class InternalError(BwError):
-    """A fault of the library itself; please report the message."""
+    """The library itself failed; please report the message."""
 
     STATUS = 40
+    NAME = "BW_E_INTERNAL"
 
 
 def _by_status(base: Type[BwError]) -> Dict[int, Type[BwError]]:
@@ -248,25 +302,14 @@ _CLASSES = _by_status(BwError)
 
 
 def from_document(status: int, document: Mapping[str, Any]) -> BwError:
-    """The exception for a status and its document; a BwError for one of later versions."""
+    """The exception for a status and its document; a BwError for a status of a later version."""
     return _CLASSES.get(status, BwError)(document)
 
 
-def local(cls: Type[BwError], name: str, message: str, operation: Optional[str] = None) -> BwError:
-    """The exception for what this package refused itself, with the document the library gives."""
+def local(cls: Type[BwError], message: str, operation: Optional[str] = None) -> BwError:
+    """The exception for an argument that this package itself rejects."""
     return cls(
-        {
-            "error": {
-                "status": cls.STATUS,
-                "name": name,
-                "message": message,
-                "operation": operation,
-                "outcome": None if operation is None else Outcome.NOT_SENT,
-                "attempts": 0,
-                "httpStatus": None,
-                "requestId": None,
-                "retryAfterMs": None,
-                "body": None,
-            }
-        }
+        message,
+        operation=operation,
+        outcome=None if operation is None else Outcome.NOT_SENT,
     )

@@ -1,8 +1,7 @@
-"""What needs no client and no network: BXML, webhooks, tokens."""
+"""Functions that need no client and no network: BXML, webhooks, tokens."""
 
 from __future__ import annotations
 
-import json
 import warnings
 from datetime import datetime, timedelta, timezone
 from typing import Any, Dict, Optional, Union
@@ -29,6 +28,7 @@ def transfer_bxml(token: str, call_id: Optional[str] = None, sip_uri: Optional[s
     it is with a call id. Raises ``InvalidArgumentError``.
     """
     made = _document(
+        "token",
         "bw_transfer_bxml",
         _bytes("token", token),
         None if call_id is None else _bytes("call_id", call_id),
@@ -50,7 +50,7 @@ def parse_event(body: Union[str, bytes]) -> Event:
             raise arguments.refuse(f"body: must not contain NUL (at index {at})")
     else:
         body = _bytes("body", body, wanted="a str or bytes")
-    raw = _document("bw_parse_event", body)
+    raw = _document("event", "bw_parse_event", body)
     return Event(
         event=raw["event"],
         timestamp=_after_epoch("event.timestamp", timedelta(milliseconds=1), raw["timestamp"]),
@@ -62,11 +62,11 @@ def parse_event(body: Union[str, bytes]) -> Event:
 
 
 def token_claims(token: str) -> TokenClaims:
-    """Tells what a participant's token says of itself. It is not verified: only the service can.
+    """Reads the claims of a participant's token. They are not verified: only the service can.
 
     Raises ``InvalidArgumentError``, which quotes nothing of the token.
     """
-    told = _document("bw_token_claims", _bytes("token", token))
+    told = _document("token", "bw_token_claims", _bytes("token", token))
     at, millis = told["expiresAt"], told["expiresInMs"]
     return TokenClaims(
         account_id=told["accountId"],
@@ -78,8 +78,14 @@ def token_claims(token: str) -> TokenClaims:
     )
 
 
-def _document(function: str, *texts: Optional[bytes]) -> Dict[str, Any]:
-    document: Dict[str, Any] = json.loads(_library.load().call(function, *texts) or b"{}")
+def _document(name: str, function: str, *texts: Optional[bytes]) -> Dict[str, Any]:
+    text = _library.load().call(function, *texts)
+    try:
+        document: Dict[str, Any] = _library.decode(text)
+    except _library.NOT_REPRESENTABLE as error:
+        raise arguments.refuse(
+            f"{name}: cannot be represented in Python: {_library.reason(error)}"
+        ) from None
     return document
 
 

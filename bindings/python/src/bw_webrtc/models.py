@@ -1,14 +1,17 @@
-"""What the service answers and sends, as frozen dataclasses.
+"""What the service responds and sends, as frozen dataclasses.
 
-An answer is never refused for a field that is missing, null, unknown or of another type: such a
-field is None or empty here, and ``raw`` has all that came.
+A response is never rejected because a field is missing, null, unknown or of another type: such a
+field is None or empty here, and ``raw`` contains everything that was received.
 """
 
 from __future__ import annotations
 
+from collections import abc
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Dict, List, Optional, Tuple
+
+from ._arguments import wrong_type
 
 # `raw` is not in repr, which may reach a log while `raw` may hold a token; and not in comparisons,
 # so that objects stay hashable.
@@ -16,12 +19,24 @@ from typing import TYPE_CHECKING, Any, Dict, List, Optional, Tuple
 
 @dataclass(frozen=True)
 class ParticipantSubscription:
-    """One participant that is heard and seen."""
+    """A participant that is heard and seen.
+
+    Raises ``TypeError`` for values of the wrong type.
+    """
 
     participant_id: str
     stream_aliases: Tuple[str, ...] = ()
-    """Only these of its streams; all, if empty."""
+    """Only these streams of the participant; all of them if empty."""
     raw: Dict[str, Any] = field(default_factory=dict, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.participant_id, str):
+            raise wrong_type("participant_id", "a str", self.participant_id)
+        aliases = _items("stream_aliases", "an iterable of str", self.stream_aliases)
+        for at, alias in enumerate(aliases):
+            if not isinstance(alias, str):
+                raise wrong_type(f"stream_aliases[{at}]", "a str", alias)
+        object.__setattr__(self, "stream_aliases", aliases)
 
     @classmethod
     def from_raw(cls, value: object) -> ParticipantSubscription:
@@ -45,13 +60,29 @@ class ParticipantSubscription:
 class Subscriptions:
     """Whom a participant hears and sees.
 
-    Those in ``participants``, if there are any; else everyone in the session ``session_id``,
-    later joiners included; else nobody. So ``Subscriptions()`` is nobody.
+    The ``participants``, if there are any; otherwise everyone in the session ``session_id``,
+    including participants that join later; otherwise nobody. ``Subscriptions()`` is nobody.
+
+    In ``participants``, an id stands for all streams of that participant. Raises ``TypeError`` for
+    values of the wrong type.
     """
 
     session_id: Optional[str] = None
     participants: Tuple[ParticipantSubscription, ...] = ()
     raw: Dict[str, Any] = field(default_factory=dict, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        if self.session_id is not None and not isinstance(self.session_id, str):
+            raise wrong_type("session_id", "a str or None", self.session_id)
+        wanted = "ParticipantSubscription or a participant's id"
+        items = _items("participants", f"an iterable of {wanted}", self.participants)
+        participants = [
+            ParticipantSubscription(item) if isinstance(item, str) else item for item in items
+        ]
+        for at, item in enumerate(participants):
+            if not isinstance(item, ParticipantSubscription):
+                raise wrong_type(f"participants[{at}]", wanted, item)
+        object.__setattr__(self, "participants", tuple(participants))
 
     @classmethod
     def to(cls, *participant_ids: str) -> Subscriptions:
@@ -170,6 +201,38 @@ class Session:
 
 
 @dataclass(frozen=True)
+class LateObject:
+    """A participant or session that was created although its call was cancelled."""
+
+    operation: str
+    """``"createParticipant"`` or ``"createSession"``."""
+    id: str
+    tag: Optional[str] = None
+
+
+@dataclass(frozen=True)
+class LateObjects:
+    """The objects that ``take_late`` found, in a client or an ``AsyncClient``."""
+
+    objects: Tuple[LateObject, ...] = ()
+    dropped: int = 0
+    """How many more there were, of which nothing is known any more."""
+
+    @classmethod
+    def from_raw(cls, value: object) -> LateObjects:
+        """From the document of ``bw_client_take_late``."""
+        raw = _object(value)
+        entries = [_object(entry) for entry in raw.get("late") or ()]
+        objects = [
+            LateObject(
+                _text(entry, "operation") or "", _text(entry, "id") or "", _text(entry, "tag")
+            )
+            for entry in entries
+        ]
+        return cls(tuple(objects), int(raw.get("dropped") or 0))
+
+
+@dataclass(frozen=True)
 class Event:
     """A webhook: a participant's device connected, left or lost its connection."""
 
@@ -203,6 +266,15 @@ class TokenClaims:
 def participants_from_raw(value: object) -> List[Participant]:
     """A list of participants from the service's own form."""
     return [Participant.from_raw(item) for item in value] if isinstance(value, list) else []
+
+
+def _items(name: str, wanted: str, value: object) -> Tuple[Any, ...]:
+    """The items of an iterable. A single str, whose items are its characters, is a mistake."""
+    if isinstance(value, tuple):
+        return value
+    if isinstance(value, (str, bytes, abc.Mapping)) or not isinstance(value, abc.Iterable):
+        raise wrong_type(name, wanted, value)
+    return tuple(value)
 
 
 def _object(value: object) -> Dict[str, Any]:

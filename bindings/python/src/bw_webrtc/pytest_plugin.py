@@ -1,13 +1,13 @@
-"""Fixtures for pytest: your program against a local stand-in for the service.
+"""Fixtures for pytest: tests of your program with a local simulator of the service.
 
 In your ``conftest.py``::
 
     pytest_plugins = ["bw_webrtc.pytest_plugin"]
 
-``bw_sandbox``: a ``bw_webrtc.testing.Sandbox``, one a run, reset for each test.
-``bw_client``: a ``Client`` of it, closed after the test.
+``bw_sandbox``: a ``bw_webrtc.testing.Sandbox``, one for each run, reset for each test.
+``bw_client``: a ``Client`` of it, with API credentials, closed after the test.
 
-Not imported by the package itself, which does not need pytest.
+The package itself does not import this module, and does not need pytest.
 """
 
 from __future__ import annotations
@@ -22,14 +22,14 @@ from .testing import Sandbox
 
 @pytest.fixture(scope="session")
 def bw_sandbox_process() -> Iterator[Sandbox]:
-    """The sandbox of this run. Tests ask for ``bw_sandbox`` instead."""
+    """The sandbox of this run. Tests use ``bw_sandbox`` instead."""
     with Sandbox() as sandbox:
         yield sandbox
 
 
 @pytest.fixture
 def bw_sandbox(bw_sandbox_process: Sandbox) -> Sandbox:
-    """A sandbox as new."""
+    """A sandbox in its initial state."""
     bw_sandbox_process.reset()
     return bw_sandbox_process
 

@@ -3,12 +3,12 @@
     from bw_webrtc.testing import Sandbox
 
     with Sandbox() as sandbox, sandbox.client() as client:
-        sandbox.fault("createParticipant", "status", status=503, count=1)
+        sandbox.fault("createParticipant", "status", status=429, count=1)
         ...
         assert len(sandbox.requests()) == 2
 
-For pytest there are fixtures in ``bw_webrtc.pytest_plugin``. The sandbox is a program of its own:
-the one that the environment variable BW_SANDBOX names, else ``bw-sandbox`` on PATH.
+``bw_webrtc.pytest_plugin`` has fixtures for pytest. The sandbox is a separate program: the one that
+the environment variable BW_SANDBOX names, otherwise ``bw-sandbox`` on PATH.
 """
 
 from __future__ import annotations
@@ -36,12 +36,14 @@ _STOP = 5.0
 
 
 class Sandbox:
-    """A running bw-sandbox, which ends with this object.
+    """A running bw-sandbox, which is stopped with this object.
 
-    ``url``: the base URL to give to a client. ``ca_file``: the certificate authority to trust,
-    with ``tls``. ``account_id``, ``username``, ``password``: what it accepts.
+    ``url``, ``token_url``: the base URL and the token URL for a client. ``ca_file``: the
+    certificate authority to trust, with ``tls``. ``account_id``, ``client_id``, ``client_secret``,
+    ``username``, ``password``: the credentials that the sandbox accepts.
 
-    ``program``: the binary; ``arguments``: further ones for it, such as ``["--session-ttl", "1"]``.
+    ``program``: the binary; ``arguments``: further arguments for it, such as
+    ``["--session-ttl", "1"]``.
     """
 
     def __init__(
@@ -49,26 +51,31 @@ class Sandbox:
         *,
         tls: bool = False,
         account_id: str = "9900000",
+        client_id: str = "client",
+        client_secret: str = "client-secret",
         username: str = "user",
         password: str = "secret",
         program: Optional[str] = None,
         arguments: Sequence[str] = (),
     ) -> None:
         self.account_id = account_id
+        self.client_id = client_id
+        self.client_secret = client_secret
         self.username = username
         self.password = password
         program = program or find_sandbox()
-        # Not a TemporaryDirectory, which would go with the first forked child that ends.
+        # Not a TemporaryDirectory, which the first forked child that exits would delete.
         folder = Path(tempfile.mkdtemp(prefix="bw-sandbox-"))
         self.ca_file: Optional[str] = str(folder / "ca.pem") if tls else None
         command = [
             program,
             *("--listen", "127.0.0.1:0", "--account", account_id),
+            *("--client-id", client_id, "--client-secret", client_secret),
             *("--username", username, "--password", password, "--quiet"),
             *(["--tls", "--ca-out", self.ca_file] if self.ca_file else []),
             *arguments,
         ]
-        # Files, not pipes: whatever it prints later, nobody has to read it on.
+        # Files, not pipes: nobody has to read what the sandbox prints later.
         try:
             with (folder / "stdout").open("wb") as stdout, (folder / "stderr").open("wb") as stderr:
                 process = subprocess.Popen(
@@ -84,7 +91,9 @@ class Sandbox:
         except BaseException:
             self.stop()
             raise
-        self._control = self.url[: self.url.rindex("/v1")] + "/_sandbox"
+        origin = self.url[: self.url.rindex("/v1")]
+        self.token_url = f"{origin}/api/v1/oauth2/token"
+        self._control = f"{origin}/_sandbox"
         handlers: List[urllib.request.BaseHandler] = [urllib.request.ProxyHandler({})]
         if self.ca_file:
             context = ssl.create_default_context(cafile=self.ca_file)
@@ -92,7 +101,7 @@ class Sandbox:
         self._opener = urllib.request.build_opener(*handlers)
 
     def stop(self) -> None:
-        """Stops it; twice is fine."""
+        """Stops the sandbox; twice is allowed."""
         self._finalizer()
 
     def __enter__(self) -> Sandbox:
@@ -107,18 +116,34 @@ class Sandbox:
         self.stop()
 
     def client(self, **options: Any) -> Client:
-        """A client of this sandbox, with further options of ``Client``."""
-        options.setdefault("base_url", self.url)
-        if self.ca_file:
-            options.setdefault("ca_file", self.ca_file)
-        return Client(self.account_id, self.username, self.password, **options)
+        """A client of this sandbox, with further options of ``Client``.
+
+        It uses the client id and secret, unless the options contain a user name or password.
+        """
+        return Client(**self._options(options))
 
     def async_client(self, **options: Any) -> AsyncClient:
-        """An ``AsyncClient`` of this sandbox, with further options of it."""
-        options.setdefault("base_url", self.url)
-        if self.ca_file:
-            options.setdefault("ca_file", self.ca_file)
-        return AsyncClient(self.account_id, self.username, self.password, **options)
+        """As ``client()``, for an ``AsyncClient``."""
+        return AsyncClient(**self._options(options))
+
+    def _options(self, given: Dict[str, Any]) -> Dict[str, Any]:
+        options = {"account_id": self.account_id, "base_url": self.url, "ca_file": self.ca_file}
+        if {"username", "password"} & given.keys():
+            options.update(username=self.username, password=self.password)
+        else:
+            options.update(client_id=self.client_id, client_secret=self.client_secret)
+            options["token_url"] = self.token_url
+        return {**options, **given}
+
+    def environment(self) -> Dict[str, str]:
+        """The environment variables for a program that uses this sandbox."""
+        return {
+            "BW_ACCOUNT_ID": self.account_id,
+            "BW_CLIENT_ID": self.client_id,
+            "BW_CLIENT_SECRET": self.client_secret,
+            "BW_BASE_URL": self.url,
+            "BW_TOKEN_URL": self.token_url,
+        }
 
     def fault(
         self,
@@ -129,24 +154,35 @@ class Sandbox:
         after: int = 0,
         **parameters: Any,
     ) -> None:
-        """Makes the next calls of an operation (``"*"``: of any) go wrong.
+        """Simulates a failure of the next calls of an operation (``"*"``: of any operation).
 
-        ``kind`` and its ``parameters``: ``"status"`` (``status``, ``headers``, ``body``),
-        ``"delay"`` (``ms``), ``"close_before"`` (nothing done), ``"close_after"`` (done, then
-        closed unanswered), ``"truncate"``, ``"garbage"``, ``"dribble"`` (``bytesPerSecond``).
-        ``count``: how many calls, None for all to come; ``after``: how many stay unharmed first.
+        ``operation``: also ``"token"``, the token request. ``kind`` and its ``parameters``:
+        ``"status"`` (``status``, ``headers``, ``body``), ``"delay"`` (``ms``), ``"close_before"``
+        (not processed), ``"close_after"`` (processed, then closed without a response),
+        ``"truncate"``, ``"garbage"``, ``"dribble"`` (``bytesPerSecond``). ``count``: the number of
+        calls that fail, None for all; ``after``: the number of calls that succeed before.
         """
         fault = {"operation": operation, "kind": kind, "count": count, "after": after}
         self.control("POST", "/faults", {**fault, **parameters})
 
     def clear_faults(self) -> None:
-        """Ends all faults."""
+        """Removes all faults."""
         self.control("DELETE", "/faults")
 
     def requests(self, operation: Optional[str] = None) -> List[Dict[str, Any]]:
-        """The requests that were seen, in order: operation, method, path, status, body and more."""
+        """The requests to the service, in order: operation, method, path, status, body and more.
+
+        ``operation``: only the requests of this operation. Token requests are returned only for
+        ``"token"``.
+        """
         seen: List[Dict[str, Any]] = self.control("GET", "/requests")
-        return [r for r in seen if operation is None or r.get("operation") == operation]
+        if operation is None:
+            return [request for request in seen if request.get("operation") != "token"]
+        return [request for request in seen if request.get("operation") == operation]
+
+    def revoke_tokens(self) -> None:
+        """Invalidates all access tokens that were issued."""
+        self.control("POST", "/tokens/revoke")
 
     def state(self) -> Dict[str, Any]:
         """The accounts, sessions, participants and subscriptions that exist."""
@@ -154,15 +190,15 @@ class Sandbox:
         return state
 
     def connect(self, participant_id: str) -> Dict[str, Any]:
-        """A device connects as this participant; gives what became of the webhook."""
+        """Simulates a device that connects as this participant; returns the webhook's result."""
         return self._device(participant_id, "connect")
 
     def leave(self, participant_id: str) -> Dict[str, Any]:
-        """The participant's device leaves; gives what became of the webhook."""
+        """Simulates that the participant's device leaves; returns the webhook's result."""
         return self._device(participant_id, "leave")
 
     def disconnect(self, participant_id: str) -> Dict[str, Any]:
-        """The participant's device loses its connection; gives what became of the webhook."""
+        """Simulates that the device loses its connection; returns the webhook's result."""
         return self._device(participant_id, "disconnect")
 
     def _device(self, participant_id: str, event: str) -> Dict[str, Any]:
@@ -171,16 +207,16 @@ class Sandbox:
         return delivery
 
     def webhooks(self) -> List[Dict[str, Any]]:
-        """The webhooks that were delivered, or not, with the result."""
+        """The webhooks, with the results of their deliveries."""
         webhooks: List[Dict[str, Any]] = self.control("GET", "/webhooks")
         return webhooks
 
     def reset(self) -> None:
-        """Makes it as new: no participants, no sessions, no faults, no requests seen."""
+        """Restores the initial state: no participants, sessions, faults or recorded requests."""
         self.control("POST", "/reset")
 
     def control(self, method: str, path: str, body: Optional[Dict[str, Any]] = None) -> Any:
-        """Any request under ``/_sandbox``; gives the answer's JSON, None if it has none."""
+        """Any request under ``/_sandbox``; returns the response's JSON, None if it has none."""
         request = urllib.request.Request(
             self._control + path,
             data=None if body is None else json.dumps(body).encode(),
@@ -193,7 +229,7 @@ class Sandbox:
 
 
 def find_sandbox() -> str:
-    """The path of the sandbox's binary; raises ``FileNotFoundError``, telling what to do."""
+    """The path of the sandbox's binary; raises ``FileNotFoundError``, which states what to do."""
     given = os.environ.get(VARIABLE)
     found = shutil.which(given or "bw-sandbox")
     if found is None:
@@ -206,10 +242,10 @@ def find_sandbox() -> str:
 
 
 def _first_line(process: subprocess.Popen[bytes], folder: Path) -> str:
-    """What the sandbox says first: its base URL."""
+    """The first line of the sandbox's output: its base URL."""
     limit = time.monotonic() + _START
     while time.monotonic() < limit:
-        # Asked before the file is read: what was printed before the end is not missed.
+        # Checked before the file is read, so that no output before the end is missed.
         ended = process.poll() is not None
         line, newline, _ = (folder / "stdout").read_text().partition("\n")
         if newline:
@@ -218,12 +254,12 @@ def _first_line(process: subprocess.Popen[bytes], folder: Path) -> str:
             said = (folder / "stderr").read_text(errors="replace").strip()
             raise RuntimeError(f"bw-sandbox ended with {process.returncode}: {said}")
         time.sleep(0.01)
-    raise RuntimeError(f"bw-sandbox did not tell its URL within {_START:g} s")
+    raise RuntimeError(f"bw-sandbox did not print its URL within {_START:g} s")
 
 
 def _stop(process: subprocess.Popen[bytes], folder: Path, owner: int) -> None:
     if os.getpid() != owner:
-        return  # in a forked child, to whom it does not belong
+        return  # in a forked child, which does not own the sandbox
     process.terminate()
     try:
         process.wait(_STOP)

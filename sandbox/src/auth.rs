@@ -1,0 +1,163 @@
+//! Authentication: the token endpoint, and the check of the credentials that a request under `/v1`
+//! has.
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use axum::http::{HeaderMap, header};
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD;
+use serde_json::json;
+use subtle::ConstantTimeEq;
+
+use crate::cli::Arguments;
+use crate::reply::Reply;
+use crate::token::{self, Signer};
+
+/// The path of the token endpoint.
+pub const TOKEN_PATH: &str = "/api/v1/oauth2/token";
+/// The name of its operation, for faults and recorded requests.
+pub const TOKEN_OPERATION: &str = "token";
+/// The content type of a token request.
+const FORM: &str = "application/x-www-form-urlencoded";
+
+/// The credentials that exist, and the key of the access tokens.
+pub struct Auth {
+    account: String,
+    client_id: String,
+    /// What a client sends after `Basic` to the token endpoint.
+    client: String,
+    /// What a user sends after `Basic` to `/v1`; `None` if user names are disabled.
+    user: Option<String>,
+    token_ttl: u64,
+    /// Another key revokes all access tokens.
+    signer: Mutex<Signer>,
+}
+
+impl Auth {
+    /// The credentials of the command line.
+    pub fn new(arguments: &Arguments) -> Auth {
+        let basic = |name: &str, secret: &str| BASE64_STANDARD.encode(format!("{name}:{secret}"));
+        let user = basic(&arguments.username, &arguments.password);
+        Auth {
+            account: arguments.account.clone(),
+            client_id: arguments.client_id.clone(),
+            client: basic(&arguments.client_id, &arguments.client_secret),
+            user: (!arguments.no_basic).then_some(user),
+            token_ttl: arguments.token_ttl,
+            signer: Mutex::new(Signer::new()),
+        }
+    }
+
+    /// Whether the credentials of a request are valid, and for this account.
+    pub fn check(&self, headers: &HeaderMap, account: &str) -> Result<(), Reply> {
+        let accounts = self.accounts(headers).ok_or_else(Reply::unauthorized)?;
+        match accounts.iter().any(|known| known == account) {
+            true => Ok(()),
+            false => Err(Reply::forbidden()),
+        }
+    }
+
+    /// The accounts of valid credentials.
+    fn accounts(&self, headers: &HeaderMap) -> Option<Vec<String>> {
+        if let Some(token) = credentials(headers, "Bearer") {
+            let mut claims = self.signer().verify(token)?;
+            return serde_json::from_value(claims["accounts"].take()).ok();
+        }
+        is_equal(credentials(headers, "Basic")?, self.user.as_ref()?)
+            .then(|| vec![self.account.clone()])
+    }
+
+    /// The response to a token request.
+    pub fn issue(&self, headers: &HeaderMap, body: &[u8]) -> Reply {
+        self.grant(headers, body).unwrap_or_else(|rejection| rejection)
+    }
+
+    fn grant(&self, headers: &HeaderMap, body: &[u8]) -> Result<Reply, Reply> {
+        let content_type = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
+        let media_type = content_type.and_then(|value| value.split(';').next());
+        if !media_type.is_some_and(|value| value.trim().eq_ignore_ascii_case(FORM)) {
+            return Err(reject(415, "invalid_request", &format!("the body must be {FORM}")));
+        }
+        let Some(given) = credentials(headers, "Basic") else {
+            return Err(unauthenticated("client id and secret must be sent as HTTP Basic"));
+        };
+        if !is_equal(given, &self.client) {
+            return Err(unauthenticated("the client id or secret is wrong"));
+        }
+        // As RFC 6749, section 3.2: no repeated parameters; unknown and empty ones are ignored.
+        let values = |name| -> Vec<String> {
+            let parameters = form_urlencoded::parse(body).filter(|(key, _)| key == name);
+            parameters.map(|(_, value)| value.into_owned()).collect()
+        };
+        if !values("client_secret").is_empty() {
+            let description = "the client secret must not be in the body as well";
+            return Err(reject(400, "invalid_request", description));
+        }
+        match values("grant_type").as_slice() {
+            [grant] if grant == "client_credentials" => Ok(self.new_token()),
+            [grant] if !grant.is_empty() => {
+                let description = "grant_type must be client_credentials";
+                Err(reject(400, "unsupported_grant_type", description))
+            }
+            [_, _, ..] => Err(reject(400, "invalid_request", "grant_type is repeated")),
+            _ => Err(reject(400, "invalid_request", "grant_type is missing")),
+        }
+    }
+
+    fn new_token(&self) -> Reply {
+        let now = token::now();
+        let access_token = self.signer().sign(&json!({
+            "iss": "sandbox", "sub": self.client_id, "accounts": [self.account], "iat": now,
+            // In whole seconds, and never earlier than `expires_in` states.
+            "exp": (now + 1).saturating_add(self.token_ttl), "jti": uuid::Uuid::new_v4().to_string(),
+        }));
+        no_store(Reply::ok(&json!({
+            "access_token": access_token, "token_type": "Bearer", "expires_in": self.token_ttl,
+        })))
+    }
+
+    /// Invalidates all access tokens that were issued.
+    pub fn revoke(&self) {
+        *self.signer() = Signer::new();
+    }
+
+    fn signer(&self) -> MutexGuard<'_, Signer> {
+        self.signer.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The response to a token request with another method than POST.
+pub fn method_not_allowed() -> Reply {
+    let mut reply = reject(405, "invalid_request", "the method must be POST");
+    reply.headers.push(("Allow".to_owned(), "POST".to_owned()));
+    reply
+}
+
+/// The credentials in the one Authorization header, if it has this scheme.
+fn credentials<'a>(headers: &'a HeaderMap, scheme: &str) -> Option<&'a str> {
+    let mut values = headers.get_all(header::AUTHORIZATION).iter();
+    let (Some(value), None) = (values.next(), values.next()) else { return None };
+    let (given, credentials) = value.to_str().ok()?.split_once(' ')?;
+    given.eq_ignore_ascii_case(scheme).then(|| credentials.trim_matches(' '))
+}
+
+fn is_equal(given: &str, known: &str) -> bool {
+    given.as_bytes().ct_eq(known.as_bytes()).into()
+}
+
+/// An error of the token endpoint, in the form of RFC 6749, section 5.2.
+fn reject(status: u16, error: &str, description: &str) -> Reply {
+    no_store(Reply::json(status, &json!({"error": error, "error_description": description})))
+}
+
+fn unauthenticated(description: &str) -> Reply {
+    let mut reply = reject(401, "invalid_client", description);
+    reply.headers.push(("WWW-Authenticate".to_owned(), "Basic realm=\"bw-sandbox\"".to_owned()));
+    reply
+}
+
+/// As RFC 6749, section 5.1: nothing on the way stores a response of the token endpoint.
+fn no_store(mut reply: Reply) -> Reply {
+    reply.headers.push(("Cache-Control".to_owned(), "no-store".to_owned()));
+    reply
+}

@@ -1,0 +1,360 @@
+//! What a message may show of a value that the caller wrote, or of a text that a peer or a
+//! dependency wrote: masked, without control characters, and no longer than a message needs.
+//!
+//! Masked are tokens (JWT), PEM blocks and what precedes the `@` of a URL. In a caller's value also
+//! the query of a URL and what looks like a bare key, because a value in the wrong place may be a
+//! secret. The library's own secrets are not known here: who has them removes them first.
+
+use std::borrow::Cow;
+
+/// Replaces what is not shown.
+const MASK: &str = "[removed]";
+/// How much of a caller's value is shown, in characters.
+pub const VALUE: usize = 40;
+/// How much of the path of a file is shown, in characters.
+const PATH: usize = 256;
+/// How much of a text that a peer or a dependency wrote is shown, in characters.
+pub const LINE: usize = 300;
+
+const PEM_BEGIN: &str = "-----BEGIN";
+const PEM_END: &str = "-----END";
+const DASHES: &str = "-----";
+/// How the first part of a JWT begins: the base64 of `{"`, `{ ` and `{` with a line end.
+const TOKEN_BEGINNINGS: [&str; 5] = ["eyJ", "eyA", "ewo", "ew0", "ewk"];
+/// A run of base64 characters that is at least this long may be a key, in characters.
+const KEY: usize = 32;
+
+/// A caller's value in quotation marks, masked and shortened.
+pub fn quoted(value: &str) -> String {
+    let (short, is_cut) = limited(&value_masked(value), VALUE, |c| is_odd(c) && !is_escaped(c));
+    let quoted = serde_json::to_string(&short).unwrap_or_default();
+    format!("{quoted}{}", dots(is_cut))
+}
+
+/// The path of a file as the caller wrote it, masked and shortened.
+pub fn path(path: &str) -> String {
+    let (short, is_cut) = limited(&value_masked(path), PATH, is_odd);
+    format!("{short}{}", dots(is_cut))
+}
+
+/// A text that a peer or a dependency wrote, on one line, masked and shortened to [`LINE`].
+pub fn line(text: &str) -> String {
+    let masked = masked(text);
+    let spaced: String =
+        masked.chars().map(|c| if matches!(c, '\t' | '\n' | '\r') { ' ' } else { c }).collect();
+    let (short, is_cut) = limited(spaced.trim(), LINE, is_odd);
+    format!("{short}{}", dots(is_cut))
+}
+
+/// Whether a value holds the text of a PEM file, where the path of one is expected.
+pub fn is_pem(value: &str) -> bool {
+    value.contains(PEM_BEGIN)
+}
+
+/// A text with tokens, PEM blocks and the credentials of URLs masked; otherwise as it is.
+pub fn masked(text: &str) -> Cow<'_, str> {
+    let text = secrets_masked(text);
+    if text.contains('@') { Cow::Owned(users_masked(&text)) } else { text }
+}
+
+/// A text with tokens and PEM blocks masked: what no message of any origin may show.
+pub fn secrets_masked(text: &str) -> Cow<'_, str> {
+    let mut text = Cow::Borrowed(text);
+    if is_pem(&text) {
+        text = Cow::Owned(blocks_masked(&text));
+    }
+    if TOKEN_BEGINNINGS.iter().any(|beginning| text.contains(beginning)) {
+        text = Cow::Owned(tokens_masked(&text));
+    }
+    text
+}
+
+/// A caller's value: masked more strictly than a text, since it is one thing.
+fn value_masked(value: &str) -> String {
+    let mut value = secrets_masked(value);
+    // A password may contain anything, even another `@`.
+    if let Some(at) = value.rfind('@') {
+        let scheme = scheme_length(&value[..at]);
+        value = Cow::Owned(format!("{}{MASK}{}", &value[..scheme], &value[at..]));
+    }
+    if let Some((before, query)) = value.split_once('?') {
+        if query.contains('=') {
+            value = Cow::Owned(format!("{before}?{MASK}"));
+        }
+    }
+    keys_masked(&value)
+}
+
+/// The PEM blocks of a text masked, also those whose line ends are gone, and those without an end.
+fn blocks_masked(text: &str) -> String {
+    let is_body =
+        |c: char| c.is_ascii_alphanumeric() || c.is_whitespace() || "+/=\\:,-".contains(c);
+    // Without one, each block would be searched to the end of the text.
+    let last_end = text.rfind(PEM_END);
+    let mut clean = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(at) = rest.find(PEM_BEGIN) {
+        clean.push_str(&rest[..at]);
+        clean.push_str(MASK);
+        let block = &rest[at..];
+        let has_end = last_end.is_some_and(|end| end > text.len() - block.len());
+        let end = has_end.then(|| block.find(PEM_END)).flatten().map(|end| end + PEM_END.len());
+        let end = end.map(|end| {
+            let close = block[end..].find(DASHES);
+            end + close.map_or(block.len() - end, |close| close + DASHES.len())
+        });
+        let end = end.or_else(|| block.find(|c| !is_body(c)));
+        rest = &block[end.unwrap_or(block.len())..];
+    }
+    clean.push_str(rest);
+    clean
+}
+
+/// The tokens of a text masked: two or more parts of base64url with full stops between, of which
+/// the first is the beginning of a JSON object.
+fn tokens_masked(text: &str) -> String {
+    let is_part = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '=');
+    let part = |rest: &str| rest.find(|c| !is_part(c)).unwrap_or(rest.len());
+    let mut clean = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(at) = rest.find(is_part) {
+        clean.push_str(&rest[..at]);
+        rest = &rest[at..];
+        let mut length = part(rest);
+        let begins = |at: &usize| {
+            rest.get(*at..at + 3).is_some_and(|three| TOKEN_BEGINNINGS.contains(&three))
+        };
+        if let Some(token) = (0..length).find(begins) {
+            let mut parts = 1;
+            let next = |length| rest[length..].strip_prefix('.').map(part).filter(|next| *next > 0);
+            while let Some(next) = next(length) {
+                length += 1 + next;
+                parts += 1;
+            }
+            clean.push_str(if parts > 1 { &rest[..token] } else { &rest[..length] });
+            clean.push_str(if parts > 1 { MASK } else { "" });
+        } else {
+            clean.push_str(&rest[..length]);
+        }
+        rest = &rest[length..];
+    }
+    clean.push_str(rest);
+    clean
+}
+
+/// What precedes the `@` of each URL in a text masked. An e-mail address is no URL.
+fn users_masked(text: &str) -> String {
+    let is_end = |c: char| c.is_whitespace() || c.is_control() || "\"<>`{}|^\\".contains(c);
+    let mut clean = String::with_capacity(text.len());
+    for piece in text.split_inclusive(is_end) {
+        let Some(at) = piece.rfind('@') else {
+            clean.push_str(piece);
+            continue;
+        };
+        let scheme = scheme_length(&piece[..at]);
+        let has_authority = piece[..scheme].ends_with("//");
+        if has_authority || piece[scheme..at].contains(':') {
+            clean.push_str(&piece[..scheme]);
+            clean.push_str(MASK);
+            clean.push_str(&piece[at..]);
+        } else {
+            clean.push_str(piece);
+        }
+    }
+    clean
+}
+
+/// The length of the scheme at the beginning of a text, with its punctuation; 0 without a scheme.
+fn scheme_length(text: &str) -> usize {
+    let is_scheme = |c: char| c.is_ascii_alphanumeric() || matches!(c, '+' | '.' | '-');
+    if let Some(at) = text.find("://") {
+        let before = text[..at].trim_end_matches(is_scheme);
+        // Behind a colon it may be a part of a password.
+        if before.len() < at && !before.contains(':') {
+            return at + 3;
+        }
+    }
+    let known = ["sip:", "sips:", "http:/", "https:/"];
+    let starts = |scheme: &&str| {
+        text.get(..scheme.len()).is_some_and(|start| start.eq_ignore_ascii_case(scheme))
+    };
+    known.iter().find(|scheme| starts(scheme)).map_or(0, |scheme| scheme.len())
+}
+
+/// What looks like the base64 text of a key masked: long, in both cases and with digits, which a
+/// path or a name seldom is.
+fn keys_masked(value: &str) -> String {
+    let is_base64 = |c: char| c.is_ascii_alphanumeric() || "+/=_-".contains(c);
+    let is_key = |run: &str| {
+        let has = |what: fn(&u8) -> bool| run.as_bytes().iter().any(what);
+        run.len() >= KEY
+            && has(u8::is_ascii_uppercase)
+            && has(u8::is_ascii_lowercase)
+            && has(u8::is_ascii_digit)
+            // The id of a call, in capitals.
+            && !run.bytes().all(|b| b.is_ascii_hexdigit() || b == b'-')
+            // In base64, one character of 64 is a slash.
+            && run.matches('/').count() * 16 <= run.len()
+    };
+    let mut clean = String::with_capacity(value.len());
+    let mut rest = value;
+    while let Some(at) = rest.find(is_base64) {
+        clean.push_str(&rest[..at]);
+        rest = &rest[at..];
+        let run = &rest[..rest.find(|c| !is_base64(c)).unwrap_or(rest.len())];
+        clean.push_str(if is_key(run) { MASK } else { run });
+        rest = &rest[run.len()..];
+    }
+    clean.push_str(rest);
+    clean
+}
+
+/// The first characters without those that are dropped, and whether there are more.
+fn limited(text: &str, most: usize, is_dropped: impl Fn(char) -> bool) -> (String, bool) {
+    let mut chars = text.chars().filter(|c| !is_dropped(*c));
+    let short = chars.by_ref().take(most).collect();
+    (short, chars.next().is_some())
+}
+
+fn dots(is_cut: bool) -> &'static str {
+    if is_cut { "..." } else { "" }
+}
+
+/// Characters that change how a terminal or an editor shows the text around them.
+fn is_odd(c: char) -> bool {
+    c.is_control()
+        || matches!(c, '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+}
+
+/// Control characters that JSON shows as an escape.
+fn is_escaped(c: char) -> bool {
+    c < ' '
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TOKEN: &str = "eyJhbGciOiJIUzI1NiJ9.eyJwIjoicyJ9.c2lnbmF0dXJl-_";
+
+    #[test]
+    fn tokens_are_masked_whatever_surrounds_them() {
+        for (before, after) in [
+            ("", ""),
+            ("Bearer ", ""),
+            ("The token is ", "."),
+            ("(", ")."),
+            ("token=", "&x=1"),
+            ("\"", "\","),
+            ("", "..."),
+            ("x", ", or"),
+        ] {
+            let text = format!("{before}{TOKEN}{after}");
+            assert_eq!(masked(&text), format!("{before}{MASK}{after}"));
+        }
+        // Cut off, unsigned, encrypted, and with a header that was not written compactly.
+        for token in
+            ["eyJhbGciOiJub25lIn0.eyJwIjoi", "eyJh.eyJi.", "eyJh.b.c.d.e", "ewogImEiOjF9.eyJi.c"]
+        {
+            assert!(!masked(token).contains(".e"), "{}", masked(token));
+            assert!(masked(token).starts_with(MASK), "{}", masked(token));
+        }
+        for plain in ["eyJx.", "eyJ", "they say.so", "1.2.3", "ew0 .x"] {
+            assert_eq!(masked(plain), plain);
+        }
+    }
+
+    #[test]
+    fn pem_blocks_are_masked_with_and_without_line_ends() {
+        let body = "VGhpcyBpcyBhIHByZXRlbmQga2V5";
+        for (text, shown) in [
+            (
+                format!("a -----BEGIN PRIVATE KEY-----\n{body}\n-----END PRIVATE KEY-----\nb"),
+                "a [removed]\nb",
+            ),
+            (format!("-----BEGIN X-----\\n{body}\\n-----END X-----"), "[removed]"),
+            (format!("{{\"k\":\"-----BEGIN X-----\\n{body}\"}}"), "{\"k\":\"[removed]\"}"),
+            (format!("-----BEGIN X-----{body}-----END X"), "[removed]"),
+            (
+                format!("-----BEGIN A-----{body}-----END A----- and -----BEGIN B-----{body}"),
+                "[removed] and [removed]",
+            ),
+        ] {
+            assert_eq!(masked(&text), shown, "{text}");
+            assert!(
+                is_pem(&text) && !quoted(&text).contains("VGhp") && !path(&text).contains("VGhp")
+            );
+        }
+        // The body of a key alone, where a path is expected.
+        assert_eq!(path(&body.repeat(2)), MASK);
+        assert_eq!(path(&format!("{}/{body}", body.repeat(2))), MASK);
+    }
+
+    #[test]
+    fn credentials_of_urls_are_masked() {
+        for (text, shown) in [
+            ("see https://u:p@h/x.", "see https://[removed]@h/x."),
+            ("https://token@h", "https://[removed]@h"),
+            ("https://u:p/x?#@h", "https://[removed]@h"),
+            ("u:p://x@h", "[removed]@h"),
+            (
+                "url=http://u:p@h, then <sip:a:b@h>",
+                "url=http://[removed]@h, then <sip:[removed]@h>",
+            ),
+            ("{\"u\":\"SIPS:a:b@h\"}", "{\"u\":\"SIPS:[removed]@h\"}"),
+            ("call u:p@h", "call [removed]@h"),
+            ("http://a:b@c:d@h", "http://[removed]@h"),
+            (
+                "mail joe@example.com or sip:joe@example.com",
+                "mail joe@example.com or sip:joe@example.com",
+            ),
+            ("12:30 at h:80", "12:30 at h:80"),
+        ] {
+            assert_eq!(masked(text), shown);
+        }
+        for (value, shown) in [
+            ("hookuser:s3cret@hooks.example.com/bw", "\"[removed]@hooks.example.com/bw\""),
+            ("ftp://hookuser:s3cret@h/bw", "\"ftp://[removed]@h/bw\""),
+            ("https:/hookuser:s3cret@h/bw", "\"https:/[removed]@h/bw\""),
+            ("sip:me:s3 cret@h", "\"sip:[removed]@h\""),
+            ("s3cret@h", "\"[removed]@h\""),
+            ("/hook?key=s3cret", "\"/hook?[removed]\""),
+            ("what?", "\"what?\""),
+        ] {
+            assert_eq!(quoted(value), shown);
+        }
+    }
+
+    #[test]
+    fn values_are_shortened_and_keep_their_escapes() {
+        assert_eq!(quoted("AUDOI"), "\"AUDOI\"");
+        assert_eq!(quoted("a\nb\u{1b}\u{9b}\u{202e}c"), "\"a\\nb\\u001bc\"");
+        assert_eq!(quoted(&"a".repeat(40)), format!("\"{}\"", "a".repeat(40)));
+        assert_eq!(quoted(&"a".repeat(41)), format!("\"{}\"...", "a".repeat(40)));
+        assert_eq!(quoted(TOKEN), "\"[removed]\"");
+        let call = "C-93D6F3C0-BE584596-0B74-4FA2-8015-D8EDE84BD1A4c";
+        assert!(!quoted(call).contains(MASK));
+        let file = "/var/lib/kubelet/pods/0e3c1b2a-1f/volumes/kubernetes.io~secret/Tls1/ca.pem";
+        assert_eq!(path(file), file);
+        assert_eq!(path("/a\u{1b}[31m\nb"), "/a[31mb");
+        assert_eq!(path(&"/a".repeat(200)).len(), 256 + 3);
+    }
+
+    #[test]
+    fn lines_are_one_line() {
+        assert_eq!(line(" a\r\nb\tc\u{1b}[0m\u{7}\u{85}\u{2066}d \n"), "a  b c[0md");
+        assert_eq!(line(&"é".repeat(301)), format!("{}...", "é".repeat(300)));
+        assert_eq!(line(&format!("{}{TOKEN}", "x ".repeat(149))).find("eyJ"), None);
+    }
+
+    #[test]
+    fn hostile_texts_take_linear_time() {
+        let began = std::time::Instant::now();
+        for piece in ["@", "eyJ", "eyJ.", "-----BEGIN!", "a:@", "://", "ew0 ", "aA1/", "a.", "."] {
+            let text = piece.repeat(20_000);
+            let _ = (masked(&text), quoted(&text), path(&text), line(&text));
+        }
+        // Quadratic would be minutes.
+        assert!(began.elapsed() < std::time::Duration::from_secs(20), "{:?}", began.elapsed());
+    }
+}
