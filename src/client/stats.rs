@@ -125,8 +125,7 @@ impl Stats {
 
     /// Counts the attempts of a request that the client makes for itself.
     pub fn begin_internal(&self, operation: &Operation) -> Counted<'_> {
-        let of = &self.operations[operation.index];
-        Counted { of, is_call: false }
+        Counted { of: &self.operations[operation.index], is_call: false }
     }
 
     /// Counts the result that the caller of a call receives, and the time of its execution, if it
@@ -336,9 +335,7 @@ mod tests {
     #[test]
     fn requests_of_the_client_itself_are_attempts_and_no_calls() {
         let stats = Stats::default();
-        let request = stats.begin_internal(&GET_PARTICIPANT);
-        (1..=2).for_each(|number| request.attempt(number));
-        drop(request);
+        (1..=2).for_each(|n| stats.begin_internal(&GET_PARTICIPANT).attempt(n));
         let document: Value = serde_json::from_str(&stats.document()).unwrap();
         assert_eq!((&document["calls"], &document["attempts"]), (&json!(0), &json!(2)));
         assert_eq!(document["inFlight"], 0);
