@@ -47,6 +47,13 @@ fn threads_have_room_beside_the_hosts_thread_local_variables() {
 }
 
 #[test]
+fn idle_connections_age_while_the_system_is_suspended() {
+    let program = compile("hosts/suspend.c", false);
+    let sandbox = Sandbox::start(&[]);
+    passes(Command::new(&program).arg(sandbox.config(&json!({})).to_string()));
+}
+
+#[test]
 fn signals_and_cancellation_do_no_harm() {
     let program = compile("hosts/signals.c", false);
     for sandbox in Sandbox::both() {
