@@ -255,18 +255,12 @@ impl Config {
         let names: Vec<&str> = KEYS.iter().map(|(name, _)| *name).collect();
         let mut problems = Problems::default();
         let mut config = Config::default();
-        let mut seen: Vec<&str> = Vec::with_capacity(names.len());
         for (key, value) in members {
             let path = json::member("config", &key);
-            let Some((name, read)) = KEYS.iter().find(|(name, _)| *name == key) else {
+            let Some((_, read)) = KEYS.iter().find(|(name, _)| *name == key) else {
                 problems.add(path, json::unknown_key(&key, &names));
                 continue;
             };
-            if seen.contains(name) {
-                problems.add(path, ": is there twice");
-                continue;
-            }
-            seen.push(name);
             if Kind::of(value) != Kind::Null {
                 if let Err(what) = read(&mut config, value) {
                     problems.add(path, what);

@@ -1,8 +1,6 @@
 //! TLS: which authorities are trusted, the handshake, and messages that say what to do.
 
-use std::fs;
 use std::io::{self, Read, Write};
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -15,6 +13,7 @@ use rustls::{CertificateError, ClientConfig, ClientConnection, RootCertStore};
 use super::link::{Link, LinkIo, unwrap};
 use super::wire::{Fault, Phase};
 use crate::error::Status;
+use crate::sys;
 
 /// Where distributions keep the system's authorities. Their environment variables are not read.
 const SYSTEM_STORES: &[&str] = &[
@@ -134,10 +133,7 @@ fn private_key(path: &str) -> Result<PrivateKeyDer<'static>, String> {
 fn read_file(path: &str) -> Result<Vec<u8>, String> {
     /// More than any store of authorities; a device or a log is not read to its end.
     const MOST: u64 = 16 * 1024 * 1024;
-    // Opening a named pipe would otherwise wait for its writer.
-    let mut options = fs::OpenOptions::new();
-    options.read(true).custom_flags(libc::O_NONBLOCK | libc::O_CLOEXEC);
-    let file = options.open(path).map_err(|e| format!("{path} cannot be read: {e}"))?;
+    let file = sys::open_file(path).map_err(|e| format!("{path} cannot be read: {e}"))?;
     let about = file.metadata().ok().filter(|about| about.is_file());
     let Some(about) = about else { return Err(format!("{path} is not a file")) };
     // Room for all of it: growing would leave pieces of a key behind.
