@@ -50,7 +50,9 @@ pub fn run(client: &Client, call: &Call<'_>, limits: &Limits<'_>) -> Result<Stri
         }
         Err(error) => {
             client.log.line(Level::Error, || {
-                format!("{name}: {error} ({} attempts, {})", error.attempts, Millis(time))
+                let attempts = error.attempts;
+                let noun = if attempts == 1 { "attempt" } else { "attempts" };
+                format!("{name}: {error} ({attempts} {noun}, {})", Millis(time))
             });
             counted.end(error.status, time);
         }
