@@ -32,8 +32,8 @@
  * 7. No surprises. Nothing to initialise. Nothing is printed, no signal handler or locale changed,
  *    no environment variable obeyed (but see bw_client_new). Secrets stand in no message.
  *
- * A complete program (cc program.c -lbw_webrtc). It uses BW_ACCOUNT_ID, BW_CLIENT_ID and
- * BW_CLIENT_SECRET from the environment:
+ * A whole program (cc program.c -lbw_webrtc), with the credentials in BW_ACCOUNT_ID, BW_CLIENT_ID and
+ * BW_CLIENT_SECRET:
  *
  *     #include <stdio.h>
  *     #include "bw_webrtc.h"
@@ -545,7 +545,8 @@ bw_status bw_queue_new(bw_client *client, const char *options_json, bw_queue **q
  * `error` may be NULL.
  *
  * Statuses: BW_OK, BW_E_QUEUE_FULL (fetch completions, or try later), BW_E_CLOSED,
- * BW_E_INVALID_ARGUMENT, BW_E_INVALID_HANDLE, BW_E_INTERNAL (no thread could be made).
+ * BW_E_INVALID_ARGUMENT, BW_E_INVALID_HANDLE, BW_E_INTERNAL (no thread could be started, or there
+ * is no memory for the call).
  * Any thread. Does not block.
  */
 bw_status bw_queue_submit(bw_queue *queue,
@@ -557,9 +558,9 @@ bw_status bw_queue_submit(bw_queue *queue,
 /**
  * The descriptor to watch with poll, epoll or select: readable while completions wait.
  *
- * Never read, write or close it. It is the same until the queue goes, but in a forked child, or
- * after the host closed it, there is a new one: ask anew. -1 if the handle is none or no
- * descriptor can be had.
+ * Never read, write or close it. It stays valid until the queue is freed, which closes it: remove
+ * it from your event loop first. In a forked child, or after the host closed it, call this function
+ * again for a new one. -1 if the handle is invalid or no descriptor can be opened.
  * Any thread. Does not block.
  */
 int bw_queue_fd(bw_queue *queue);
@@ -588,9 +589,9 @@ bw_status bw_queue_next(bw_queue *queue,
 /**
  * Ends a call at once, whose completion (BW_E_CANCELLED) can be fetched then.
  *
- * One that still waited is `not_sent`. One under way is `unknown`: if it may have created
- * something its answer is still waited for, and counted, logged, and kept by `bw_client_stats`
- * (`lateParticipants`, `lateSessions`), so that nothing exists unseen.
+ * The outcome of a call that still waited is `not_sent`. The outcome of a call that was running is
+ * `unknown`: if it may have created something, its response is still awaited. What it created is
+ * logged, and kept for `bw_client_take_late`, so that nothing exists unseen.
  *
  * Statuses: BW_OK, BW_E_NO_VALUE (it has ended, or there never was such a call),
  * BW_E_INVALID_HANDLE.
@@ -610,10 +611,13 @@ bw_status bw_queue_cancel(bw_queue *queue, uint64_t id);
 bw_status bw_queue_close(bw_queue *queue);
 
 /**
- * Ends a queue, with all that was not fetched. Whoever waits in `bw_queue_next` gets BW_E_CLOSED.
+ * Ends a queue, with all that was not fetched. Threads that wait in `bw_queue_next` get BW_E_CLOSED.
  *
- * The handle is dead from then on: using or freeing it again is harmless. NULL is fine.
- * Any thread. Does not block, whatever is under way.
+ * Calls that wait or run are cancelled, as by `bw_queue_cancel`. What completed calls created is
+ * kept for `bw_client_take_late` if their completions were not fetched. The descriptor of
+ * `bw_queue_fd` is closed: remove it from your event loop before. The handle is invalid from then
+ * on: using or freeing it again is harmless. NULL is allowed.
+ * Any thread. Does not block, whatever is running.
  */
 void bw_queue_free(bw_queue *queue);
 
@@ -637,19 +641,49 @@ bw_status bw_client_set_log(bw_client *client,
                             char **error);
 
 /**
- * Tells what a client has done so far.
+ * Reports what a client has done so far.
  *
- * `*out` gets `{"calls", "attempts", "retries", "inFlight", "statuses": {"BW_OK": 5, ..},
- * "connectionsOpened", "connectionsReused", "operations": {"createParticipant": {"calls", "attempts",
- * "retries", "inFlight", "statuses", "times": [{"belowUs": 2048, "count": 5}, ..]}, ..}}`: counts
- * of this process since the client was made, times of whole calls in powers of two of microseconds; or the error
- * document. The caller frees it with `bw_free`. New keys may come.
+ * `*out` gets `{"calls", "attempts", "retries", "inFlight", "statuses": {"BW_OK": 5, ..}, "queue":
+ * {"waiting", "running", "done", "cancelled"}, "connectionsOpened", "connectionsReused",
+ * "lateAnswers", "lateParticipants", "lateSessions", "operations": {"createParticipant": {"calls",
+ * "attempts", "retries", "inFlight", "statuses", "times": [{"belowUs": 2048, "count": 5}, ..]},
+ * ..}}`, or the error document. The caller frees it with `bw_free`.
+ *
+ * The counts are those of this process since the client was made. `statuses` counts each completed
+ * call by the status that its caller receives: a call that is cancelled or expires in a queue counts
+ * as BW_E_CANCELLED or BW_E_TIMEOUT, even if the service executes it. `queue` has the calls in all
+ * queues of the client now (those that wait, run, and are done but not fetched), and how many have
+ * been cancelled. `times` are those of calls that were executed, in powers of two of microseconds.
+ * `lateAnswers` counts the responses that reached no caller; the other two list the ids that
+ * `bw_client_take_late` would give. New keys may be added.
  *
  * Statuses: BW_OK, BW_E_INVALID_HANDLE.
  * Any thread. Does not block.
  */
 bw_status bw_client_stats(bw_client *client,
                           char **out);
+
+/**
+ * Takes the list of what calls of a client created and no caller received.
+ *
+ * `*out` gets `{"late": [{"operation": "createParticipant", "id": "..", "tag": "..", "userData":
+ * 17}, ..], "dropped": 0}`, the oldest first, or the error document. The caller frees it with
+ * `bw_free`. The list is empty afterwards. It contains each participant and session whose call was
+ * cancelled while it was running, whose completion was not fetched when its queue was freed, or
+ * whose response could not be handed over because there was no memory or `out` was NULL. `id` is the
+ * service's, `tag` is the request's or null, and `userData` is what was submitted with the call, as
+ * a number; 0 outside of a queue. At most 1024 are kept; `dropped` counts the oldest ones, which had
+ * to make room.
+ *
+ * A call that is cancelled is added when its response arrives. To see all, call this function right
+ * before `bw_client_free`, which ends also such calls.
+ *
+ * Statuses: BW_OK, BW_E_INVALID_ARGUMENT (`out` is NULL), BW_E_INVALID_HANDLE, BW_E_INTERNAL (no
+ * memory; the list stays).
+ * Any thread. Does not block.
+ */
+bw_status bw_client_take_late(bw_client *client,
+                              char **out);
 
 /**
  * Reads one value out of a JSON document, for programs without a JSON library.

@@ -346,6 +346,9 @@ public:
     std::string call(const detail::Document &document) const { return invoke(bw_call, document); }
     // Returns counters of this client; see bw_client_stats.
     std::string stats() const { return invoke(bw_client_stats); }
+    // Returns what calls of this client created and no caller received, as a document, and clears the
+    // list; see bw_client_take_late.
+    std::string take_late() const { return invoke(bw_client_take_late); }
 
     // Receives the level (BW_LOG_ERROR and so on) and the text of a line.
     using LogSink = std::function<void(int level, const char *line)>;

@@ -4,6 +4,7 @@
 //! Not here: what a particular document must hold; its own module knows that.
 
 use std::borrow::Cow;
+use std::collections::HashSet;
 use std::fmt;
 
 use serde::de::{Deserializer, MapAccess, SeqAccess, Visitor};
@@ -143,22 +144,57 @@ impl Problems {
     }
 }
 
-/// Reads a document that must be one object.
+/// The byte order mark, which some editors write before a text.
+const BYTE_ORDER_MARK: char = '\u{feff}';
+
+/// A text from outside without the byte order mark before it, if there is one.
+pub fn without_mark(text: &str) -> &str {
+    text.strip_prefix(BYTE_ORDER_MARK).unwrap_or(text)
+}
+
+/// Reads a document that must be one object, in which each key is there once.
 ///
 /// # Errors
-/// A message that begins with `name`, if the text is not JSON or not an object.
+/// A message that begins with `name`, if the text is not JSON or not an object, or keys are repeated.
 pub fn object<'a>(name: &str, text: &'a str) -> Result<Object<'a>, String> {
     if text.trim_start().starts_with('{') {
-        return serde_json::from_str(text).map_err(|e| not_json(name, text, &e));
+        let object: Object<'a> =
+            serde_json::from_str(text).map_err(|e| not_json(name, text, &e))?;
+        return match repeated_keys(name, &object) {
+            Some(message) => Err(message),
+            None => Ok(object),
+        };
     }
     let value: &RawValue = serde_json::from_str(text).map_err(|e| not_json(name, text, &e))?;
     Err(format!("{name}: must be a JSON object, not {}", Kind::of(value).article()))
+}
+
+/// The message for keys that are there more than once.
+fn repeated_keys(name: &str, Object(members): &Object<'_>) -> Option<String> {
+    /// So few keys are compared faster than hashed.
+    const FEW: usize = 8;
+    let mut seen: HashSet<&str> = HashSet::new();
+    let mut problems = Problems::default();
+    for (at, (key, _)) in members.iter().enumerate() {
+        let is_repeated = if members.len() <= FEW {
+            members[..at].iter().any(|(earlier, _)| earlier == key)
+        } else {
+            !seen.insert(key)
+        };
+        if is_repeated {
+            problems.add(member(name, key), ": is there twice");
+        }
+    }
+    problems.message()
 }
 
 /// The message for a text that is not JSON. Quotes nothing of it: it may hold a secret.
 pub fn not_json(name: &str, text: &str, error: &serde_json::Error) -> String {
     if text.trim().is_empty() {
         return format!("{name}: is empty; pass a JSON object, for example {{}}");
+    }
+    if text.starts_with(BYTE_ORDER_MARK) {
+        return format!("{name}: begins with a byte order mark (U+FEFF); remove it");
     }
     let what = error.to_string();
     // serde_json appends " at line L column C", which reads better in front.
@@ -210,12 +246,19 @@ pub fn member(parent: &str, key: &str) -> String {
     if plain { format!("{parent}.{key}") } else { format!("{parent}[{}]", quote(key)) }
 }
 
-/// `": is not known"` with the known key that the writer may have meant.
-pub fn unknown_key(key: &str, known: &[&str]) -> String {
-    match nearest(key, known) {
-        Some(near) => format!(": is not known; did you mean {near}?"),
-        None => format!(": is not known; known are {}", known.join(", ")),
+/// `": is not known"` with the known key that the writer may have meant; searched for only if the
+/// message is written.
+pub fn unknown_key<'a>(key: &'a str, known: &'a [&'a str]) -> impl fmt::Display + 'a {
+    struct Unknown<'a>(&'a str, &'a [&'a str]);
+    impl fmt::Display for Unknown<'_> {
+        fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            match nearest(self.0, self.1) {
+                Some(near) => write!(f, ": is not known; did you mean {near}?"),
+                None => write!(f, ": is not known; known are {}", self.1.join(", ")),
+            }
+        }
     }
+    Unknown(key, known)
 }
 
 /// The known word within a few slips of this one.
@@ -283,5 +326,42 @@ mod tests {
         assert_eq!(quote(&"a".repeat(100)).len(), 45);
         assert!(object("request", "[]").err().unwrap().contains("not an array"));
         assert!(object("request", " ").err().unwrap().contains("is empty"));
+    }
+
+    #[test]
+    fn byte_order_mark_is_named() {
+        for text in ["\u{feff}{}", "\u{feff}[]", "\u{feff}"] {
+            let message = object("config", text).err().unwrap();
+            assert!(
+                message.contains("config: begins with a byte order mark (U+FEFF)"),
+                "{message}"
+            );
+        }
+        assert_eq!(without_mark("\u{feff}{}"), "{}");
+        assert_eq!(without_mark("{}"), "{}");
+    }
+
+    #[test]
+    fn repeated_keys_are_named_in_short_and_long_objects() {
+        for count in [0, 3, 1000] {
+            let more: String = (0..count).map(|n| format!(",\"k{n}\":1")).collect();
+            let text = format!("{{\"a\":1{more},\"b\":2,\"\\u0061\":3,\"b\":4}}");
+            let message = object("request", &text).err().unwrap();
+            assert_eq!(message, "request.a: is there twice; request.b: is there twice");
+        }
+    }
+
+    /// At a cost that grows with the square of the number of keys, this takes minutes.
+    #[test]
+    fn objects_with_many_keys_are_read_in_linear_time() {
+        let many: String = (0..300_000).map(|n| format!("\"k{n}\":1,")).collect();
+        let began = std::time::Instant::now();
+        assert!(object("request", &format!("{{{many}\"x\":1}}")).is_ok());
+        let mut problems = Problems::default();
+        for n in 0..300_000 {
+            problems.add("request", unknown_key(&format!("callbackUrk{n}"), &["callbackUrl"; 20]));
+        }
+        let time = began.elapsed();
+        assert!(time < std::time::Duration::from_secs(20), "{time:?}");
     }
 }

@@ -31,6 +31,7 @@ pub mod ffi;
 mod guard;
 pub mod interop;
 pub mod json;
+mod memory;
 pub mod queue;
 mod redact;
 mod sys;

@@ -201,3 +201,48 @@ fn long_answers_come_whole() {
         }
     }
 }
+
+/// Answers every request with this body, and a status of success.
+fn says(body: &'static str) -> Rogue {
+    let bytes = format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n{body}", body.len());
+    Rogue::start(None, serves(bytes.into_bytes(), 0, false))
+}
+
+fn client_of(server: &Rogue) -> Client {
+    let config = json!({
+        "accountId": "9900000", "username": "user", "password": "secret", "baseUrl": server.url(),
+    });
+    Client::new(&config).unwrap()
+}
+
+#[test]
+fn login_page_is_not_a_success_for_any_operation() {
+    let server = says("<html><body>Please log in</body></html>");
+    let client = client_of(&server);
+    for operation in [
+        "deleteParticipant",
+        "deleteSession",
+        "addParticipantToSession",
+        "removeParticipantFromSession",
+        "updateParticipantSubscriptions",
+        "getSession",
+        "listSessionParticipants",
+        "createSession",
+    ] {
+        let error = client.call(operation, "s", "p", None).unwrap_err()["error"].take();
+        assert_eq!(error["name"], "BW_E_PROTOCOL", "{operation}: {error}");
+        assert_eq!((&error["outcome"], &error["httpStatus"]), (&json!("unknown"), &json!(200)));
+    }
+    for body in ["", " \r\n", "{}", "null"] {
+        let server = says(body);
+        let deleted = client_of(&server).call("deleteParticipant", "", "p", None);
+        assert_eq!(deleted.unwrap(), Value::Null, "{body:?}");
+    }
+}
+
+#[test]
+fn byte_order_mark_before_a_response_is_passed_over() {
+    let server = says("\u{feff}{\"id\":\"s\"}");
+    let session = client_of(&server).call("getSession", "s", "", None).unwrap();
+    assert_eq!(session, json!({"id": "s"}));
+}

@@ -177,7 +177,13 @@ fn a_call_that_waits_is_cancelled_unsent_and_one_under_way_is_not_forgotten() {
     let stats = client.stats();
     let exists = sandbox.state()["participants"][0]["id"].clone();
     assert_eq!(stats["lateParticipants"], json!([exists]));
-    assert_eq!(stats["operations"]["createParticipant"]["calls"], 1);
+    assert_eq!(stats["operations"]["createParticipant"]["calls"], 2);
+    assert_eq!(stats["attempts"], 1);
+    let late = json!({"operation": "createParticipant", "id": exists, "tag": "under way",
+        "userData": 1});
+    assert_eq!(client.take_late(), json!({"late": [late], "dropped": 0}));
+    assert_eq!(client.take_late(), json!({"late": [], "dropped": 0}));
+    assert_eq!(client.stats()["lateParticipants"], json!([]));
     assert_eq!(queue.next(0).unwrap_err(), BW_E_EMPTY);
     assert_eq!(sandbox.requests("createParticipant").len(), 1, "what waited was sent");
     // What makes nothing is not waited for.
@@ -187,7 +193,153 @@ fn a_call_that_waits_is_cancelled_unsent_and_one_under_way_is_not_forgotten() {
     queue.cancel(id);
     assert_eq!(queue.next(0).unwrap().document["error"]["outcome"], "unknown");
     until("the end of the read", || client.stats()["inFlight"] == 0);
-    assert_eq!(client.stats()["statuses"]["BW_E_CANCELLED"], 1);
+    assert_eq!(client.stats()["statuses"], json!({"BW_E_CANCELLED": 3}));
+}
+
+#[test]
+fn unfetched_creations_are_late_when_the_queue_is_freed() {
+    let sandbox = Sandbox::start(&[]);
+    let client = client(&sandbox, &json!({}));
+    let queue = Queue::new(&client, &json!({"workers": 2})).unwrap();
+    queue.submit(&create("alice"), 7).unwrap();
+    queue.submit(&json!({"operation": "createSession", "body": {"tag": "room"}}), 8).unwrap();
+    queue.submit(&json!({"operation": "createSession"}), usize::MAX).unwrap();
+    let unknown = json!({"operation": "getSession", "sessionId": "x"});
+    queue.submit(&unknown, 10).unwrap();
+    until("the completions", || client.stats()["queue"]["done"] == 4);
+    assert_eq!(client.take_late()["late"], json!([]), "they can still be fetched");
+    drop(queue);
+    let late = client.take_late();
+    assert_eq!(late["dropped"], 0);
+    let mut found: Vec<(String, Value, u64)> = late["late"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|it| {
+            let operation = it["operation"].as_str().unwrap().to_owned();
+            (operation, it["tag"].clone(), it["userData"].as_u64().unwrap())
+        })
+        .collect();
+    found.sort_by_key(|(_, _, user_data)| *user_data);
+    assert_eq!(
+        found,
+        [
+            ("createParticipant".to_owned(), json!("alice"), 7),
+            ("createSession".to_owned(), json!("room"), 8),
+            ("createSession".to_owned(), Value::Null, u64::MAX),
+        ]
+    );
+    let state = sandbox.state();
+    for it in late["late"].as_array().unwrap() {
+        let list =
+            &state[if it["operation"] == "createSession" { "sessions" } else { "participants" }];
+        assert!(list.as_array().unwrap().iter().any(|known| known["id"] == it["id"]), "{it}");
+    }
+    let none = json!({"waiting": 0, "running": 0, "done": 0, "cancelled": 0});
+    assert_eq!(client.stats()["queue"], none);
+}
+
+#[test]
+fn session_that_the_caller_does_not_receive_is_late() {
+    let sandbox = Sandbox::start(&[]);
+    let client = client(&sandbox, &json!({}));
+    for status in [
+        // SAFETY: C strings, and NULL is allowed for `out`.
+        unsafe { bw_create_session(client.0, c"{\"tag\":\"a\"}".as_ptr(), std::ptr::null_mut()) },
+        // SAFETY: as above.
+        unsafe {
+            let call = c"{\"operation\":\"createSession\",\"body\":{\"tag\":\"b\"}}";
+            bw_call(client.0, call.as_ptr(), std::ptr::null_mut())
+        },
+    ] {
+        assert_eq!(status, BW_OK);
+    }
+    let late = client.take_late();
+    let tags: Vec<&str> =
+        late["late"].as_array().unwrap().iter().map(|it| it["tag"].as_str().unwrap()).collect();
+    assert_eq!(tags, ["a", "b"]);
+    // SAFETY: NULL is allowed.
+    let status = unsafe { bw_client_take_late(client.0, std::ptr::null_mut()) };
+    assert_eq!(status, BW_E_INVALID_ARGUMENT);
+    let mut out = std::ptr::null_mut();
+    // SAFETY: a writable place.
+    let status = unsafe { bw_client_take_late(std::ptr::null_mut(), &raw mut out) };
+    assert_eq!(status, BW_E_INVALID_HANDLE);
+    support::abi::document(status, out);
+}
+
+#[test]
+fn stats_count_what_callers_receive() {
+    let sandbox = Sandbox::start(&[]);
+    slow(&sandbox, 400);
+    let client = client(&sandbox, &json!({}));
+    let queue = Queue::new(&client, &json!({"workers": 2})).unwrap();
+    let mut short = create("short");
+    short["timeoutMs"] = json!(50);
+    let ids: Vec<u64> = (0..40).map(|n| queue.submit(&create("x"), n).unwrap()).collect();
+    until("two calls", || sandbox.requests("createParticipant").len() == 2);
+    let depth = json!({"waiting": 38, "running": 2, "done": 0, "cancelled": 0});
+    assert_eq!(client.stats()["queue"], depth);
+    queue.submit(&short, 40).unwrap();
+    assert_eq!(queue.next(-1).unwrap().status, BW_E_TIMEOUT);
+    for id in ids {
+        assert_eq!(queue.cancel(id), BW_OK);
+    }
+    let stats = client.stats();
+    let received = json!({"BW_E_CANCELLED": 40, "BW_E_TIMEOUT": 1});
+    assert_eq!((&stats["statuses"], &stats["calls"]), (&received, &json!(41)));
+    assert_eq!(stats["queue"], json!({"waiting": 0, "running": 0, "done": 40, "cancelled": 40}));
+    // The service executes two of them; no caller receives that.
+    until("the late responses", || client.stats()["lateAnswers"] == 2);
+    let stats = client.stats();
+    assert_eq!((&stats["statuses"], &stats["attempts"]), (&received, &json!(2)));
+    assert_eq!(stats["operations"]["createParticipant"]["statuses"], received);
+    assert_eq!(queue.drain_now(), 40);
+    assert_eq!(client.stats()["queue"]["done"], 0);
+    // A call that is executed counts once, wherever it was submitted.
+    sandbox.control("DELETE", "/_sandbox/faults", "");
+    queue.submit(&create("y"), 1).unwrap();
+    assert_eq!(queue.next(-1).unwrap().status, BW_OK);
+    client.create("{}").unwrap();
+    assert_eq!(client.stats()["statuses"]["BW_OK"], 2);
+}
+
+/// What a descriptor names.
+fn identity(fd: i32) -> Option<(u64, u64)> {
+    // SAFETY: a stat is plain integers, for which zeros are valid.
+    let mut stat: libc::stat = unsafe { std::mem::zeroed() };
+    // SAFETY: the place is writable.
+    (unsafe { libc::fstat(fd, &raw mut stat) } == 0).then_some((stat.st_dev, stat.st_ino))
+}
+
+#[test]
+fn freeing_closes_the_descriptor_while_a_call_runs() {
+    let sandbox = Sandbox::start(&[]);
+    let client = client(&sandbox, &json!({}));
+    let queue = Queue::new(&client, &json!({"workers": 1})).unwrap();
+    let fd = bw_queue_fd(queue.0);
+    let before = identity(fd).unwrap();
+    // SAFETY: takes no pointer.
+    let watcher = unsafe { libc::epoll_create1(libc::EPOLL_CLOEXEC) };
+    let mut event = libc::epoll_event { events: libc::EPOLLIN as u32, u64: 0 };
+    // SAFETY: the event is readable.
+    assert_eq!(unsafe { libc::epoll_ctl(watcher, libc::EPOLL_CTL_ADD, fd, &raw mut event) }, 0);
+    queue.submit(&create("done"), 1).unwrap();
+    until("a completion", || queue.is_readable());
+    slow(&sandbox, 1000);
+    queue.submit(&create("runs"), 2).unwrap();
+    until("the call", || sandbox.requests("createParticipant").len() == 2);
+    // SAFETY: there is room for one event.
+    let ready = |ms| unsafe { libc::epoll_wait(watcher, &raw mut event, 1, ms) };
+    let mut ready = ready;
+    assert_eq!(ready(0), 1);
+    drop(queue);
+    assert_eq!(ready(0), 0, "an event loop would spin");
+    assert_ne!(identity(fd), Some(before), "the descriptor is still open");
+    until("the response", || client.stats()["lateAnswers"] == 2);
+    assert_eq!(ready(0), 0);
+    // SAFETY: this test's own.
+    unsafe { libc::close(watcher) };
 }
 
 #[test]

@@ -218,6 +218,44 @@ fn an_addition_that_was_lost_asks_the_participant() {
     // And a conflict at once asks nobody.
     call(&client, operation, &elsewhere).unwrap_err();
     assert_eq!(sandbox.requests("getParticipant").len(), 3);
+    // What the client reads for itself is no call.
+    assert!(client.stats()["operations"]["getParticipant"]["calls"] == 0);
+}
+
+#[test]
+fn an_addition_that_was_lost_compares_the_subscriptions() {
+    let sandbox = Sandbox::start(&["--password", PASSWORD]);
+    let client = client(&sandbox, &json!({}));
+    let operation = "addParticipantToSession";
+    let things = things(&client);
+    let add = |subscriptions: Value| {
+        let call = json!({"operation": operation, "sessionId": things.session,
+            "participantId": things.participant, "body": subscriptions});
+        client.call_document(&call.to_string())
+    };
+    let everyone = json!({"sessionId": things.session});
+    // The lost attempt did it.
+    sandbox.fault(&json!({"operation": operation, "kind": "close_after"}));
+    assert_eq!(add(everyone.clone()).unwrap(), Value::Null);
+    // The participant is in the session, but hears others than it was to hear.
+    for other in [json!({}), json!({"participants": [{"participantId": things.participant}]})] {
+        sandbox.fault(&json!({"operation": operation, "kind": "close_before"}));
+        let error = add(other).unwrap_err()["error"].take();
+        assert_eq!(
+            (&error["name"], &error["outcome"]),
+            (&json!("BW_E_CONFLICT"), &json!("rejected"))
+        );
+    }
+    let read = json!({"operation": "getParticipantSubscriptions", "sessionId": things.session,
+        "participantId": things.participant});
+    let heard = client.call_document(&read.to_string()).unwrap();
+    assert_eq!(heard["sessionId"], things.session, "somebody changed them");
+    // Where the subscriptions cannot be read, the outcome is unknown.
+    sandbox.fault(&json!({"operation": operation, "kind": "close_before"}));
+    let reading = "getParticipantSubscriptions";
+    sandbox.fault(&json!({"operation": reading, "kind": "status", "status": 400}));
+    let error = add(everyone).unwrap_err()["error"].take();
+    assert_eq!((&error["name"], &error["outcome"]), (&json!("BW_E_CONFLICT"), &json!("unknown")));
 }
 
 #[test]

@@ -4,6 +4,11 @@
 //! Not here: descriptors, threads and calls, which the library's own tests have.
 
 #[cfg(test)]
+#[path = "../../src/queue/backlog.rs"]
+#[allow(dead_code)]
+mod backlog;
+
+#[cfg(test)]
 #[path = "../../src/queue/state.rs"]
 #[allow(dead_code)]
 mod state;
@@ -21,35 +26,57 @@ mod tests {
     use loom::sync::atomic::{AtomicBool, Ordering};
     use loom::thread;
 
-    use crate::state::{Bell, Core, Done, End, Nothing, Patience, Refusal};
+    use std::sync::atomic::AtomicIsize;
 
-    /// Remembers whether it rings, as the descriptor remembers whether it is readable.
+    use crate::state::{
+        Completion, CompletionReason, Core, Done, Notifier, RecvError, Stage, SubmitError, Wait,
+    };
+
+    /// Remembers whether it was notified, as the descriptor remembers whether it is readable, and
+    /// counts the calls in each stage.
     #[derive(Default)]
-    struct Light(AtomicBool);
+    struct Light {
+        on: AtomicBool,
+        closed: AtomicBool,
+        stages: [AtomicIsize; 3],
+        completed: AtomicIsize,
+    }
 
-    impl Bell for Light {
-        fn ring(&self) {
-            assert!(!self.0.swap(true, Ordering::SeqCst), "it rang already");
+    impl Notifier<u64, ()> for Light {
+        fn notify(&self) {
+            assert!(!self.on.swap(true, Ordering::SeqCst), "it was notified already");
         }
 
-        fn silence(&self) {
-            assert!(self.0.swap(false, Ordering::SeqCst), "it was silent already");
+        fn clear(&self) {
+            assert!(self.on.swap(false, Ordering::SeqCst), "it was clear already");
+        }
+
+        fn close(&self) {
+            self.on.store(false, Ordering::SeqCst);
+            self.closed.store(true, Ordering::SeqCst);
+        }
+
+        fn moved(&self, from: Option<Stage>, to: Option<Stage>) {
+            for (stage, change) in [(from, -1), (to, 1)] {
+                if let Some(stage) = stage {
+                    let count = &self.stages[stage as usize];
+                    assert!(count.fetch_add(change, Ordering::SeqCst) + change >= 0);
+                }
+            }
+        }
+
+        fn completed(&self, _: &u64, _: &Completion<()>) {
+            self.completed.fetch_add(1, Ordering::SeqCst);
         }
     }
 
-    #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-    enum How {
-        Answered,
-        Ended(End),
-    }
-
-    type Queue = Core<u64, (), How, Light>;
+    type Queue = Core<u64, (), (), Light>;
 
     fn queue(capacity: usize) -> Arc<Queue> {
-        Arc::new(Core::new(capacity, Light::default(), |_, end| How::Ended(end)))
+        Arc::new(Core::new(capacity, Light::default()))
     }
 
-    fn submit(queue: &Queue, id: u64) -> Result<(), Refusal> {
+    fn submit(queue: &Queue, id: u64) -> Result<(), SubmitError> {
         queue.submit(id, id, (), Instant::now() + Duration::from_secs(3600))
     }
 
@@ -59,17 +86,19 @@ mod tests {
         thread::spawn(move || {
             let mut late = 0;
             for _ in 0..most {
-                let Some((id, ticket, ())) = queue.take() else { break };
-                assert_eq!(id, ticket);
-                late += usize::from(!queue.finish(id, How::Answered));
+                let Some(started) = queue.take() else { break };
+                assert_eq!(started.id, started.handle);
+                let is_late = queue.finish(started.id, ()).is_err();
+                assert_eq!(is_late, started.cancelled.load(std::sync::atomic::Ordering::SeqCst));
+                late += usize::from(is_late);
             }
             late
         })
     }
 
     /// Fetches until the queue says that there is no more.
-    fn drain(queue: &Queue, patience: Patience) -> Vec<Done<u64, How>> {
-        std::iter::from_fn(|| queue.next(patience).ok()).collect()
+    fn drain(queue: &Queue, wait: Wait) -> Vec<Done<u64, ()>> {
+        std::iter::from_fn(|| queue.next(wait).ok()).collect()
     }
 
     fn explore(preemptions: usize, test: impl Fn() + Sync + Send + 'static) {
@@ -78,8 +107,13 @@ mod tests {
         model.check(test);
     }
 
-    fn light_tells_the_truth(queue: &Queue) {
-        queue.with_bell(|light, waits| assert_eq!(light.0.load(Ordering::SeqCst), waits));
+    /// The notifier agrees with the state.
+    fn is_consistent(queue: &Queue) {
+        queue.with_notifier(|light, has_completions| {
+            assert_eq!(light.on.load(Ordering::SeqCst), has_completions);
+            let done = light.stages[Stage::Done as usize].load(Ordering::SeqCst);
+            assert_eq!(done > 0, has_completions);
+        });
     }
 
     #[test]
@@ -92,16 +126,19 @@ mod tests {
                 thread::spawn(move || submit(&queue, 1).unwrap())
             };
             submit(&queue, 2).unwrap();
-            let first = queue.next(Patience::Endless).unwrap();
-            let second = queue.next(Patience::Endless).unwrap();
+            let first = queue.next(Wait::Forever).unwrap();
+            let second = queue.next(Wait::Forever).unwrap();
             let mut ids = [first.id, second.id];
             ids.sort_unstable();
             assert_eq!(ids, [1, 2]);
-            assert_eq!((first.completion, second.completion), (How::Answered, How::Answered));
+            assert_eq!(
+                (first.completion, second.completion),
+                (Completion::Executed(()), Completion::Executed(()))
+            );
             submitting.join().unwrap();
             assert_eq!(answering.join().unwrap(), 0);
-            assert_eq!(queue.next(Patience::None), Err(Nothing::Empty));
-            light_tells_the_truth(&queue);
+            assert_eq!(queue.next(Wait::None), Err(RecvError::Empty));
+            is_consistent(&queue);
         });
     }
 
@@ -112,24 +149,20 @@ mod tests {
             submit(&queue, 1).unwrap();
             let answering = worker(&queue, 1);
             let cancelled = queue.cancel(1);
-            if cancelled.is_some_and(|(_, end)| end == End::CancelledWaiting) {
+            if cancelled == Some(CompletionReason::CancelledWaiting) {
                 // The worker would wait for ever.
                 submit(&queue, 2).unwrap();
             }
             let late = answering.join().unwrap();
-            let done = queue.next(Patience::None).unwrap();
-            let expected = match cancelled {
-                Some((1, end)) => How::Ended(end),
-                Some(_) => unreachable!(),
-                None => How::Answered,
-            };
+            let done = queue.next(Wait::None).unwrap();
+            let expected = cancelled.map_or(Completion::Executed(()), Completion::Ended);
+            let under_way = cancelled == Some(CompletionReason::CancelledRunning);
             assert_eq!((done.id, done.completion), (1, expected));
             // Late is what was answered after it was cancelled under way, and nothing else.
-            let under_way = expected == How::Ended(End::CancelledRunning);
             assert_eq!(late, usize::from(under_way));
             assert!(queue.cancel(1).is_none());
-            drain(&queue, Patience::None);
-            light_tells_the_truth(&queue);
+            drain(&queue, Wait::None);
+            is_consistent(&queue);
         });
     }
 
@@ -145,34 +178,41 @@ mod tests {
             };
             queue.close();
             let mut ids: Vec<u64> =
-                drain(&queue, Patience::Endless).iter().map(|done| done.id).collect();
+                drain(&queue, Wait::Forever).iter().map(|done| done.id).collect();
             let accepted = submitting.join().unwrap();
             // Accepted before the close, or refused because of it: nothing between.
             ids.sort_unstable();
             match accepted {
                 Ok(()) => assert_eq!(ids, [1, 2]),
-                Err(refusal) => assert_eq!((ids.as_slice(), refusal), (&[1][..], Refusal::Closed)),
+                Err(refusal) => {
+                    assert_eq!((ids.as_slice(), refusal), (&[1][..], SubmitError::Closed))
+                }
             }
             answering.join().unwrap();
-            assert_eq!(queue.next(Patience::Endless), Err(Nothing::Closed));
-            light_tells_the_truth(&queue);
+            assert_eq!(queue.next(Wait::Forever), Err(RecvError::Closed));
+            is_consistent(&queue);
         });
     }
 
     #[test]
-    fn freeing_wakes_whoever_waits() {
+    fn every_completion_is_fetched_or_given_by_free() {
         explore(4, || {
             let queue = queue(8);
             let answering = worker(&queue, 8);
             let waiting = {
                 let queue = queue.clone();
-                thread::spawn(move || drain(&queue, Patience::Endless).len())
+                thread::spawn(move || drain(&queue, Wait::Forever).len())
             };
             submit(&queue, 1).unwrap();
-            queue.free();
-            assert!(waiting.join().unwrap() <= 1);
+            let unfetched = queue.free().len();
+            assert_eq!(waiting.join().unwrap() + unfetched, 1);
             answering.join().unwrap();
-            assert_eq!(submit(&queue, 2), Err(Refusal::Closed));
+            assert_eq!(submit(&queue, 2), Err(SubmitError::Closed));
+            queue.with_notifier(|light, has_completions| {
+                assert!(!has_completions && light.closed.load(Ordering::SeqCst));
+                assert!(light.stages.iter().all(|count| count.load(Ordering::SeqCst) == 0));
+                assert_eq!(light.completed.load(Ordering::SeqCst), 1);
+            });
         });
     }
 
@@ -185,12 +225,12 @@ mod tests {
             let answering = worker(&queue, 2);
             let other = {
                 let queue = queue.clone();
-                thread::spawn(move || queue.next(Patience::Endless).unwrap().id)
+                thread::spawn(move || queue.next(Wait::Forever).unwrap().id)
             };
-            let mine = queue.next(Patience::Endless).unwrap().id;
+            let mine = queue.next(Wait::Forever).unwrap().id;
             assert_eq!(mine + other.join().unwrap(), 3);
             answering.join().unwrap();
-            light_tells_the_truth(&queue);
+            is_consistent(&queue);
         });
     }
 
@@ -204,30 +244,31 @@ mod tests {
             };
             let mine = submit(&queue, 2).is_ok();
             assert!(mine != other.join().unwrap(), "one of two has room");
-            assert_eq!(submit(&queue, 3), Err(Refusal::Full));
+            assert_eq!(submit(&queue, 3), Err(SubmitError::Full));
             let answering = worker(&queue, 1);
             answering.join().unwrap();
             // Not fetched yet, so there is still no room.
-            assert_eq!(submit(&queue, 3), Err(Refusal::Full));
-            queue.next(Patience::None).unwrap();
+            assert_eq!(submit(&queue, 3), Err(SubmitError::Full));
+            queue.next(Wait::None).unwrap();
             submit(&queue, 3).unwrap();
         });
     }
 
     #[test]
-    fn what_is_given_back_to_a_freed_queue_is_gone() {
+    fn completion_returned_to_a_freed_queue_is_not_lost() {
         explore(3, || {
             let queue = queue(1);
             submit(&queue, 1).unwrap();
             queue.cancel(1);
-            let done = queue.next(Patience::None).unwrap();
-            let giving = {
+            let done = queue.next(Wait::None).unwrap();
+            let returning = {
                 let queue = queue.clone();
-                thread::spawn(move || queue.give_back(done))
+                thread::spawn(move || usize::from(queue.give_back(done).is_err()))
             };
-            queue.free();
-            giving.join().unwrap();
-            assert_eq!(queue.next(Patience::None), Err(Nothing::Closed));
+            let unfetched = queue.free().len();
+            // Either the queue has it when it is freed, or it is refused.
+            assert_eq!(returning.join().unwrap() + unfetched, 1);
+            assert_eq!(queue.next(Wait::None), Err(RecvError::Closed));
         });
     }
 
@@ -238,16 +279,14 @@ mod tests {
             submit(&queue, 1).unwrap();
             submit(&queue, 2).unwrap();
             let answering = worker(&queue, 2);
-            let done = queue.next(Patience::Endless).unwrap();
-            queue.give_back(done);
-            let mut ids = [
-                queue.next(Patience::Endless).unwrap().id,
-                queue.next(Patience::Endless).unwrap().id,
-            ];
+            let done = queue.next(Wait::Forever).unwrap();
+            queue.give_back(done).unwrap();
+            let mut ids =
+                [queue.next(Wait::Forever).unwrap().id, queue.next(Wait::Forever).unwrap().id];
             ids.sort_unstable();
             assert_eq!(ids, [1, 2]);
             answering.join().unwrap();
-            light_tells_the_truth(&queue);
+            is_consistent(&queue);
         });
     }
 }

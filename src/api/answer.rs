@@ -4,7 +4,7 @@
 use serde_json::value::RawValue;
 
 use super::answer_parts::{Created, IsText, Named};
-use crate::json::{Kind, Object, string};
+use crate::json::{Kind, Object, string, without_mark};
 
 /// What an operation's answer is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,13 +29,13 @@ impl Shape {
     /// # Errors
     /// What is missing. Quotes nothing of the answer, which may hold a token.
     pub fn check(self, body: Vec<u8>) -> Result<String, String> {
-        if self == Shape::Nothing {
-            return Ok("null".to_owned());
-        }
-        let text = String::from_utf8(body).map_err(|_| "the answer is not UTF-8".to_owned())?;
+        let mut text = String::from_utf8(body).map_err(|_| "the answer is not UTF-8".to_owned())?;
+        let mark = text.len() - without_mark(&text).len();
+        text.drain(..mark);
         let instead = match self {
             Shape::List => Some("[]"),
             Shape::Subscriptions => Some("{}"),
+            Shape::Nothing => Some("null"),
             _ => None,
         };
         if let (Some(instead), "" | "null") = (instead, text.trim()) {
@@ -51,7 +51,14 @@ impl Shape {
                 }
             },
             Shape::List => is_kind(&text, Kind::Array)?,
-            Shape::Object | Shape::Subscriptions | Shape::Nothing => is_kind(&text, Kind::Object)?,
+            Shape::Object | Shape::Subscriptions => is_kind(&text, Kind::Object)?,
+            // What is not JSON is not from the service, but from a proxy or a login page.
+            Shape::Nothing => {
+                return match serde_json::from_str::<&RawValue>(&text) {
+                    Ok(_) => Ok("null".to_owned()),
+                    Err(_) => Err("the answer is neither empty nor JSON".to_owned()),
+                };
+            }
         }
         Ok(text)
     }
@@ -85,15 +92,12 @@ fn participant_and_token(text: &str) -> Result<(), String> {
     }
 }
 
-/// Whether a Participant document says that the participant is in this session.
-pub fn is_in_session(participant: &str, session: &str) -> bool {
-    object(participant)
-        .as_ref()
-        .and_then(|participant| member(participant, "sessions"))
-        .and_then(|sessions| crate::json::array(sessions).ok())
-        .is_some_and(|sessions| {
-            sessions.0.iter().any(|id| string(id).is_ok_and(|id| id == session))
-        })
+/// Whether a Participant document says that the participant is in this session; None if it does not
+/// list its sessions.
+pub fn is_in_session(participant: &str, session: &str) -> Option<bool> {
+    let participant = object(participant)?;
+    let sessions = crate::json::array(member(&participant, "sessions")?).ok()?;
+    Some(sessions.0.iter().any(|id| string(id).is_ok_and(|id| id == session)))
 }
 
 fn is_kind(text: &str, kind: Kind) -> Result<(), String> {
@@ -151,7 +155,11 @@ mod tests {
     fn nothing_and_null_have_their_documents() {
         for (shape, body, document) in [
             (Shape::Nothing, "", "null"),
-            (Shape::Nothing, "whatever", "null"),
+            (Shape::Nothing, " \r\n", "null"),
+            (Shape::Nothing, "{\"status\":\"ok\"}", "null"),
+            (Shape::Nothing, "\u{feff}", "null"),
+            (Shape::List, "\u{feff}[{}]", "[{}]"),
+            (Shape::Object, "\u{feff}{}", "{}"),
             (Shape::List, "", "[]"),
             (Shape::List, "null", "[]"),
             (Shape::List, "[{}]", "[{}]"),
@@ -171,6 +179,9 @@ mod tests {
             (Shape::Object, "null"),
             (Shape::Subscriptions, "[]"),
             (Shape::Object, "{"),
+            (Shape::Nothing, "<html><body>Please log in</body></html>"),
+            (Shape::Nothing, "whatever"),
+            (Shape::Nothing, "{} x"),
         ] {
             assert!(shape.check(body.into()).is_err(), "{shape:?} {body}");
         }
@@ -185,10 +196,16 @@ mod tests {
     }
 
     #[test]
-    fn a_participant_tells_its_session() {
-        assert!(is_in_session(r#"{"sessions":["a","s"]}"#, "s"));
-        for elsewhere in [r#"{"sessions":["a"]}"#, r#"{"sessions":null}"#, "{}", "x"] {
-            assert!(!is_in_session(elsewhere, "s"), "{elsewhere}");
+    fn session_of_a_participant_is_read_or_unknown() {
+        for (participant, expected) in [
+            (r#"{"sessions":["a","s"]}"#, Some(true)),
+            (r#"{"sessions":["a"]}"#, Some(false)),
+            (r#"{"sessions":[]}"#, Some(false)),
+            (r#"{"sessions":null}"#, None),
+            ("{}", None),
+            ("x", None),
+        ] {
+            assert_eq!(is_in_session(participant, "s"), expected, "{participant}");
         }
     }
 }

@@ -72,7 +72,7 @@ fn operation(value: &RawValue) -> Result<&'static Operation, String> {
         format!(
             ": {}{}",
             json::quote(&name),
-            json::unknown_key(&name, &names).trim_start_matches(':')
+            json::unknown_key(&name, &names).to_string().trim_start_matches(':')
         )
     })
 }

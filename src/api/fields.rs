@@ -9,10 +9,10 @@ use crate::json::{self, Kind, Problems};
 const TAG: usize = 50;
 
 /// Reads the known fields of an object in the order of the document, without those that are null;
-/// what is not known or there twice becomes a problem.
+/// what is not known becomes a problem.
 ///
 /// # Errors
-/// If the text is not an object at all.
+/// If the text is not an object, or a key is there twice.
 pub fn read<'a>(
     root: &str,
     text: &'a str,
@@ -26,14 +26,11 @@ pub fn read<'a>(
         let path = || json::member(root, &key);
         match known.iter().find(|field| **field == key) {
             None => problems.add(path(), json::unknown_key(&key, known)),
-            Some(field) if fields.iter().any(|(seen, _)| seen == field) => {
-                problems.add(path(), ": is there twice");
-            }
+            // A null counts as left out.
+            Some(_) if Kind::of(value) == Kind::Null => {}
             Some(field) => fields.push((field, value)),
         }
     }
-    // Left out only now, so that a null is seen to be there twice too.
-    fields.retain(|(_, value)| Kind::of(value) != Kind::Null);
     Ok(fields)
 }
 
@@ -47,6 +44,13 @@ pub fn tag(value: &RawValue) -> Result<(), String> {
         0..=TAG => Ok(()),
         count => Err(format!(": has {count} characters; at most {TAG} are allowed")),
     }
+}
+
+/// The tag in a request that was checked.
+pub fn tag_of(request: &str) -> Option<String> {
+    let json::Object(members) = json::object("request", request).ok()?;
+    let (_, tag) = members.into_iter().find(|(key, _)| key == "tag")?;
+    json::string(tag).ok().map(Into::into)
 }
 
 /// The body to send, made of the fields' own text, if there were no problems.

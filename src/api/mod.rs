@@ -15,9 +15,11 @@ mod subscriptions;
 
 pub use answer::{Shape, is_in_session};
 pub use call_document::{CallDocument, read as read_call};
+pub use fields::tag_of;
 pub use operation::*;
 pub use path::{Ids, check_id, encode, fill};
 pub use service_error::{ServiceError, Settled, classify, error_answer, own_text};
+pub use subscriptions::are_same as are_same_subscriptions;
 
 /// The largest request document, in bytes. The service's own documents are a few hundred.
 pub const MAX_REQUEST: usize = 64 * 1024;

@@ -5,7 +5,7 @@ use std::time::SystemTime;
 use serde_json::value::RawValue;
 
 use crate::error::{Answer, Status};
-use crate::json::{Object, string};
+use crate::json::{Object, string, without_mark};
 use crate::redact;
 
 /// How much of an answer's body an error document holds, in bytes.
@@ -110,7 +110,8 @@ fn shown_body(body: &[u8], secrets: &[&str]) -> Option<Box<RawValue>> {
     if body.is_empty() {
         return None;
     }
-    let mut text = String::from_utf8_lossy(&body[..body.len().min(SHOWN)]).into_owned();
+    let text = String::from_utf8_lossy(&body[..body.len().min(SHOWN)]);
+    let mut text = without_mark(&text).to_owned();
     if text.contains("\\u00") {
         text = unescaped(&text);
     }
@@ -212,6 +213,8 @@ mod tests {
         let busy = error_answer(503, Some("0"), b"", &[]);
         assert_eq!(classify(&busy, ["username", "password"]).settled, Settled::TurnedAway);
         assert!(classified(503, "").message.contains("it may have acted"));
+        let marked = classified(400, "\u{feff}{\"error\":\"because\"}");
+        assert!(marked.message.ends_with("(HTTP 400): because"), "{}", marked.message);
         let says = |code, part| classified(code, "").message.contains(part);
         assert!(says(300, "is a redirect") && says(399, "is a redirect"));
         assert!(says(299, "not one of HTTP's") && says(600, "not one of HTTP's"));

@@ -1,9 +1,9 @@
 //! The Subscriptions document: whom a participant hears.
 
 use std::borrow::Cow;
-use std::collections::HashSet;
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use super::fields;
@@ -50,6 +50,52 @@ pub fn check(root: &str, request: Option<&str>) -> Result<Option<String>, String
     }
     let nobody = body.session_id.is_none() && body.participants.as_ref().is_none_or(Vec::is_empty);
     fields::finish(problems, &body).map(|body| body.filter(|_| !nobody))
+}
+
+/// Whether two Subscriptions documents mean the same; None if one cannot be read. No document means
+/// nobody.
+pub fn are_same(one: Option<&str>, other: Option<&str>) -> Option<bool> {
+    Some(meaning(one)? == meaning(other)?)
+}
+
+/// Whom a participant hears.
+#[derive(PartialEq, Eq)]
+enum Meaning {
+    Nobody,
+    Everyone(String),
+    /// Participants with their streams; no streams mean all.
+    These(BTreeMap<String, BTreeSet<String>>),
+}
+
+fn meaning(document: Option<&str>) -> Option<Meaning> {
+    #[derive(Deserialize)]
+    #[serde(rename_all = "camelCase")]
+    struct Document {
+        session_id: Option<String>,
+        participants: Option<Vec<Participant>>,
+    }
+    #[derive(Deserialize)]
+    #[serde(rename_all = "camelCase")]
+    struct Participant {
+        participant_id: String,
+        stream_aliases: Option<BTreeSet<String>>,
+    }
+    let document: Option<Document> = match document {
+        Some(document) => serde_json::from_str(document).ok()?,
+        None => None,
+    };
+    let Some(Document { session_id, participants }) = document else {
+        return Some(Meaning::Nobody);
+    };
+    // A list that is not empty takes precedence.
+    match participants.filter(|list| !list.is_empty()) {
+        Some(list) => Some(Meaning::These(
+            list.into_iter()
+                .map(|it| (it.participant_id, it.stream_aliases.unwrap_or_default()))
+                .collect(),
+        )),
+        None => Some(session_id.map_or(Meaning::Nobody, Meaning::Everyone)),
+    }
 }
 
 fn participants<'a>(
@@ -170,6 +216,46 @@ mod tests {
             let message = check(order).unwrap_err();
             assert!(message.contains(part), "{part}\nis not in\n{message}");
             assert!(!message.contains("; :"), "{message}");
+        }
+    }
+
+    #[test]
+    fn subscriptions_are_compared_by_their_meaning() {
+        let everyone = r#"{"sessionId":"s"}"#;
+        let one = r#"{"participants":[{"participantId":"p"}]}"#;
+        for (a, b, expected) in [
+            (None, Some("{}"), Some(true)),
+            (None, Some("null"), Some(true)),
+            (None, Some(r#"{"sessionId":null,"participants":[],"new":1}"#), Some(true)),
+            (None, Some(everyone), Some(false)),
+            (Some(everyone), Some(r#"{"sessionId":"s","participants":[]}"#), Some(true)),
+            (Some(everyone), Some(r#"{"sessionId":"t"}"#), Some(false)),
+            (Some(one), Some(everyone), Some(false)),
+            (
+                Some(one),
+                Some(
+                    r#"{"sessionId":"s","participants":[{"participantId":"p","streamAliases":[]}]}"#,
+                ),
+                Some(true),
+            ),
+            (
+                Some(
+                    r#"{"participants":[{"participantId":"a"},{"participantId":"b","streamAliases":["x","y"]}]}"#,
+                ),
+                Some(
+                    r#"{"participants":[{"participantId":"b","streamAliases":["y","x"]},{"participantId":"a","streamAliases":null}]}"#,
+                ),
+                Some(true),
+            ),
+            (
+                Some(one),
+                Some(r#"{"participants":[{"participantId":"p","streamAliases":["x"]}]}"#),
+                Some(false),
+            ),
+            (Some(one), Some("[]"), None),
+            (Some(one), Some("x"), None),
+        ] {
+            assert_eq!(super::are_same(a, b), expected, "{a:?} {b:?}");
         }
     }
 }

@@ -36,26 +36,29 @@ pub struct Call<'a> {
     pub body: Option<&'a str>,
 }
 
-/// Carries out one call, counts it and tells of it.
+/// Executes one call, counts it and its result.
 pub fn run(client: &Client, call: &Call<'_>, limits: &Limits<'_>) -> Result<String, Error> {
+    let began = Instant::now();
+    let result = execute(client, call, limits);
+    let status = result.as_ref().map_or_else(|error| error.status, |_| Status::Ok);
+    client.stats.end(call.operation, status, Some(began.elapsed()));
+    result
+}
+
+/// Executes one call and counts it, but not its result, which may not be what its caller receives.
+pub fn execute(client: &Client, call: &Call<'_>, limits: &Limits<'_>) -> Result<String, Error> {
     let name = call.operation.name;
     let began = Instant::now();
     let counted = client.stats.begin(call.operation);
     let result = repeat(client, call, limits, &counted);
     let time = began.elapsed();
     match &result {
-        Ok(_) => {
-            client.log.line(Level::Info, || format!("{name}: BW_OK after {}", Millis(time)));
-            counted.end(Status::Ok, time);
-        }
-        Err(error) => {
-            client.log.line(Level::Error, || {
-                let attempts = error.attempts;
-                let noun = if attempts == 1 { "attempt" } else { "attempts" };
-                format!("{name}: {error} ({attempts} {noun}, {})", Millis(time))
-            });
-            counted.end(error.status, time);
-        }
+        Ok(_) => client.log.line(Level::Info, || format!("{name}: BW_OK after {}", Millis(time))),
+        Err(error) => client.log.line(Level::Error, || {
+            let attempts = error.attempts;
+            let noun = if attempts == 1 { "attempt" } else { "attempts" };
+            format!("{name}: {error} ({attempts} {noun}, {})", Millis(time))
+        }),
     }
     result
 }
@@ -162,18 +165,30 @@ fn came_of_it(
     }
 }
 
-/// Asks the participant whether it is in the session that it was to join.
+/// Reads whether the participant is in the session that it was to join, with the subscriptions that
+/// it was to have there.
 fn is_joined(client: &Client, call: &Call<'_>, limits: &Limits<'_>) -> Earlier {
     let Some(session) = call.ids.session else { return Earlier::NotKnown };
-    let operation = &api::GET_PARTICIPANT;
-    let Ok(target) = api::fill(&client.prefix, operation.path, call.ids) else {
-        return Earlier::NotKnown;
+    let read = |operation: &'static Operation| {
+        let target = api::fill(&client.prefix, operation.path, call.ids).ok()?;
+        let read = Call { operation, ids: call.ids, target: &target, body: None };
+        repeat(client, &read, limits, &client.stats.begin_internal(operation)).ok()
     };
-    let read = Call { operation, ids: call.ids, target: &target, body: None };
-    match run(client, &read, limits) {
-        Ok(document) if api::is_in_session(&document, session) => Earlier::Done,
-        Ok(_) => Earlier::NotDone,
-        Err(_) => Earlier::NotKnown,
+    let is_in_session = read(&api::GET_PARTICIPANT)
+        .and_then(|participant| api::is_in_session(&participant, session));
+    match is_in_session {
+        None => Earlier::NotKnown,
+        Some(false) => Earlier::NotDone,
+        Some(true) => {
+            let same = read(&api::GET_PARTICIPANT_SUBSCRIPTIONS)
+                .and_then(|found| api::are_same_subscriptions(call.body, Some(&found)));
+            match same {
+                None => Earlier::NotKnown,
+                Some(true) => Earlier::Done,
+                // It was in the session before, with other subscriptions.
+                Some(false) => Earlier::NotDone,
+            }
+        }
     }
 }
 

@@ -255,18 +255,12 @@ impl Config {
         let names: Vec<&str> = KEYS.iter().map(|(name, _)| *name).collect();
         let mut problems = Problems::default();
         let mut config = Config::default();
-        let mut seen: Vec<&str> = Vec::with_capacity(names.len());
         for (key, value) in members {
             let path = json::member("config", &key);
-            let Some((name, read)) = KEYS.iter().find(|(name, _)| *name == key) else {
+            let Some((_, read)) = KEYS.iter().find(|(name, _)| *name == key) else {
                 problems.add(path, json::unknown_key(&key, &names));
                 continue;
             };
-            if seen.contains(name) {
-                problems.add(path, ": is there twice");
-                continue;
-            }
-            seen.push(name);
             if Kind::of(value) != Kind::Null {
                 if let Err(what) = read(&mut config, value) {
                     problems.add(path, what);
@@ -687,6 +681,14 @@ mod tests {
             (r#","ipFamily":4"#, "config.ipFamily: must be a string"),
             (r#","bindAddress":"eth0""#, "config.bindAddress: \"eth0\" is no IP address"),
             (r#","caFile":"/nowhere/ca.pem""#, "config.caFile: /nowhere/ca.pem cannot be read"),
+            (
+                r#","caFile":"-----BEGIN CERTIFICATE-----\ns3cret""#,
+                "config.caFile: is the PEM text itself, not the path of a file",
+            ),
+            (
+                r#","clientCertFile":"/dev/null","clientKeyFile":"/""#,
+                "config.clientCertFile: /dev/null is not a file",
+            ),
             (r#","caFile":"/""#, "config.caFile: / is not a file"),
             (r#","clientCertFile":"/x""#, "config.clientKeyFile: is missing beside"),
             (r#","userAgent":"a\nb""#, "config.userAgent: must be printable"),

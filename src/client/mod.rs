@@ -13,8 +13,9 @@ use std::time::{Duration, Instant};
 
 use crate::api::{self, Ids, Operation, Retry};
 use crate::auth::{Authenticator, Credentials};
-use crate::error::{Error, NO_MEMORY, Status};
-use crate::sys::{self, PerProcess};
+use crate::error::{Error, Status};
+use crate::memory;
+use crate::sys::PerProcess;
 pub use crate::transport::{Family, Roots, TlsFiles};
 use crate::transport::{Limits, Transport};
 
@@ -23,7 +24,7 @@ use budget::Budget;
 pub use config::{BASE_URL, Config, TOKEN_URL};
 use log::Log;
 pub use log::{Level, Sink};
-use stats::Stats;
+use stats::{Created, Stats};
 use token::TokenEndpoint;
 
 /// A client of the service. Used by any number of threads at once.
@@ -59,7 +60,6 @@ impl Client {
     /// # Errors
     /// `Status::Config`.
     pub fn new(config: Config) -> Result<Client, Error> {
-        check_memory()?;
         let parts = config.into_parts()?;
         let transport = |settings| {
             Transport::new(settings)
@@ -91,7 +91,6 @@ impl Client {
     /// # Errors
     /// `Status::InvalidArgument`; the client keeps the previous pair.
     pub fn set_credentials(&self, identifier: &str, secret: &str) -> Result<(), Error> {
-        check_memory()?;
         let kind = self.authenticator.kind();
         let credentials = Credentials::new(kind, identifier, secret).map_err(|problems| {
             Error::invalid(problems.map(|(key, why)| format!("{key}: {why}")).join("; "))
@@ -146,22 +145,15 @@ impl Client {
         self.carry_out(operation, ids, root, request).map_err(|e| e.of(operation.name))
     }
 
-    /// Carries out a call that is a document: `{"operation": .., "sessionId": .., ..}`, if `admit`
-    /// has nothing against the operation.
+    /// Executes a call that is a document: `{"operation": .., "sessionId": .., ..}`.
     ///
     /// # Errors
-    /// As for [`Client::create_participant`], and `admit`'s.
-    pub fn call_document(
-        &self,
-        document: &str,
-        admit: impl FnOnce(&Operation) -> Result<(), Error>,
-    ) -> Result<String, Error> {
+    /// As for [`Client::create_participant`].
+    pub fn call_document(&self, document: &str) -> Result<String, Error> {
         let call = self.prepare(document)?;
-        let operation = call.operation.name;
         let now = Instant::now();
-        admit(call.operation)
-            .and_then(|()| self.perform(&call, now, now + call.timeout, None))
-            .map_err(|e| e.of(operation))
+        let result = self.perform(&call, now, now + call.timeout, None);
+        result.map_err(|e| e.of(call.operation.name))
     }
 
     /// Reads and checks a call that is a document, to be carried out later.
@@ -169,7 +161,6 @@ impl Client {
     /// # Errors
     /// What is wrong with it.
     pub fn prepare(&self, document: &str) -> Result<Prepared, Error> {
-        check_memory()?;
         check_size("call", document)?;
         let call = api::read_call(document).map_err(|(message, operation)| {
             let error = Error::invalid(message);
@@ -186,16 +177,18 @@ impl Client {
         Ok(Prepared {
             operation: call.operation,
             timeout: call.timeout.unwrap_or(self.timeout),
-            target,
-            body,
+            // Many calls can wait in a queue.
+            target: memory::copy(&target)?,
+            body: body.map(|body| memory::copy(&body)).transpose()?,
             session: call.session.map(Cow::into_owned),
             participant: call.participant.map(Cow::into_owned),
         })
     }
 
-    /// Carries out a call that was prepared, within a deadline. If `abandoned` becomes true nobody
-    /// waits for the answer any more; what was sent and may have made something is seen to its end
-    /// all the same.
+    /// Executes a call that was prepared, within a deadline. With `abandoned`, the result is not
+    /// counted, since it may not be what the caller receives; if the flag becomes true, nobody waits
+    /// for the response any more, but a request that was sent and may create something is executed
+    /// to its end.
     ///
     /// # Errors
     /// As for [`Client::create_participant`].
@@ -221,7 +214,11 @@ impl Client {
             });
         }
         let (operation, target, body) = (call.operation, &call.target, call.body.as_deref());
-        attempts::run(self, &Call { operation, ids: &ids, target, body }, &limits)
+        let call = Call { operation, ids: &ids, target, body };
+        match abandoned {
+            Some(_) => attempts::execute(self, &call, &limits),
+            None => attempts::run(self, &call, &limits),
+        }
     }
 
     /// Whether the client was freed.
@@ -229,14 +226,70 @@ impl Client {
         self.cancelled.load(Ordering::Acquire)
     }
 
-    /// Keeps what came of a call that was cancelled under way: the service may have made something
-    /// that nobody knows of.
-    pub fn late_answer(&self, operation: &'static Operation, made: Option<String>) {
+    /// Counts a call that moves from one stage of a queue (waiting, running, done) to another.
+    pub(crate) fn count_queued(&self, from: Option<usize>, to: Option<usize>) {
+        self.stats.queued(from, to);
+    }
+
+    /// Counts the completion of a call in a queue.
+    pub(crate) fn count_completed(
+        &self,
+        operation: &Operation,
+        status: Status,
+        time: Option<Duration>,
+        has_begun: bool,
+    ) {
+        self.stats.completed(operation, status, time, has_begun);
+    }
+
+    /// Counts the response to a call that was cancelled while it was executed, and keeps what the
+    /// call created: the service has it, and no caller received it. `document` is the response, if
+    /// the call succeeded.
+    pub(crate) fn late_response(
+        &self,
+        operation: &'static Operation,
+        document: Option<&str>,
+        request: Option<&str>,
+        user_data: usize,
+    ) {
+        let created = document
+            .is_some_and(|document| self.keep_created(operation, document, request, user_data));
+        if !created {
+            self.log.line(Level::Warn, || {
+                format!("{}: a call that was cancelled has ended", operation.name)
+            });
+            self.stats.late_response();
+        }
+    }
+
+    /// Keeps what a call created, if it created something, because its response reached no caller.
+    /// Gives whether it did.
+    pub(crate) fn keep_created(
+        &self,
+        operation: &'static Operation,
+        document: &str,
+        request: Option<&str>,
+        user_data: usize,
+    ) -> bool {
+        let Some(id) = operation.answer.id_of(document) else { return false };
         self.log.line(Level::Warn, || {
-            let what = made.as_deref().map_or_else(String::new, |id| format!(": {id} exists"));
-            format!("{}: a call that was cancelled has ended{what}", operation.name)
+            format!("{}: {id} exists, but no caller received the response", operation.name)
         });
-        self.stats.late_answer(operation, made);
+        let tag = request.and_then(api::tag_of);
+        self.stats.late_response();
+        self.stats.keep(Created { operation, id, tag, user_data });
+        true
+    }
+
+    /// Takes what was created and reached no caller out of the client's list, and hands it, as a
+    /// document, to `deliver`. If that fails, the list stays.
+    pub(crate) fn take_late(&self, deliver: impl FnOnce(&str) -> bool) -> bool {
+        let taken = self.stats.take_late();
+        let is_delivered = deliver(&taken.document());
+        if !is_delivered {
+            self.stats.restore_late(taken);
+        }
+        is_delivered
     }
 
     fn carry_out(
@@ -246,7 +299,6 @@ impl Client {
         root: &str,
         request: Option<&str>,
     ) -> Result<String, Error> {
-        check_memory()?;
         let deadline = Instant::now() + self.timeout;
         let limits =
             Limits { deadline, cancelled: &self.cancelled, abandoned: None, must_know: false };
@@ -280,14 +332,10 @@ pub struct Prepared {
     /// For the whole call.
     pub timeout: Duration,
     target: String,
-    body: Option<String>,
+    /// The body to send.
+    pub body: Option<String>,
     session: Option<String>,
     participant: Option<String>,
-}
-
-/// Nothing is begun without memory: what is under way may need the little that is left.
-fn check_memory() -> Result<(), Error> {
-    if sys::memory_is_short() { Err(Error::new(Status::Internal, NO_MEMORY)) } else { Ok(()) }
 }
 
 fn check_size(root: &str, text: &str) -> Result<(), Error> {

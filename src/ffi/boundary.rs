@@ -28,6 +28,11 @@ impl Out {
         Out(std::ptr::null_mut())
     }
 
+    /// Whether there is no place.
+    pub fn is_none(self) -> bool {
+        self.0.is_null()
+    }
+
     /// Fails if there is no place for what the operation gives only once.
     ///
     /// # Errors
@@ -37,6 +42,17 @@ impl Out {
             return Err(Error::invalid("out: is NULL; the participant's token comes only once"));
         }
         Ok(())
+    }
+
+    /// Writes a response that the service gives only once.
+    pub fn deliver(self, document: &str) -> Delivery {
+        if self.0.is_null() {
+            Delivery::NoPlace
+        } else if self.write(Some(document)) {
+            Delivery::Delivered
+        } else {
+            Delivery::NoMemory
+        }
     }
 
     /// Tells whether the document is there now, or there is no place for it.
@@ -49,6 +65,17 @@ impl Out {
         unsafe { self.0.write(text) };
         document.is_none() || !text.is_null()
     }
+}
+
+/// What became of a response.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Delivery {
+    /// The caller has it.
+    Delivered,
+    /// The caller does not want it.
+    NoPlace,
+    /// There was no memory for a copy.
+    NoMemory,
 }
 
 /// Runs an export that gives a document. On failure the error document takes its place.

@@ -1,12 +1,14 @@
 //! What the functions of the operations have in common, and the generic call.
 
 use std::ffi::c_char;
+use std::time::Instant;
 
-use super::boundary::{Out, document};
+use super::boundary::{Delivery, Out, document_of};
 use super::handles::{self, bw_client};
-use super::status::bw_status;
+use super::status::{BW_E_INTERNAL, BW_OK, bw_status};
 use super::text;
-use crate::api::{Ids, Operation};
+use crate::api::{Ids, Operation, Retry};
+use crate::client::Client;
 use crate::error::Error;
 
 /// The arguments of an operation's function, as C gave them.
@@ -31,7 +33,7 @@ pub unsafe fn perform(
 ) -> bw_status {
     // SAFETY: promised by the caller.
     let out = unsafe { Out::new(out) };
-    document(out, || {
+    document_of(out, || {
         let work = || {
             let id = |name, pointer: Option<*const c_char>| {
                 // SAFETY: promised by the caller.
@@ -46,10 +48,27 @@ pub unsafe fn perform(
                 Some((name, pointer)) => unsafe { text::optional(name, pointer) }?,
                 None => None,
             };
-            handles::client(client)?.call(operation, &ids, request)
+            let client = handles::client(client)?;
+            let document = client.call(operation, &ids, request)?;
+            Ok(deliver(out, &client, operation, &document, request))
         };
         work().map_err(|error: Error| error.of(operation.name))
     })
+}
+
+/// Writes a response. What the call created is kept as late if the caller does not receive it.
+fn deliver(
+    out: Out,
+    client: &Client,
+    operation: &'static Operation,
+    document: &str,
+    request: Option<&str>,
+) -> bw_status {
+    let delivery = out.deliver(document);
+    if delivery != Delivery::Delivered && operation.retry == Retry::Never {
+        client.keep_created(operation, document, request, 0);
+    }
+    if delivery == Delivery::NoMemory { BW_E_INTERNAL } else { BW_OK }
 }
 
 /// Carries out any operation, the whole call being one document.
@@ -72,10 +91,17 @@ pub unsafe extern "C" fn bw_call(
 ) -> bw_status {
     // SAFETY: promised by the caller.
     let out = unsafe { Out::new(out) };
-    document(out, || {
+    document_of(out, || {
         // SAFETY: promised by the caller.
         let call = unsafe { text::required("call_json", call_json) }?;
         let client = handles::client(client)?;
-        client.call_document(call, |operation| out.check(operation))
+        let call = client.prepare(call)?;
+        let now = Instant::now();
+        let work = || {
+            out.check(call.operation)?;
+            let document = client.perform(&call, now, now + call.timeout, None)?;
+            Ok(deliver(out, &client, call.operation, &document, call.body.as_deref()))
+        };
+        work().map_err(|error: Error| error.of(call.operation.name))
     })
 }

@@ -4,9 +4,9 @@ use std::cell::Cell;
 use std::ffi::{CString, c_char, c_void};
 use std::sync::Arc;
 
-use super::boundary::{Out, document, plain};
+use super::boundary::{Delivery, Out, document, document_of, plain};
 use super::handles::{self, bw_client};
-use super::status::bw_status;
+use super::status::{BW_E_INTERNAL, BW_OK, bw_status};
 use crate::client::{Level, Sink};
 use crate::error::Error;
 
@@ -99,13 +99,21 @@ pub unsafe extern "C" fn bw_client_set_log(
     })
 }
 
-/// Tells what a client has done so far.
+/// Reports what a client has done so far.
 ///
-/// `*out` gets `{"calls", "attempts", "retries", "inFlight", "statuses": {"BW_OK": 5, ..},
-/// "connectionsOpened", "connectionsReused", "operations": {"createParticipant": {"calls", "attempts",
-/// "retries", "inFlight", "statuses", "times": [{"belowUs": 2048, "count": 5}, ..]}, ..}}`: counts
-/// of this process since the client was made, times of whole calls in powers of two of microseconds; or the error
-/// document. The caller frees it with `bw_free`. New keys may come.
+/// `*out` gets `{"calls", "attempts", "retries", "inFlight", "statuses": {"BW_OK": 5, ..}, "queue":
+/// {"waiting", "running", "done", "cancelled"}, "connectionsOpened", "connectionsReused",
+/// "lateAnswers", "lateParticipants", "lateSessions", "operations": {"createParticipant": {"calls",
+/// "attempts", "retries", "inFlight", "statuses", "times": [{"belowUs": 2048, "count": 5}, ..]},
+/// ..}}`, or the error document. The caller frees it with `bw_free`.
+///
+/// The counts are those of this process since the client was made. `statuses` counts each completed
+/// call by the status that its caller receives: a call that is cancelled or expires in a queue counts
+/// as BW_E_CANCELLED or BW_E_TIMEOUT, even if the service executes it. `queue` has the calls in all
+/// queues of the client now (those that wait, run, and are done but not fetched), and how many have
+/// been cancelled. `times` are those of calls that were executed, in powers of two of microseconds.
+/// `lateAnswers` counts the responses that reached no caller; the other two list the ids that
+/// `bw_client_take_late` would give. New keys may be added.
 ///
 /// Statuses: BW_OK, BW_E_INVALID_HANDLE.
 /// Any thread. Does not block.
@@ -120,6 +128,43 @@ pub unsafe extern "C" fn bw_client_stats(
     // SAFETY: promised by the caller.
     let out = unsafe { Out::new(out) };
     document(out, || Ok(handles::client(client)?.stats()))
+}
+
+/// Takes the list of what calls of a client created and no caller received.
+///
+/// `*out` gets `{"late": [{"operation": "createParticipant", "id": "..", "tag": "..", "userData":
+/// 17}, ..], "dropped": 0}`, the oldest first, or the error document. The caller frees it with
+/// `bw_free`. The list is empty afterwards. It contains each participant and session whose call was
+/// cancelled while it was running, whose completion was not fetched when its queue was freed, or
+/// whose response could not be handed over because there was no memory or `out` was NULL. `id` is the
+/// service's, `tag` is the request's or null, and `userData` is what was submitted with the call, as
+/// a number; 0 outside of a queue. At most 1024 are kept; `dropped` counts the oldest ones, which had
+/// to make room.
+///
+/// A call that is cancelled is added when its response arrives. To see all, call this function right
+/// before `bw_client_free`, which ends also such calls.
+///
+/// Statuses: BW_OK, BW_E_INVALID_ARGUMENT (`out` is NULL), BW_E_INVALID_HANDLE, BW_E_INTERNAL (no
+/// memory; the list stays).
+/// Any thread. Does not block.
+///
+/// # Safety
+/// `out` is NULL or writable.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn bw_client_take_late(
+    client: *mut bw_client,
+    out: *mut *mut c_char,
+) -> bw_status {
+    // SAFETY: promised by the caller.
+    let out = unsafe { Out::new(out) };
+    document_of(out, || {
+        if out.is_none() {
+            return Err(Error::invalid("out: is NULL; pass where the list is to go"));
+        }
+        let client = handles::client(client)?;
+        let is_delivered = |list: &str| out.deliver(list) == Delivery::Delivered;
+        Ok(if client.take_late(is_delivered) { BW_OK } else { BW_E_INTERNAL })
+    })
 }
 
 #[cfg(test)]

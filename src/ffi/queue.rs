@@ -8,7 +8,7 @@ use super::handles::{self, bw_client, bw_queue};
 use super::status::{BW_E_CLOSED, BW_E_EMPTY, BW_E_INTERNAL, BW_OK, bw_status};
 use super::text;
 use crate::error::{Error, Status};
-use crate::queue::{Nothing, Options, Patience, Queue};
+use crate::queue::{Options, Queue, RecvError, Wait};
 
 /// Makes a queue of calls for a host whose threads must not block. Starts no thread yet.
 ///
@@ -62,7 +62,8 @@ pub unsafe extern "C" fn bw_queue_new(
 /// `error` may be NULL.
 ///
 /// Statuses: BW_OK, BW_E_QUEUE_FULL (fetch completions, or try later), BW_E_CLOSED,
-/// BW_E_INVALID_ARGUMENT, BW_E_INVALID_HANDLE, BW_E_INTERNAL (no thread could be made).
+/// BW_E_INVALID_ARGUMENT, BW_E_INVALID_HANDLE, BW_E_INTERNAL (no thread could be started, or there
+/// is no memory for the call).
 /// Any thread. Does not block.
 ///
 /// # Safety
@@ -92,9 +93,9 @@ pub unsafe extern "C" fn bw_queue_submit(
 
 /// The descriptor to watch with poll, epoll or select: readable while completions wait.
 ///
-/// Never read, write or close it. It is the same until the queue goes, but in a forked child, or
-/// after the host closed it, there is a new one: ask anew. -1 if the handle is none or no
-/// descriptor can be had.
+/// Never read, write or close it. It stays valid until the queue is freed, which closes it: remove
+/// it from your event loop first. In a forked child, or after the host closed it, call this function
+/// again for a new one. -1 if the handle is invalid or no descriptor can be opened.
 /// Any thread. Does not block.
 #[unsafe(no_mangle)]
 pub extern "C" fn bw_queue_fd(queue: *mut bw_queue) -> c_int {
@@ -137,20 +138,20 @@ pub unsafe extern "C" fn bw_queue_next(
         if status.is_null() || out.is_null() {
             return Err(Error::invalid("status, out: must not be NULL"));
         }
-        let patience = match u64::try_from(timeout_ms) {
-            Ok(0) => Patience::None,
-            Ok(millis) => Patience::For(Duration::from_millis(millis)),
-            Err(_) => Patience::Endless,
+        let wait = match u64::try_from(timeout_ms) {
+            Ok(0) => Wait::None,
+            Ok(millis) => Wait::For(Duration::from_millis(millis)),
+            Err(_) => Wait::Forever,
         };
         let queue = handles::queue(queue)?;
-        let done = match queue.next(patience) {
+        let done = match queue.next(wait) {
             Ok(done) => done,
-            Err(nothing) => {
+            Err(error) => {
                 // SAFETY: not NULL, so by the caller's promise writable.
                 unsafe { out.write(std::ptr::null_mut()) };
-                return Ok(match nothing {
-                    Nothing::Empty => BW_E_EMPTY,
-                    Nothing::Closed => BW_E_CLOSED,
+                return Ok(match error {
+                    RecvError::Empty => BW_E_EMPTY,
+                    RecvError::Closed => BW_E_CLOSED,
                 });
             }
         };
@@ -173,9 +174,9 @@ pub unsafe extern "C" fn bw_queue_next(
 
 /// Ends a call at once, whose completion (BW_E_CANCELLED) can be fetched then.
 ///
-/// One that still waited is `not_sent`. One under way is `unknown`: if it may have created
-/// something its answer is still waited for, and counted, logged, and kept by `bw_client_stats`
-/// (`lateParticipants`, `lateSessions`), so that nothing exists unseen.
+/// The outcome of a call that still waited is `not_sent`. The outcome of a call that was running is
+/// `unknown`: if it may have created something, its response is still awaited. What it created is
+/// logged, and kept for `bw_client_take_late`, so that nothing exists unseen.
 ///
 /// Statuses: BW_OK, BW_E_NO_VALUE (it has ended, or there never was such a call),
 /// BW_E_INVALID_HANDLE.
@@ -203,10 +204,13 @@ pub extern "C" fn bw_queue_close(queue: *mut bw_queue) -> bw_status {
     })
 }
 
-/// Ends a queue, with all that was not fetched. Whoever waits in `bw_queue_next` gets BW_E_CLOSED.
+/// Ends a queue, with all that was not fetched. Threads that wait in `bw_queue_next` get BW_E_CLOSED.
 ///
-/// The handle is dead from then on: using or freeing it again is harmless. NULL is fine.
-/// Any thread. Does not block, whatever is under way.
+/// Calls that wait or run are cancelled, as by `bw_queue_cancel`. What completed calls created is
+/// kept for `bw_client_take_late` if their completions were not fetched. The descriptor of
+/// `bw_queue_fd` is closed: remove it from your event loop before. The handle is invalid from then
+/// on: using or freeing it again is harmless. NULL is allowed.
+/// Any thread. Does not block, whatever is running.
 #[unsafe(no_mangle)]
 pub extern "C" fn bw_queue_free(queue: *mut bw_queue) {
     silent(|| {

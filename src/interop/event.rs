@@ -10,7 +10,7 @@ const EVENTS: &[&str] = &["onConnect", "onLeave", "onDisconnect"];
 const LONGEST: usize = 64 * 1024;
 
 /// Checks a webhook's body and gives it back, with `timestamp` as a number of milliseconds and
-/// fields that are not known left as they are.
+/// fields that are not known left as they are. A byte order mark before it is left out.
 ///
 /// # Errors
 /// `InvalidArgument`, naming every problem.
@@ -18,7 +18,8 @@ pub fn parse_event(body: &str) -> Result<String, Error> {
     if body.len() > LONGEST {
         return Err(Error::invalid(format!("event: has more than {LONGEST} bytes")));
     }
-    let Object(members) = json::object("event", body).map_err(Error::invalid)?;
+    let Object(members) =
+        json::object("event", json::without_mark(body)).map_err(Error::invalid)?;
     let mut problems = Problems::default();
     for name in ["event", "timestamp", "participantId"] {
         if !members.iter().any(|(key, value)| key == name && Kind::of(value) != Kind::Null) {
@@ -28,10 +29,6 @@ pub fn parse_event(body: &str) -> Result<String, Error> {
     let mut event = String::with_capacity(body.len());
     for (at, (key, value)) in members.iter().enumerate() {
         let path = format_args!("event.{key}");
-        if members[..at].iter().any(|(seen, _)| seen == key) {
-            problems.add(json::member("event", key), ": is there twice");
-            continue;
-        }
         let mut text = value.get().to_owned();
         let checked = match &**key {
             _ if Kind::of(value) == Kind::Null => Ok(()),
@@ -90,6 +87,10 @@ mod tests {
             (
                 r#"{"participantId":"p","timestamp":5,"event":"onDisconnect"}"#,
                 r#"{"participantId":"p","timestamp":5,"event":"onDisconnect"}"#,
+            ),
+            (
+                "\u{feff}{\"event\":\"onLeave\",\"timestamp\":1,\"participantId\":\"p\"}",
+                r#"{"event":"onLeave","timestamp":1,"participantId":"p"}"#,
             ),
         ] {
             assert_eq!(parse_event(body).unwrap(), event);

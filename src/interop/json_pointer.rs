@@ -25,6 +25,8 @@ pub fn json_get(document: &str, pointer: &str) -> Result<String, Error> {
     if pointer.matches('/').count() > LEVELS {
         return Err(Error::invalid(format!("pointer: has more than {LEVELS} levels")));
     }
+    // The document may be one that the host received.
+    let document = json::without_mark(document);
     let mut value: &RawValue = serde_json::from_str(document)
         .map_err(|e| Error::invalid(json::not_json("json", document, &e)))?;
     for token in pointer.split('/').skip(1) {
@@ -102,6 +104,7 @@ mod tests {
             assert_eq!(json_get(DOCUMENT, pointer).unwrap(), value, "{pointer}");
         }
         assert_eq!(json_get(r#"{"a":1,"a":2}"#, "/a").unwrap(), "2");
+        assert_eq!(json_get("\u{feff}{\"a\":1}", "/a").unwrap(), "1");
     }
 
     #[test]

@@ -48,8 +48,8 @@ pub fn token_claims(token: &str) -> Result<String, Error> {
     };
     let payload = BASE64.decode(payload).map_err(|_| not("its second part is not base64url"))?;
     let text = String::from_utf8(payload).map_err(|_| not("its claims are not UTF-8"))?;
-    let claims: &RawValue =
-        serde_json::from_str(text.trim()).map_err(|_| not("its claims are not JSON"))?;
+    let claims: &RawValue = serde_json::from_str(json::without_mark(&text).trim())
+        .map_err(|_| not("its claims are not JSON"))?;
     let Object(members) =
         serde_json::from_str(claims.get()).map_err(|_| not("its claims are not a JSON object"))?;
     let find = |name: &str| members.iter().rev().find(|(key, _)| key == name).map(|(_, v)| *v);
@@ -130,6 +130,7 @@ mod tests {
             ("a.!!secret.c", "is not base64url"),
             ("a.gICA.c", "are not UTF-8"),
             (&token("secret"), "are not JSON"),
+            (&token("\u{feff}[]"), "are not a JSON object"),
             (&token("[]"), "are not a JSON object"),
             (&"x".repeat(16_384), "is not a JWT"),
             (&"x".repeat(16_385), "is longer than 16384 bytes"),

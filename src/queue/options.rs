@@ -29,12 +29,8 @@ impl Options {
         let json::Object(members) = json::object("options", text).map_err(Error::invalid)?;
         let mut problems = Problems::default();
         let mut options = Options::default();
-        for (at, (key, value)) in members.iter().enumerate() {
+        for (key, value) in &members {
             let path = json::member("options", key);
-            if members[..at].iter().any(|(seen, _)| seen == key) {
-                problems.add(path, ": is there twice");
-                continue;
-            }
             let (field, most) = match &**key {
                 "workers" => (&mut options.workers, 1024),
                 "backlog" => (&mut options.backlog, 1 << 20),

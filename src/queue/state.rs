@@ -1,156 +1,193 @@
 //! The queue's state machine: every accepted call is waiting, running or done, and is fetched once.
 //!
-//! It knows neither threads nor descriptors nor what a call is; `model/` includes this file to try
-//! it in every interleaving. Not here: carrying calls out (`worker`), waking pollers (`bell`).
+//! It contains neither threads nor descriptors nor what a call is; `model/` includes this file to
+//! check every interleaving. Not here: executing calls (`mod`), waking pollers (`notifier`).
 
 use std::collections::VecDeque;
 use std::sync::PoisonError;
 use std::time::{Duration, Instant};
 
+use super::backlog::{Backlog, Started};
 use super::sync::{Condvar, Mutex, MutexGuard};
 
-/// Is told, under the state's lock, whether completions wait.
-pub trait Bell {
-    /// Completions wait now.
-    fn ring(&self);
-    /// None waits any more.
-    fn silence(&self);
+/// How many calls the timer completes before it releases the lock for a moment.
+const EXPIRED_AT_ONCE: usize = 64;
+
+/// Where a call is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stage {
+    /// It waits for a worker.
+    Waiting,
+    /// A worker executes it.
+    Running,
+    /// Its completion can be fetched.
+    Done,
 }
 
-/// Why a call ends without having been carried out to its end.
+/// Is told, under the state's lock, what happens to the calls.
+pub trait Notifier<T, C> {
+    /// There are completions to fetch now.
+    fn notify(&self);
+    /// There are none any more.
+    fn clear(&self);
+    /// The queue was freed: nothing will be fetched.
+    fn close(&self);
+    /// A call moves from one stage to another; None is outside of the queue.
+    fn moved(&self, from: Option<Stage>, to: Option<Stage>);
+    /// A call is completed.
+    fn completed(&self, handle: &T, completion: &Completion<C>);
+}
+
+/// Why a call completes without having been executed to its end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum End {
+pub enum CompletionReason {
     /// Cancelled while it waited.
     CancelledWaiting,
-    /// Cancelled while it was carried out.
+    /// Cancelled while it was executed.
     CancelledRunning,
     /// Its time ran out while it waited.
     Expired,
 }
 
+impl CompletionReason {
+    /// Whether a worker had begun to execute the call.
+    pub fn has_begun(self) -> bool {
+        self == CompletionReason::CancelledRunning
+    }
+}
+
+/// What a call has come to.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Completion<C> {
+    /// A worker executed it.
+    Executed(C),
+    /// It ended earlier.
+    Ended(CompletionReason),
+}
+
 /// Why a call is not accepted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Refusal {
+pub enum SubmitError {
     /// Too many calls are not fetched yet.
     Full,
-    /// The queue takes no more.
+    /// The queue accepts no more calls.
     Closed,
+    /// There is no memory for the call.
+    NoMemory,
 }
 
 /// Why there is no completion.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Nothing {
-    /// None now.
+pub enum RecvError {
+    /// There is none now.
     Empty,
-    /// None any more.
+    /// There will be none.
     Closed,
 }
 
 /// How long to wait for a completion.
 #[derive(Clone, Copy, Debug)]
-pub enum Patience {
-    /// Not at all.
+pub enum Wait {
+    /// Return at once.
     None,
-    /// So long.
+    /// Wait this long.
     For(Duration),
-    /// Until there is one.
-    Endless,
+    /// Wait until there is one.
+    Forever,
 }
 
-/// A call's end, to be fetched.
+/// A completed call.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Done<T, C> {
-    /// The call's number.
+    /// The number of the call.
     pub id: u64,
     /// What was submitted with it.
-    pub ticket: T,
-    /// What came of it.
-    pub completion: C,
+    pub handle: T,
+    /// Its result.
+    pub completion: Completion<C>,
 }
 
-struct Waiting<T, J> {
-    id: u64,
-    ticket: T,
-    job: J,
-    deadline: Instant,
-}
-
-/// The states of all calls. `T` comes back with the completion `C`, `J` is for whoever carries the
-/// call out.
-pub struct Core<T, J, C, B> {
+/// The states of all calls. `T` identifies a call to its submitter, `J` is what a worker needs, `C`
+/// is a worker's result.
+pub struct Core<T, J, C, N> {
     state: Mutex<State<T, J, C>>,
-    /// Something waits, or the queue is closed.
+    /// A call waits, or the queue is closed.
     work: Condvar,
-    /// Something is done, or the queue is closed.
+    /// A call is done, or the queue is closed.
     done: Condvar,
-    /// Something waits whose time may run out, or the queue is closed.
-    clock: Condvar,
-    bell: B,
+    /// The earliest deadline has changed, or the queue is closed.
+    timer: Condvar,
+    notifier: N,
     capacity: usize,
-    end: fn(&T, End) -> C,
 }
 
 struct State<T, J, C> {
-    waiting: VecDeque<Waiting<T, J>>,
-    running: Vec<(u64, T)>,
+    backlog: Backlog<T, J>,
     done: VecDeque<Done<T, C>>,
     idle: usize,
+    /// What the timer waits for.
+    alarm: Option<Instant>,
     closed: bool,
-    /// What is given back now is given back to nobody.
     freed: bool,
 }
 
-impl<T: Clone, J, C, B: Bell> Core<T, J, C, B> {
-    /// Room for so many calls that are not fetched yet. `end` makes the completion of a call that
-    /// is not carried out to its end.
-    pub fn new(capacity: usize, bell: B, end: fn(&T, End) -> C) -> Core<T, J, C, B> {
+impl<T: Clone, J, C, N: Notifier<T, C>> Core<T, J, C, N> {
+    /// A queue for at most `capacity` calls that are not fetched yet.
+    pub fn new(capacity: usize, notifier: N) -> Core<T, J, C, N> {
         let state = State {
-            waiting: VecDeque::new(),
-            running: Vec::new(),
+            backlog: Backlog::new(),
             done: VecDeque::new(),
             idle: 0,
+            alarm: None,
             closed: false,
             freed: false,
         };
-        let [work, done, clock] = [Condvar::new(), Condvar::new(), Condvar::new()];
-        Core { state: Mutex::new(state), work, done, clock, bell, capacity, end }
+        let [work, done, timer] = [Condvar::new(), Condvar::new(), Condvar::new()];
+        Core { state: Mutex::new(state), work, done, timer, notifier, capacity }
     }
 
-    /// The bell; what is done with it is seen by those who hold the lock.
-    pub fn with_bell<R>(&self, work: impl FnOnce(&B, bool) -> R) -> R {
+    /// Uses the notifier under the lock; the flag says whether there are completions to fetch.
+    pub fn with_notifier<R>(&self, work: impl FnOnce(&N, bool) -> R) -> R {
         let state = self.lock();
-        work(&self.bell, !state.done.is_empty())
+        work(&self.notifier, !state.done.is_empty())
     }
 
     /// Accepts a call.
     ///
     /// # Errors
-    /// Why not.
-    pub fn submit(&self, id: u64, ticket: T, job: J, deadline: Instant) -> Result<(), Refusal> {
-        let mut state = self.lock();
+    /// Why it is not accepted.
+    pub fn submit(&self, id: u64, handle: T, job: J, deadline: Instant) -> Result<(), SubmitError> {
+        let mut guard = self.lock();
+        let state = &mut *guard;
         if state.closed {
-            return Err(Refusal::Closed);
+            return Err(SubmitError::Closed);
         }
-        if state.waiting.len() + state.running.len() + state.done.len() >= self.capacity {
-            return Err(Refusal::Full);
+        let unfinished = state.backlog.len();
+        if unfinished + state.done.len() >= self.capacity {
+            return Err(SubmitError::Full);
         }
-        state.waiting.push_back(Waiting { id, ticket, job, deadline });
-        let must_wait = state.waiting.len() > state.idle;
-        drop(state);
+        // Completing a call needs no memory later.
+        state.done.try_reserve(unfinished + 1).map_err(|_| SubmitError::NoMemory)?;
+        let pushed = state.backlog.push(id, handle, job, deadline, self.capacity);
+        pushed.map_err(|_| SubmitError::NoMemory)?;
+        self.notifier.moved(None, Some(Stage::Waiting));
+        let must_wait = state.backlog.waiting() > state.idle;
+        let is_earlier = state.alarm.is_none_or(|alarm| state.backlog.earliest() < Some(alarm));
+        drop(guard);
         self.work.notify_one();
-        if must_wait {
-            self.clock.notify_one();
+        if must_wait && is_earlier {
+            self.timer.notify_one();
         }
         Ok(())
     }
 
-    /// The next call to carry out, for a worker, which waits for it; none when there will be none.
-    pub fn take(&self) -> Option<(u64, T, J)> {
+    /// The next call to execute, for a worker, which waits for it; None when there will be none.
+    pub fn take(&self) -> Option<Started<T, J>> {
         let mut state = self.lock();
         loop {
-            if let Some(Waiting { id, ticket, job, .. }) = state.waiting.pop_front() {
-                state.running.push((id, ticket.clone()));
-                return Some((id, ticket, job));
+            if let Some(started) = state.backlog.start() {
+                self.notifier.moved(Some(Stage::Waiting), Some(Stage::Running));
+                return Some(started);
             }
             if state.closed {
                 return None;
@@ -161,95 +198,100 @@ impl<T: Clone, J, C, B: Bell> Core<T, J, C, B> {
         }
     }
 
-    /// A call was carried out. Tells whether anybody still waits for it: if not, it was cancelled
-    /// meanwhile, and has its completion.
-    pub fn finish(&self, id: u64, completion: C) -> bool {
+    /// Completes a call that was executed. Gives the result back if the call was cancelled
+    /// meanwhile, and so has a completion.
+    ///
+    /// # Errors
+    /// The result.
+    pub fn finish(&self, id: u64, result: C) -> Result<(), C> {
         let mut state = self.lock();
-        let Some(at) = state.running.iter().position(|(running, _)| *running == id) else {
-            return false;
+        let Some(handle) = state.backlog.finish(id) else { return Err(result) };
+        let done = Done { id, handle, completion: Completion::Executed(result) };
+        self.complete(&mut state, Stage::Running, done);
+        Ok(())
+    }
+
+    /// Ends a call that waits or runs, at once. None if there is no such call.
+    pub fn cancel(&self, id: u64) -> Option<CompletionReason> {
+        self.cancel_in(&mut self.lock(), id)
+    }
+
+    fn cancel_in(&self, state: &mut State<T, J, C>, id: u64) -> Option<CompletionReason> {
+        let (handle, was_running) = state.backlog.cancel(id)?;
+        let (from, reason) = if was_running {
+            (Stage::Running, CompletionReason::CancelledRunning)
+        } else {
+            (Stage::Waiting, CompletionReason::CancelledWaiting)
         };
-        let (_, ticket) = state.running.swap_remove(at);
-        self.complete(&mut state, Done { id, ticket, completion });
-        true
+        let done = Done { id, handle, completion: Completion::Ended(reason) };
+        self.complete(state, from, done);
+        Some(reason)
     }
 
-    /// Ends a call that waits or runs, at once; its ticket and how it ended.
-    pub fn cancel(&self, id: u64) -> Option<(T, End)> {
-        let mut state = self.lock();
-        let (ticket, end) =
-            if let Some(at) = state.waiting.iter().position(|waiting| waiting.id == id) {
-                (state.waiting.remove(at)?.ticket, End::CancelledWaiting)
-            } else {
-                let at = state.running.iter().position(|(running, _)| *running == id)?;
-                (state.running.swap_remove(at).1, End::CancelledRunning)
-            };
-        let completion = (self.end)(&ticket, end);
-        self.complete(&mut state, Done { id, ticket: ticket.clone(), completion });
-        Some((ticket, end))
+    /// Accepts no more calls, and ends all that wait or run.
+    pub fn close(&self) {
+        self.shut(false);
     }
 
-    /// Takes no more, and ends all that wait or run; the tickets of those that ran.
-    pub fn close(&self) -> Vec<T> {
-        self.shut(false)
-    }
-
-    /// Closes, and lets nobody fetch any more.
-    pub fn free(&self) -> Vec<T> {
+    /// Closes, and gives what was not fetched: nothing can be fetched from now on.
+    pub fn free(&self) -> VecDeque<Done<T, C>> {
         self.shut(true)
     }
 
-    fn shut(&self, freed: bool) -> Vec<T> {
+    fn shut(&self, freed: bool) -> VecDeque<Done<T, C>> {
         let mut state = self.lock();
         state.closed = true;
-        let waiting = std::mem::take(&mut state.waiting);
-        let running = std::mem::take(&mut state.running);
-        let tickets = running.iter().map(|(_, ticket)| ticket.clone()).collect();
-        let ended = waiting
-            .into_iter()
-            .map(|waiting| (waiting.id, waiting.ticket, End::CancelledWaiting))
-            .chain(running.into_iter().map(|(id, ticket)| (id, ticket, End::CancelledRunning)));
-        for (id, ticket, end) in ended {
-            let completion = (self.end)(&ticket, end);
-            self.complete(&mut state, Done { id, ticket, completion });
+        while let Some(id) = state.backlog.first() {
+            self.cancel_in(&mut state, id);
         }
+        for id in state.backlog.running() {
+            self.cancel_in(&mut state, id);
+        }
+        let mut unfetched = VecDeque::new();
         if freed {
-            // Before anybody who waits can look: nothing may be fetched from here on.
+            // Before any waiting thread can look: nothing may be fetched from here on.
             state.freed = true;
-            state.done.clear();
+            unfetched = std::mem::take(&mut state.done);
+            unfetched.iter().for_each(|_| self.notifier.moved(Some(Stage::Done), None));
+            self.notifier.close();
         }
-        self.tell_all(state);
-        tickets
+        drop(state);
+        self.work.notify_all();
+        self.done.notify_all();
+        self.timer.notify_all();
+        unfetched
     }
 
     /// The next completion.
     ///
     /// # Errors
     /// Why there is none.
-    pub fn next(&self, patience: Patience) -> Result<Done<T, C>, Nothing> {
-        let until = match patience {
-            Patience::For(time) => Instant::now().checked_add(time),
+    pub fn next(&self, wait: Wait) -> Result<Done<T, C>, RecvError> {
+        let until = match wait {
+            Wait::For(time) => Instant::now().checked_add(time),
             _ => None,
         };
         let mut state = self.lock();
         loop {
             if let Some(done) = state.done.pop_front() {
+                self.notifier.moved(Some(Stage::Done), None);
                 if state.done.is_empty() {
-                    self.bell.silence();
+                    self.notifier.clear();
                 }
                 return Ok(done);
             }
             if state.closed {
-                return Err(Nothing::Closed);
+                return Err(RecvError::Closed);
             }
-            if matches!(patience, Patience::None) {
-                return Err(Nothing::Empty);
+            if matches!(wait, Wait::None) {
+                return Err(RecvError::Empty);
             }
             state = match until {
                 None => self.done.wait(state).unwrap_or_else(PoisonError::into_inner),
                 Some(until) => {
                     let left = until.saturating_duration_since(Instant::now());
                     if left.is_zero() {
-                        return Err(Nothing::Empty);
+                        return Err(RecvError::Empty);
                     }
                     let woken = self.done.wait_timeout(state, left);
                     woken.unwrap_or_else(PoisonError::into_inner).0
@@ -258,66 +300,63 @@ impl<T: Clone, J, C, B: Bell> Core<T, J, C, B> {
         }
     }
 
-    /// Puts a completion back that could not be handed over.
-    pub fn give_back(&self, done: Done<T, C>) {
+    /// Returns a completion that could not be handed over, so that it is fetched again.
+    ///
+    /// # Errors
+    /// The completion, if the queue was freed meanwhile, or there is no memory for it.
+    pub fn give_back(&self, done: Done<T, C>) -> Result<(), Done<T, C>> {
         let mut state = self.lock();
-        if state.freed {
-            return;
+        if state.freed || state.done.try_reserve(1).is_err() {
+            return Err(done);
         }
         state.done.push_front(done);
+        self.notifier.moved(None, Some(Stage::Done));
         if state.done.len() == 1 {
-            self.bell.ring();
+            self.notifier.notify();
         }
         drop(state);
         self.done.notify_one();
+        Ok(())
     }
 
-    /// Ends calls whose time runs out while they wait, for a thread that does nothing else; returns
+    /// Completes the calls whose time runs out while they wait, on a thread of its own; returns
     /// when the queue is closed.
-    pub fn keep_time(&self) {
+    pub fn run_timer(&self) {
         let mut state = self.lock();
         while !state.closed {
-            let next = self.expire(&mut state, Instant::now());
-            state = match next {
-                None => self.clock.wait(state).unwrap_or_else(PoisonError::into_inner),
-                Some(next) => {
-                    let left = next.saturating_duration_since(Instant::now());
-                    let woken = self.clock.wait_timeout(state, left);
+            let now = Instant::now();
+            for _ in 0..EXPIRED_AT_ONCE {
+                let Some((id, handle)) = state.backlog.expire(now) else { break };
+                let completion = Completion::Ended(CompletionReason::Expired);
+                self.complete(&mut state, Stage::Waiting, Done { id, handle, completion });
+            }
+            if state.backlog.earliest().is_some_and(|earliest| earliest <= now) {
+                // Threads that submit or fetch must not wait for all of them.
+                drop(state);
+                std::thread::yield_now();
+                state = self.lock();
+                continue;
+            }
+            state.alarm = state.backlog.earliest();
+            state = match state.alarm {
+                None => self.timer.wait(state).unwrap_or_else(PoisonError::into_inner),
+                Some(alarm) => {
+                    let left = alarm.saturating_duration_since(now);
+                    let woken = self.timer.wait_timeout(state, left);
                     woken.unwrap_or_else(PoisonError::into_inner).0
                 }
             };
         }
     }
 
-    /// Ends the calls that waited too long; when the next one will have.
-    fn expire(&self, state: &mut State<T, J, C>, now: Instant) -> Option<Instant> {
-        let mut next: Option<Instant> = None;
-        let mut at = 0;
-        while let Some(waiting) = state.waiting.get(at) {
-            if waiting.deadline > now {
-                next = Some(next.map_or(waiting.deadline, |next| next.min(waiting.deadline)));
-                at += 1;
-            } else if let Some(Waiting { id, ticket, .. }) = state.waiting.remove(at) {
-                let completion = (self.end)(&ticket, End::Expired);
-                self.complete(state, Done { id, ticket, completion });
-            }
-        }
-        next
-    }
-
-    fn complete(&self, state: &mut State<T, J, C>, done: Done<T, C>) {
+    fn complete(&self, state: &mut State<T, J, C>, from: Stage, done: Done<T, C>) {
+        self.notifier.moved(Some(from), Some(Stage::Done));
+        self.notifier.completed(&done.handle, &done.completion);
         state.done.push_back(done);
         if state.done.len() == 1 {
-            self.bell.ring();
+            self.notifier.notify();
         }
         self.done.notify_one();
-    }
-
-    fn tell_all(&self, state: MutexGuard<'_, State<T, J, C>>) {
-        drop(state);
-        self.work.notify_all();
-        self.done.notify_all();
-        self.clock.notify_all();
     }
 
     fn lock(&self) -> MutexGuard<'_, State<T, J, C>> {

@@ -151,6 +151,9 @@ static void does_everything(const bwt_client_options *options)
     CHECK(bw_get_session(client, NULL, NULL) == BW_E_INVALID_ARGUMENT);
     CHECK(bw_get_session(client, "..", NULL) == BW_E_INVALID_ARGUMENT);
     GIVES(bw_client_stats(client, &out), "\"getParticipantSubscriptions\":{\"attempts\":2,\"calls\":2");
+    CHECK(bw_create_session(client, NULL, NULL) == BW_OK);
+    GIVES(bw_client_take_late(client, &out), "\"operation\":\"createSession\",\"tag\":null");
+    GIVES(bw_client_take_late(client, &out), "{\"dropped\":0,\"late\":[]}");
     CHECK(bw_client_set_log(client, BW_LOG_OFF, NULL, NULL, NULL) == BW_OK);
     CHECK(lines > 20);
     lines = 0;

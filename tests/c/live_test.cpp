@@ -116,6 +116,7 @@ void does_everything(const bw::Config &config)
     fails(BW_E_INVALID_ARGUMENT, "not_sent", 0, "participantId: \"..\" is not an id",
           [&] { client.delete_participant(".."); });
     CHECK(bw::json_get(client.stats(), "/operations/deleteParticipant/calls") == "2");
+    CHECK(bw::json_get(client.take_late(), "/late") == "[]");
 }
 
 void logs(const bw::Config &config)

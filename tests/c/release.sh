@@ -4,7 +4,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 build=$1
-release=$PWD/target/release
+release=$(scripts/target-dir)/release
 mkdir -p "$build"
 
 "${CC:-cc}" -std=gnu99 -O1 -g -Wall -Wextra -Wpedantic -Werror -Iinclude tests/c/hosts/stack.c \

@@ -5,8 +5,8 @@
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 build=${1:-build/c}
-libraries=${BW_LIB_DIR:-$PWD/target/debug}
-sandbox=${BW_SANDBOX:-$PWD/target/debug/bw-sandbox}
+libraries=${BW_LIB_DIR:-$(scripts/target-dir)/debug}
+sandbox=${BW_SANDBOX:-$(scripts/target-dir)/debug/bw-sandbox}
 mkdir -p "$build"
 
 passed=0 failed=0

@@ -135,6 +135,9 @@ def test_a_cancelled_task_cancels_its_call(run: Run[Any], plain: Sandbox) -> Non
             await until(lambda: client.stats()["lateAnswers"] == 1)
             (late,) = client.stats()["lateParticipants"]
             assert (await client.get_participant(late)).tag == "under way"
+            found = client.take_late().objects
+            assert found == (LateObject("createParticipant", late, "under way"),)
+            assert client.take_late() == LateObjects()
         assert len(plain.requests("createParticipant")) == 1
 
     run(work())
@@ -149,6 +152,22 @@ def test_a_time_out_of_asyncios_own_cancels_too(run: Run[Any], plain: Sandbox) -
             with pytest.raises(asyncio.TimeoutError):
                 await asyncio.wait_for(client.get_session(session.id), 0.2)
             await until(lambda: client.stats()["inFlight"] == 0)
+
+    run(work())
+
+
+def test_what_is_late_can_be_read_after_closing(run: Run[Any], plain: Sandbox) -> None:
+    plain.fault("createParticipant", "delay", ms=300, count=None)
+
+    async def work() -> None:
+        client = plain.async_client()
+        task = asyncio.ensure_future(client.create_participant(tag="late"))
+        await until(lambda: bool(plain.requests("createParticipant")))
+        task.cancel()
+        await until(lambda: client.stats()["lateAnswers"] == 1)
+        await client.aclose()
+        assert [late.tag for late in client.take_late().objects] == ["late"]
+        assert client.take_late() == LateObjects()
 
     run(work())
 

@@ -108,6 +108,14 @@ impl Client {
         finish(status, document(status, out)).unwrap()
     }
 
+    /// What calls created and no caller received.
+    pub fn take_late(&self) -> Value {
+        let mut out = ptr::null_mut();
+        // SAFETY: a writable place.
+        let status = unsafe { bw_client_take_late(self.0, &raw mut out) };
+        finish(status, document(status, out)).unwrap()
+    }
+
     /// Collects every line in `lines`, with its level.
     pub fn log_to(&self, lines: &'static Mutex<Vec<String>>) {
         self.on_line(move |level, line| lines.lock().unwrap().push(format!("{level} {line}")));

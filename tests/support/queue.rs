@@ -88,6 +88,11 @@ impl Queue {
         std::iter::from_fn(|| self.next(60_000).ok()).collect()
     }
 
+    /// Fetches what can be fetched now; how many there were.
+    pub fn drain_now(&self) -> usize {
+        std::iter::from_fn(|| self.next(0).ok()).count()
+    }
+
     pub fn cancel(&self, id: u64) -> bw_status {
         bw_queue_cancel(self.0, id)
     }

@@ -1,6 +1,7 @@
 /* A FreeSWITCH module: the API command `bandwidth_create [tag]` gives a job's id at once, and an
  * event bandwidth::participant brings the participant. No thread of FreeSWITCH's waits for the
- * service. The credentials are in FreeSWITCH's environment: BW_ACCOUNT_ID, BW_USERNAME, BW_PASSWORD.
+ * service. The credentials are in FreeSWITCH's environment: BW_ACCOUNT_ID, BW_CLIENT_ID and
+ * BW_CLIENT_SECRET.
  *
  * cc -shared -fPIC $(pkg-config --cflags freeswitch) mod_bandwidth.c -o mod_bandwidth.so \
  *   $(pkg-config --libs freeswitch) -lbw_webrtc */

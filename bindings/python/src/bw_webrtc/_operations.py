@@ -24,6 +24,7 @@ from . import _arguments as arguments
 from .models import (
     CreatedParticipant,
     LateObject,
+    LateObjects,
     Participant,
     Session,
     Subscriptions,
@@ -126,6 +127,7 @@ _UPDATE_PARTICIPANT_SUBSCRIPTIONS = Operation(
 )
 # No operation, but of the same form.
 _STATS = Operation(None, _as_it_is, function="bw_client_stats")
+_TAKE_LATE = Operation(None, LateObjects.from_raw, function="bw_client_take_late")
 
 
 def create_participant(
@@ -223,6 +225,11 @@ def call(document: Mapping[str, Any]) -> Request[Any]:
 def stats() -> Request[Any]:
     """What the client has done so far."""
     return Request(_STATS, ())
+
+
+def take_late() -> Request[LateObjects]:
+    """What calls of the client created and no caller received."""
+    return Request(_TAKE_LATE, ())
 
 
 def creates(operation: Operation[Any]) -> bool:

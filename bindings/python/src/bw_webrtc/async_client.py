@@ -135,10 +135,11 @@ class AsyncClient:
         was already available. It can also be called after ``aclose()``. At most 1024 objects are
         kept; ``LateObjects.dropped`` counts the others.
         """
-        objects, dropped = list(self._late), self._dropped
+        found = self._client.take_late()
+        objects, dropped = tuple(self._late), self._dropped
         self._late.clear()
         self._dropped = 0
-        return LateObjects(tuple(objects), dropped)
+        return LateObjects(found.objects + objects, found.dropped + dropped)
 
     @property
     def closed(self) -> bool:

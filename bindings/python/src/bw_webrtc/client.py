@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import weakref
 from ctypes import c_void_p
@@ -21,8 +22,8 @@ from typing import (
 
 from . import _arguments as arguments
 from . import _config, _library, _log, _operations
-from .errors import BwError, InvalidHandleError, local
-from .models import CreatedParticipant, Participant, Session, Subscriptions
+from .errors import BwError, InvalidHandleError, LibraryError, local
+from .models import CreatedParticipant, LateObjects, Participant, Session, Subscriptions
 
 T = TypeVar("T")
 
@@ -162,9 +163,11 @@ class Client:
         self._library = library
         self._handle = handle
         self._log = _log.Log()
+        # What the list of late objects was at close(), if the client is closed.
+        self._late: List[Optional[bytes]] = []
         # Runs once, at close(), when the last reference goes, or at the interpreter's exit,
         # whichever is first; also in a forked child, where the library forgets what it inherited.
-        self._finalizer = weakref.finalize(self, _end, library, handle, self._log)
+        self._finalizer = weakref.finalize(self, _end, library, handle, self._log, self._late)
 
     def close(self) -> None:
         """Closes the client. Calls in flight on other threads raise ``CallCancelledError``.
@@ -328,6 +331,19 @@ class Client:
         stats: Dict[str, Any] = self._run(_operations.stats())
         return stats
 
+    def take_late(self) -> LateObjects:
+        """Returns the objects that were created and reached no caller, and clears the list.
+
+        They are what calls of an ``AsyncClient`` created that were cancelled while they were
+        running. At most 1024 objects are kept; ``LateObjects.dropped`` counts the others. After
+        ``close()`` it returns what was in the list at that moment.
+        """
+        if not self.closed:
+            late: LateObjects = self._run(_operations.take_late())
+            return late
+        document = self._late.pop() if self._late else None
+        return LateObjects.from_raw(self._library.response(document, None))
+
     def set_log(
         self, level: Optional[int], logger: Union[str, logging.Logger] = "bw_webrtc"
     ) -> None:
@@ -361,6 +377,11 @@ def _closed(operation: Optional[str]) -> BwError:
     return local(InvalidHandleError, "this client is closed", operation)
 
 
-def _end(library: _library.Library, handle: c_void_p, log: _log.Log) -> None:
+def _end(
+    library: _library.Library, handle: c_void_p, log: _log.Log, late: List[Optional[bytes]]
+) -> None:
     log.stop(library, handle)
+    # A library without this function, or without memory, must not keep the client from its end.
+    with contextlib.suppress(BwError, LibraryError):
+        late.append(library.call("bw_client_take_late", handle))
     library.function("bw_client_free")(handle)

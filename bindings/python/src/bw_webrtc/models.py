@@ -212,11 +212,24 @@ class LateObject:
 
 @dataclass(frozen=True)
 class LateObjects:
-    """The objects that ``AsyncClient.take_late`` found."""
+    """The objects that ``take_late`` found, in a client or an ``AsyncClient``."""
 
     objects: Tuple[LateObject, ...] = ()
     dropped: int = 0
     """How many more there were, of which nothing is known any more."""
+
+    @classmethod
+    def from_raw(cls, value: object) -> LateObjects:
+        """From the document of ``bw_client_take_late``."""
+        raw = _object(value)
+        entries = [_object(entry) for entry in raw.get("late") or ()]
+        objects = [
+            LateObject(
+                _text(entry, "operation") or "", _text(entry, "id") or "", _text(entry, "tag")
+            )
+            for entry in entries
+        ]
+        return cls(tuple(objects), int(raw.get("dropped") or 0))
 
 
 @dataclass(frozen=True)

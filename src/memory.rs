@@ -1,0 +1,46 @@
+//! Memory that a peer or a caller can make large: it is reserved fallibly, and failure is an error.
+//! All other failed allocations abort the process, as in any Rust library.
+
+use std::hint::black_box;
+
+use crate::error::{Error, NO_MEMORY, Status};
+
+/// The error where memory ran out.
+pub fn exhausted() -> Error {
+    Error::new(Status::Internal, NO_MEMORY)
+}
+
+/// A copy of a text.
+///
+/// # Errors
+/// `Internal`, if there is no memory for it.
+pub fn copy(text: &str) -> Result<String, Error> {
+    let mut copy = String::new();
+    copy.try_reserve_exact(text.len()).map_err(|_| exhausted())?;
+    copy.push_str(text);
+    Ok(copy)
+}
+
+/// Checks that this many bytes could be allocated now.
+///
+/// # Errors
+/// `Internal`, if not.
+pub fn require(bytes: usize) -> Result<(), Error> {
+    let mut probe: Vec<u8> = Vec::new();
+    let reserved = probe.try_reserve_exact(bytes);
+    // The optimizer would remove an allocation that is not used.
+    black_box(&mut probe);
+    reserved.map_err(|_| exhausted())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn memory_that_does_not_exist_is_an_error() {
+        assert!(require(32 * 1024).is_ok());
+        assert_eq!(require(isize::MAX as usize).unwrap_err().status, Status::Internal);
+        assert_eq!(copy("text").unwrap(), "text");
+    }
+}
