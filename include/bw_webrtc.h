@@ -41,7 +41,8 @@
  *     int main(void)
  *     {
  *         bw_client *client;
- *         char *text, *id;
+ *         char *text, *id = NULL;
+ *         int failed = 1;
  *
  *         if (bw_client_new(NULL, &client, &text) != BW_OK) {
  *             fprintf(stderr, "%s\n", text);
@@ -52,11 +53,12 @@
  *             fprintf(stderr, "%s\n", text);
  *         else if (bw_json_get(text, "/participant/id", &id) == BW_OK) {
  *             printf("participant %s\n", id);
- *             bw_free(id);
+ *             failed = 0;
  *         }
+ *         bw_free(id);
  *         bw_free(text);
  *         bw_client_free(client);
- *         return 0;
+ *         return failed;
  *     }
  */
 

@@ -243,7 +243,7 @@ fn compiled(
         "c" => ("CC", "cc", "-std=gnu99"),
         _ => ("CXX", "c++", "-std=c++11"),
     };
-    let mut flags = vec!["-Wall", "-Wextra", "-Wpedantic", "-Werror"];
+    let mut flags = vec!["-Wall", "-Wextra", "-Wpedantic", "-Wsequence-point", "-Werror"];
     let code = if code.contains(" main(") {
         code.to_owned()
     } else {
@@ -253,15 +253,23 @@ fn compiled(
     let source = folder.write(&format!("block{number}.{ending}"), &code);
     let program = folder.0.join(format!("block{number}-{ending}"));
     let libraries = folder.0.join("target/release");
-    let output = Command::new(std::env::var_os(compiler).unwrap_or(fallback.into()))
-        .arg(standard)
-        .args(flags)
-        .arg(source)
+    let command = |compiler: std::ffi::OsString| {
+        let mut command = Command::new(compiler);
+        command.arg(standard).args(&flags).arg(&source);
+        for folder in ["include", "bindings/c", "bindings/c/examples"] {
+            command.arg(format!("-I{}", root().join(folder).display()));
+        }
+        command
+    };
+    // What readers copy also compiles with clang, where it is installed.
+    let clang = if ending == "c" { "clang" } else { "clang++" };
+    if Command::new(clang).arg("--version").output().is_ok() {
+        let only = ["-fsyntax-only", "-Wno-unused-command-line-argument"];
+        good(command(clang.into()).args(only).args(flags_of(packages)?).output())?;
+    }
+    let output = command(std::env::var_os(compiler).unwrap_or(fallback.into()))
         .arg("-o")
         .arg(&program)
-        .arg(format!("-I{}", root().join("include").display()))
-        .arg(format!("-I{}", root().join("bindings/c").display()))
-        .arg(format!("-I{}", root().join("bindings/c/examples").display()))
         .arg(format!("-L{}", libraries.display()))
         .arg("-lbw_webrtc")
         .arg(format!("-Wl,-rpath,{}", libraries.display()))

@@ -57,10 +57,13 @@ static int load_module(void)
         bw_free(error);
         return AST_MODULE_LOAD_DECLINE;
     }
-    return ast_register_application(app, participant_exec, "Create a Bandwidth WebRTC participant",
-                                    "BandwidthParticipant([tag])") == 0
-               ? AST_MODULE_LOAD_SUCCESS
-               : AST_MODULE_LOAD_DECLINE;
+    if (ast_register_application(app, participant_exec, "Create a Bandwidth WebRTC participant",
+                                 "BandwidthParticipant([tag])") != 0) {
+        /* A module that declines to load is not unloaded. */
+        bw_client_free(client);
+        return AST_MODULE_LOAD_DECLINE;
+    }
+    return AST_MODULE_LOAD_SUCCESS;
 }
 
 static int unload_module(void)

@@ -82,9 +82,16 @@ SWITCH_MODULE_LOAD_FUNCTION(mod_bandwidth_load)
         bw_queue_new(client, NULL, &queue, &error) != BW_OK) {
         switch_log_printf(SWITCH_CHANNEL_LOG, SWITCH_LOG_ERROR, "mod_bandwidth: %s\n", error);
         bw_free(error);
+        /* A module that does not load is not shut down. */
+        bw_client_free(client);
         return SWITCH_STATUS_FALSE;
     }
     *module_interface = switch_loadable_module_create_module_interface(pool, modname);
+    if (*module_interface == NULL) {
+        bw_queue_free(queue);
+        bw_client_free(client);
+        return SWITCH_STATUS_MEMERR;
+    }
     SWITCH_ADD_API(api_interface, "bandwidth_create", "Create a participant", bandwidth_create,
                    "[<tag>]");
     return SWITCH_STATUS_SUCCESS;
