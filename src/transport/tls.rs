@@ -14,7 +14,8 @@ use rustls::{CertificateError, ClientConfig, ClientConnection, RootCertStore};
 
 use super::link::{Link, LinkIo, unwrap};
 use super::wire::{Fault, Phase};
-use crate::error::Status;
+use crate::error::{NO_MEMORY, Status};
+use crate::memory;
 
 /// Where distributions keep the system's authorities. Their environment variables are not read.
 const SYSTEM_STORES: &[&str] = &[
@@ -141,7 +142,13 @@ fn read_file(path: &str) -> Result<Vec<u8>, String> {
     let about = file.metadata().ok().filter(|about| about.is_file());
     let Some(about) = about else { return Err(format!("{path} is not a file")) };
     // Room for all of it: growing would leave pieces of a key behind.
-    let mut text = Vec::with_capacity(about.len().min(MOST) as usize + 1);
+    let length = about.len().min(MOST) as usize + 1;
+    let mut text = Vec::new();
+    // As much again for what is read out of it.
+    text.try_reserve_exact(length)
+        .ok()
+        .filter(|()| memory::require(length).is_ok())
+        .ok_or_else(|| format!("{path} cannot be read: {NO_MEMORY}"))?;
     file.take(MOST).read_to_end(&mut text).map_err(|e| format!("{path} cannot be read: {e}"))?;
     Ok(text)
 }
