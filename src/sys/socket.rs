@@ -14,11 +14,15 @@ use std::time::Duration;
 
 use libc::{c_int, c_void, socklen_t};
 
+use super::inherited::Registration;
+
 /// A socket of our own.
 #[derive(Debug)]
 pub struct Socket {
     fd: RawFd,
     identity: (u64, u64),
+    /// Ends after the socket is closed.
+    _registration: Option<Registration>,
 }
 
 /// What to wait for.
@@ -50,7 +54,8 @@ impl Socket {
                 return Err(error);
             }
         };
-        let socket = Socket { fd, identity };
+        let registration = Registration::new(fd, identity);
+        let socket = Socket { fd, identity, _registration: Some(registration) };
         if let Some(from) = from.filter(|from| from.is_ipv4() == to.is_ipv4()) {
             let (address, length) = raw_address(&SocketAddr::new(from, 0));
             // SAFETY: the address lives through the call and the length is its own.
@@ -183,7 +188,7 @@ impl SocketPair {
         // SAFETY: two descriptors are written where there is room for two.
         check(unsafe { libc::socketpair(libc::AF_UNIX, kind, 0, fds.as_mut_ptr()) })?;
         let identities = identity_of(fds[0]).and_then(|inner| Ok((inner, identity_of(fds[1])?)));
-        let socket = |fd, identity| Socket { fd, identity };
+        let socket = |fd, identity| Socket { fd, identity, _registration: None };
         identities
             .map(|(inner, outer)| SocketPair {
                 inner: socket(fds[0], inner),
@@ -253,7 +258,7 @@ pub fn wait(sockets: &[(&Socket, Interest)], time: Duration) -> io::Result<Vec<b
 }
 
 /// Device and inode of what a descriptor names; an error if it is not an open socket.
-fn identity_of(fd: RawFd) -> io::Result<(u64, u64)> {
+pub(super) fn identity_of(fd: RawFd) -> io::Result<(u64, u64)> {
     let mut stat = MaybeUninit::<libc::stat>::uninit();
     // SAFETY: fstat writes one stat where there is room for one.
     check(unsafe { libc::fstat(fd, stat.as_mut_ptr()) })?;

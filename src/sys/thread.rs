@@ -7,6 +7,8 @@ use std::mem::MaybeUninit;
 use std::panic::{self, AssertUnwindSafe};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use super::generation::InCall;
+
 /// The calling thread's number, from 0 on in the order in which threads first asked.
 pub fn thread_number() -> usize {
     static NEXT: AtomicUsize = AtomicUsize::new(1);
@@ -26,8 +28,7 @@ pub fn thread_number() -> usize {
 const STACK: usize = 256 * 1024;
 
 /// Starts a detached thread in which all signals are blocked, so that no handler of the host
-/// ever runs there. Not by `std::thread`, which ends the process where it has no memory for its
-/// handle: it takes that from the system's allocator, past the reserve of `memory`.
+/// ever runs there.
 ///
 /// # Errors
 /// The operating system's, if no thread can be made.
@@ -74,6 +75,8 @@ extern "C" fn run(start: *mut c_void) -> *mut c_void {
     let start = unsafe { Box::from_raw(start.cast::<Start>()) };
     // SAFETY: the calling thread's own number, and a name that ends with NUL.
     unsafe { libc::pthread_setname_np(libc::pthread_self(), start.name.as_ptr().cast()) };
+    // Never ends: in a child that this thread forks, it would continue its work.
+    std::mem::forget(InCall::enter());
     // As in one of std's threads, a panic ends this thread and no more.
     if let Err(payload) = panic::catch_unwind(AssertUnwindSafe(start.work)) {
         // Its own destructor might panic, here where nobody can catch it.

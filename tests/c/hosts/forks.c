@@ -5,6 +5,7 @@
 #include "host.h"
 
 #include <sched.h>
+#include <sys/socket.h>
 
 static bw_client *client;
 
@@ -76,6 +77,44 @@ static void eight_children(void)
     CHECK(calls("parent", 50) == 0);
     for (i = 0; i < 8; i++)
         CHECK(status_of(pids[i]) == 0);
+}
+
+/* How many TCP sockets this process has open. */
+static int tcp_sockets(void)
+{
+    int fd, domain, count = 0;
+
+    for (fd = 3; fd < 256; fd++) {
+        socklen_t length = sizeof domain;
+        if (getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &domain, &length) == 0)
+            count += domain == AF_INET || domain == AF_INET6;
+    }
+    return count;
+}
+
+/* A child closes what it inherited when it first uses the client, and its own when it frees the
+ * client, whatever the parent's threads are doing. */
+static void inherited_sockets(const char *who)
+{
+    pid_t pid;
+
+    fflush(stdout);
+    pid = fork();
+    if (pid == 0) {
+        int inherited = tcp_sockets(), used, left, wrong;
+        alarm(LIMIT);
+        wrong = calls(who, 1);
+        used = tcp_sockets();
+        bw_client_free(client);
+        left = tcp_sockets();
+        if (inherited < 4 || used != 1 || left != 0) {
+            printf("%s: %d inherited, %d in use, %d left\n", who, inherited, used, left);
+            fflush(stdout);
+            wrong++;
+        }
+        _exit(wrong);
+    }
+    CHECK(status_of(pid) == 0);
 }
 
 static void a_grandchild_and_its_parents(void)
@@ -184,6 +223,8 @@ static void a_hundred_forks_while_four_threads_call(void)
     }
     for (i = 0; i < 100; i++)
         CHECK(status_of(child("storm", 1, i % 2)) == 0);
+    for (i = 0; i < 20; i++)
+        inherited_sockets("busy");
     over = 1;
     for (i = 0; i < 4; i++) {
         pthread_join(threads[i], &wrong);
@@ -203,6 +244,7 @@ int main(int argc, char **argv)
     opened = counted(client, "/connectionsOpened");
     CHECK(opened == 4);
     eight_children();
+    inherited_sockets("idle");
     a_grandchild_and_its_parents();
     a_daemon();
     process_one();
