@@ -8,6 +8,8 @@
 #include <sys/socket.h>
 
 static bw_client *client;
+/* Has threads in the parent alone. */
+static bw_queue *queue;
 
 /* So many calls, each with a tag of its own; the number of those that went wrong. */
 static int calls(const char *who, int count)
@@ -105,6 +107,7 @@ static void inherited_sockets(const char *who)
         alarm(LIMIT);
         wrong = calls(who, 1);
         used = tcp_sockets();
+        bw_queue_free(queue);
         bw_client_free(client);
         left = tcp_sockets();
         if (inherited < 4 || used != 1 || left != 0) {
@@ -235,6 +238,8 @@ static void a_hundred_forks_while_four_threads_call(void)
 int main(int argc, char **argv)
 {
     long opened;
+    bw_status status;
+    char *out;
 
     if (argc != 2)
         return 2;
@@ -243,6 +248,10 @@ int main(int argc, char **argv)
     warm_up(NAMES[0]);
     opened = counted(client, "/connectionsOpened");
     CHECK(opened == 4);
+    CHECK(bw_queue_new(client, NULL, &queue, NULL) == BW_OK);
+    CHECK(bw_queue_submit(queue, "{\"operation\": \"createSession\"}", NULL, NULL, NULL) == BW_OK);
+    CHECK(bw_queue_next(queue, LIMIT * 1000, NULL, NULL, &status, &out) == BW_OK);
+    bw_free(out);
     eight_children();
     inherited_sockets("idle");
     a_grandchild_and_its_parents();
@@ -253,6 +262,7 @@ int main(int argc, char **argv)
     CHECK(counted(client, "/connectionsOpened") == opened);
     a_hundred_forks_while_four_threads_call();
     CHECK(counted(client, "/inFlight") == 0);
+    bw_queue_free(queue);
     bw_client_free(client);
     return sum_up();
 }
