@@ -22,13 +22,15 @@ CXX ?= c++
 PYTHON ?= python3
 
 BUILD := build
+# Asked when it is needed: CARGO_TARGET_DIR or cargo's configuration may name another directory.
+TARGET_DIR = $(shell CARGO='$(CARGO)' scripts/target-dir)
 VENV := $(BUILD)/venv
 VENV_PYTHON := $(VENV)/bin/python
 
 # What is shipped: built and linked by the compilers of Zig, so that old machines run it.
 MACHINE := $(shell uname -m)
 RELEASE_TARGET := $(MACHINE)-unknown-linux-gnu
-RELEASE := target/$(RELEASE_TARGET)/release
+RELEASE = $(TARGET_DIR)/$(RELEASE_TARGET)/release
 OLDEST_GLIBC := 2.17
 RELEASE_VENV := $(BUILD)/release-venv
 DIST := $(BUILD)/dist
@@ -42,7 +44,7 @@ INCLUDEDIR ?= $(PREFIX)/include
 DATADIR ?= $(PREFIX)/share
 # What was built elsewhere (a release build, say) can be installed too: make install RELEASE_DIR=..
 RELEASE_DIR ?=
-PLACES = DESTDIR='$(DESTDIR)' PREFIX='$(PREFIX)' BINDIR='$(BINDIR)' LIBDIR='$(LIBDIR)' \
+PLACES = CARGO='$(CARGO)' DESTDIR='$(DESTDIR)' PREFIX='$(PREFIX)' BINDIR='$(BINDIR)' LIBDIR='$(LIBDIR)' \
   INCLUDEDIR='$(INCLUDEDIR)' DATADIR='$(DATADIR)' RELEASE_DIR='$(RELEASE_DIR)'
 
 .PHONY: demo test test-rust test-c test-python test-release test-hosts test-hostile soak gates bench install \
@@ -56,7 +58,7 @@ tools:
 
 demo: tools
 	$(CARGO) build --release --workspace
-	BUILD=$(BUILD) CC=$(CC) CXX=$(CXX) PYTHON=$(PYTHON) scripts/demo
+	BUILD=$(BUILD) CARGO=$(CARGO) CC=$(CC) CXX=$(CXX) PYTHON=$(PYTHON) scripts/demo
 
 test: tools test-rust test-c test-python test-release
 
@@ -66,31 +68,31 @@ test-rust: tools
 
 test-c: tools
 	$(CARGO) build --workspace
-	CC=$(CC) CXX=$(CXX) BW_LIB_DIR=$(CURDIR)/target/debug BW_SANDBOX=$(CURDIR)/target/debug/bw-sandbox \
+	CC=$(CC) CXX=$(CXX) BW_LIB_DIR=$(TARGET_DIR)/debug BW_SANDBOX=$(TARGET_DIR)/debug/bw-sandbox \
 	  tests/c/run.sh $(BUILD)/c
 
 # Side by side with what users would pick instead; writes benches/RESULTS.md.
 bench: tools release
 	benches/need
 	$(CARGO) build --release --workspace
-	benches/build.sh $(BUILD)/bench
+	CARGO=$(CARGO) benches/build.sh $(BUILD)/bench
 	$(PYTHON) -m venv $(BUILD)/bench/venv
 	$(BUILD)/bench/venv/bin/python -m pip install --quiet --disable-pip-version-check -r benches/requirements.txt
-	$(PYTHON) benches/bench.py
+	CARGO=$(CARGO) $(PYTHON) benches/bench.py
 
 # What no noise can move: system calls and instructions of a call, beside libcurl + cJSON; size.
 gates: tools
 	benches/need
 	$(CARGO) build --release --workspace
-	benches/build.sh $(BUILD)/bench
-	$(PYTHON) benches/gates.py
+	CARGO=$(CARGO) benches/build.sh $(BUILD)/bench
+	CARGO=$(CARGO) $(PYTHON) benches/gates.py
 
 # In real media servers, which a package manager brings.
 test-hosts: tools $(VENV)/ready
 	tests/hosts/need
 	$(CARGO) build --release --workspace
-	BW_WEBRTC_LIBRARY=$(CURDIR)/target/release/libbw_webrtc.so \
-	  BW_SANDBOX=$(CURDIR)/target/release/bw-sandbox \
+	BW_WEBRTC_LIBRARY=$(TARGET_DIR)/release/libbw_webrtc.so \
+	  BW_SANDBOX=$(TARGET_DIR)/release/bw-sandbox \
 	  $(VENV_PYTHON) -m pytest -q -c tests/hosts/pytest.ini tests/hosts
 
 # `sudo make install` installs what was built before: root seldom has a cargo.
@@ -108,13 +110,13 @@ release: tools $(RELEASE_VENV)/ready
 	  --target $(RELEASE_TARGET).$(OLDEST_GLIBC)
 
 dist: release
-	RELEASE_DIR=$(CURDIR)/$(RELEASE) DIST=$(CURDIR)/$(DIST) MACHINE=$(MACHINE) \
+	RELEASE_DIR=$(RELEASE) DIST=$(CURDIR)/$(DIST) MACHINE=$(MACHINE) \
 	  RELEASE_PYTHON=$(CURDIR)/$(RELEASE_VENV)/bin/python packaging/dist
 
 # What was installed and what is shipped, used; the published interface.
 test-packaging: packaging-tools $(VENV)/ready dist
 	$(CARGO) build --release --workspace
-	BW_WEBRTC_LIBRARY=$(CURDIR)/$(RELEASE)/libbw_webrtc.so BW_RELEASE_DIR=$(CURDIR)/$(RELEASE) \
+	BW_WEBRTC_LIBRARY=$(RELEASE)/libbw_webrtc.so BW_RELEASE_DIR=$(RELEASE) \
 	  BW_DIST=$(CURDIR)/$(DIST) BW_RELEASE_PYTHON=$(CURDIR)/$(RELEASE_VENV)/bin/python \
 	  $(VENV_PYTHON) -m pytest -q -c tests/packaging/pytest.ini tests/packaging
 
@@ -144,17 +146,17 @@ test-hostile: tools
 MINUTES ?= 5
 soak: tools
 	$(CARGO) build --release --workspace
-	CC=$(CC) tests/hostile/soak.sh $(HOSTILE) $(MINUTES)
+	CC=$(CC) CARGO=$(CARGO) tests/hostile/soak.sh $(HOSTILE) $(MINUTES)
 
 # The library as it is shipped.
 test-release: tools
 	$(CARGO) build --release --workspace
-	CC=$(CC) tests/c/release.sh $(BUILD)/c
+	CC=$(CC) CARGO=$(CARGO) tests/c/release.sh $(BUILD)/c
 
 test-python: tools $(VENV)/ready
 	$(CARGO) build --workspace
-	BW_WEBRTC_LIBRARY=$(CURDIR)/target/debug/libbw_webrtc.so \
-	  BW_SANDBOX=$(CURDIR)/target/debug/bw-sandbox \
+	BW_WEBRTC_LIBRARY=$(TARGET_DIR)/debug/libbw_webrtc.so \
+	  BW_SANDBOX=$(TARGET_DIR)/debug/bw-sandbox \
 	  PYTHONPATH=$(CURDIR)/bindings/python/src $(VENV_PYTHON) -m pytest -q tests/python
 
 $(VENV)/ready: bindings/python/requirements-dev.txt

@@ -4,7 +4,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 build=$1
-release=$PWD/target/release
+release=$(scripts/target-dir)/release
 mkdir -p "$build"
 ln -sf libbw_webrtc.so "$release/libbw_webrtc.so.0"
 flags=(-O2 -Wall -Wextra -Wpedantic -Werror -D_GNU_SOURCE -Iinclude)

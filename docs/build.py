@@ -121,7 +121,7 @@ def python_reference(to: Path) -> None:
 
 def rust_reference(to: Path) -> None:
     """The crate, by rustdoc."""
-    made = Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target")) / "doc"
+    made = Path(run(ROOT / "scripts" / "target-dir").splitlines()[-1]) / "doc"
     shutil.rmtree(made, ignore_errors=True)
     cargo = os.environ.get("CARGO", "cargo")
     run(cargo, "doc", "--no-deps", "--package", "bw-webrtc", RUSTDOCFLAGS="-D warnings")

@@ -32,8 +32,8 @@
  * 7. No surprises. Nothing to initialise. Nothing is printed, no signal handler or locale changed,
  *    no environment variable obeyed (but see bw_client_new). Secrets stand in no message.
  *
- * A whole program (cc program.c -lbw_webrtc), with the credentials in BW_ACCOUNT_ID, BW_USERNAME and
- * BW_PASSWORD:
+ * A whole program (cc program.c -lbw_webrtc), with the credentials in BW_ACCOUNT_ID, BW_CLIENT_ID and
+ * BW_CLIENT_SECRET:
  *
  *     #include <stdio.h>
  *     #include "bw_webrtc.h"
@@ -41,7 +41,8 @@
  *     int main(void)
  *     {
  *         bw_client *client;
- *         char *text, *id;
+ *         char *text, *id = NULL;
+ *         int failed = 1;
  *
  *         if (bw_client_new(NULL, &client, &text) != BW_OK) {
  *             fprintf(stderr, "%s\n", text);
@@ -52,11 +53,12 @@
  *             fprintf(stderr, "%s\n", text);
  *         else if (bw_json_get(text, "/participant/id", &id) == BW_OK) {
  *             printf("participant %s\n", id);
- *             bw_free(id);
+ *             failed = 0;
  *         }
+ *         bw_free(id);
  *         bw_free(text);
  *         bw_client_free(client);
- *         return 0;
+ *         return failed;
  *     }
  */
 

@@ -42,7 +42,7 @@ fn every_block_of_code_works() {
 #[test]
 fn the_program_in_the_headers_first_comment_works() {
     let header = read("include/bw_webrtc.h");
-    let (_, program) = header.split_once("BW_PASSWORD:\n").unwrap();
+    let (_, program) = header.split_once("BW_CLIENT_SECRET:\n").unwrap();
     let lines = program.split("*/").next().unwrap().lines();
     let code: Vec<&str> = lines.map(|line| line.trim_start().trim_start_matches('*')).collect();
     let text = format!("<!-- prints: participant {{id}} -->\n```c\n{}\n```\n", code.join("\n"));

@@ -31,6 +31,29 @@ fn strangers_descriptors_are_left_alone() {
 }
 
 #[test]
+fn descriptors_0_to_2_are_left_free() {
+    let program = compile("hosts/no_standard_streams.c", false);
+    for sandbox in Sandbox::both() {
+        passes(Command::new(&program).arg(sandbox.config(&json!({})).to_string()));
+    }
+}
+
+#[test]
+fn threads_have_room_beside_the_hosts_thread_local_variables() {
+    let program = compile("hosts/static_tls.c", false);
+    for sandbox in Sandbox::both() {
+        passes(Command::new(&program).arg(by_name(&sandbox, &json!({}))));
+    }
+}
+
+#[test]
+fn idle_connections_age_while_the_system_is_suspended() {
+    let program = compile("hosts/suspend.c", false);
+    let sandbox = Sandbox::start(&[]);
+    passes(Command::new(&program).arg(sandbox.config(&json!({})).to_string()));
+}
+
+#[test]
 fn signals_and_cancellation_do_no_harm() {
     let program = compile("hosts/signals.c", false);
     for sandbox in Sandbox::both() {

@@ -18,6 +18,18 @@ use support::secrets;
 const USER: &str = "proxyuser";
 const PASSWORD: &str = "proxy-pass phrase@";
 
+/// The beginning of a response whose head never ends.
+static ENDLESS: [u8; 20_000] = {
+    let mut bytes = [b'x'; 20_000];
+    let line = b"HTTP/1.1 200 OK\r\nX: ";
+    let mut at = 0;
+    while at < line.len() {
+        bytes[at] = line[at];
+        at += 1;
+    }
+    bytes
+};
+
 /// What a proxy is to do.
 #[derive(Clone, Copy, PartialEq)]
 enum Manner {
@@ -97,7 +109,9 @@ fn connect(client: &mut TcpStream, manner: Manner) -> io::Result<Option<String>>
     let basic = BASE64_STANDARD.encode(format!("{}:{PASSWORD}", USER));
     let sent = head.contains(&format!("\r\nProxy-Authorization: Basic {basic}\r\n"));
     if (manner == Manner::Guarded) != sent {
-        client.write_all(b"HTTP/1.1 407 Proxy Authentication Required\r\n\r\n")?;
+        client.write_all(
+            b"HTTP/1.1 407 Proxy Authentication Required\r\nProxy-Authenticate: Basic realm=x\r\n\r\n",
+        )?;
         return Ok(None);
     }
     assert!(!head.contains("\r\nAuthorization") && !head.contains("accounts"), "{head}");
@@ -189,14 +203,68 @@ fn what_a_proxy_refuses_is_told() {
     secrets::credentials(USER, PASSWORD);
     let says = |bytes: &'static [u8]| Manner::Says(bytes);
     for (scheme, manner, password, part, attempts) in [
-        ("http", Manner::Guarded, None, "refused its credentials (HTTP 407); see proxy", 1),
+        (
+            "http",
+            Manner::Guarded,
+            None,
+            "asks for credentials; put them into proxy in the configuration (HTTP 407 Proxy",
+            1,
+        ),
+        ("http", says(b"HTTP/1.1 407 \r\n\r\n"), None, "asks for credentials; put them", 1),
+        ("http", says(b"HTTP/1.1 407 \r\n\r\n"), Some(PASSWORD), "refused its credentials", 1),
+        (
+            "http",
+            says(
+                b"HTTP/1.1 407 No\r\nProxy-Authenticate: Negotiate\r\nproxy-authenticate: NTLM\r\n\
+                  Proxy-Authenticate: Digest realm=\"Basic , x\", nonce=y\r\n\r\n",
+            ),
+            Some(PASSWORD),
+            "no other authentication than Negotiate, NTLM, Digest, and this library supports Basic",
+            1,
+        ),
+        (
+            "http",
+            says(
+                b"HTTP/1.1 407 No\r\nProxy-Authenticate: Digest realm=x, nonce=y, Basic realm=z\r\n\r\n",
+            ),
+            None,
+            "asks for credentials",
+            1,
+        ),
+        (
+            "http",
+            says(b"HTTP/1.1 403 Not in the allow-list\r\nX-Squid-Error: ERR_ACCESS_DENIED 0\r\n\r\n"),
+            None,
+            "(HTTP 403 Not in the allow-list): ERR_ACCESS_DENIED 0",
+            1,
+        ),
+        (
+            "http",
+            says(
+                b"HTTP/1.1 403 No\nContent-Length: 99\n\n<!DOCTYPE html>\n\nBlocked\x1b[1m by us.\nx",
+            ),
+            None,
+            "(HTTP 403 No): Blocked[1m by us.",
+            1,
+        ),
+        (
+            "http",
+            says(
+                b"HTTP/1.1 403 No\r\nTransfer-Encoding: chunked\r\n\r\nb\r\nIt's closed\r\n0\r\n\r\n",
+            ),
+            None,
+            "(HTTP 403 No): It's closed",
+            1,
+        ),
         ("http", Manner::Guarded, Some("wrong-password"), "refused its credentials", 1),
         ("http", says(b"HTTP/1.1 403 Forbidden\r\n\r\n"), None, "refuses a tunnel", 1),
         ("http", says(b"HTTP/1.0 502 Bad Gateway\r\n\r\n"), None, "made no tunnel to", 2),
         ("http", says(b"HTTP/1.1 200 OK\r\n\r\nhello"), None, "speaks inside the tunnel", 1),
         ("http", says(b"SSH-2.0-OpenSSH\r\n\r\n"), None, "is no HTTP proxy", 1),
         ("http", says(b"HTTP/1.1 200"), None, "closed the connection", 2),
-        ("http", says(&[b'x'; 20_000]), None, "has no end", 1),
+        ("http", says(&[b'x'; 20_000]), None, "is no HTTP proxy", 1),
+        ("http", says(&ENDLESS), None, "has no end", 1),
+        ("http", says(b"HTTP/1.1 403 No\r\nContent-Length: 9\r\n\r\nhalf"), None, "No): half", 1),
         ("socks5", Manner::Guarded, None, "asks for credentials", 1),
         ("socks5", says(b"\x05\xff"), Some(PASSWORD), "takes no name and password", 1),
         ("socks5", Manner::Guarded, Some("wrong-password"), "refused its credentials", 1),
@@ -226,6 +294,53 @@ fn what_a_proxy_refuses_is_told() {
         assert_eq!(error["outcome"], "not_sent", "{error}");
         assert_eq!(error["attempts"], attempts, "{error}");
     }
+}
+
+/// A tunnel that is granted leads to the TLS handshake, which the proxy does not answer.
+#[test]
+fn a_response_to_connect_is_read_like_any_other() {
+    for says in [
+        &b"HTTP/1.1 200 OK\r\n\r\n"[..],
+        b"HTTP/1.1 200 OK\n\n",
+        b"HTTP/1.1 200\n\n",
+        b"HTTP/1.0 200 Connection established\r\nVia: x\n\r\n",
+        b"HTTP/1.1 200 OK\r\nProxy agent: x\r\n\r\n",
+        b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 102 Processing\r\nX: y\r\n\r\nHTTP/1.1 200 OK\r\n\r\n",
+    ] {
+        let proxy = Proxy::start(Manner::Says(says));
+        let client = Client::new(&json!({
+            "accountId": "1", "username": "user", "password": "a long password",
+            "baseUrl": "https://service.invalid/v1", "proxy": proxy_url("http", &proxy, None),
+            "maxRetries": 0,
+        }))
+        .unwrap();
+        let error = client.create("{}").unwrap_err()["error"].take();
+        let text = String::from_utf8_lossy(says);
+        // Closed, or reset, in the handshake.
+        let message = error["message"].as_str().unwrap();
+        assert!(message.contains("TLS"), "{text}: {error}");
+        assert_ne!(error["name"], "BW_E_PROXY", "{text}: {error}");
+    }
+}
+
+#[test]
+fn secrets_that_a_proxy_repeats_are_not_shown() {
+    secrets::credentials(USER, PASSWORD);
+    static SAYS: &[u8] =
+        b"HTTP/1.1 403 For proxyuser:proxy-pass phrase@\r\nContent-Length: 300\r\n\
+        \r\nproxy-pass phrase@, cHJveHl1c2VyOnByb3h5LXBhc3MgcGhyYXNlQA==, \
+        eyJhbGciOiJub25lIn0.eyJwIjoicyJ9.c2ln and https://a:pw@host.";
+    let proxy = Proxy::start(Manner::Says(SAYS));
+    let client = Client::new(&json!({
+        "accountId": "1", "username": "user", "password": "a long password", "maxRetries": 0,
+        "baseUrl": "https://service.invalid/v1", "proxy": proxy_url("http", &proxy, Some(PASSWORD)),
+    }))
+    .unwrap();
+    let message = client.create("{}").unwrap_err()["error"]["message"].take();
+    let message = message.as_str().unwrap();
+    let shown =
+        "(HTTP 403 For [removed]): [removed], [removed], [removed] and https://[removed]@host.";
+    assert!(message.ends_with(shown), "{message}");
 }
 
 #[test]

@@ -3,9 +3,25 @@
 
 mod support;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 use support::abi::Client;
+use support::certificates::Authority;
 use support::faults::{self, PASSWORD, TOKEN};
+
+#[test]
+fn a_key_of_another_certificate_is_rejected_at_once() {
+    let authority = Authority::new("clients");
+    let [[cert, _], [_, key]] = ["one", "other"].map(|name| authority.client(name));
+    let config = json!({
+        "accountId": "1", "username": "u", "password": "p",
+        "clientCertFile": cert, "clientKeyFile": key,
+    });
+    let message = Client::new(&config).err().unwrap()["error"]["message"].take();
+    assert_eq!(
+        message,
+        "config.clientKeyFile: is not the key of the certificate in clientCertFile"
+    );
+}
 
 #[test]
 fn every_fault_has_its_status_outcome_and_message() {
@@ -24,6 +40,11 @@ fn every_fault_has_its_status_outcome_and_message() {
         check(error["name"].as_str().unwrap().starts_with(fault.status), fault.status);
         check(error["outcome"] == fault.outcome, fault.outcome);
         check(message.contains(fault.says), fault.says);
+        let has_client = message.contains("client certificate") || message.contains("clientCert");
+        check(
+            has_client == fault.says.contains("client certificate"),
+            "a client certificate is named only if one was requested",
+        );
         check(error["operation"] == "createParticipant", "the operation");
         check(error["attempts"] == 1, "one attempt");
         let secrets = [PASSWORD, TOKEN, &PASSWORD.replace('"', "\\\""), "cGE1NS13MHJk"];

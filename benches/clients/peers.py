@@ -20,7 +20,7 @@ def ours(url: str, ca_file: str | None) -> Callable[[], str]:
     """bw_webrtc."""
     from bw_webrtc import Client
 
-    client = Client(ACCOUNT, "user", "secret", base_url=url, ca_file=ca_file)
+    client = Client(ACCOUNT, username="user", password="secret", base_url=url, ca_file=ca_file)
     return lambda: (
         client.create_participant(publish_permissions=["AUDIO", "VIDEO"], tag="a caller").token
     )

@@ -84,9 +84,10 @@ def build(sources: Path, *, with_zig: bool) -> Path:
         # Not the word "zigbuild" to cargo: the program may be in no folder of PATH.
         program = shutil.which("cargo-zigbuild", path=scripts()) or "cargo-zigbuild"
         command = [program, "zigbuild", "--target", f"{target}.2.{OLDEST_GLIBC}"]
-    command += ["--release", "--locked", "--package", "bw-webrtc"]
+    # Named, because cargo's own configuration may name another directory.
+    folder = Path(os.environ.get("CARGO_TARGET_DIR") or sources / "target").resolve()
+    command += ["--release", "--locked", "--package", "bw-webrtc", "--target-dir", str(folder)]
     subprocess.run(command, cwd=sources, env=env, check=True)
-    folder = Path(os.environ.get("CARGO_TARGET_DIR") or sources / "target")
     return folder / target / "release" / "libbw_webrtc.so"
 
 

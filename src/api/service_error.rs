@@ -210,11 +210,11 @@ mod tests {
             assert!(error.message.contains(&format!("(HTTP {code})")));
             assert!(error.message.contains(part) && error.message.ends_with(": because"));
         }
-        let marked = classified(400, "\u{feff}{\"error\":\"because\"}");
-        assert!(marked.message.ends_with(": because"), "{}", marked.message);
         let busy = error_answer(503, Some("0"), b"", &[]);
         assert_eq!(classify(&busy, ["username", "password"]).settled, Settled::TurnedAway);
         assert!(classified(503, "").message.contains("it may have acted"));
+        let marked = classified(400, "\u{feff}{\"error\":\"because\"}");
+        assert!(marked.message.ends_with("(HTTP 400): because"), "{}", marked.message);
         let says = |code, part| classified(code, "").message.contains(part);
         assert!(says(300, "is a redirect") && says(399, "is a redirect"));
         assert!(says(299, "not one of HTTP's") && says(600, "not one of HTTP's"));

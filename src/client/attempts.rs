@@ -55,7 +55,9 @@ pub fn execute(client: &Client, call: &Call<'_>, limits: &Limits<'_>) -> Result<
     match &result {
         Ok(_) => client.log.line(Level::Info, || format!("{name}: BW_OK after {}", Millis(time))),
         Err(error) => client.log.line(Level::Error, || {
-            format!("{name}: {error} ({} attempts, {})", error.attempts, Millis(time))
+            let attempts = error.attempts;
+            let noun = if attempts == 1 { "attempt" } else { "attempts" };
+            format!("{name}: {error} ({attempts} {noun}, {})", Millis(time))
         }),
     }
     result

@@ -681,6 +681,14 @@ mod tests {
             (r#","ipFamily":4"#, "config.ipFamily: must be a string"),
             (r#","bindAddress":"eth0""#, "config.bindAddress: \"eth0\" is no IP address"),
             (r#","caFile":"/nowhere/ca.pem""#, "config.caFile: /nowhere/ca.pem cannot be read"),
+            (
+                r#","caFile":"-----BEGIN CERTIFICATE-----\ns3cret""#,
+                "config.caFile: is the PEM text itself, not the path of a file",
+            ),
+            (
+                r#","clientCertFile":"/dev/null","clientKeyFile":"/""#,
+                "config.clientCertFile: /dev/null is not a file",
+            ),
             (r#","caFile":"/""#, "config.caFile: / is not a file"),
             (r#","clientCertFile":"/x""#, "config.clientKeyFile: is missing beside"),
             (r#","userAgent":"a\nb""#, "config.userAgent: must be printable"),

@@ -5,6 +5,8 @@
 mod arc_cell;
 mod atomic_box;
 mod cancellation;
+mod clock;
+mod descriptor;
 mod generation;
 mod inherited;
 mod process;
@@ -14,6 +16,8 @@ mod thread;
 pub use arc_cell::ArcCell;
 pub use atomic_box::AtomicBox;
 pub use cancellation::hold_off_cancellation;
+pub use clock::BootInstant;
+pub use descriptor::open_file;
 pub use generation::{InCall, PerProcess, generation, was_forked_outside_calls};
 pub use process::{is_privileged, why_no_names};
 pub use socket::{Interest, Socket, SocketPair, wait};

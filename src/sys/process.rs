@@ -1,7 +1,8 @@
 //! What the operating system says of this process.
 
-use std::fs::File;
 use std::io::ErrorKind;
+
+use super::descriptor::open_file;
 
 /// Whether the process runs with more rights than its caller (set-uid, set-gid, capabilities),
 /// so that its environment must not be trusted.
@@ -14,7 +15,7 @@ pub fn is_privileged() -> bool {
 /// process without descriptors, or without files to read, that the name is not known.
 pub fn why_no_names() -> Option<String> {
     const SERVERS: &str = "/etc/resolv.conf";
-    let error = File::open(SERVERS).err()?;
+    let error = open_file(SERVERS).err()?;
     Some(match (error.raw_os_error(), error.kind()) {
         (Some(libc::EMFILE), _) => "this process has no descriptor left (EMFILE)".to_owned(),
         (Some(libc::ENFILE), _) => "this machine has no descriptor left (ENFILE)".to_owned(),

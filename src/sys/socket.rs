@@ -9,11 +9,12 @@
 use std::io;
 use std::mem::{MaybeUninit, size_of};
 use std::net::{IpAddr, SocketAddr};
-use std::os::fd::RawFd;
+use std::os::fd::{AsRawFd, FromRawFd, IntoRawFd, OwnedFd, RawFd};
 use std::time::Duration;
 
 use libc::{c_int, c_void, socklen_t};
 
+use super::descriptor::raised;
 use super::inherited::Registration;
 
 /// A socket of our own.
@@ -21,8 +22,8 @@ use super::inherited::Registration;
 pub struct Socket {
     fd: RawFd,
     identity: (u64, u64),
-    /// Ends after the socket is closed.
-    _registration: Option<Registration>,
+    /// For a connection. Ends after the socket is closed.
+    registration: Option<Registration>,
 }
 
 /// What to wait for.
@@ -45,17 +46,10 @@ impl Socket {
         let kind = libc::SOCK_STREAM | libc::SOCK_CLOEXEC | libc::SOCK_NONBLOCK;
         // SAFETY: socket takes no pointer.
         let fd = check(unsafe { libc::socket(family, kind, 0) })?;
-        // A socket whose identity cannot be read could never be told from a stranger's.
-        let identity = match identity_of(fd) {
-            Ok(identity) => identity,
-            Err(error) => {
-                // SAFETY: the descriptor was opened above and nobody else has it.
-                unsafe { libc::close(fd) };
-                return Err(error);
-            }
-        };
-        let registration = Registration::new(fd, identity);
-        let socket = Socket { fd, identity, _registration: Some(registration) };
+        // SAFETY: the descriptor was opened above and nothing else has it.
+        let mut socket = Socket::of(unsafe { OwnedFd::from_raw_fd(fd) })?;
+        let fd = socket.fd;
+        socket.registration = Some(Registration::new(fd, socket.identity));
         if let Some(from) = from.filter(|from| from.is_ipv4() == to.is_ipv4()) {
             let (address, length) = raw_address(&SocketAddr::new(from, 0));
             // SAFETY: the address lives through the call and the length is its own.
@@ -71,6 +65,14 @@ impl Socket {
             Err(error) => Err(error),
             Ok(_) => Ok(socket),
         }
+    }
+
+    /// A socket that was just opened. One whose identity cannot be read is closed: it could not be
+    /// distinguished from another's later.
+    fn of(descriptor: OwnedFd) -> io::Result<Socket> {
+        let descriptor = raised(descriptor)?;
+        let identity = identity_of(descriptor.as_raw_fd())?;
+        Ok(Socket { fd: descriptor.into_raw_fd(), identity, registration: None })
     }
 
     /// How the attempt to connect ended.
@@ -187,19 +189,9 @@ impl SocketPair {
         let kind = libc::SOCK_STREAM | libc::SOCK_CLOEXEC | libc::SOCK_NONBLOCK;
         // SAFETY: two descriptors are written where there is room for two.
         check(unsafe { libc::socketpair(libc::AF_UNIX, kind, 0, fds.as_mut_ptr()) })?;
-        let identities = identity_of(fds[0]).and_then(|inner| Ok((inner, identity_of(fds[1])?)));
-        let socket = |fd, identity| Socket { fd, identity, _registration: None };
-        identities
-            .map(|(inner, outer)| SocketPair {
-                inner: socket(fds[0], inner),
-                outer: socket(fds[1], outer),
-            })
-            .inspect_err(|_| {
-                for fd in fds {
-                    // SAFETY: the descriptors were opened above and nobody else has them.
-                    unsafe { libc::close(fd) };
-                }
-            })
+        // SAFETY: the descriptors were opened above and nothing else has them.
+        let [inner, outer] = fds.map(|fd| unsafe { OwnedFd::from_raw_fd(fd) });
+        Ok(SocketPair { inner: Socket::of(inner)?, outer: Socket::of(outer)? })
     }
 
     /// Whether both numbers still name these sockets.
@@ -312,7 +304,6 @@ mod tests {
     use super::*;
     use std::io::{Read, Write};
     use std::net::TcpListener;
-    use std::os::fd::AsRawFd;
 
     const TICK: Duration = Duration::from_millis(100);
 

@@ -1,11 +1,11 @@
-//! Threads that a host never notices: named, small, and deaf to its signals.
+//! Threads that a host does not notice: named, small, and with all signals blocked.
 
 use std::cell::Cell;
 use std::ffi::c_void;
 use std::io;
 use std::mem::MaybeUninit;
-use std::panic::{self, AssertUnwindSafe};
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
 
 use super::generation::InCall;
 
@@ -24,68 +24,60 @@ pub fn thread_number() -> usize {
     number - 1
 }
 
-/// The stack of a thread of ours, in bytes.
+/// The stack of a thread of the library, in bytes, in addition to what the C library needs.
 const STACK: usize = 256 * 1024;
 
-/// Starts a detached thread in which all signals are blocked, so that no handler of the host
-/// ever runs there.
+/// Starts a detached thread in which all signals are blocked, so that no signal handler of the host
+/// runs in it.
 ///
 /// # Errors
-/// The operating system's, if no thread can be made.
+/// The operating system's, if no thread can be created.
 pub fn spawn_helper(name: &str, work: impl FnOnce() + Send + 'static) -> io::Result<()> {
-    let mut short_name = [0; LONGEST_NAME + 1];
-    let length = name.len().min(LONGEST_NAME);
-    short_name[..length].copy_from_slice(&name.as_bytes()[..length]);
-    let start = Box::into_raw(Box::new(Start { name: short_name, work: Box::new(work) }));
-    let made = masked(|| {
-        let mut attributes = MaybeUninit::<libc::pthread_attr_t>::uninit();
-        let mut thread = MaybeUninit::<libc::pthread_t>::uninit();
-        // SAFETY: `attributes` is initialised before its other uses and lives through them;
-        // `thread` has room for the number that is written; `run` gets the pointer that it expects,
-        // and nobody else uses it once the thread exists.
-        unsafe {
-            libc::pthread_attr_init(attributes.as_mut_ptr());
-            libc::pthread_attr_setstacksize(attributes.as_mut_ptr(), STACK);
-            let detached = libc::PTHREAD_CREATE_DETACHED;
-            libc::pthread_attr_setdetachstate(attributes.as_mut_ptr(), detached);
-            let made =
-                libc::pthread_create(thread.as_mut_ptr(), attributes.as_ptr(), run, start.cast());
-            libc::pthread_attr_destroy(attributes.as_mut_ptr());
-            made
-        }
-    });
-    made.and_then(|made| if made == 0 { Ok(()) } else { Err(io::Error::from_raw_os_error(made)) })
-        .inspect_err(|_| {
-            // SAFETY: from Box::into_raw above, and no thread has it.
-            drop(unsafe { Box::from_raw(start) });
-        })
+    let stack = STACK.saturating_add(min_stack());
+    let builder = thread::Builder::new().name(name.to_owned()).stack_size(stack);
+    let work = move || {
+        // Never ends: in a child that this thread forks, it would continue its work.
+        std::mem::forget(InCall::enter());
+        work();
+    };
+    masked(|| builder.spawn(work).map(drop)).and_then(|spawned| spawned)
 }
 
-/// As much of a thread's name as the kernel keeps.
-const LONGEST_NAME: usize = 15;
-
-/// What a new thread takes over.
-struct Start {
-    name: [u8; LONGEST_NAME + 1],
-    work: Box<dyn FnOnce() + Send>,
-}
-
-extern "C" fn run(start: *mut c_void) -> *mut c_void {
-    // SAFETY: `spawn_helper` boxed it, for this thread alone.
-    let start = unsafe { Box::from_raw(start.cast::<Start>()) };
-    // SAFETY: the calling thread's own number, and a name that ends with NUL.
-    unsafe { libc::pthread_setname_np(libc::pthread_self(), start.name.as_ptr().cast()) };
-    // Never ends: in a child that this thread forks, it would continue its work.
-    std::mem::forget(InCall::enter());
-    // As in one of std's threads, a panic ends this thread and no more.
-    if let Err(payload) = panic::catch_unwind(AssertUnwindSafe(start.work)) {
-        // Its own destructor might panic, here where nobody can catch it.
-        std::mem::forget(payload);
+/// What the C library takes of a thread's stack for itself: the thread-local variables of the host
+/// and of its libraries (static TLS) are there, which may be larger than the stack.
+fn min_stack() -> usize {
+    /// It does not change. Not 0 once it is known, so that a child need not ask the loader.
+    static KNOWN: AtomicUsize = AtomicUsize::new(0);
+    let mut size = KNOWN.load(Ordering::Relaxed);
+    if size == 0 {
+        size = ask_min_stack().max(1);
+        KNOWN.store(size, Ordering::Relaxed);
     }
-    std::ptr::null_mut()
+    size
 }
 
-/// Does this with all signals blocked. A new thread inherits the mask, so that no window is left.
+fn ask_min_stack() -> usize {
+    type GetMinStack = unsafe extern "C" fn(*const libc::pthread_attr_t) -> libc::size_t;
+    // Not linked with, because it is a private symbol of glibc. Others do not count the variables
+    // as a part of the stack.
+    // SAFETY: the name ends with NUL.
+    let symbol = unsafe { libc::dlsym(libc::RTLD_DEFAULT, c"__pthread_get_minstack".as_ptr()) };
+    if symbol.is_null() {
+        return 0;
+    }
+    let mut attributes = MaybeUninit::<libc::pthread_attr_t>::uninit();
+    // SAFETY: in every version of glibc that has it, the function has this type. The attributes are
+    // initialised before they are used and destroyed once.
+    unsafe {
+        let get_min_stack = std::mem::transmute::<*mut c_void, GetMinStack>(symbol);
+        libc::pthread_attr_init(attributes.as_mut_ptr());
+        let size = get_min_stack(attributes.as_ptr());
+        libc::pthread_attr_destroy(attributes.as_mut_ptr());
+        size
+    }
+}
+
+/// Does this with all signals blocked. A new thread inherits the mask, so it never runs without it.
 fn masked<T>(work: impl FnOnce() -> T) -> io::Result<T> {
     let mut all = MaybeUninit::<libc::sigset_t>::uninit();
     let mut old = MaybeUninit::<libc::sigset_t>::uninit();
@@ -133,7 +125,7 @@ mod tests {
         spawn_helper("bw-panics", move || {
             let _tell = tell;
             // No message: the hook is the process's.
-            panic::resume_unwind(Box::new(()));
+            std::panic::resume_unwind(Box::new(()));
         })
         .unwrap();
         assert!(told.recv().is_err());

@@ -1,6 +1,6 @@
 //! A connection to the service: a socket, with TLS or without, and what an exchange needs of it.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use rustls::ClientConnection;
 
@@ -9,7 +9,7 @@ use super::input::Input;
 use super::link::Link;
 use super::tls;
 use super::wire::{Fault, Phase, Wire};
-use crate::sys::Socket;
+use crate::sys::{BootInstant as Instant, Socket};
 
 /// Output that took more memory gives it back.
 const LARGE: usize = 16 * 1024;

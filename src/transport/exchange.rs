@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use rustls::pki_types::ServerName;
 use rustls::{ClientConfig, ClientConnection};
@@ -18,7 +18,7 @@ use super::route::Route;
 use super::tls;
 use super::wire::{Fault, Limits, Phase, Wire};
 use crate::error::Status;
-use crate::sys::PerProcess;
+use crate::sys::{BootInstant as Instant, PerProcess};
 
 /// An answer that is longer makes its room as it comes: the length may be a lie.
 const USUAL_ANSWER: u64 = 16 * 1024;

@@ -15,6 +15,7 @@ mod pool;
 mod proxy;
 mod route;
 mod tls;
+mod tls_files;
 mod wire;
 
 pub use exchange::{Failure, Reply, Settings, Transport};

@@ -14,7 +14,7 @@ use http::uri::Authority;
 use super::wire::{Fault, Phase, TICK, Wire};
 use crate::error::Status;
 use crate::guard;
-use crate::sys::{self, ArcCell, PerProcess};
+use crate::sys::{self, ArcCell, BootInstant, PerProcess};
 
 /// How long a look-up may take before the old addresses are used instead.
 const PATIENCE: Duration = Duration::from_millis(500);
@@ -72,7 +72,7 @@ struct Entry {
     /// None before the first look-up.
     addresses: Arc<[SocketAddr]>,
     /// None if the addresses are stale: the next call looks the name up again.
-    resolved_at: Option<Instant>,
+    resolved_at: Option<BootInstant>,
 }
 
 /// The addresses of one host, for one process.
@@ -227,7 +227,7 @@ impl Names {
             HELPERS.fetch_sub(1, Ordering::Relaxed);
             let mut state = look_ups.lock();
             if let Ok(addresses) = &found {
-                let resolved_at = Some(Instant::now());
+                let resolved_at = Some(BootInstant::now());
                 known.0.store(Arc::new(Entry { addresses: addresses.clone(), resolved_at }));
             }
             state.running_since = None;
@@ -368,9 +368,10 @@ mod tests {
     fn old_addresses_are_used_where_no_new_ones_can_be_had() {
         let known: Arc<Known> = Arc::default();
         let old: Arc<[SocketAddr]> = Arc::from(["192.0.2.1:80".parse().unwrap()]);
-        known
-            .0
-            .store(Arc::new(Entry { addresses: old.clone(), resolved_at: Some(Instant::now()) }));
+        known.0.store(Arc::new(Entry {
+            addresses: old.clone(),
+            resolved_at: Some(BootInstant::now()),
+        }));
         let names = Names::new("nowhere.invalid", 80, "proxy", Family::Any, Duration::ZERO, known);
         assert_eq!(addresses(&names).unwrap()[0].to_string(), "192.0.2.1:80");
         assert_eq!(names.look_ups.lock().ended, 1);

@@ -14,9 +14,14 @@ use super::link::Link;
 use super::names::port_of;
 use super::wire::{Fault, Phase, Wire};
 use crate::error::Status;
+use crate::redact;
 
 /// The longest head of an answer to CONNECT, in bytes.
 const LONGEST_HEAD: usize = 16 * 1024;
+/// At most so many headers of it.
+const MOST_HEADERS: usize = 100;
+/// How much of the body of a rejection is read, in bytes.
+const LONGEST_LINE: usize = 1024;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Kind {
@@ -99,37 +104,89 @@ impl Proxy {
         }
         head.push_str("\r\n");
         link.write_all(head.as_bytes())?;
-        let mut answer = vec![0; LONGEST_HEAD];
-        let mut length = 0;
-        let end = loop {
-            if length == answer.len() {
-                return Err(lasting("the head of the proxy's answer has no end".to_owned()));
-            }
-            length += some(link, &mut answer[length..])?;
-            if let Some(end) = answer[..length].windows(4).position(|four| four == b"\r\n\r\n") {
-                break end + 4;
-            }
-        };
-        let status: Option<u16> = answer
-            .strip_prefix(b"HTTP/1.")
-            .and_then(|rest| std::str::from_utf8(rest.get(2..5)?).ok())
-            .and_then(|code| code.parse().ok());
-        match status {
+        let (head, rest) = self.read_head(link)?;
+        match head.code {
             // Nobody speaks in the tunnel before we do.
-            Some(200..=299) if length == end => Ok(()),
-            Some(200..=299) => Err(lasting("the proxy speaks inside the tunnel".to_owned())),
-            Some(407) => Err(lasting(format!(
-                "the proxy {self} refused its credentials (HTTP 407); see proxy in the \
-                 configuration"
-            ))),
-            Some(code @ 400..=499) => {
-                Err(lasting(format!("the proxy {self} refuses a tunnel to {target} (HTTP {code})")))
+            200..=299 if rest.is_empty() => Ok(()),
+            200..=299 => Err(lasting("the proxy speaks inside the tunnel".to_owned())),
+            code => {
+                let words = self.words(&head, &first_line(&head, rest, link));
+                let what = match code {
+                    407 => self.no_credentials(&head),
+                    400..=499 => format!("the proxy {self} refuses a tunnel to {target}"),
+                    _ => format!("the proxy {self} made no tunnel to {target}"),
+                };
+                let message = format!("{what} (HTTP {code}{words}");
+                let transient = !(400..=499).contains(&code);
+                Err(Fault { transient, ..Fault::new(Status::Proxy, message) })
             }
-            Some(code) => Err(Fault::new(
-                Status::Proxy,
-                format!("the proxy {self} made no tunnel to {target} (HTTP {code})"),
-            )),
-            None => Err(lasting(format!("what answers at the proxy's {self} is no HTTP proxy"))),
+        }
+    }
+
+    /// What a 407 means: it depends on what the proxy asks for and on what it got.
+    fn no_credentials(&self, head: &ResponseHead) -> String {
+        let has_basic = head.schemes.iter().any(|scheme| scheme.eq_ignore_ascii_case("Basic"));
+        if !has_basic && !head.schemes.is_empty() {
+            let schemes = redact::line(&head.schemes.join(", "));
+            format!(
+                "the proxy {self} accepts no other authentication than {schemes}, and this library \
+                 supports Basic only; allow Basic at the proxy, or go through another proxy"
+            )
+        } else if self.user.is_none() {
+            format!(
+                "the proxy {self} asks for credentials; put them into proxy in the configuration"
+            )
+        } else {
+            format!("the proxy {self} refused its credentials; see proxy in the configuration")
+        }
+    }
+
+    /// The proxy's own words: the rest of a message behind its HTTP status.
+    fn words(&self, head: &ResponseHead, line: &str) -> String {
+        // It may repeat what it got.
+        let shown = |text: &str| {
+            let mut text = text.to_owned();
+            if let Some((name, password)) = &self.user {
+                let pair = Zeroizing::new(format!("{}:{}", &**name, &**password));
+                let basic = Zeroizing::new(BASE64_STANDARD.encode(pair.as_bytes()));
+                for secret in [&pair, &basic, password].into_iter().filter(|it| !it.is_empty()) {
+                    text = text.replace(&***secret, "[removed]");
+                }
+            }
+            redact::line(&text)
+        };
+        let reason = shown(&head.reason);
+        let space = if reason.is_empty() { "" } else { " " };
+        let details: Vec<String> =
+            [&*head.squid, line].into_iter().map(shown).filter(|text| !text.is_empty()).collect();
+        let colon = if details.is_empty() { "" } else { ": " };
+        format!("{space}{reason}){colon}{}", details.join("; "))
+    }
+
+    /// Reads heads up to the first that is not an interim response. Returns what was read after it too.
+    fn read_head(&self, link: &Link<'_>) -> Result<(ResponseHead, Vec<u8>), Fault> {
+        let mut bytes = vec![0; LONGEST_HEAD];
+        let (mut filled, mut interim) = (0, 0);
+        loop {
+            let parsed = parse_head(&bytes[..filled]).map_err(|_| {
+                lasting(format!("what answers at the proxy's {self} is no HTTP proxy"))
+            })?;
+            match parsed {
+                Some((head, end)) if (100..=199).contains(&head.code) && head.code != 101 => {
+                    bytes.copy_within(end..filled, 0);
+                    filled -= end;
+                    interim += end;
+                }
+                Some((head, end)) => {
+                    bytes.truncate(filled);
+                    bytes.drain(..end);
+                    return Ok((head, bytes));
+                }
+                None if interim + filled >= bytes.len() => {
+                    return Err(lasting("the head of the proxy's answer has no end".to_owned()));
+                }
+                None => filled += some(link, &mut bytes[filled..])?,
+            }
         }
     }
 
@@ -257,6 +314,84 @@ fn credentials(text: &str, kind: Kind) -> Result<(Zeroizing<String>, Zeroizing<S
     Ok((name, password))
 }
 
+/// The head of a response to CONNECT.
+struct ResponseHead {
+    code: u16,
+    reason: String,
+    /// The authentication schemes of Proxy-Authenticate.
+    schemes: Vec<String>,
+    /// Squid's reason.
+    squid: String,
+    /// The length of the body, if it is stated.
+    length: Option<usize>,
+    is_chunked: bool,
+}
+
+/// The head at the beginning of these bytes and its length, as tolerant as for the service's own
+/// responses; none if there is more of it to come.
+fn parse_head(bytes: &[u8]) -> Result<Option<(ResponseHead, usize)>, httparse::Error> {
+    let mut headers = [httparse::EMPTY_HEADER; MOST_HEADERS];
+    let mut response = httparse::Response::new(&mut headers);
+    let mut parser = httparse::ParserConfig::default();
+    // Of the headers only those that explain a rejection matter.
+    parser.ignore_invalid_headers_in_responses(true);
+    let parsed = parser.parse_response(&mut response, bytes)?;
+    let httparse::Status::Complete(end) = parsed else { return Ok(None) };
+    let values = |name: &'static str| {
+        let named = response.headers.iter().filter(move |it| it.name.eq_ignore_ascii_case(name));
+        named.map(|header| String::from_utf8_lossy(header.value).into_owned())
+    };
+    let head = ResponseHead {
+        code: response.code.unwrap_or(0),
+        reason: response.reason.unwrap_or("").to_owned(),
+        schemes: values("Proxy-Authenticate").flat_map(|value| schemes(&value)).collect(),
+        squid: values("X-Squid-Error").next().unwrap_or_default(),
+        length: values("Content-Length").next().and_then(|value| value.trim().parse().ok()),
+        is_chunked: values("Transfer-Encoding").next().is_some(),
+    };
+    Ok(Some((head, end)))
+}
+
+/// The schemes of a list of challenges, such as `Digest realm="a, b", qop="auth", NTLM`.
+fn schemes(challenges: &str) -> Vec<String> {
+    let mut is_quoted = false;
+    let parts = challenges.split(|c| {
+        is_quoted ^= c == '"';
+        c == ',' && !is_quoted
+    });
+    let scheme = |part: &str| {
+        let part = part.trim();
+        let (word, rest) = part.split_once(char::is_whitespace).unwrap_or((part, ""));
+        let is_scheme =
+            !word.is_empty() && word.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-');
+        // A parameter has an equals sign.
+        (is_scheme && !rest.trim_start().starts_with('=')).then(|| word.to_owned())
+    };
+    parts.filter_map(scheme).collect()
+}
+
+/// The first line of the body that says something, as far as the body arrives.
+fn first_line(head: &ResponseHead, mut body: Vec<u8>, link: &Link<'_>) -> String {
+    // Only for what was announced: nothing else may be waited for.
+    let expected = head.length.unwrap_or(0).min(LONGEST_LINE);
+    while body.len() < expected && !body.contains(&b'\n') {
+        let filled = body.len();
+        body.resize(expected, 0);
+        let count = link.read(&mut body[filled..]).unwrap_or(0);
+        body.truncate(filled + count);
+        if count == 0 {
+            break;
+        }
+    }
+    body.truncate(head.length.unwrap_or(LONGEST_LINE).min(LONGEST_LINE));
+    let text = String::from_utf8_lossy(&body);
+    let mut lines = text.lines().skip(usize::from(head.is_chunked)).map(str::trim);
+    // A page begins with declarations.
+    let line =
+        lines.find(|line| !line.is_empty() && !line.starts_with("<!") && !line.starts_with("<?"));
+    line.unwrap_or("").to_owned()
+}
+
 /// A fault that another attempt would meet again.
 fn lasting(message: String) -> Fault {
     Fault { transient: false, ..Fault::new(Status::Proxy, message) }
@@ -295,6 +430,23 @@ mod tests {
         let proxy = Proxy::parse("SOCKS5://[::1]").unwrap();
         assert_eq!((proxy.kind, proxy.host.as_str(), proxy.port), (Kind::Socks5, "::1", 1080));
         assert!(proxy.user.is_none());
+    }
+
+    #[test]
+    fn schemes_are_found_among_their_parameters() {
+        for (challenges, found) in [
+            ("Basic realm=x", vec!["Basic"]),
+            ("NTLM", vec!["NTLM"]),
+            ("Negotiate TlRMTVNTUAAB==, NTLM", vec!["Negotiate", "NTLM"]),
+            (
+                "Digest realm=\"a, Basic b\", qop = \"auth,auth-int\", stale=false, Basic realm=\"c\"",
+                vec!["Digest", "Basic"],
+            ),
+            ("", vec![]),
+            (", \u{1b}[31m,", vec![]),
+        ] {
+            assert_eq!(schemes(challenges), found, "{challenges}");
+        }
     }
 
     #[test]

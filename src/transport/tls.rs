@@ -1,21 +1,24 @@
 //! TLS: which authorities are trusted, the handshake, and messages that say what to do.
 
-use std::fs;
+use std::cell::Cell;
 use std::io::{self, Read, Write};
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use std::sync::Arc;
 
 use once_cell::race::OnceBox;
-use rustls::client::Resumption;
-use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
-use rustls::{CertificateError, ClientConfig, ClientConnection, RootCertStore};
+use rustls::client::{ResolvesClientCert, Resumption};
+use rustls::pki_types::ServerName;
+use rustls::sign::CertifiedKey;
+use rustls::{
+    AlertDescription, CertificateError, ClientConfig, ClientConnection, RootCertStore,
+    SignatureScheme,
+};
 
 use super::link::{Link, LinkIo, unwrap};
+use super::tls_files::{authorities, certificates, private_key};
 use super::wire::{Fault, Phase};
-use crate::error::{NO_MEMORY, Status};
-use crate::memory;
+use crate::error::Status;
+use crate::redact;
 
 /// Where distributions keep the system's authorities. Their environment variables are not read.
 const SYSTEM_STORES: &[&str] = &[
@@ -55,7 +58,7 @@ pub fn client_config(
     files: &TlsFiles,
 ) -> Result<Arc<ClientConfig>, (&'static str, String)> {
     let store = match (&files.ca, roots) {
-        (Some(path), _) => Arc::new(store_of(path).map_err(|why| ("caFile", why))?),
+        (Some(path), _) => Arc::new(authorities(path).map_err(|why| ("caFile", why))?),
         (None, Roots::Bundled) => bundled().clone(),
         (None, Roots::System) => {
             let path = SYSTEM_STORES.iter().find(|path| Path::new(path).exists()).ok_or((
@@ -63,22 +66,20 @@ pub fn client_config(
                 "no certificate store of the system was found; use \"bundled\" or caFile"
                     .to_owned(),
             ))?;
-            Arc::new(store_of(path).map_err(|why| ("roots", why))?)
+            Arc::new(authorities(path).map_err(|why| ("roots", why))?)
         }
     };
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let builder = ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
-        .map_err(|e| ("roots", format!("TLS cannot be set up: {e}")))?
+        .map_err(|e| ("roots", format!("TLS cannot be set up: {}", redact::line(&e.to_string()))))?
         .with_root_certificates(store);
-    let config = match (&files.client_cert, &files.client_key) {
+    let mut config = match (&files.client_cert, &files.client_key) {
         (None, None) => builder.with_no_client_auth(),
         (Some(cert), Some(key)) => {
             let chain = certificates(cert).map_err(|why| ("clientCertFile", why))?;
             let key = private_key(key).map_err(|why| ("clientKeyFile", why))?;
-            builder.with_client_auth_cert(chain, key).map_err(|e| {
-                ("clientKeyFile", format!("does not fit the certificate in clientCertFile: {e}"))
-            })?
+            builder.with_client_auth_cert(chain, key).map_err(|e| client_problem(&e))?
         }
         (Some(_), None) => {
             return Err(("clientKeyFile", "is missing beside clientCertFile".into()));
@@ -87,7 +88,47 @@ pub fn client_config(
             return Err(("clientCertFile", "is missing beside clientKeyFile".into()));
         }
     };
+    let certificates = config.client_auth_cert_resolver;
+    config.client_auth_cert_resolver = Arc::new(Noticed(certificates));
     Ok(Arc::new(config))
+}
+
+/// What is wrong with the client's certificate and key, each of which can be read.
+fn client_problem(error: &rustls::Error) -> (&'static str, String) {
+    let (key, what) = match error {
+        rustls::Error::InconsistentKeys(_) => {
+            ("clientKeyFile", "is not the key of the certificate in clientCertFile")
+        }
+        rustls::Error::InvalidCertificate(_) => {
+            ("clientCertFile", "contains a certificate that is damaged")
+        }
+        _ => (
+            "clientKeyFile",
+            "contains a key of a kind that is not supported; use RSA with 2048 to 8192 bits, ECDSA \
+             (P-256, P-384) or Ed25519",
+        ),
+    };
+    (key, what.to_owned())
+}
+
+thread_local! {
+    // `Cell<bool>` has no destructor, so a thread that ends runs none.
+    static WAS_ASKED: Cell<bool> = const { Cell::new(false) };
+}
+
+/// The client's certificate, if any, and a note in [`WAS_ASKED`] that the peer asked for one.
+#[derive(Debug)]
+struct Noticed(Arc<dyn ResolvesClientCert>);
+
+impl ResolvesClientCert for Noticed {
+    fn resolve(&self, issuers: &[&[u8]], schemes: &[SignatureScheme]) -> Option<Arc<CertifiedKey>> {
+        WAS_ASKED.set(true);
+        self.0.resolve(issuers, schemes)
+    }
+
+    fn has_certs(&self) -> bool {
+        self.0.has_certs()
+    }
 }
 
 /// The configuration for one process. A child must not wait for the lock on its parent's sessions,
@@ -107,52 +148,6 @@ fn bundled() -> &'static Arc<RootCertStore> {
     })
 }
 
-fn store_of(path: &str) -> Result<RootCertStore, String> {
-    let mut store = RootCertStore::empty();
-    let (added, _) = store.add_parsable_certificates(certificates(path)?);
-    if added == 0 {
-        return Err(format!("{path} holds no usable certificate"));
-    }
-    Ok(store)
-}
-
-fn certificates(path: &str) -> Result<Vec<CertificateDer<'static>>, String> {
-    let pem = read_file(path)?;
-    let found: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&pem).collect();
-    let found = found.map_err(|e| format!("{path} is not a readable PEM file: {e}"))?;
-    if found.is_empty() {
-        return Err(format!("{path} holds no certificate (PEM is expected)"));
-    }
-    Ok(found)
-}
-
-fn private_key(path: &str) -> Result<PrivateKeyDer<'static>, String> {
-    let pem = zeroize::Zeroizing::new(read_file(path)?);
-    PrivateKeyDer::from_pem_slice(&pem)
-        .map_err(|_| format!("{path} holds no readable private key (PEM is expected)"))
-}
-
-fn read_file(path: &str) -> Result<Vec<u8>, String> {
-    /// More than any store of authorities; a device or a log is not read to its end.
-    const MOST: u64 = 16 * 1024 * 1024;
-    // Opening a named pipe would otherwise wait for its writer.
-    let mut options = fs::OpenOptions::new();
-    options.read(true).custom_flags(libc::O_NONBLOCK | libc::O_CLOEXEC);
-    let file = options.open(path).map_err(|e| format!("{path} cannot be read: {e}"))?;
-    let about = file.metadata().ok().filter(|about| about.is_file());
-    let Some(about) = about else { return Err(format!("{path} is not a file")) };
-    // Room for all of it: growing would leave pieces of a key behind.
-    let length = about.len().min(MOST) as usize + 1;
-    let mut text = Vec::new();
-    // As much again for what is read out of it.
-    text.try_reserve_exact(length)
-        .ok()
-        .filter(|()| memory::require(length).is_ok())
-        .ok_or_else(|| format!("{path} cannot be read: {NO_MEMORY}"))?;
-    file.take(MOST).read_to_end(&mut text).map_err(|e| format!("{path} cannot be read: {e}"))?;
-    Ok(text)
-}
-
 /// Makes the handshake.
 ///
 /// # Errors
@@ -163,11 +158,13 @@ pub fn handshake(
     link: &Link<'_>,
 ) -> Result<Box<ClientConnection>, Fault> {
     let connection = ClientConnection::new(config.clone(), host.clone());
-    let mut tls = Box::new(connection.map_err(|e| describe(&e, host))?);
+    let mut tls = Box::new(connection.map_err(|e| describe(&e, host, false))?);
+    // This thread makes the whole handshake.
+    WAS_ASKED.set(false);
     while tls.is_handshaking() || tls.wants_write() {
         if tls.wants_write() {
             tls.write_tls(&mut LinkIo(link)).map_err(unwrap)?;
-        } else if let Err(fault) = receive(&mut tls, link, |e| describe(e, host)) {
+        } else if let Err(fault) = receive(&mut tls, link, |e| describe(e, host, WAS_ASKED.get())) {
             // The alert tells the peer why; that it arrives is not essential.
             let _ = tls.write_tls(&mut LinkIo(link));
             return Err(fault);
@@ -207,9 +204,9 @@ pub fn read(tls: &mut ClientConnection, link: &Link<'_>, room: &mut [u8]) -> Res
         let received = receive(tls, link, |e| match e {
             // Of TLS 1.3, where our handshake is over before the peer has looked at it.
             rustls::Error::AlertReceived(alert) => {
-                Fault::new(Status::Tls, refused("the peer", *alert))
+                Fault::new(Status::Tls, rejected("the peer", *alert, false))
             }
-            _ => Fault::new(Status::Tls, format!("the peer broke the TLS protocol: {e}")),
+            _ => Fault::new(Status::Tls, "the peer breaks the TLS protocol"),
         });
         if let Err(fault) = received {
             // What came before the fault is good, and may be the whole answer.
@@ -251,36 +248,143 @@ fn receive(
     Ok(())
 }
 
-fn refused(who: &str, alert: rustls::AlertDescription) -> String {
-    format!("{who} refused the TLS connection ({alert:?}); does it ask for clientCertFile?")
+/// What an alert means that the peer sent. Each alert about certificates is about the client's: the
+/// peer sees no other.
+fn rejected(host: &str, alert: AlertDescription, asks_for_certificate: bool) -> String {
+    use AlertDescription as A;
+    match alert {
+        A::CertificateRequired | A::NoCertificate => requires_certificate(host),
+        A::BadCertificate
+        | A::UnsupportedCertificate
+        | A::CertificateRevoked
+        | A::CertificateExpired
+        | A::CertificateUnknown
+        | A::UnknownCA
+        | A::AccessDenied => format!(
+            "{host} rejected the client certificate (TLS alert {}); check clientCertFile: is it \
+             valid, and of an authority that {host} trusts?",
+            u8::from(alert)
+        ),
+        // Before TLS 1.3 a missing certificate had no alert of its own.
+        A::HandshakeFailure if asks_for_certificate => requires_certificate(host),
+        A::HandshakeFailure | A::InsufficientSecurity => no_cipher(host),
+        A::ProtocolVersion => no_version(host),
+        A::UnrecognisedName => format!(
+            "the server does not know the name {host} (TLS alert 112); check the URL in the \
+             configuration"
+        ),
+        _ => format!("{host} ended the TLS connection with alert {}", u8::from(alert)),
+    }
+}
+
+fn requires_certificate(host: &str) -> String {
+    format!(
+        "{host} requires a client certificate that it accepts; set clientCertFile and clientKeyFile"
+    )
+}
+
+fn no_version(host: &str) -> String {
+    format!(
+        "{host} supports neither TLS 1.2 nor TLS 1.3, and older versions are not secure; update it"
+    )
+}
+
+fn no_cipher(host: &str) -> String {
+    format!(
+        "{host} accepts no cipher suite or key exchange of this library (AES-GCM or ChaCha20 with \
+         ECDHE), and older ones are not secure; update it or change its settings"
+    )
 }
 
 /// What is wrong with the peer, and what to do.
-fn describe(error: &rustls::Error, host: &ServerName<'_>) -> Fault {
-    let host = host.to_str();
+fn describe(error: &rustls::Error, host: &ServerName<'_>, asks_for_certificate: bool) -> Fault {
+    use rustls::PeerIncompatible as P;
+    let host = &*host.to_str();
     let why = match error {
-        rustls::Error::InvalidCertificate(why) => match why {
-            CertificateError::Expired | CertificateError::ExpiredContext { .. } => format!(
-                "the certificate of {host} has expired; check this machine's clock, else tell the \
-                 service's operator"
-            ),
-            CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => {
-                format!("the certificate of {host} is not valid yet; check this machine's clock")
-            }
-            CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => {
-                format!("the certificate is not for {host} but for another host; check baseUrl")
-            }
-            CertificateError::UnknownIssuer | CertificateError::BadSignature => format!(
-                "the certificate of {host} is not signed by a trusted authority (self-signed?); \
-                 name its authority in caFile"
-            ),
-            other => format!("the certificate of {host} was refused: {other}"),
-        },
-        rustls::Error::InvalidMessage(_) => {
-            format!("what answers at {host} does not speak TLS; check baseUrl's scheme and port")
+        rustls::Error::InvalidCertificate(why) => certificate_problem(why, host),
+        rustls::Error::InvalidMessage(_) => format!(
+            "what answers at {host} does not speak TLS; check the scheme and the port of the URL"
+        ),
+        rustls::Error::AlertReceived(alert) => rejected(host, *alert, asks_for_certificate),
+        rustls::Error::PeerIncompatible(
+            P::ServerDoesNotSupportTls12Or13
+            | P::ServerTlsVersionIsDisabledByOurConfig
+            | P::Tls12NotOffered
+            | P::Tls12NotOfferedOrEnabled,
+        ) => no_version(host),
+        rustls::Error::PeerIncompatible(_) => no_cipher(host),
+        rustls::Error::NoCertificatesPresented => {
+            format!("{host} has no certificate; check its settings")
         }
-        rustls::Error::AlertReceived(alert) => refused(&host, *alert),
-        other => format!("no TLS connection to {host}: {other}"),
+        _ => format!("{host} breaks the TLS protocol; does something change the bytes on the way?"),
     };
     Fault::new(Status::Tls, why)
+}
+
+fn certificate_problem(problem: &CertificateError, host: &str) -> String {
+    use CertificateError as C;
+    match problem {
+        C::Expired | C::ExpiredContext { .. } => format!(
+            "the certificate of {host} has expired; check this machine's clock, otherwise report it \
+             to the operator of the service"
+        ),
+        C::NotValidYet | C::NotValidYetContext { .. } => {
+            format!("the certificate of {host} is not valid yet; check this machine's clock")
+        }
+        C::NotValidForNameContext { presented, .. } if presented.is_empty() => format!(
+            "the certificate of {host} has no subjectAltName, and a common name does not count; \
+             replace it by one that names {host} there"
+        ),
+        C::NotValidForNameContext { presented, .. } => format!(
+            "the certificate is not for {host} but for another host ({}); check the URL in the \
+             configuration",
+            redact::line(
+                &presented.iter().map(|name| bare_name(name)).collect::<Vec<_>>().join(", ")
+            )
+        ),
+        C::NotValidForName => format!(
+            "the certificate is not for {host} but for another host; check the URL in the \
+             configuration"
+        ),
+        C::UnknownIssuer | C::BadSignature => format!(
+            "the certificate of {host} is not signed by a trusted authority (self-signed?); name \
+             its authority in caFile"
+        ),
+        C::InvalidPurpose | C::InvalidPurposeContext { .. } => format!(
+            "the certificate of {host} is not one for servers; replace it by one with serverAuth in \
+             its extendedKeyUsage"
+        ),
+        C::UnsupportedSignatureAlgorithmContext { .. }
+        | C::UnsupportedSignatureAlgorithmForPublicKeyContext { .. } => format!(
+            "the certificate of {host} has a signature that is not secure or not supported (such as \
+             SHA-1, or a short RSA key); replace it"
+        ),
+        C::Other(other) => match other.to_string().as_str() {
+            "CaUsedAsEndEntity" => format!(
+                "the certificate of {host} is that of an authority (self-signed with CA:TRUE?), which \
+                 no server may use; replace it by one with CA:FALSE (openssl req -x509 -addext \
+                 basicConstraints=CA:FALSE), and name that in caFile"
+            ),
+            "EndEntityUsedAsCa" => format!(
+                "the certificate of {host} is signed by one that is not an authority (CA:FALSE); \
+                 replace it"
+            ),
+            "UnsupportedCertVersion" => format!(
+                "the certificate of {host} has an old form (not X.509 version 3); replace it by one \
+                 with a subjectAltName"
+            ),
+            _ => unusable(host),
+        },
+        _ => unusable(host),
+    }
+}
+
+/// The name in what rustls presents, such as `DnsName("example.com")`.
+fn bare_name(presented: &str) -> &str {
+    let inner = presented.split_once('(').and_then(|(_, rest)| rest.strip_suffix(')'));
+    inner.unwrap_or(presented).trim_matches('"')
+}
+
+fn unusable(host: &str) -> String {
+    format!("the certificate of {host} does not follow the rules for certificates; replace it")
 }

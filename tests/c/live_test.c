@@ -5,12 +5,16 @@
 
 static bwt_client_options where(char **argv, int argc)
 {
+    static char token_url[128];
     bwt_client_options options = BWT_CLIENT_OPTIONS_INIT;
 
+    CHECK(strlen(argv[1]) < 64 && strcmp(argv[1] + strlen(argv[1]) - 3, "/v1") == 0);
+    sprintf(token_url, "%.*s/api/v1/oauth2/token", (int)strlen(argv[1]) - 3, argv[1]);
     options.account_id = "9900000";
-    options.username = "user";
-    options.password = "secret";
+    options.client_id = "client";
+    options.client_secret = "client-secret";
     options.base_url = argv[1];
+    options.token_url = token_url;
     options.ca_file = argc > 2 ? argv[2] : NULL;
     options.timeout_ms = 60000;
     return options;
@@ -64,7 +68,8 @@ static void creates(const bwt_client_options *options)
     bwt_error_clear(&error);
 }
 
-static void is_refused(const bwt_client_options *options, bw_status status, int http_status)
+static void is_rejected(const bwt_client_options *options, bw_status status, int http_status,
+                        const char *outcome, const char *message)
 {
     bwt_participant participant;
     bwt_error error;
@@ -73,11 +78,15 @@ static void is_refused(const bwt_client_options *options, bw_status status, int 
     CHECK(bwt_client_new(options, &client, NULL) == BW_OK);
     CHECK(bwt_create_participant(client, NULL, &participant, &error) == status);
     CHECK(error.http_status == http_status);
-    CHECK_TEXT(error.outcome, "rejected");
+    CHECK_TEXT(error.outcome, outcome);
+    CHECK_TEXT(error.message, message);
+    CHECK(error.document != NULL && strstr(error.document, "open sesame") == NULL);
     bwt_error_clear(&error);
     if (status == BW_E_UNAUTHORIZED) {
+        int is_user = options->username != NULL;
         char *failure = NULL;
-        CHECK(bw_client_set_credentials(client, "user", "secret", &failure) == BW_OK);
+        CHECK(bw_client_set_credentials(client, is_user ? "user" : "client",
+                                        is_user ? "secret" : "client-secret", &failure) == BW_OK);
         CHECK(bwt_create_participant(client, NULL, &participant, &error) == BW_OK);
         bwt_participant_clear(&participant);
     }
@@ -93,10 +102,11 @@ static void gives(bw_status status, char *out, const char *document)
     bw_free(out);
 }
 
-#define GIVES(call, document)        \
-    do {                             \
-        char *out = NULL;            \
-        bw_status status = call;     \
+/* The call is a statement of its own, so that `out` is set before it is read. */
+#define GIVES(call, document)         \
+    do {                              \
+        char *out = NULL;             \
+        bw_status status = call;      \
         gives(status, out, document); \
     } while (0)
 
@@ -184,14 +194,26 @@ int main(int argc, char **argv)
     creates(&options);
     does_everything(&options);
     helps();
-    options.password = "wrong \"password\"";
-    is_refused(&options, BW_E_UNAUTHORIZED, 401);
-    options.password = "secret";
+    options.client_secret = "wrong \"open sesame\"";
+    is_rejected(&options, BW_E_UNAUTHORIZED, 401, "not_sent", "check clientId and clientSecret");
+    options.client_secret = "client-secret";
     options.account_id = "another";
-    is_refused(&options, BW_E_FORBIDDEN, 403);
+    is_rejected(&options, BW_E_FORBIDDEN, 403, "rejected", "role for WebRTC");
     options.account_id = NULL;
     CHECK(bwt_client_new(&options, &client, &error) == BW_E_CONFIG && client == NULL);
-    CHECK_TEXT(error.message, "config.accountId: is empty");
+    CHECK_TEXT(error.message, "config.accountId: is missing");
     bwt_error_clear(&error);
+    options.account_id = "9900000";
+    options.token_url = NULL;
+    CHECK(bwt_client_new(&options, &client, &error) == BW_E_CONFIG && client == NULL);
+    CHECK_TEXT(error.message, "config.tokenUrl: is missing");
+    bwt_error_clear(&error);
+    options.client_id = NULL;
+    options.client_secret = NULL;
+    options.username = "user";
+    options.password = "wrong \"open sesame\"";
+    is_rejected(&options, BW_E_UNAUTHORIZED, 401, "rejected", "check username and password");
+    options.password = "secret";
+    creates(&options);
     return sum_up();
 }

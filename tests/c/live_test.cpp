@@ -1,10 +1,37 @@
 // Participants from C++ against a running bw-sandbox. Usage: live_test BASE_URL [CA_FILE]
 #include <poll.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
+#include <atomic>
 #include <mutex>
+#include <thread>
+#include <type_traits>
 #include <vector>
 
+#include "bw_webrtc.h"
+
+namespace {
+
+// What a thread does between the return of bw_client_set_log and the next step of bw::Client::set_log.
+thread_local void (*after_set_log)() = nullptr;
+
+bw_status set_log_slowly(bw_client *client, int32_t level, bw_log_callback callback, void *user_data,
+                         char **error)
+{
+    const bw_status status = bw_client_set_log(client, level, callback, user_data, error);
+    if (after_set_log != nullptr) {
+        after_set_log();
+    }
+    return status;
+}
+
+}  // namespace
+
+#define bw_client_set_log set_log_slowly
 #include "bw_webrtc.hpp"
+#undef bw_client_set_log
+
 #include "check.h"
 
 namespace {
@@ -12,11 +39,19 @@ namespace {
 bw::Config where(int argc, char **argv)
 {
     bw::Config config;
-    config.account_id("9900000").username("user").base_url(argv[1]).timeout_ms(60000);
+    const std::string url = argv[1];
+    config.account_id("9900000").base_url(url).timeout_ms(60000);
+    config.token_url(url.substr(0, url.rfind("/v1")) + "/api/v1/oauth2/token");
     if (argc > 2) {
         config.ca_file(argv[2]);
     }
     return config;
+}
+
+// With the sandbox's API credentials.
+bw::Config known(const bw::Config &config)
+{
+    return bw::Config(config).client_id("client").client_secret("client-secret");
 }
 
 template <typename Work>
@@ -37,7 +72,7 @@ void fails(bw_status status, const char *outcome, int http_status, const char *p
 
 void creates(const bw::Config &config)
 {
-    bw::Client client(bw::Config(config).password("secret"));
+    bw::Client client(known(config));
     const std::string answer = client.create_participant(R"({"tag": "caf\u00e9"})");
     CHECK(bw::json_get(answer, "/participant/id").size() == 36);
     CHECK(bw::json_get(answer, "/participant/tag") == "caf\xc3\xa9");
@@ -52,7 +87,7 @@ void creates(const bw::Config &config)
     fails(BW_E_INVALID_HANDLE, "not_sent", 0, "client: is NULL", [&] { client.create_participant(); });
     std::vector<bw::Client> clients;
     clients.push_back(std::move(moved));
-    clients.push_back(bw::Client(bw::Config(config).password("secret")));
+    clients.push_back(bw::Client(known(config)));
     clients[0] = std::move(clients[1]);
     clients.pop_back();
     CHECK(!clients[0].create_participant().empty());
@@ -60,7 +95,7 @@ void creates(const bw::Config &config)
 
 void does_everything(const bw::Config &config)
 {
-    const bw::Client client(bw::Config(config).password("secret"));
+    const bw::Client client(known(config));
     const std::string created = client.create_participant(R"({"tag": "everything"})");
     const std::string id = bw::json_get(created, "/participant/id");
     const std::string session = bw::json_get(client.create_session(R"({"tag": "room"})"), "/id");
@@ -89,7 +124,8 @@ void logs(const bw::Config &config)
     std::mutex lock;
     std::vector<std::string> lines;
     {
-        bw::Client client(bw::Config(config).password("secret"));
+        bw::Client client(known(config));
+        client.create_session();
         client.set_log(BW_LOG_INFO, [&](int level, const char *line) {
             const std::lock_guard<std::mutex> guard(lock);
             CHECK(level == BW_LOG_INFO);
@@ -106,7 +142,7 @@ void logs(const bw::Config &config)
 
 void queues(const bw::Config &config)
 {
-    const bw::Client client(bw::Config(config).password("secret"));
+    const bw::Client client(known(config));
     bw::Queue first(client, R"({"workers": 2})");
     bw::Queue queue(std::move(first));
     bw::Completion done;
@@ -131,6 +167,218 @@ void queues(const bw::Config &config)
     fails(BW_E_CLOSED, "not_sent", 0, "queue: is closed",
           [&] { queue.submit(R"({"operation": "createSession"})"); });
     fails(BW_E_INVALID_HANDLE, "", 0, "queue: is NULL", [&] { first.next(done); });
+}
+
+// Threads that replace the log of one client while others make calls; each sink checks that it was
+// not destroyed.
+void changes_logs(const bw::Config &config)
+{
+    struct Sink {
+        explicit Sink(std::atomic<long> &n) : text(64, 'x'), lines(n) {}
+        Sink(const Sink &other) : text(other.text), lines(other.lines) {}
+        ~Sink() { text.assign(64, 'y'); }
+        void operator()(int, const char *) const
+        {
+            if (text == std::string(64, 'x')) {
+                ++lines;
+            } else {
+                ++destroyed();
+            }
+        }
+        static std::atomic<long> &destroyed()
+        {
+            static std::atomic<long> count(0);
+            return count;
+        }
+        std::string text;
+        std::atomic<long> &lines;
+    };
+    bw::Client client(known(config));
+    std::atomic<long> lines(0);
+    std::atomic<bool> stop(false);
+    std::vector<std::thread> threads;
+    for (int i = 0; i < 3; i++) {
+        threads.emplace_back([&] {
+            while (!stop) {
+                client.set_log(BW_LOG_DEBUG, Sink(lines));
+                client.set_log(BW_LOG_OFF);
+            }
+        });
+    }
+    for (int i = 0; i < 3; i++) {
+        threads.emplace_back([&] {
+            for (int n = 0; n < 30; n++) {
+                client.create_session();
+            }
+        });
+    }
+    for (std::size_t i = 3; i < threads.size(); i++) {
+        threads[i].join();
+    }
+    // A child of a fork in the middle of it changes its log, too.
+    const pid_t child = fork();
+    if (child == 0) {
+        try {
+            client.set_log(BW_LOG_DEBUG, Sink(lines));
+            client.set_log(BW_LOG_OFF);
+        } catch (...) {
+            _exit(1);
+        }
+        // Valgrind does not look for leaks in a program that replaces the child.
+        execl("/bin/true", "true", static_cast<char *>(nullptr));
+        _exit(2);
+    }
+    int status = -1;
+    CHECK(waitpid(child, &status, 0) == child && status == 0);
+    stop = true;
+    for (std::size_t i = 0; i < 3; i++) {
+        threads[i].join();
+    }
+    // A second change between the two steps of a first one.
+    static std::atomic<bool> returned, changed;
+    returned = changed = false;
+    std::thread first([&] {
+        after_set_log = [] {
+            returned = true;
+            // With a limit, because the second change waits for this one.
+            for (int tries = 0; tries < 30 && !changed; tries++) {
+                poll(nullptr, 0, 10);
+            }
+        };
+        client.set_log(BW_LOG_INFO, Sink(lines));
+    });
+    while (!returned) {
+        poll(nullptr, 0, 1);
+    }
+    client.set_log(BW_LOG_INFO, Sink(lines));
+    changed = true;
+    first.join();
+    const long before = lines;
+    client.create_session();
+    CHECK(lines == before + 1 && Sink::destroyed() == 0);
+
+    // Inside a sink the library rejects the change; the thread does not wait for itself.
+    int rejected = 0;
+    client.set_log(BW_LOG_INFO, [&](int, const char *) {
+        fails(BW_E_INVALID_ARGUMENT, "", 0, "inside a callback",
+              [&] { client.set_log(BW_LOG_OFF); });
+        rejected++;
+    });
+    client.create_session();
+    CHECK(rejected == 1);
+    client.set_log(BW_LOG_OFF);
+    bw::Client moved(std::move(client));
+    fails(BW_E_INVALID_HANDLE, "", 0, "client", [&] { client.set_log(BW_LOG_OFF); });
+}
+
+void drains(const bw::Config &config)
+{
+    const bw::Client client(known(config));
+    bw::Queue queue(client, R"({"workers": 4})");
+    const int calls = 50;
+    for (int i = 0; i < calls; i++) {
+        queue.submit(R"({"operation": "createSession"})");
+    }
+    std::atomic<int> fetched(0);
+    std::vector<std::thread> threads;
+    for (int i = 0; i < 4; i++) {
+        threads.emplace_back([&] {
+            bw::Completion done;
+            while (!queue.is_drained()) {
+                fetched += queue.next(done, -1) ? 1 : 0;
+            }
+        });
+    }
+    queue.close();
+    for (std::thread &thread : threads) {
+        thread.join();
+    }
+    CHECK(fetched == calls && queue.is_drained());
+
+    bw::Queue moved(std::move(queue));
+    CHECK(moved.is_drained() && !queue.is_drained());
+    bw::Queue other(client);
+    CHECK(!other.is_drained());
+    other = std::move(moved);
+    CHECK(other.is_drained() && !moved.is_drained());
+}
+
+// As nlohmann::json: it converts to any type that it knows, and throws if it does not contain one.
+class Json {
+public:
+    explicit Json(const std::string &text) : text_(text) {}
+    std::string dump(int = -1, char = ' ', bool = false) const { return text_; }
+    template <typename T, typename = typename std::enable_if<std::is_same<T, std::string>::value>::type>
+    operator T() const
+    {
+        if (text_[0] != '"') {
+            throw std::logic_error("type must be string, but is object");
+        }
+        return text_.substr(1, text_.size() - 2);
+    }
+
+private:
+    std::string text_;
+};
+
+// Whether client.get_session(value) and Config::set("x", value) compile.
+template <typename T>
+struct Compiles {
+    template <typename U>
+    static std::true_type argument(
+        decltype(std::declval<const bw::Client &>().get_session(std::declval<U>())) *);
+    template <typename U>
+    static std::false_type argument(...);
+    template <typename U>
+    static std::true_type document(
+        decltype(std::declval<const bw::Client &>().create_session(std::declval<U>())) *);
+    template <typename U>
+    static std::false_type document(...);
+
+    static const bool as_argument = decltype(argument<T>(nullptr))::value;
+    static const bool as_document = decltype(document<T>(nullptr))::value;
+};
+
+struct Text {
+    operator std::string() const { return "text"; }
+};
+
+static_assert(Compiles<const char *>::as_argument && Compiles<std::string>::as_argument, "");
+static_assert(Compiles<Text>::as_argument && Compiles<Json>::as_argument, "");
+static_assert(!Compiles<std::nullptr_t>::as_argument && !Compiles<int>::as_argument, "");
+static_assert(Compiles<const char *>::as_document && Compiles<std::string>::as_document, "");
+static_assert(Compiles<Json>::as_document && !Compiles<Text>::as_document, "");
+static_assert(!Compiles<std::nullptr_t>::as_document && !Compiles<int>::as_document, "");
+
+void takes_arguments(const bw::Config &config)
+{
+    CHECK(bw::Config().set("maxRetries", 0).set("roots", "system").set("x", std::string("y")).json() ==
+          R"({"maxRetries":0,"roots":"system","x":"y"})");
+    CHECK(bw::Config().set("a", true).set("b", -1L).set("c", 5UL).set_flag("d", false).json() ==
+          R"({"a":true,"b":-1,"c":5,"d":false})");
+    const char *unset = nullptr;
+    CHECK(bw::Config().account_id(unset).set("roots", unset).json() == "{}");
+
+    bw::Config more = known(config);
+    const bw::Client client(more.set("maxRetries", 0));
+    const Json request(R"({"tag": "from an object"})");
+    const std::string session = client.create_session(request);
+    CHECK(bw::json_get(session, "/tag") == "from an object");
+    const std::string id = bw::json_get(session, "/id");
+    CHECK(client.get_session(Json('"' + id + '"')) == session);
+    CHECK(bw::json_get(request, "/tag") == "from an object");
+    bw::Queue queue(client, Json(R"({"workers": 1})"));
+    queue.submit(Json(R"({"operation": "getSession", "sessionId": ")" + id + R"("})"));
+    bw::Completion done;
+    CHECK(queue.next(done, -1) && done.document() == session);
+    fails(BW_E_CONFIG, "", 0, "config", [&] { bw::Client(Json("{}")); });
+
+    fails(BW_E_INVALID_ARGUMENT, "not_sent", 0, "session_id: is NULL",
+          [&] { client.get_session(unset); });
+    fails(BW_E_INVALID_ARGUMENT, "", 0, "call_json: is NULL", [&] { client.call(unset); });
+    fails(BW_E_INVALID_ARGUMENT, "not_sent", 0, "UTF-8",
+          [&] { client.get_session(std::string("a\0b", 3)); });
+    fails(BW_E_CONFIG, "", 0, "config", [&] { bw::Client client(unset); });
 }
 
 void helps()
@@ -159,16 +407,26 @@ int main(int argc, char **argv)
     creates(config);
     does_everything(config);
     logs(config);
+    changes_logs(config);
     queues(config);
+    drains(config);
+    takes_arguments(config);
     helps();
 
-    const bw::Client locked_out(bw::Config(config).password("open sesame"));
-    fails(BW_E_UNAUTHORIZED, "rejected", 401, "check username and password",
+    const bw::Client locked_out(bw::Config(config).client_id("client").client_secret("open sesame"));
+    fails(BW_E_UNAUTHORIZED, "not_sent", 401, "check clientId and clientSecret",
           [&] { locked_out.create_participant(); });
-    fails(BW_E_INVALID_ARGUMENT, "", 0, "colon",
-          [&] { locked_out.set_credentials("a:b", "open sesame"); });
-    locked_out.set_credentials("user", "secret");
+    fails(BW_E_INVALID_ARGUMENT, "", 0, "client",
+          [&] { locked_out.set_credentials("", "open sesame"); });
+    locked_out.set_credentials("client", "client-secret");
     CHECK(!locked_out.create_participant().empty());
+
+    const bw::Client user(bw::Config(config).username("user").password("open sesame"));
+    fails(BW_E_UNAUTHORIZED, "rejected", 401, "check username and password",
+          [&] { user.create_participant(); });
+    fails(BW_E_INVALID_ARGUMENT, "", 0, "colon", [&] { user.set_credentials("a:b", "open sesame"); });
+    user.set_credentials("user", "secret");
+    CHECK(!user.create_participant().empty());
 
     fails(BW_E_CONFIG, "", 0, "did you mean timeoutMs?",
           [&] { bw::Client(bw::Config(config).set_number("timeout", 1)); });

@@ -4,7 +4,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 build=$1
-release=$PWD/target/release
+release=$(scripts/target-dir)/release
 mkdir -p "$build"
 
 "${CC:-cc}" -std=gnu99 -O1 -g -Wall -Wextra -Wpedantic -Werror -Iinclude tests/c/hosts/stack.c \
@@ -13,5 +13,5 @@ exec 3< <(exec "$release/bw-sandbox" --listen 127.0.0.1:0 --quiet --tls --ca-out
 sandbox=$!
 trap 'kill "$sandbox" 2>/dev/null || true' EXIT
 read -r url <&3 || { echo "release.sh: bw-sandbox did not start" >&2; exit 1; }
-"$build/stack" "{\"accountId\": \"9900000\", \"username\": \"user\", \"password\": \"secret\",
-  \"baseUrl\": \"$url\", \"caFile\": \"$build/release-ca.pem\"}"
+"$build/stack" "{\"accountId\": \"9900000\", \"clientId\": \"client\", \"clientSecret\": \"client-secret\",
+  \"baseUrl\": \"$url\", \"tokenUrl\": \"${url%/v1}/api/v1/oauth2/token\", \"caFile\": \"$build/release-ca.pem\"}"

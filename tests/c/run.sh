@@ -5,8 +5,8 @@
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 build=${1:-build/c}
-libraries=${BW_LIB_DIR:-$PWD/target/debug}
-sandbox=${BW_SANDBOX:-$PWD/target/debug/bw-sandbox}
+libraries=${BW_LIB_DIR:-$(scripts/target-dir)/debug}
+sandbox=${BW_SANDBOX:-$(scripts/target-dir)/debug/bw-sandbox}
 mkdir -p "$build"
 
 passed=0 failed=0
@@ -34,7 +34,7 @@ run() { # name program arguments..
 }
 
 ln -sf libbw_webrtc.so "$libraries/libbw_webrtc.so.0"
-flags=(-g -Wall -Wextra -Wpedantic -Werror -Iinclude -Ibindings/c -Itests/c)
+flags=(-g -Wall -Wextra -Wpedantic -Wsequence-point -Werror -Iinclude -Ibindings/c -Itests/c)
 link=(-L"$libraries" -lbw_webrtc -Wl,-rpath,"$libraries" -pthread)
 for program in abi_test live_test calls; do
   "${CC:-cc}" -std=gnu99 "${flags[@]}" "tests/c/$program.c" -o "$build/$program" "${link[@]}"
@@ -47,10 +47,34 @@ done
 "${CC:-cc}" -std=gnu99 "${flags[@]}" tests/c/live_test.c -o "$build/live_test_static" \
   "$libraries/libbw_webrtc.a" -lpthread -ldl -lm
 
-# Each sandbox says its URL through a pipe, so that nothing is guessed about when it is ready.
+# What people copy compiles without a warning, also with clang.
+for pair in "${CC:-cc} ${CXX:-c++}" "clang clang++"; do
+  read -r cc cxx <<<"$pair"
+  if ! command -v "$cc" "$cxx" >/dev/null; then
+    echo "run.sh: $cc and $cxx were not found (Debian: apt-get install clang)"
+    continue
+  fi
+  for source in bindings/c/examples/*.c tests/c/*.c bindings/cpp/examples/*.cpp tests/c/*.cpp; do
+    case $source in
+      *.c) compiler=("$cc" -std=gnu99) ;;
+      *) compiler=("$cxx" -std=c++11) ;;
+    esac
+    if "${compiler[@]}" "${flags[@]}" -fsyntax-only "$source"; then
+      passed=$((passed + 1))
+    else
+      failed=$((failed + 1))
+      echo "run.sh: $source does not compile with $cc" >&2
+    fi
+  done
+done
+"${PYTHON:-python3}" tests/c/evaluation_order.py >"$build/order.out" || cat "$build/order.out" >&2
+count "$build/order.out"
+
+# Each sandbox prints its URL to a pipe when it is ready.
 pids=()
 trap 'kill "${pids[@]}" 2>/dev/null || true' EXIT
-arguments=(--listen 127.0.0.1:0 --account 9900000 --username user --password secret --quiet)
+arguments=(--listen 127.0.0.1:0 --account 9900000 --client-id client --client-secret client-secret
+  --username user --password secret --quiet)
 exec 3< <(exec "$sandbox" "${arguments[@]}")
 pids+=($!)
 exec 4< <(exec "$sandbox" "${arguments[@]}" --tls --ca-out "$build/ca.pem")

@@ -63,8 +63,18 @@ pub enum Lasting {
     Once,
 }
 
+/// Which request the fault strikes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Target {
+    /// The operation's own.
+    Operation,
+    /// The one for the access token that the operation needs.
+    TokenRequest,
+}
+
 #[derive(Clone, Copy, Debug)]
 pub struct Cell {
+    pub target: Target,
     pub phase: Phase,
     pub fault: Fault,
     pub class: Class,
@@ -119,11 +129,11 @@ pub struct Expected {
 /// All cells that there can be.
 pub fn all() -> Vec<Cell> {
     let mut cells = Vec::new();
-    for phase in PHASES {
-        for fault in FAULTS {
-            for class in CLASSES {
+    for (target, class) in targets() {
+        for phase in PHASES {
+            for fault in FAULTS {
                 for (link, tls, lasting) in ways() {
-                    let cell = Cell { phase, fault, class, link, tls, lasting };
+                    let cell = Cell { target, phase, fault, class, link, tls, lasting };
                     if why_impossible(phase, fault, tls).is_none() {
                         cells.push(cell);
                     }
@@ -132,6 +142,13 @@ pub fn all() -> Vec<Cell> {
         }
     }
     cells
+}
+
+/// Each class of operations; and the token request before a create operation, because a token
+/// request is repeated even if the operation must not be.
+fn targets() -> impl Iterator<Item = (Target, Class)> {
+    let operations = CLASSES.map(|class| (Target::Operation, class));
+    operations.into_iter().chain([(Target::TokenRequest, Class::Create)])
 }
 
 fn ways() -> impl Iterator<Item = (Link, bool, Lasting)> {
@@ -179,6 +196,17 @@ impl Expected {
 impl Cell {
     /// What an attempt that the fault strikes must come to.
     pub fn expected(&self) -> Expected {
+        let expected = self.expected_of_request();
+        match self.target {
+            Target::TokenRequest if !expected.outcomes.is_empty() => {
+                // Whatever became of the token request, the operation itself was not sent.
+                Expected { outcomes: NOT_SENT, ..expected }
+            }
+            _ => expected,
+        }
+    }
+
+    fn expected_of_request(&self) -> Expected {
         use Again::{No, Yes};
         use Fault::*;
         let new = Expected::new;

@@ -10,6 +10,7 @@ shift $(($# < 2 ? $# : 2))
 targets=("$@")
 [ $# -gt 0 ] || mapfile -t targets < <(sed -n 's/^name = "\(.*\)"$/\1/p' fuzz/Cargo.toml | tail -n +2)
 host=x86_64-unknown-linux-gnu
+binaries=$(scripts/target-dir)/fuzz
 
 # What cargo-fuzz sets, and that a standard library without AddressSanitizer will do.
 coverage="-Cpasses=sancov-module -Cllvm-args=-sanitizer-coverage-level=4
@@ -18,7 +19,7 @@ coverage="-Cpasses=sancov-module -Cllvm-args=-sanitizer-coverage-level=4
 RUSTC_BOOTSTRAP=1 RUSTFLAGS="$(echo $coverage) -Zsanitizer=address --cfg fuzzing
   -Cunsafe-allow-abi-mismatch=sanitizer" \
   "${CARGO:-cargo}" build --quiet --release --manifest-path fuzz/Cargo.toml --target "$host" \
-  --target-dir target/fuzz
+  --target-dir "$binaries"
 
 fuzz() { # target
   local target=$1 code=0
@@ -27,7 +28,7 @@ fuzz() { # target
   # Threads of the target's own end while the next input runs, and hold what looks like a leak.
   case $target in answer | stateful) leaks=0 ;; esac
   mkdir -p "$build/corpus/$target" "$found"
-  "target/fuzz/$host/release/$target" "$build/corpus/$target" "fuzz/seeds/$target" \
+  "$binaries/$host/release/$target" "$build/corpus/$target" "fuzz/seeds/$target" \
     "-max_total_time=$seconds" "-artifact_prefix=$found/" -timeout=25 -rss_limit_mb=2048 \
     -max_len=4096 "-detect_leaks=$leaks" -print_final_stats=1 "-dict=fuzz/words.dict" >"$build/$target.log" 2>&1 || code=$?
   rmdir --ignore-fail-on-non-empty "$found"

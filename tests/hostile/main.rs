@@ -1,6 +1,7 @@
 //! Nothing that a network does may break a call: every fault in every phase of an exchange, with
-//! every class of operation, generated. `cell` says what each must come to, `peer` and `resolver`
-//! play the other side, `matrix` runs and judges. And what the fuzzers found is tried again.
+//! every class of operation and with the token request, generated. `cell` says what each must come
+//! to, `peer` and `resolver` play the other side, `matrix` runs and judges. And what the fuzzers
+//! found is tried again.
 
 #[path = "../support/mod.rs"]
 mod support;

@@ -8,8 +8,8 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-use super::cell::{self, Again, Cell, Class, FAULTS, Fault, Lasting, Link, PHASES, Phase};
-use super::peer::{Exchange, PARTICIPANT, Peer, SESSION};
+use super::cell::{self, Again, Cell, Class, FAULTS, Fault, Lasting, Link, PHASES, Phase, Target};
+use super::peer::{Exchange, PARTICIPANT, Peer, SESSION, TOKEN_PATH};
 use super::resolver;
 use super::support::abi::Client;
 use super::support::certificates::{Authority, Validity};
@@ -24,12 +24,15 @@ const SLACK: Duration = Duration::from_secs(5);
 /// Most cells wait.
 const THREADS: usize = 32;
 
+/// How many cells of a fault in a phase ended with each status.
+type Names = BTreeMap<String, usize>;
+
 #[test]
 fn every_cell_agrees_with_what_the_service_saw() {
     let cells = cell::all();
     let next = AtomicUsize::new(0);
     let wrong = Mutex::new(Vec::new());
-    let told: Mutex<BTreeMap<(usize, usize), BTreeMap<String, usize>>> = Mutex::default();
+    let told: Mutex<BTreeMap<(Target, usize, usize), Names>> = Mutex::default();
     std::thread::scope(|scope| {
         for _ in 0..THREADS {
             scope.spawn(|| {
@@ -37,7 +40,7 @@ fn every_cell_agrees_with_what_the_service_saw() {
                     let judged = catch_unwind(AssertUnwindSafe(|| run(cell)));
                     match judged.unwrap_or_else(|_| Err("panicked, see above".to_owned())) {
                         Ok(name) => {
-                            let key = (cell.phase as usize, cell.fault as usize);
+                            let key = (cell.target, cell.phase as usize, cell.fault as usize);
                             let mut told = told.lock().unwrap();
                             *told.entry(key).or_default().entry(name).or_default() += 1;
                         }
@@ -47,14 +50,14 @@ fn every_cell_agrees_with_what_the_service_saw() {
             });
         }
     });
-    for ((phase, fault), names) in told.into_inner().unwrap() {
-        println!("{:?} x {:?}: {names:?}", PHASES[phase], FAULTS[fault]);
+    for ((target, phase, fault), names) in told.into_inner().unwrap() {
+        println!("{target:?}: {:?} x {:?}: {names:?}", PHASES[phase], FAULTS[fault]);
     }
     println!("{} cells", cells.len());
     let wrong = wrong.into_inner().unwrap();
     assert!(wrong.is_empty(), "{} of {} cells:\n{}", wrong.len(), cells.len(), wrong.join("\n"));
     // The table itself must not shrink unseen.
-    assert!(cells.len() >= 2600, "only {} cells", cells.len());
+    assert!(cells.len() >= 3100, "only {} cells", cells.len());
 }
 
 /// What a call came to.
@@ -104,13 +107,21 @@ fn scene(cell: &Cell) -> Scene {
     let scheme = if cell.tls { "https" } else { "http" };
     let port = peer.address.port();
     let lasts = cell.waits();
+    let root = format!("{scheme}://{host}:{port}");
     let mut config = json!({
-        "accountId": "9900000", "username": "user", "password": "a password of the matrix",
-        "baseUrl": format!("{scheme}://{host}:{port}/v1"), "allowInsecureHttp": true,
+        "accountId": "9900000", "baseUrl": format!("{root}/v1"), "allowInsecureHttp": true,
         "connectTimeoutMs": 60_000, "timeoutMs": 60_000, "maxResponseBytes": 64 * 1024,
         "retryBaseMs": 1, "dnsTtlMs": 0, "ipFamily": "ipv4",
         "maxRetries": if cell.lasting == Lasting::Always { 0 } else { 2 },
     });
+    let credentials = match cell.target {
+        Target::Operation => json!({"username": "user", "password": "a password of the matrix"}),
+        Target::TokenRequest => json!({
+            "clientId": "client", "clientSecret": "a secret of the matrix",
+            "tokenUrl": format!("{root}{TOKEN_PATH}"),
+        }),
+    };
+    config.as_object_mut().unwrap().extend(credentials.as_object().unwrap().clone());
     if lasts && cell.lasting == Lasting::Always {
         config["timeoutMs"] = json!(PATIENCE.as_millis() as u64);
     }
@@ -161,7 +172,8 @@ fn run(cell: &Cell) -> Result<String, String> {
     let exchanges: Vec<Exchange> = {
         // The service may be slower than the call in noticing what it read.
         if told.status == "BW_OK" {
-            peer.wait(|| peer.seen().exchanges[warm_up..].iter().any(|e| e.acted));
+            let is_done = |exchange: &Exchange| exchange.acted && !exchange.is_token_request();
+            peer.wait(|| peer.seen().exchanges[warm_up..].iter().any(is_done));
         }
         peer.seen().exchanges[warm_up..].to_vec()
     };
@@ -182,7 +194,8 @@ fn run(cell: &Cell) -> Result<String, String> {
 fn heal_after_the_first_attempt(scene: &Scene) {
     let peer = Arc::downgrade(&scene.peer);
     scene.client.on_line(move |_, line| {
-        if let Some(peer) = line.contains("again in").then(|| peer.upgrade()).flatten() {
+        let is_retried = ["again in", "next attempt in"].iter().any(|words| line.contains(words));
+        if let Some(peer) = is_retried.then(|| peer.upgrade()).flatten() {
             peer.heal();
         }
     });
@@ -196,6 +209,8 @@ fn judge(cell: &Cell, told: &Told, saw: &[Exchange], took: Duration) -> Result<(
     let expected = cell.expected();
     let outcome = told.outcome.as_deref();
     let is = |status: &str| told.status == status;
+    let (tokens, saw): (Vec<&Exchange>, Vec<&Exchange>) =
+        saw.iter().partition(|exchange| exchange.is_token_request());
 
     // What holds whatever the fault.
     check(outcome != Some("not_sent") || saw.is_empty(), || "not_sent, but it was seen".into())?;
@@ -210,6 +225,10 @@ fn judge(cell: &Cell, told: &Told, saw: &[Exchange], took: Duration) -> Result<(
         "a creation was repeated".into()
     })?;
     check(took < Duration::from_secs(30), || format!("took {took:?}"))?;
+
+    // An operation is sent once its token is there.
+    let has_token = cell.target == Target::Operation || tokens.iter().any(|token| token.acted);
+    check(saw.is_empty() || has_token, || "sent without a token".into())?;
 
     // What this fault must come to.
     let succeeds_at_once = expected.statuses == ["BW_OK"];
@@ -229,7 +248,11 @@ fn judge(cell: &Cell, told: &Told, saw: &[Exchange], took: Duration) -> Result<(
     check(outcome.is_some_and(|outcome| expected.outcomes.contains(&outcome)), || {
         format!("not one of {:?}", expected.outcomes)
     })?;
-    check(told.attempts == 1, || format!("{} attempts", told.attempts))?;
+    let attempts = if cell.target == Target::Operation { 1 } else { 0 };
+    check(told.attempts == attempts, || format!("{} attempts", told.attempts))?;
+    let message = told.document["error"]["message"].as_str().unwrap_or_default();
+    let is_named = cell.target == Target::Operation || message.starts_with("the token request");
+    check(is_named, || "the message does not name the token request".into())?;
     if cell.waits() {
         let due = if cell.lasting == Lasting::Always { PATIENCE } else { ATTEMPT };
         check(took >= due - Duration::from_millis(50), || format!("gave up after {took:?}"))?;

@@ -16,6 +16,8 @@ use super::support::rogue::Wire;
 /// Where a participant is put.
 pub const SESSION: &str = "s-1";
 pub const PARTICIPANT: &str = "p-1";
+/// The path of the token endpoint.
+pub const TOKEN_PATH: &str = "/token";
 const TOKEN: &str = "eyJhbGciOiJIUzI1NiJ9.eyJwIjoicC0xIn0.c2lnbmF0dXJl";
 /// As much as an endless peer says.
 const ENDLESS: usize = 2 << 20;
@@ -28,6 +30,13 @@ pub struct Exchange {
     pub whole: bool,
     /// Whether the service did what it was asked for.
     pub acted: bool,
+}
+
+impl Exchange {
+    /// Whether it is a token request, as far as it came.
+    pub fn is_token_request(&self) -> bool {
+        self.line.starts_with(&format!("POST {TOKEN_PATH} "))
+    }
 }
 
 #[derive(Default)]
@@ -493,6 +502,7 @@ fn http(wire: &mut dyn Wire, state: &State, number: usize) -> io::Result<()> {
         let mut head = vec![first];
         if state.strikes(Phase::HeadSent, number) {
             head.extend(exactly(wire, state, 15)?);
+            state.seen().exchanges[at].line = String::from_utf8_lossy(&head).into_owned();
             return in_the_head(wire, state);
         }
         while !head.ends_with(b"\r\n\r\n") {
@@ -580,6 +590,11 @@ fn act(seen: &mut Seen, line: &str) -> Answer {
     let good = |status, body: &str| Answer { status, body: body.to_owned(), acted: true };
     let no = |status, body: &str| Answer { status, body: body.to_owned(), acted: false };
     match method {
+        // Valid for one call, so that the next call requests another one.
+        "POST" if path == TOKEN_PATH => good(
+            "200 OK",
+            r#"{"access_token": "token-of-the-matrix", "token_type": "Bearer", "expires_in": 0}"#,
+        ),
         "POST" => good(
             "200 OK",
             &format!(r#"{{"participant": {{"id": "{PARTICIPANT}"}}, "token": "{TOKEN}"}}"#),

@@ -15,7 +15,8 @@ build=$1
 shift
 kinds=("${@:-address}")
 [ $# -gt 0 ] || kinds=(address thread)
-sandbox=${BW_SANDBOX:-$PWD/target/debug/bw-sandbox}
+built=$(scripts/target-dir)
+sandbox=${BW_SANDBOX:-$built/debug/bw-sandbox}
 host=x86_64-unknown-linux-gnu
 mkdir -p "$build"
 
@@ -50,8 +51,8 @@ library() { # kind, and more arguments for cargo; RUSTC and the like from the en
   shift
   RUSTC_BOOTSTRAP=1 CARGO_PROFILE_DEV_DEBUG=line-tables-only CARGO_INCREMENTAL=0 \
     RUSTFLAGS="-Zsanitizer=$kind -Cunsafe-allow-abi-mismatch=sanitizer -Cforce-frame-pointers=yes" \
-    "$@" build --quiet --lib --target "$host" --target-dir "target/$kind" "${more[@]}"
-  libraries=$PWD/target/$kind/$host/debug
+    "$@" build --quiet --lib --target "$host" --target-dir "$built/$kind" "${more[@]}"
+  libraries=$built/$kind/$host/debug
   ln -sf libbw_webrtc.so "$libraries/libbw_webrtc.so.0"
   link=(-L"$libraries" -lbw_webrtc -Wl,-rpath,"$libraries" -pthread)
 }

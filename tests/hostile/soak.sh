@@ -4,7 +4,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 build=$1
-release=$PWD/target/release
+release=$(scripts/target-dir)/release
 mkdir -p "$build"
 ln -sf libbw_webrtc.so "$release/libbw_webrtc.so.0"
 "${CC:-cc}" -std=gnu99 -g -O1 -Wall -Wextra -Wpedantic -Werror -Iinclude -Itests/c \

@@ -5,8 +5,8 @@
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 build=$1
-libraries=${BW_LIB_DIR:-$PWD/target/release}
-sandbox=${BW_SANDBOX:-$PWD/target/release/bw-sandbox}
+libraries=${BW_LIB_DIR:-$(scripts/target-dir)/release}
+sandbox=${BW_SANDBOX:-$(scripts/target-dir)/release/bw-sandbox}
 mkdir -p "$build"
 ln -sf libbw_webrtc.so "$libraries/libbw_webrtc.so.0"
 "${CC:-cc}" -std=gnu99 -g -O1 -Wall -Wextra -Wpedantic -Werror -Iinclude -Itests/c -rdynamic \

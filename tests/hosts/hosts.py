@@ -59,9 +59,10 @@ def config(sandbox: Sandbox, **more: Any) -> str:
     """A client's configuration for this sandbox, as JSON."""
     document = {
         "accountId": sandbox.account_id,
-        "username": sandbox.username,
-        "password": sandbox.password,
+        "clientId": sandbox.client_id,
+        "clientSecret": sandbox.client_secret,
         "baseUrl": sandbox.url,
+        "tokenUrl": sandbox.token_url,
         **({"caFile": sandbox.ca_file} if sandbox.ca_file else {}),
         **more,
     }
@@ -69,12 +70,9 @@ def config(sandbox: Sandbox, **more: Any) -> str:
 
 
 def environment(sandbox: Sandbox) -> dict[str, str]:
-    """What the examples read."""
+    """The environment of the examples."""
     return {
         **os.environ,
-        "BW_ACCOUNT_ID": sandbox.account_id,
-        "BW_USERNAME": sandbox.username,
-        "BW_PASSWORD": sandbox.password,
-        "BW_BASE_URL": sandbox.url,
+        **sandbox.environment(),
         **({"BW_CA_FILE": sandbox.ca_file} if sandbox.ca_file else {}),
     }

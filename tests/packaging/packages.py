@@ -10,7 +10,16 @@ from typing import Dict, Mapping, Optional, Sequence, Union
 from bw_webrtc.testing import Sandbox
 
 ROOT = Path(__file__).resolve().parents[2]
-RELEASE = ROOT / "target" / "release"
+TARGET = Path(
+    subprocess.run(
+        [str(ROOT / "scripts" / "target-dir")],
+        check=True,
+        stdout=subprocess.PIPE,
+        encoding="utf-8",
+    ).stdout.strip()
+)
+"""The directory that cargo builds into."""
+RELEASE = TARGET / "release"
 """What cargo and the machine's own linker made."""
 RELEASED = Path(os.environ["BW_RELEASE_DIR"])
 """What is shipped, as it was linked by Zig."""
@@ -62,12 +71,7 @@ def make(*arguments: Word) -> str:
 
 def credentials(sandbox: Sandbox) -> Dict[str, str]:
     """The variables by which the examples find a sandbox."""
-    found = {
-        "BW_ACCOUNT_ID": sandbox.account_id,
-        "BW_USERNAME": sandbox.username,
-        "BW_PASSWORD": sandbox.password,
-        "BW_BASE_URL": sandbox.url,
-    }
+    found = sandbox.environment()
     if sandbox.ca_file:
         found["BW_CA_FILE"] = sandbox.ca_file
     return found

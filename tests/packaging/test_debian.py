@@ -24,17 +24,17 @@ ARCHITECTURE = {"x86_64": "amd64", "aarch64": "arm64"}[platform.machine()]
 SESSION = """\
 set -eu
 exec 3>url
-bw-sandbox --listen 127.0.0.1:0 --quiet --tls --ca-out /tmp/ca.pem >url &
+bw-sandbox --listen 127.0.0.1:0 --quiet --env --tls --ca-out /tmp/ca.pem >url &
 sandbox=$!
 trap 'kill $sandbox' EXIT
 tries=0
-while [ ! -s url ]; do
+while ! grep -q BW_TOKEN_URL url; do
   tries=$((tries + 1))
   [ $tries -lt 200 ] || { echo "bw-sandbox did not start"; exit 1; }
   sleep 0.1
 done
-export BW_BASE_URL=$(head -n 1 url) BW_CA_FILE=/tmp/ca.pem
-export BW_ACCOUNT_ID=9900000 BW_USERNAME=user BW_PASSWORD=secret
+eval "$(sed 1d url)"
+export BW_CA_FILE=/tmp/ca.pem
 """
 
 

@@ -14,7 +14,7 @@ import pytest
 
 from bw_webrtc import __version__
 from bw_webrtc.testing import Sandbox
-from packages import DIST, RELEASE_PYTHON, RELEASED, ROOT, run
+from packages import DIST, RELEASE_PYTHON, RELEASED, ROOT, TARGET, run
 
 HERE = Path(__file__).parent
 PACKAGE = ROOT / "bindings" / "python"
@@ -87,7 +87,7 @@ def test_pip_install_builds_the_same(tmp_path: Path) -> None:
 def test_the_source_distribution_builds_where_rust_is(tmp_path: Path) -> None:
     python = venv(sys.executable, tmp_path / "venv")
     # The crates that are compiled already are not compiled again.
-    target = str(ROOT / "target")
+    target = str(TARGET)
     pip_install(python, "-v", SDIST, BW_WEBRTC_BUILD="native", CARGO_TARGET_DIR=target)
     works_without_a_compiler(python, tmp_path)
 
@@ -152,16 +152,12 @@ def test_check_says_what_is_wrong(tmp_path: Path) -> None:
     python = venv(sys.executable, tmp_path / "venv")
     pip_install(python, "--no-index", WHEEL)
     with Sandbox(program=str(RELEASED / "bw-sandbox")) as sandbox:
-        env = {
-            "BW_ACCOUNT_ID": sandbox.account_id,
-            "BW_USERNAME": sandbox.username,
-            "BW_PASSWORD": "wrong",
-            "BW_BASE_URL": sandbox.url,
-        }
-        said = run(python, "-m", "bw_webrtc", "check", env=env, code=1)
+        env = sandbox.environment()
+        wrong = {**env, "BW_CLIENT_SECRET": "wrong"}
+        said = run(python, "-m", "bw_webrtc", "check", env=wrong, code=1)
         assert said.startswith("wrong: ")
-        assert "the credentials are wrong" in said
-        said = run(python, "-m", "bw_webrtc", "check", env={**env, "BW_PASSWORD": sandbox.password})
+        assert "the client id or secret is wrong" in said
+        said = run(python, "-m", "bw_webrtc", "check", env=env)
         assert said.startswith("right: ")
 
 

@@ -62,15 +62,13 @@ def main() -> None:
             session(client)
             forked(client)
         asyncio.run(at_once(sandbox.async_client(workers=4)))
-        with Client(
-            "9900000", "user", "wrong", base_url=sandbox.url, ca_file=sandbox.ca_file
-        ) as client:
+        with sandbox.client(client_secret="wrong") as client:
             try:
                 client.create_session()
             except UnauthorizedError:
                 pass
             else:
-                raise AssertionError("a wrong password is taken")
+                raise AssertionError("a wrong client secret is accepted")
     print("all is well")  # noqa: T201
 
 

@@ -21,6 +21,7 @@ from bw_webrtc import (
     LateObject,
     LateObjects,
     NotFoundError,
+    Outcome,
     QueueFullError,
     Subscriptions,
     _operations,
@@ -347,6 +348,33 @@ def test_a_response_that_reaches_its_task_is_not_late(run: Run[Any], plain: Sand
             await asyncio.wait([task])
         assert client.take_late() == LateObjects()
         assert client._client.closed
+
+    run(work())
+
+
+def test_a_response_after_closing_is_late(run: Run[Any], plain: Sandbox) -> None:
+    plain.fault("createParticipant", "delay", ms=300)
+
+    async def work() -> None:
+        async with plain.async_client() as client:
+            task = asyncio.ensure_future(client.create_participant(tag="lost"))
+            await until(lambda: client.stats()["inFlight"] == 1)
+            await until(lambda: bool(plain.requests("token")))
+            await asyncio.sleep(0.1)
+        with pytest.raises(CallCancelledError) as caught:
+            await task
+        assert client.closed
+        if caught.value.outcome == Outcome.UNKNOWN:
+            await until(lambda: bool(existing(plain)))
+            found: List[str] = []
+            while not found:
+                found = late_ids(client)
+                await asyncio.sleep(0.01)
+            assert set(found) == existing(plain)
+        else:
+            assert existing(plain) == set()
+        with pytest.raises(InvalidHandleError):
+            client.stats()
 
     run(work())
 

@@ -91,6 +91,18 @@ def test_set_log(plain: Sandbox, level: Optional[int], levels: object) -> None:
         assert "Session" in record.getMessage()
 
 
+@pytest.mark.parametrize(("retries", "words"), [(0, "(1 attempt, "), (1, "(2 attempts, ")])
+def test_attempts_are_counted_in_words(plain: Sandbox, retries: int, words: str) -> None:
+    lines = listen("bw_webrtc")
+    plain.fault("getSession", "status", status=500, count=None)
+    with plain.client(max_retries=retries) as client:
+        client.set_log(logging.ERROR)
+        with pytest.raises(ServerError):
+            client.get_session("s")
+    (line,) = lines.records
+    assert words in line.getMessage()
+
+
 def test_lines_go_to_the_logger_that_is_named(plain: Sandbox) -> None:
     first, second = listen("calls.first"), listen("calls.second")
     with plain.client() as client:

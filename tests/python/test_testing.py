@@ -52,6 +52,7 @@ def test_a_sandbox_ends_with_its_with_statement() -> None:
             client.create_participant()
         assert Path(f"/proc/{sandbox.pid}").exists()
         assert "/accounts/77/" in sandbox.requests()[0]["path"]
+        assert [seen["status"] for seen in sandbox.requests("token")] == [200]
     assert not Path(f"/proc/{sandbox.pid}").exists()
     sandbox.stop()
 

@@ -7,8 +7,14 @@ use std::sync::Arc;
 use rcgen::{
     BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair, date_time_ymd,
 };
-use rustls::ServerConfig;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::client::danger::HandshakeSignatureValid;
+use rustls::crypto::{CryptoProvider, verify_tls12_signature, verify_tls13_signature};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, UnixTime};
+use rustls::server::danger::{ClientCertVerified, ClientCertVerifier};
+use rustls::{
+    DigitallySignedStruct, DistinguishedName, ServerConfig, SignatureScheme,
+    SupportedProtocolVersion,
+};
 
 /// An authority and the file that a client is to trust.
 pub struct Authority {
@@ -23,6 +29,10 @@ impl Authority {
         let mut params = CertificateParams::default();
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         params.distinguished_name.push(DnType::CommonName, name);
+        Authority::of(name, params)
+    }
+
+    fn of(name: &str, params: CertificateParams) -> Authority {
         let key = KeyPair::generate().unwrap();
         let issuer = CertifiedIssuer::self_signed(params, key).unwrap();
         let file = PathBuf::from(env!("CARGO_TARGET_TMPDIR"))
@@ -36,6 +46,103 @@ impl Authority {
         let (params, key) = subject(host, valid);
         let certificate = params.signed_by(&key, &self.issuer).unwrap();
         config(certificate.der().clone(), &key)
+    }
+}
+
+impl Authority {
+    /// A server that uses the certificate of the authority itself, as `openssl req -x509` makes it.
+    pub fn itself(name: &str, host: &str) -> (Authority, Arc<ServerConfig>) {
+        let mut params = CertificateParams::new(vec![host.to_owned()]).unwrap();
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        let authority = Authority::of(name, params);
+        let server = config(authority.issuer.der().clone(), authority.issuer.key());
+        (authority, server)
+    }
+
+    /// A server whose certificate has a common name and no alternative names.
+    pub fn common_name_only(&self, host: &str) -> Arc<ServerConfig> {
+        let mut params = CertificateParams::default();
+        params.distinguished_name.push(DnType::CommonName, host);
+        let key = KeyPair::generate().unwrap();
+        let certificate = params.signed_by(&key, &self.issuer).unwrap();
+        config(certificate.der().clone(), &key)
+    }
+
+    /// PEM files of a client's certificate and key.
+    pub fn client(&self, name: &str) -> [PathBuf; 2] {
+        let (params, key) = subject("client.example.com", Validity::Now);
+        let certificate = params.signed_by(&key, &self.issuer).unwrap();
+        [("cert", certificate.pem()), ("key", key.serialize_pem())].map(|(kind, pem)| {
+            let file = PathBuf::from(env!("CARGO_TARGET_TMPDIR"))
+                .join(format!("{name}-{kind}-{}.pem", std::process::id()));
+            fs::write(&file, pem).unwrap();
+            file
+        })
+    }
+
+    /// A server that requires a client certificate and accepts none.
+    pub fn guarded_server(
+        &self,
+        host: &str,
+        version: &'static SupportedProtocolVersion,
+        rejects: rustls::Error,
+    ) -> Arc<ServerConfig> {
+        let (params, key) = subject(host, Validity::Now);
+        let certificate = params.signed_by(&key, &self.issuer).unwrap();
+        let key = PrivateKeyDer::try_from(key.serialize_der()).unwrap();
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let verifier = Arc::new(Rejects(rejects, provider.clone()));
+        Arc::new(
+            ServerConfig::builder_with_provider(provider)
+                .with_protocol_versions(&[version])
+                .unwrap()
+                .with_client_cert_verifier(verifier)
+                .with_single_cert(vec![certificate.der().clone()], key)
+                .unwrap(),
+        )
+    }
+}
+
+/// Rejects every client certificate with this error.
+#[derive(Debug)]
+struct Rejects(rustls::Error, Arc<CryptoProvider>);
+
+impl ClientCertVerifier for Rejects {
+    fn root_hint_subjects(&self) -> &[DistinguishedName] {
+        &[]
+    }
+
+    fn verify_client_cert(
+        &self,
+        _: &CertificateDer<'_>,
+        _: &[CertificateDer<'_>],
+        _: UnixTime,
+    ) -> Result<ClientCertVerified, rustls::Error> {
+        Err(self.0.clone())
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        let algorithms = &self.1.signature_verification_algorithms;
+        verify_tls12_signature(message, certificate, signature, algorithms)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        let algorithms = &self.1.signature_verification_algorithms;
+        verify_tls13_signature(message, certificate, signature, algorithms)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.1.signature_verification_algorithms.supported_schemes()
     }
 }
 

@@ -5,6 +5,8 @@ use std::net::TcpListener;
 use std::sync::Arc;
 use std::time::Duration;
 
+use rustls::CertificateError;
+use rustls::version::{TLS12, TLS13};
 use serde_json::{Value, json};
 
 use super::certificates::{Authority, Validity, self_signed};
@@ -215,7 +217,11 @@ fn certificates(faults: &mut Vec<Fault>) {
     for (name, tls, says) in [
         ("expired", authority.server(host, Validity::Past), "has expired"),
         ("not yet valid", authority.server(host, Validity::Future), "not valid yet"),
-        ("for another host", authority.server("example.com", Validity::Now), "another host"),
+        (
+            "for another host",
+            authority.server("example.com", Validity::Now),
+            "another host (example.com)",
+        ),
         ("self-signed", self_signed(host), "not signed by a trusted authority"),
         (
             "of another authority",
@@ -232,6 +238,26 @@ fn certificates(faults: &mut Vec<Fault>) {
             ..fault(name, server, "BW_E_TLS", "not_sent", says)
         });
     }
+    let (itself, tls) = Authority::itself("itself", host);
+    for (name, file, tls, says) in [
+        ("self-signed with CA:TRUE", &itself.file, tls, "replace it by one with CA:FALSE"),
+        (
+            "a common name only",
+            &authority.file,
+            authority.common_name_only(host),
+            "has no subjectAltName",
+        ),
+    ] {
+        let server = Rogue::start(Some(tls), ok());
+        let mut config = config(&server.url());
+        config["caFile"] = json!(file);
+        faults.push(Fault {
+            config,
+            requests: Some(0),
+            ..fault(name, server, "BW_E_TLS", "not_sent", says)
+        });
+    }
+    client_certificates(faults, &authority);
     let good = authority.server(host, Validity::Now);
     let server = Rogue::start(Some(good.clone()), ok());
     faults.push(Fault {
@@ -240,6 +266,14 @@ fn certificates(faults: &mut Vec<Fault>) {
     });
     for (name, behaviour, status, says) in [
         ("plain HTTP where TLS is due", speaks("HTTP/1.1 400 No\r\n\r\n"), "BW_E_TLS", "TLS"),
+        // Alerts 70 and 40, as a server with old TLS and one with other cipher suites send them.
+        (
+            "old TLS",
+            speaks("\x15\x03\x01\0\x02\x02\x46"),
+            "BW_E_TLS",
+            "neither TLS 1.2 nor TLS 1.3",
+        ),
+        ("other ciphers", speaks("\x15\x03\x03\0\x02\x02\x28"), "BW_E_TLS", "no cipher suite"),
         ("closed in the handshake", closes(), "BW_E_", ""),
         ("a handshake that stalls", answers_and_lingers(""), "BW_E_TIMEOUT", "TLS handshake"),
     ] {
@@ -260,6 +294,50 @@ fn certificates(faults: &mut Vec<Fault>) {
         config: with_ca,
         ..fault("the head cut, over TLS", server, "BW_E_PROTOCOL", "unknown", "in the middle")
     });
+}
+
+fn client_certificates(faults: &mut Vec<Fault>, authority: &Authority) {
+    let [cert, key] = authority.client("client");
+    let unknown = || CertificateError::UnknownIssuer.into();
+    let requires = "requires a client certificate";
+    let rejects = "rejected the client certificate (TLS alert 48); check clientCertFile";
+    // With TLS 1.3 the request has been sent when the server looks at the certificate.
+    for (name, version, error, has_one, outcome, says) in [
+        ("no certificate, TLS 1.3", &TLS13, unknown(), false, "unknown", requires),
+        ("no certificate, TLS 1.2", &TLS12, unknown(), false, "not_sent", requires),
+        ("a certificate too many, TLS 1.3", &TLS13, unknown(), true, "unknown", rejects),
+        ("a certificate too many, TLS 1.2", &TLS12, unknown(), true, "not_sent", rejects),
+        // Without an alert of its own.
+        (
+            "a certificate in vain",
+            &TLS12,
+            rustls::Error::General(String::new()),
+            true,
+            "not_sent",
+            requires,
+        ),
+    ] {
+        let tls = authority.guarded_server("127.0.0.1", version, error);
+        let server = Rogue::start(
+            Some(tls),
+            Arc::new(|wire, seen| {
+                // Closing would cut the alert off.
+                let _ = read_request(wire, seen);
+                seen.linger();
+                Ok(())
+            }),
+        );
+        let mut config = config(&server.url());
+        config["caFile"] = json!(authority.file);
+        if has_one {
+            (config["clientCertFile"], config["clientKeyFile"]) = (json!(cert), json!(key));
+        }
+        faults.push(Fault {
+            config,
+            requests: Some(0),
+            ..fault(name, server, "BW_E_TLS", outcome, says)
+        });
+    }
 }
 
 fn unreachable(faults: &mut Vec<Fault>) {

@@ -26,7 +26,8 @@ pub fn sandbox_binary() -> &'static Path {
     BUILT.get_or_init(|| {
         let mut cargo = Command::new(env!("CARGO"));
         cargo
-            .args(["build", "--quiet", "--package", "bw-sandbox"])
+            .args(["build", "--quiet", "--package", "bw-sandbox", "--target-dir"])
+            .arg(target_dir().parent().unwrap())
             .current_dir(env!("CARGO_MANIFEST_DIR"));
         // What cargo tells a test about its package: build scripts that look at it would run again, here
         // and then in the next build outside of a test.

@@ -10,6 +10,9 @@
 //! - `<!-- printed -->`: no code, but what the block before it printed.
 //! - `<!-- file: first.c -->`: it is also put into this file, for the blocks after it.
 //!
+//! The environment has the sandbox's API credentials; for a block that names `BW_USERNAME`, it has the
+//! user name and the password instead.
+//!
 //! A block that is no whole program stands in `tests/docs/fragment.c.in` (`.cpp.in`, `.py.in`), which has
 //! a client and the like for it.
 
@@ -56,16 +59,29 @@ impl Folder {
         path
     }
 
-    /// A program that finds the library and a sandbox.
-    fn command(&self, program: impl AsRef<std::ffi::OsStr>, sandbox: &Sandbox) -> Command {
+    /// A program that finds the library, a sandbox and its credentials.
+    fn command(
+        &self,
+        program: impl AsRef<std::ffi::OsStr>,
+        sandbox: &Sandbox,
+        code: &str,
+    ) -> Command {
         let mut command = Command::new(program);
         let path = std::env::var("PATH").unwrap_or_default();
+        let names_user = code.contains("BW_USERNAME") && !code.contains("BW_CLIENT_ID");
+        let pair = match names_user {
+            true => [("BW_USERNAME", "user"), ("BW_PASSWORD", "secret")],
+            false => [("BW_CLIENT_ID", "client"), ("BW_CLIENT_SECRET", "client-secret")],
+        };
+        for name in ["BW_USERNAME", "BW_PASSWORD", "BW_CLIENT_ID", "BW_CLIENT_SECRET"] {
+            command.env_remove(name);
+        }
         command
             .current_dir(&self.0)
             .env("BW_BASE_URL", &sandbox.url)
+            .env("BW_TOKEN_URL", sandbox.token_url())
             .env("BW_ACCOUNT_ID", "9900000")
-            .env("BW_USERNAME", "user")
-            .env("BW_PASSWORD", "secret")
+            .envs(pair)
             .env("BW_SANDBOX", self.0.join("target/release/bw-sandbox"))
             .env("BW_WEBRTC_LIBRARY", library("libbw_webrtc.so"))
             .env("PYTHONPATH", root().join("bindings/python/src"))
@@ -173,7 +189,7 @@ fn one(folder: &Folder, number: usize, block: &Block) -> Result<Option<String>, 
         return Ok(None);
     }
     let arguments: Vec<_> = command.get_args().map(ToOwned::to_owned).collect();
-    let mut command = folder.command(command.get_program(), &sandbox);
+    let mut command = folder.command(command.get_program(), &sandbox, &block.code);
     let printed = good(command.args(arguments).output())?;
     if let Some(claimed) = told("prints") {
         is_printed(Some(&printed), claimed)?;
@@ -227,7 +243,7 @@ fn compiled(
         "c" => ("CC", "cc", "-std=gnu99"),
         _ => ("CXX", "c++", "-std=c++11"),
     };
-    let mut flags = vec!["-Wall", "-Wextra", "-Wpedantic", "-Werror"];
+    let mut flags = vec!["-Wall", "-Wextra", "-Wpedantic", "-Wsequence-point", "-Werror"];
     let code = if code.contains(" main(") {
         code.to_owned()
     } else {
@@ -237,15 +253,23 @@ fn compiled(
     let source = folder.write(&format!("block{number}.{ending}"), &code);
     let program = folder.0.join(format!("block{number}-{ending}"));
     let libraries = folder.0.join("target/release");
-    let output = Command::new(std::env::var_os(compiler).unwrap_or(fallback.into()))
-        .arg(standard)
-        .args(flags)
-        .arg(source)
+    let command = |compiler: std::ffi::OsString| {
+        let mut command = Command::new(compiler);
+        command.arg(standard).args(&flags).arg(&source);
+        for folder in ["include", "bindings/c", "bindings/c/examples"] {
+            command.arg(format!("-I{}", root().join(folder).display()));
+        }
+        command
+    };
+    // What readers copy also compiles with clang, where it is installed.
+    let clang = if ending == "c" { "clang" } else { "clang++" };
+    if Command::new(clang).arg("--version").output().is_ok() {
+        let only = ["-fsyntax-only", "-Wno-unused-command-line-argument"];
+        good(command(clang.into()).args(only).args(flags_of(packages)?).output())?;
+    }
+    let output = command(std::env::var_os(compiler).unwrap_or(fallback.into()))
         .arg("-o")
         .arg(&program)
-        .arg(format!("-I{}", root().join("include").display()))
-        .arg(format!("-I{}", root().join("bindings/c").display()))
-        .arg(format!("-I{}", root().join("bindings/c/examples").display()))
         .arg(format!("-L{}", libraries.display()))
         .arg("-lbw_webrtc")
         .arg(format!("-Wl,-rpath,{}", libraries.display()))
@@ -285,7 +309,7 @@ fn document(text: &str, sandbox: &Sandbox) -> Result<(), String> {
         let (status, answer) = sandbox.control("POST", "/_sandbox/faults", text);
         return if status == 204 { Ok(()) } else { Err(answer) };
     }
-    if has("username") {
+    if has("accountId") {
         return Config::from_json(text).map(drop).map_err(|why| why.to_string());
     }
     if has("workers") {

@@ -5,7 +5,7 @@
  *
  * It sets BANDWIDTH_STATUS, and BANDWIDTH_PARTICIPANT and BANDWIDTH_TOKEN where that is BW_OK. The
  * channel's media goes on meanwhile (autoservice). The credentials are in the environment of
- * Asterisk: BW_ACCOUNT_ID, BW_USERNAME and BW_PASSWORD.
+ * Asterisk: BW_ACCOUNT_ID, BW_CLIENT_ID and BW_CLIENT_SECRET.
  *
  * cc -shared -fPIC app_bandwidth.c -o app_bandwidth.so -lbw_webrtc */
 #define AST_MODULE_SELF_SYM __internal_app_bandwidth_self
@@ -57,10 +57,13 @@ static int load_module(void)
         bw_free(error);
         return AST_MODULE_LOAD_DECLINE;
     }
-    return ast_register_application(app, participant_exec, "Create a Bandwidth WebRTC participant",
-                                    "BandwidthParticipant([tag])") == 0
-               ? AST_MODULE_LOAD_SUCCESS
-               : AST_MODULE_LOAD_DECLINE;
+    if (ast_register_application(app, participant_exec, "Create a Bandwidth WebRTC participant",
+                                 "BandwidthParticipant([tag])") != 0) {
+        /* A module that declines to load is not unloaded. */
+        bw_client_free(client);
+        return AST_MODULE_LOAD_DECLINE;
+    }
+    return AST_MODULE_LOAD_SUCCESS;
 }
 
 static int unload_module(void)

@@ -32,6 +32,11 @@ int main(void)
     static const size_t stacks[] = {112 * 1024, 240 * 1024, 496 * 1024};
     size_t i;
 
+    /* A module that declines to load leaves nothing behind. */
+    standin_fails = 1;
+    CHECK(load_module() == AST_MODULE_LOAD_DECLINE && standin_registered == NULL);
+    CHECK(bw_client_stats(client, NULL) == BW_E_INVALID_HANDLE);
+    standin_fails = 0;
     CHECK(load_module() == AST_MODULE_LOAD_SUCCESS);
     CHECK(standin_module_info[0] != NULL);
     for (i = 0; i < sizeof stacks / sizeof stacks[0]; i++) {

@@ -1,6 +1,7 @@
 /* A FreeSWITCH module: the API command `bandwidth_create [tag]` gives a job's id at once, and an
  * event bandwidth::participant brings the participant. No thread of FreeSWITCH's waits for the
- * service. The credentials are in FreeSWITCH's environment: BW_ACCOUNT_ID, BW_USERNAME, BW_PASSWORD.
+ * service. The credentials are in FreeSWITCH's environment: BW_ACCOUNT_ID, BW_CLIENT_ID and
+ * BW_CLIENT_SECRET.
  *
  * cc -shared -fPIC $(pkg-config --cflags freeswitch) mod_bandwidth.c -o mod_bandwidth.so \
  *   $(pkg-config --libs freeswitch) -lbw_webrtc */
@@ -81,9 +82,16 @@ SWITCH_MODULE_LOAD_FUNCTION(mod_bandwidth_load)
         bw_queue_new(client, NULL, &queue, &error) != BW_OK) {
         switch_log_printf(SWITCH_CHANNEL_LOG, SWITCH_LOG_ERROR, "mod_bandwidth: %s\n", error);
         bw_free(error);
+        /* A module that does not load is not shut down. */
+        bw_client_free(client);
         return SWITCH_STATUS_FALSE;
     }
     *module_interface = switch_loadable_module_create_module_interface(pool, modname);
+    if (*module_interface == NULL) {
+        bw_queue_free(queue);
+        bw_client_free(client);
+        return SWITCH_STATUS_MEMERR;
+    }
     SWITCH_ADD_API(api_interface, "bandwidth_create", "Create a participant", bandwidth_create,
                    "[<tag>]");
     return SWITCH_STATUS_SUCCESS;

@@ -3,6 +3,16 @@
 #include <time.h>
 
 #include "../../c/check.h"
+#include "bw_webrtc.h"
+
+static int queue_fails;
+
+static bw_status new_queue(bw_client *client, const char *options, bw_queue **queue, char **error)
+{
+    return bw_queue_new(client, queue_fails ? "{\"workers\":0}" : options, queue, error);
+}
+
+#define bw_queue_new new_queue
 #include "mod_bandwidth.c"
 
 enum { EACH = 10, STACKS = 3 };
@@ -58,6 +68,22 @@ static int fired(void)
     return count;
 }
 
+/* A module that does not load leaves nothing behind. */
+static void does_not_load(void)
+{
+    switch_loadable_module_interface_t *module;
+
+    queue_fails = 1;
+    CHECK(mod_bandwidth_load(&module, NULL) == SWITCH_STATUS_FALSE);
+    CHECK(bw_client_stats(client, NULL) == BW_E_INVALID_HANDLE);
+    queue_fails = 0;
+    standin_fails = 1;
+    CHECK(mod_bandwidth_load(&module, NULL) == SWITCH_STATUS_MEMERR);
+    CHECK(bw_client_stats(client, NULL) == BW_E_INVALID_HANDLE);
+    CHECK(bw_queue_close(queue) == BW_E_INVALID_HANDLE);
+    standin_fails = 0;
+}
+
 int main(void)
 {
     static const size_t stacks[STACKS] = {112 * 1024, 240 * 1024, 496 * 1024};
@@ -66,6 +92,7 @@ int main(void)
     pthread_t running;
     int i, tries;
 
+    does_not_load();
     CHECK(mod_bandwidth_load(&module, NULL) == SWITCH_STATUS_SUCCESS);
     CHECK(strcmp(module->name, "mod_bandwidth") == 0);
     CHECK(strcmp(standin_api.name, "bandwidth_create") == 0);

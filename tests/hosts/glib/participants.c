@@ -1,6 +1,6 @@
 /* Participants in a GLib main loop: the queue's descriptor is one more source. Prints what came, and
  * how long the loop stood still at most. Usage: participants COUNT, with the credentials in
- * BW_ACCOUNT_ID, BW_USERNAME and BW_PASSWORD.
+ * BW_ACCOUNT_ID, BW_CLIENT_ID and BW_CLIENT_SECRET.
  *
  * cc participants.c $(pkg-config --cflags --libs glib-2.0) -lbw_webrtc */
 #include <glib-unix.h>

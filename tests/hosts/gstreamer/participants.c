@@ -1,6 +1,7 @@
 /* A GStreamer pipeline that plays on while participants are created: the queue's descriptor is a
  * source of the same main loop that serves the pipeline. Prints how many buffers passed and the
- * longest time between two. Usage: participants COUNT, with the credentials in the environment.
+ * longest time between two. Usage: participants COUNT, with the credentials in BW_ACCOUNT_ID,
+ * BW_CLIENT_ID and BW_CLIENT_SECRET.
  *
  * cc participants.c $(pkg-config --cflags --libs gstreamer-1.0) -lbw_webrtc */
 #include <glib-unix.h>

@@ -92,8 +92,11 @@ static int init(janus_callbacks *callback, const char *config_path)
              bw_queue_new(client, NULL, &queue, &error) != BW_OK)
         JANUS_LOG(LOG_ERR, "%s: %s\n", PACKAGE, error);
     g_free(config), g_free(file), bw_free(error);
-    if (queue == NULL)
+    if (queue == NULL) {
+        /* Janus does not destroy a plugin that failed. */
+        bw_client_free(client);
         return -1;
+    }
     events = g_thread_new("bandwidth", push_events, NULL);
     return 0;
 }

@@ -1,33 +1,59 @@
 """Kamailio's routing in Python (KEMI): a participant for every caller.
 
-The client is made in mod_init, before Kamailio forks its workers: each of them makes connections
-of its own. BW_ACCOUNT_ID, BW_USERNAME and BW_PASSWORD hold the credentials, BW_BASE_URL and
-BW_CA_FILE name another service than Bandwidth's, such as bw-sandbox.
+mod_init creates the client before Kamailio forks its workers; each worker opens its own
+connections. The credentials are in BW_ACCOUNT_ID, BW_CLIENT_ID and BW_CLIENT_SECRET. BW_BASE_URL,
+BW_TOKEN_URL and BW_CA_FILE are for another service than Bandwidth's, such as bw-sandbox.
 """
 
 from __future__ import annotations
 
+import hashlib
 import os
 
 import KSR
 
-from bw_webrtc import BwError, Client
+from bw_webrtc import BwError, Client, LibraryError, NotFoundError
+
+LONGEST_TAG = 50
+"""What the service allows, in characters."""
+NOBODY = "00000000-0000-0000-0000-000000000000"
+"""The id of a participant that does not exist: reading it changes nothing."""
+
+
+def tag_of(call_id: str) -> str:
+    """A Call-ID as a participant's tag, which webhooks contain.
+
+    SIP does not limit the length of a Call-ID. If it is too long for a tag, the tag is its
+    beginning and a hash of all of it, so that calls with similar ids have different tags.
+    """
+    if len(call_id) <= LONGEST_TAG:
+        return call_id
+    digest = hashlib.sha256(call_id.encode()).hexdigest()[:32]
+    return f"{call_id[: LONGEST_TAG - len(digest) - 1]}~{digest}"
 
 
 class Routing:
     """What Kamailio calls."""
 
     def __init__(self) -> None:
-        self.client = Client(
-            os.environ["BW_ACCOUNT_ID"],
-            os.environ["BW_USERNAME"],
-            os.environ["BW_PASSWORD"],
-            base_url=os.environ.get("BW_BASE_URL"),
-            ca_file=os.environ.get("BW_CA_FILE"),
-        )
-        # Shows a wrong password at the start rather than to the first caller.
-        started = self.client.create_participant(tag="mod_init")
-        self.client.delete_participant(started.id)
+        self._client: Client | None = None
+        # Kamailio does not start if this raises. It must start without the service, so a problem is
+        # only logged here, before the first caller meets it.
+        try:
+            # The access token of this call is inherited by the workers.
+            self.client().call(
+                {"operation": "getParticipant", "participantId": NOBODY, "timeoutMs": 3000}
+            )
+        except NotFoundError:
+            pass
+        except (BwError, LibraryError) as error:
+            KSR.err(f"bandwidth: calls will fail until this is fixed: {error}\n")
+
+    def client(self) -> Client:
+        """The client. If mod_init could not create it, this call tries again."""
+        if self._client is None:
+            self._client = Client.from_env(ca_file=os.environ.get("BW_CA_FILE"))
+        return self._client
 
     def child_init(self, rank: int) -> int:
         """Called in every worker."""
@@ -44,13 +70,12 @@ class Routing:
     def create(self) -> tuple[int, str]:
         """Creates the caller's participant; the reply's status and reason."""
         try:
-            # The call's id, which a webhook will bring back.
-            created = self.client.create_participant(
-                publish_permissions=["AUDIO"], tag=KSR.pv.get("$ci")
+            created = self.client().create_participant(
+                publish_permissions=["AUDIO"], tag=tag_of(KSR.pv.get("$ci"))
             )
-        except BwError as error:
-            KSR.err(f"{error}\n")
-            return 503, error.name
+        except (BwError, LibraryError) as error:
+            KSR.err(f"bandwidth: {error}\n")
+            return 503, error.name if isinstance(error, BwError) else "Library not found"
         return 200, str(created.participant.tag)
 
 

@@ -36,22 +36,31 @@ def free_port() -> int:
 
 
 @contextmanager
-def kamailio(sandbox: Sandbox, name: str, script: str, *, daemon: bool) -> Iterator[Caller]:
-    """A running Kamailio, ended by its own id; somebody to call it."""
+def kamailio(
+    sandbox: Sandbox,
+    name: str = "kamailio.cfg",
+    script: str = "bandwidth.py",
+    *,
+    daemon: bool = False,
+    variables: dict[str, str] | None = None,
+    logged: str | None = None,
+) -> Iterator[Caller]:
+    """A running Kamailio, ended by its own id, and a caller for it.
+
+    ``variables`` are added to its environment. ``logged``: an error that its log must contain;
+    without it, the log must contain no error.
+    """
     port = free_port()
     folder = Path(tempfile.mkdtemp(prefix="bw-kamailio-"))
     pid_file, log = folder / "pid", folder / "log"
     environment = {
         **os.environ,
-        "BW_ACCOUNT_ID": sandbox.account_id,
-        "BW_USERNAME": sandbox.username,
-        "BW_PASSWORD": sandbox.password,
-        "BW_BASE_URL": sandbox.url,
+        **sandbox.environment(),
+        **({"BW_CA_FILE": sandbox.ca_file} if sandbox.ca_file else {}),
         "PYTHONPATH": str(PACKAGE),
         "PYTHONDONTWRITEBYTECODE": "1",
+        **(variables or {}),
     }
-    if sandbox.ca_file:
-        environment["BW_CA_FILE"] = sandbox.ca_file
     command = [
         *("kamailio", "-f", str(HERE / name), "-P", str(pid_file), "-Y", str(folder)),
         *("-A", f"PORT={port}", "-A", f'SCRIPT="{HERE / script}"'),
@@ -77,7 +86,8 @@ def kamailio(sandbox: Sandbox, name: str, script: str, *, daemon: bool) -> Itera
     finally:
         caller.close()
         stop(process, pid_file)
-        assert "ERROR" not in log.read_text(), log.read_text()
+        text = log.read_text()
+        assert ("ERROR" in text and logged in text) if logged else "ERROR" not in text, text
         shutil.rmtree(folder)
 
 
@@ -122,13 +132,61 @@ def test_every_caller_gets_its_own_participant(tls: bool, daemon: bool) -> None:
             assert crossed(replies) == {}
             assert {reply.status for reply in replies.values()} == {200}
         seen = sandbox.requests("createParticipant")
-        tags = {request["body"]["tag"] for request in seen}
-        assert tags == {"mod_init", *calls}
-        # The connection of mod_init is the parent's own; the four workers made one each.
-        first = next(r["connection"] for r in seen if r["body"]["tag"] == "mod_init")
-        others = {r["connection"] for r in seen if r["body"]["tag"] != "mod_init"}
-        assert first not in others
-        assert 1 <= len(others) <= 4
+        assert {request["body"]["tag"] for request in seen} == set(calls)
+        # The connection of mod_init belongs to the parent; each of the four workers opened one.
+        (first,) = sandbox.requests("getParticipant")
+        connections = {request["connection"] for request in seen}
+        assert first["connection"] not in connections
+        assert 1 <= len(connections) <= 4
+        # The workers inherited the access token.
+        assert len(sandbox.requests("token")) == 1
+
+
+def test_long_call_ids_have_unique_tags() -> None:
+    with Sandbox() as sandbox, kamailio(sandbox) as caller:
+        calls = ["short", "x" * 50, "x" * 51, "y" * 60 + "@1", "y" * 60 + "@2", "z" * 200]
+        replies = caller.ask("MESSAGE", calls, LIMIT)
+        assert {reply.status for reply in replies.values()} == {200}, replies
+        created = sandbox.requests("createParticipant")
+        tags = [request["body"]["tag"] for request in created]
+        assert len(set(tags)) == len(calls)
+        assert max(map(len, tags)) == 50
+        # The reason of the reply is the tag of the participant.
+        for call in calls:
+            tag = replies[call].reason
+            assert (tag == call) if len(call) <= 50 else tag.startswith(call[:17] + "~"), tag
+
+
+def test_it_starts_while_the_service_is_down() -> None:
+    with Sandbox() as sandbox:
+        for operation in ("token", "*"):
+            sandbox.fault(operation, "close_before", count=None)
+        with kamailio(sandbox, logged="the token request failed") as caller:
+            (reply,) = caller.ask("MESSAGE", ["early"], LIMIT).values()
+            assert (reply.status, reply.reason) == (503, "BW_E_NETWORK")
+            sandbox.clear_faults()
+            (reply,) = caller.ask("MESSAGE", ["later"], LIMIT).values()
+            assert (reply.status, reply.reason) == (200, "later")
+
+
+def test_it_starts_without_credentials() -> None:
+    variables = {"BW_CLIENT_SECRET": "", "BW_ACCOUNT_ID": ""}
+    names = "BW_ACCOUNT_ID and BW_CLIENT_SECRET are not set"
+    with Sandbox() as sandbox, kamailio(sandbox, variables=variables, logged=names) as caller:
+        (reply,) = caller.ask("MESSAGE", ["call"], LIMIT).values()
+        assert (reply.status, reply.reason) == (503, "BW_E_CONFIG")
+
+
+def test_it_creates_the_client_later_if_the_start_was_too_early(tmp_path: Path) -> None:
+    with Sandbox(tls=True) as sandbox:
+        late = tmp_path / "ca.pem"
+        variables = {"BW_CA_FILE": str(late)}
+        with kamailio(sandbox, variables=variables, logged="caFile") as caller:
+            (reply,) = caller.ask("MESSAGE", ["early"], LIMIT).values()
+            assert (reply.status, reply.reason) == (503, "BW_E_CONFIG")
+            shutil.copy(str(sandbox.ca_file), late)
+            (reply,) = caller.ask("MESSAGE", ["later"], LIMIT).values()
+            assert (reply.status, reply.reason) == (200, "later")
 
 
 def test_asynchronous_workers_keep_options_quick() -> None:

@@ -1,6 +1,6 @@
 -- Participants from LuaJIT, for scripters of FreeSWITCH and OpenResty: a call that waits, and calls
 -- through the queue, whose descriptor any event loop can watch. The credentials are in
--- BW_ACCOUNT_ID, BW_USERNAME and BW_PASSWORD.
+-- BW_ACCOUNT_ID, BW_CLIENT_ID and BW_CLIENT_SECRET.
 local ffi = require("ffi")
 
 ffi.cdef [[

@@ -22,11 +22,15 @@ struct ast_channel {
 
 typedef int (*standin_app)(struct ast_channel *, const char *);
 static standin_app standin_registered;
+/* Whether an application cannot be registered. */
+static int standin_fails;
 
 static int ast_register_application(const char *name, standin_app run, const char *synopsis,
                                     const char *description)
 {
     (void)name, (void)synopsis, (void)description;
+    if (standin_fails)
+        return -1;
     standin_registered = run;
     return 0;
 }

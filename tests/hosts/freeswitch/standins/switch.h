@@ -12,6 +12,7 @@ typedef int switch_status_t;
 #define SWITCH_STATUS_SUCCESS 0
 #define SWITCH_STATUS_FALSE 1
 #define SWITCH_STATUS_TERM 2
+#define SWITCH_STATUS_MEMERR 3
 #define SWITCH_UUID_FORMATTED_LENGTH 256
 #define SWITCH_STACK_BOTTOM 0
 #define SWITCH_EVENT_CUSTOM 0
@@ -41,6 +42,8 @@ typedef struct switch_event {
     char job[300], status[64], *body;
 } switch_event_t;
 
+/* Whether the module cannot be registered. */
+static int standin_fails;
 /* What the module gave the host, and the events that it fired. */
 static switch_api_interface_t standin_api;
 static struct {
@@ -72,7 +75,7 @@ switch_loadable_module_create_module_interface(switch_memory_pool_t *pool, const
 
     (void)pool;
     module.name = name;
-    return &module;
+    return standin_fails ? NULL : &module;
 }
 
 static char *switch_mprintf(const char *format, const char *text)
