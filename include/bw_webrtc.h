@@ -644,7 +644,7 @@ bw_status bw_client_set_log(bw_client *client,
  * Reports what a client has done so far.
  *
  * `*out` gets `{"calls", "attempts", "retries", "inFlight", "statuses": {"BW_OK": 5, ..}, "queue":
- * {"waiting", "running", "done", "cancelled"}, "connectionsOpened", "connectionsReused",
+ * {"waiting", "running", "done", "cancelled"}, "connectionsOpened", "connectionsReused", "tokenRequests",
  * "lateAnswers", "lateParticipants", "lateSessions", "operations": {"createParticipant": {"calls",
  * "attempts", "retries", "inFlight", "statuses", "times": [{"belowUs": 2048, "count": 5}, ..]},
  * ..}}`, or the error document. The caller frees it with `bw_free`.

@@ -7,8 +7,10 @@ use std::borrow::Cow;
 use std::collections::HashSet;
 use std::fmt;
 
-use serde::de::{Deserializer, MapAccess, SeqAccess, Visitor};
+use serde::de::{Deserializer, Error, MapAccess, SeqAccess, Visitor};
 use serde_json::value::RawValue;
+
+use crate::error::NO_MEMORY;
 
 use crate::redact;
 
@@ -29,6 +31,7 @@ impl<'de> serde::Deserialize<'de> for Object<'de> {
             fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
                 let mut members = Vec::new();
                 while let Some((Text(key), value)) = map.next_entry::<Text<'de>, &'de RawValue>()? {
+                    members.try_reserve(1).map_err(|_| A::Error::custom(NO_MEMORY))?;
                     members.push((key, value));
                 }
                 Ok(Object(members))
@@ -49,6 +52,7 @@ impl<'de> serde::Deserialize<'de> for Array<'de> {
             fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Self::Value, A::Error> {
                 let mut items = Vec::new();
                 while let Some(item) = seq.next_element::<&'de RawValue>()? {
+                    items.try_reserve(1).map_err(|_| A::Error::custom(NO_MEMORY))?;
                     items.push(item);
                 }
                 Ok(Array(items))
@@ -278,7 +282,10 @@ pub fn array(value: &RawValue) -> Result<Array<'_>, String> {
     if Kind::of(value) != Kind::Array {
         return Err(format!(": must be an array, not {}", Kind::of(value).article()));
     }
-    serde_json::from_str(value.get()).map_err(|_| ": is not a readable array".to_owned())
+    serde_json::from_str(value.get()).map_err(|e| {
+        let is_short = e.to_string().contains(NO_MEMORY);
+        format!(": {}", if is_short { NO_MEMORY } else { "is not a readable array" })
+    })
 }
 
 /// A caller's value, quoted for a message: masked and shortened.

@@ -3,6 +3,7 @@
 use serde::Serialize;
 use serde_json::value::RawValue;
 
+use crate::error::NO_MEMORY;
 use crate::json::{self, Kind, Problems};
 
 /// The longest tag, in characters.
@@ -65,7 +66,8 @@ pub fn body(
         return Err(message);
     }
     let length: usize = fields.iter().map(|(name, value)| name.len() + value.get().len() + 4).sum();
-    let mut body = String::with_capacity(length + 2);
+    let mut body = String::new();
+    body.try_reserve_exact(length + 2).map_err(|_| NO_MEMORY)?;
     body.push('{');
     for (at, (name, value)) in fields.iter().enumerate() {
         // The names are our own: none has anything to escape.

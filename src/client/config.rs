@@ -247,7 +247,7 @@ impl Config {
     /// # Errors
     /// `Status::Config`, naming every problem; quotes no credentials.
     pub fn from_json(text: &str) -> Result<Config, Error> {
-        let fail = |message| Error::new(Status::Config, message);
+        let fail = |message| Error::rejected(Status::Config, message);
         if text.len() > api::MAX_REQUEST {
             return Err(fail(format!("config: has more than {} bytes", api::MAX_REQUEST)));
         }
@@ -492,7 +492,7 @@ impl Config {
             .map_err(|(key, why)| problems.add(format_args!("config.{key}: "), why))
             .ok();
         if let Some(message) = problems.message() {
-            return Err(Error::new(Status::Config, message));
+            return Err(Error::rejected(Status::Config, message));
         }
         let (Some(url), Some(credentials), Some(user_agent)) = (url, credentials, user_agent)
         else {

@@ -102,7 +102,7 @@ pub unsafe extern "C" fn bw_client_set_log(
 /// Reports what a client has done so far.
 ///
 /// `*out` gets `{"calls", "attempts", "retries", "inFlight", "statuses": {"BW_OK": 5, ..}, "queue":
-/// {"waiting", "running", "done", "cancelled"}, "connectionsOpened", "connectionsReused",
+/// {"waiting", "running", "done", "cancelled"}, "connectionsOpened", "connectionsReused", "tokenRequests",
 /// "lateAnswers", "lateParticipants", "lateSessions", "operations": {"createParticipant": {"calls",
 /// "attempts", "retries", "inFlight", "statuses", "times": [{"belowUs": 2048, "count": 5}, ..]},
 /// ..}}`, or the error document. The caller frees it with `bw_free`.
