@@ -12,7 +12,7 @@ const TAG: usize = 50;
 /// what is not known becomes a problem.
 ///
 /// # Errors
-/// If the text is not an object, or a key is there twice.
+/// If the text is not an object, or a key is given twice.
 pub fn read<'a>(
     root: &str,
     text: &'a str,
