@@ -6,6 +6,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use axum::http::{HeaderMap, header};
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
+use serde::Deserialize;
 use serde_json::json;
 use subtle::ConstantTimeEq;
 
@@ -24,25 +25,47 @@ const FORM: &str = "application/x-www-form-urlencoded";
 pub struct Auth {
     account: String,
     client_id: String,
-    /// What a client sends after `Basic` to the token endpoint.
-    client: String,
-    /// What a user sends after `Basic` to `/v1`; `None` if user names are disabled.
-    user: Option<String>,
+    /// `None` if user names are disabled.
+    username: Option<String>,
+    /// Those of the command line.
+    initial: Secrets,
+    secrets: Mutex<Secrets>,
     token_ttl: u64,
     /// Another key revokes all access tokens.
     signer: Mutex<Signer>,
 }
 
+/// The secrets that are valid now.
+#[derive(Clone)]
+struct Secrets {
+    /// What a client sends after `Basic` to the token endpoint.
+    client: String,
+    /// What a user sends after `Basic` to `/v1`; `None` if user names are disabled.
+    user: Option<String>,
+}
+
+/// New secrets; one that is omitted stays.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct Rotation {
+    client_secret: Option<String>,
+    password: Option<String>,
+}
+
 impl Auth {
     /// The credentials of the command line.
     pub fn new(arguments: &Arguments) -> Auth {
-        let basic = |name: &str, secret: &str| BASE64_STANDARD.encode(format!("{name}:{secret}"));
-        let user = basic(&arguments.username, &arguments.password);
+        let username = (!arguments.no_basic).then(|| arguments.username.clone());
+        let initial = Secrets {
+            client: basic(&arguments.client_id, &arguments.client_secret),
+            user: username.as_deref().map(|name| basic(name, &arguments.password)),
+        };
         Auth {
             account: arguments.account.clone(),
             client_id: arguments.client_id.clone(),
-            client: basic(&arguments.client_id, &arguments.client_secret),
-            user: (!arguments.no_basic).then_some(user),
+            username,
+            secrets: Mutex::new(initial.clone()),
+            initial,
             token_ttl: arguments.token_ttl,
             signer: Mutex::new(Signer::new()),
         }
@@ -63,7 +86,7 @@ impl Auth {
             let mut claims = self.signer().verify(token)?;
             return serde_json::from_value(claims["accounts"].take()).ok();
         }
-        is_equal(credentials(headers, "Basic")?, self.user.as_ref()?)
+        is_equal(credentials(headers, "Basic")?, self.secrets().user.as_ref()?)
             .then(|| vec![self.account.clone()])
     }
 
@@ -81,7 +104,7 @@ impl Auth {
         let Some(given) = credentials(headers, "Basic") else {
             return Err(unauthenticated("client id and secret must be sent as HTTP Basic"));
         };
-        if !is_equal(given, &self.client) {
+        if !is_equal(given, &self.secrets().client) {
             return Err(unauthenticated("the client id or secret is wrong"));
         }
         // As RFC 6749, section 3.2: no repeated parameters; unknown and empty ones are ignored.
@@ -121,6 +144,35 @@ impl Auth {
         *self.signer() = Signer::new();
     }
 
+    /// Replaces secrets. The access tokens that were issued stay valid.
+    pub fn rotate(&self, document: &[u8]) -> Result<(), String> {
+        // The parser's own messages would quote values.
+        let rotation: Rotation = serde_json::from_slice(document)
+            .ok()
+            .filter(|new: &Rotation| new.client_secret.is_some() || new.password.is_some())
+            .ok_or(
+                "the body must have clientSecret, password or both, as strings, and no other key",
+            )?;
+        let mut secrets = self.secrets();
+        if let Some(password) = rotation.password {
+            let name = self.username.as_ref().ok_or("password: has no effect with --no-basic")?;
+            secrets.user = Some(basic(name, &password));
+        }
+        if let Some(secret) = rotation.client_secret {
+            secrets.client = basic(&self.client_id, &secret);
+        }
+        Ok(())
+    }
+
+    /// Restores the secrets of the command line.
+    pub fn reset(&self) {
+        self.secrets().clone_from(&self.initial);
+    }
+
+    fn secrets(&self) -> MutexGuard<'_, Secrets> {
+        self.secrets.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn signer(&self) -> MutexGuard<'_, Signer> {
         self.signer.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -139,6 +191,10 @@ fn credentials<'a>(headers: &'a HeaderMap, scheme: &str) -> Option<&'a str> {
     let (Some(value), None) = (values.next(), values.next()) else { return None };
     let (given, credentials) = value.to_str().ok()?.split_once(' ')?;
     given.eq_ignore_ascii_case(scheme).then(|| credentials.trim_matches(' '))
+}
+
+fn basic(name: &str, secret: &str) -> String {
+    BASE64_STANDARD.encode(format!("{name}:{secret}"))
 }
 
 fn is_equal(given: &str, known: &str) -> bool {

@@ -13,7 +13,7 @@ use clap::Parser;
 #[command(name = "bw-sandbox", version, args_override_self = true, after_help = CONTROL)]
 pub struct Arguments {
     /// Address and port to listen on; port 0 takes a free one
-    #[arg(long, default_value = "127.0.0.1:0")]
+    #[arg(long, default_value = "127.0.0.1:0", value_parser = address)]
     pub listen: SocketAddr,
     /// The account that exists
     #[arg(long, default_value = "9900000")]
@@ -45,12 +45,20 @@ pub struct Arguments {
     /// The lifetime of a session
     #[arg(long, value_name = "SECONDS", default_value_t = 9 * 3600)]
     pub session_ttl: u64,
-    /// After the URL, print export lines for a shell: everything that a client needs
+    /// After the URL, print lines for a shell that export everything that a client needs
     #[arg(long)]
     pub env: bool,
     /// Do not log requests
     #[arg(long)]
     pub quiet: bool,
+}
+
+/// An address and a port; the message for a mistake has one that works.
+fn address(text: &str) -> Result<SocketAddr, String> {
+    text.parse().map_err(|_| {
+        let port = text.rsplit(':').next().and_then(|port| port.parse().ok()).unwrap_or(8080_u16);
+        format!("it must be an IP address and a port; use 127.0.0.1:{port}")
+    })
 }
 
 /// HTTP Basic cannot transport a name that contains a colon.
@@ -78,8 +86,11 @@ be localhost or an IP address, and Origin, if present, the same):
   GET    /_sandbox/state         account, sessions, participants, subscriptions
   POST   /_sandbox/tokens/revoke
                                  invalidates all access tokens that were issued
+  POST   /_sandbox/secret        replaces secrets: {\"clientSecret\": \"..\"}, {\"password\": \"..\"}
+                                 or both; access tokens that were issued stay valid
   POST   /_sandbox/participants/{id}/connect, /leave, /disconnect
                                  simulates this action of a device; the webhook is sent to the
                                  participant's callbackUrl (http only)
   GET    /_sandbox/webhooks      the last 1000 deliveries and their results
-  POST   /_sandbox/reset         restores the initial state; access tokens stay as they are";
+  POST   /_sandbox/reset         restores the initial state, and the secrets of the command line;
+                                 access tokens stay as they are";

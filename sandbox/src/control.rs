@@ -27,6 +27,7 @@ pub fn routes() -> Router<Arc<Sandbox>> {
         .route("/requests", get(requests))
         .route("/state", get(state))
         .route("/tokens/revoke", post(revoke_tokens))
+        .route("/secret", post(rotate_secret))
         .route("/participants/{id}/{event}", post(device))
         .route("/webhooks", get(webhooks))
         .route("/reset", post(reset))
@@ -42,7 +43,11 @@ async fn reject_web_pages(request: Request, next: Next) -> Response {
 }
 
 async fn order_fault(State(sandbox): Shared, body: Bytes) -> Response {
-    match sandbox.store().faults.order(&body) {
+    done(sandbox.store().faults.order(&body))
+}
+
+fn done(result: Result<(), String>) -> Response {
+    match result {
         Ok(()) => Reply::nothing(),
         Err(message) => Reply::json(400, &json!({"error": message})),
     }
@@ -65,6 +70,10 @@ async fn state(State(sandbox): Shared) -> Json<Value> {
 async fn revoke_tokens(State(sandbox): Shared) -> Response {
     sandbox.auth.revoke();
     Reply::nothing().into_response(false)
+}
+
+async fn rotate_secret(State(sandbox): Shared, body: Bytes) -> Response {
+    done(sandbox.auth.rotate(&body))
 }
 
 async fn device(State(sandbox): Shared, Path((id, event)): Path<(String, String)>) -> Response {

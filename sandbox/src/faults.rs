@@ -74,7 +74,7 @@ impl Faults {
         let known = ["*", TOKEN_OPERATION].contains(&order.operation.as_str());
         if !known && Operation::named(&order.operation).is_none() {
             return Err(format!(
-                "operation: {:?} is neither an operation nor \"*\"",
+                "operation: {:?} is not an operation, \"token\" or \"*\"",
                 order.operation
             ));
         }
@@ -172,7 +172,8 @@ mod tests {
     #[test]
     fn a_bad_order_is_refused_by_field() {
         let refused = |order: &str| Faults::default().order(order.as_bytes()).unwrap_err();
-        assert!(refused(r#"{"operation":"x","kind":"garbage"}"#).starts_with("operation:"));
+        let unknown = refused(r#"{"operation":"x","kind":"garbage"}"#);
+        assert!(unknown.starts_with("operation:") && unknown.contains("\"token\""), "{unknown}");
         assert!(refused(r#"{"operation":"*","kind":"delay"}"#).starts_with("ms:"));
         assert!(refused(r#"{"operation":"*","kind":"status"}"#).starts_with("status:"));
         assert!(refused(r#"{"operation":"*","kind":"dribble"}"#).starts_with("bytesPerSecond:"));

@@ -4,10 +4,24 @@ use std::collections::VecDeque;
 use std::sync::{Mutex, PoisonError};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use axum::http::{HeaderMap, header};
+use axum::http::{HeaderMap, HeaderName, header};
 use serde::Serialize;
 use serde_json::{Map, Value};
 
+/// The headers that are recorded: an allow-list, since a client may send a secret in any other.
+const RECORDED: [HeaderName; 9] = [
+    header::ACCEPT,
+    header::ACCEPT_ENCODING,
+    header::CONNECTION,
+    header::CONTENT_LENGTH,
+    header::CONTENT_TYPE,
+    header::EXPECT,
+    header::HOST,
+    header::TRANSFER_ENCODING,
+    header::USER_AGENT,
+];
+/// The keys of a document whose values are omitted, in lower case and without `_`.
+const SECRET_KEYS: [&str; 4] = ["clientsecret", "password", "accesstoken", "clientassertion"];
 /// How many requests are kept.
 const KEPT: usize = 10_000;
 
@@ -21,7 +35,7 @@ pub struct Seen {
     pub operation: Option<&'static str>,
     /// The method.
     pub method: String,
-    /// Path and query.
+    /// The path, without the query.
     pub path: String,
     /// The status answered; none if it is not answered yet or the connection was closed instead.
     pub status: Option<u16>,
@@ -29,9 +43,9 @@ pub struct Seen {
     pub connection: u64,
     /// When it came, in milliseconds since 1970.
     pub time: u64,
-    /// The headers, without Authorization.
+    /// The headers that contain no credentials.
     pub headers: Map<String, Value>,
-    /// The body: a document if it was JSON, else text; null if there was none.
+    /// The body: a document, or a form without secret values; null if there was none.
     pub body: Value,
 }
 
@@ -69,24 +83,37 @@ impl Recorder {
     }
 }
 
-/// The headers as JSON, without those that authenticate.
+/// The recorded headers as JSON.
 pub fn headers(headers: &HeaderMap) -> Map<String, Value> {
     headers
         .iter()
-        .filter(|(name, _)| ![header::AUTHORIZATION, header::PROXY_AUTHORIZATION].contains(name))
+        .filter(|(name, _)| RECORDED.contains(name))
         .map(|(name, value)| {
             (name.to_string(), Value::from(String::from_utf8_lossy(value.as_bytes()).into_owned()))
         })
         .collect()
 }
 
-/// A body as JSON.
+/// A body: a document without secret values; what is not JSON, as `form`.
 pub fn body(bytes: &[u8]) -> Value {
-    if bytes.is_empty() {
-        return Value::Null;
+    serde_json::from_slice(bytes).map_or_else(|_| form(bytes), without_secrets)
+}
+
+fn without_secrets(document: Value) -> Value {
+    let is_secret = |key: &str| SECRET_KEYS.contains(&&*key.to_lowercase().replace('_', ""));
+    match document {
+        Value::Array(items) => items.into_iter().map(without_secrets).collect(),
+        Value::Object(fields) => Value::Object(
+            fields
+                .into_iter()
+                .map(|(key, value)| match is_secret(&key) {
+                    true => (key, Value::from("omitted")),
+                    false => (key, without_secrets(value)),
+                })
+                .collect(),
+        ),
+        other => other,
     }
-    serde_json::from_slice(bytes)
-        .unwrap_or_else(|_| Value::from(String::from_utf8_lossy(bytes).into_owned()))
 }
 
 /// The parameters of a form that are not secret; the values of all others are omitted, since a

@@ -29,6 +29,10 @@ const HEAD_TIMEOUT: Duration = Duration::from_secs(60);
 /// How long a peer may take for the TLS handshake.
 const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
 
+/// What `--tls` alone lacks.
+const NO_CA_OUT: &str =
+    "no client can trust the certificate; add --ca-out FILE, and set caFile to that file";
+
 /// The listening server.
 pub struct Server {
     listener: TcpListener,
@@ -47,6 +51,9 @@ impl Server {
                  everyone who can connect controls the sandbox",
                 wanted.ip()
             );
+        }
+        if arguments.tls && arguments.ca_out.is_none() {
+            eprintln!("bw-sandbox: warning: {NO_CA_OUT}");
         }
         let fail = |e| format!("cannot listen on {wanted}: {e}");
         let socket = if wanted.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() };
@@ -103,13 +110,17 @@ fn environment(root: &str, arguments: &Arguments) -> String {
         ("BW_BASE_URL", format!("{root}/v1")),
         ("BW_TOKEN_URL", format!("{root}{TOKEN_PATH}")),
     ];
-    let mut text = String::new();
+    // A configuration with both pairs is rejected.
+    let mut text = "unset BW_USERNAME BW_PASSWORD\n".to_owned();
     for (name, value) in variables {
         text += &format!("export {name}='{}'\n", value.replace('\'', "'\\''"));
     }
     if let Some(file) = &arguments.ca_out {
+        let file = std::path::absolute(file).unwrap_or_else(|_| file.clone());
         // Quoted in Rust's way, which has no line breaks: the comment cannot end early.
         text += &format!("# No variable for this: set the configuration key caFile to {file:?}\n");
+    } else if arguments.tls {
+        text += &format!("# {NO_CA_OUT}\n");
     }
     text
 }

@@ -79,6 +79,7 @@ impl Sandbox {
 
     /// Restores the initial state.
     pub fn reset(&self) {
+        self.auth.reset();
         let new = Store::new(&self.account, self.session_ttl);
         *self.store.lock().unwrap_or_else(PoisonError::into_inner) = new;
     }
@@ -132,14 +133,12 @@ pub async fn handle(State(sandbox): State<Arc<Sandbox>>, request: Request) -> Re
         _ => return Reply::error(413, "the body is too large or too slow").into_response(false),
     };
     let operation = Target::of(&head.method, head.uri.path()).map(|target| target.name());
-    // Some clients send their secret in the query or in the body, perhaps to a wrong route.
-    let (path, recorded_body) = match operation {
-        Some(name) if name != TOKEN_OPERATION => {
-            (head.uri.path_and_query().map_or("", |path| path.as_str()), recorder::body(&body))
-        }
-        _ => (head.uri.path(), recorder::form(&body)),
+    // Without the query: no operation has parameters, and some clients send a secret there.
+    let path = head.uri.path().to_owned();
+    let recorded_body = match operation {
+        Some(name) if name != TOKEN_OPERATION => recorder::body(&body),
+        _ => recorder::form(&body),
     };
-    let path = path.to_owned();
     let store = sandbox.store();
     let passing = Passing {
         what: format!("{} {path}", head.method),

@@ -241,6 +241,84 @@ fn revoked_tokens_are_rejected() {
 }
 
 #[test]
+fn secrets_can_be_rotated() {
+    let sandbox = Sandbox::start(&[]);
+    let old = bearer(&sandbox.token());
+    let token_status = |secret| {
+        sandbox.send(&token_request_with(&basic(&format!("client:{secret}")), GRANT)).status
+    };
+    let rotate = |body: &str| sandbox.control("POST", "/secret", body).status;
+    assert_eq!(rotate(r#"{"clientSecret": "new"}"#), 204);
+    assert_eq!((token_status("client-secret"), token_status("new")), (401, 200));
+    // Tokens of the previous secret stay valid, and the password is another secret.
+    assert_eq!(sandbox.status_with(&old), 200);
+    assert_eq!(sandbox.status_with(&basic("user:secret")), 200);
+    assert_eq!(rotate(r#"{"clientSecret": "newer", "password": "p"}"#), 204);
+    assert_eq!((token_status("new"), token_status("newer")), (401, 200));
+    let user = |password: &str| sandbox.status_with(&basic(&format!("user:{password}")));
+    assert_eq!((user("secret"), user("p")), (401, 200));
+    assert_eq!(sandbox.control("POST", "/reset", "").status, 204);
+    assert_eq!((token_status("newer"), token_status("client-secret")), (401, 200));
+    assert_eq!((user("p"), user("secret")), (401, 200));
+}
+
+#[test]
+fn invalid_rotation_changes_nothing() {
+    let sandbox = Sandbox::start(&["--no-basic"]);
+    for body in [
+        "",
+        "{}",
+        "\"topsecret\"",
+        r#"{"clientSecret": 5}"#,
+        r#"{"secret": "topsecret"}"#,
+        r#"{"clientSecret": "topsecret", "password": "p"}"#,
+    ] {
+        let answer = sandbox.control("POST", "/secret", body);
+        assert_eq!(answer.status, 400, "{body}");
+        assert!(answer.json["error"].as_str().unwrap().contains("password"), "{answer:?}");
+        assert!(!answer.body.contains("topsecret"), "{answer:?}");
+    }
+    sandbox.token();
+}
+
+#[test]
+fn secrets_in_a_wrong_place_are_not_recorded() {
+    let mut child = support::program(&[])
+        .stdout(std::process::Stdio::piped())
+        .stderr(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut log = child.stderr.take().unwrap();
+    let mut sandbox = Sandbox::running(child);
+    let headers = "Cookie: session=topsecret\r\nX-Api-Key: topsecret\r\n\
+        Referer: http://localhost/?token=topsecret\r\nX-topsecret: 1\r\nUser-Agent: tester\r\n";
+    for body in [
+        "grant_type=client_credentials&client_secret=topsecret",
+        "topsecret",
+        r#"{"tag": "a", "client_secret": "topsecret", "more": [{"Password": {"is": "topsecret"}}]}"#,
+    ] {
+        let path = "/v1/accounts/9900000/participants?access_token=topsecret";
+        sandbox.send(&request_with("POST", path, headers, body));
+    }
+    let answer = sandbox.control("GET", "/requests", "");
+    assert!(!answer.body.contains("topsecret"), "{}", answer.body);
+    let seen = answer.json.as_array().unwrap();
+    assert_eq!(seen[0]["path"], "/v1/accounts/9900000/participants");
+    assert_eq!(seen[0]["headers"]["user-agent"], "tester");
+    assert_eq!(seen[0]["body"], "grant_type=client_credentials&client_secret");
+    assert_eq!(
+        seen[2]["body"],
+        json!({"tag": "a", "client_secret": "omitted", "more": [{"Password": "omitted"}]})
+    );
+    sandbox.child.kill().unwrap();
+    sandbox.ended();
+    let mut text = String::new();
+    log.read_to_string(&mut text).unwrap();
+    assert!(text.contains("POST /v1/accounts/9900000/participants -> 401"), "{text}");
+    assert!(!text.contains("topsecret"), "{text}");
+}
+
+#[test]
 fn token_requests_are_recorded_without_secrets() {
     let sandbox = Sandbox::start(&[]);
     let token = sandbox.token();

@@ -161,16 +161,19 @@ fn first_lines(arguments: &[&str], count: usize) -> Vec<String> {
 fn env_prints_what_a_client_needs() {
     let secret = r#"it's "$HOME" `id` \"#;
     let arguments = ["--env", "--account", "77", "--client-id", "me", "--client-secret", secret];
-    let lines = first_lines(&arguments, 6);
+    let lines = first_lines(&arguments, 7);
     let root = lines[0].strip_suffix("/v1").unwrap();
     assert!(root.starts_with("http://127.0.0.1:"), "{lines:?}");
     let names = ["ACCOUNT_ID", "CLIENT_ID", "CLIENT_SECRET", "BASE_URL", "TOKEN_URL"];
-    for (line, name) in lines[1..].iter().zip(names) {
+    assert_eq!(lines[1], "unset BW_USERNAME BW_PASSWORD");
+    for (line, name) in lines[2..].iter().zip(names) {
         assert!(line.starts_with(&format!("export BW_{name}='")), "{line}");
     }
     // As a shell reads it.
     let script = format!("{}\nenv -0 | grep -z ^BW_", lines[1..].join("\n"));
-    let output = Command::new("sh").args(["-c", &script]).env_clear().output().unwrap();
+    let mut shell = Command::new("sh");
+    shell.args(["-c", &script]).env_clear().env("BW_USERNAME", "me").env("BW_PASSWORD", "old");
+    let output = shell.output().unwrap();
     let text = String::from_utf8(output.stdout).unwrap();
     let mut variables: Vec<&str> = text.split_terminator('\0').collect();
     variables.sort_unstable();
@@ -188,12 +191,26 @@ fn env_prints_what_a_client_needs() {
 
 #[test]
 fn env_states_the_authority_file_in_a_comment() {
-    let file = std::env::temp_dir().join(format!("bw-sandbox-{}-env\n.pem", std::process::id()));
-    let lines = first_lines(&["--env", "--tls", "--ca-out", file.to_str().unwrap()], 7);
+    // Relative to the working directory, which the client does not share.
+    let file = format!("target-bw-sandbox-{}-env\n.pem", std::process::id());
+    let lines = first_lines(&["--env", "--tls", "--ca-out", &file], 8);
     std::fs::remove_file(&file).unwrap();
-    assert!(lines[5].starts_with("export BW_TOKEN_URL='https://127.0.0.1:"), "{lines:?}");
-    assert!(lines[6].starts_with('#') && lines[6].contains("caFile"), "{lines:?}");
-    assert!(lines[6].ends_with("-env\\n.pem\""), "{lines:?}");
+    assert!(lines[6].starts_with("export BW_TOKEN_URL='https://127.0.0.1:"), "{lines:?}");
+    assert!(lines[7].starts_with('#') && lines[7].contains("caFile to \"/"), "{lines:?}");
+    assert!(lines[7].ends_with("-env\\n.pem\""), "{lines:?}");
+}
+
+#[test]
+fn tls_without_an_authority_file_states_what_is_missing() {
+    let lines = first_lines(&["--env", "--tls"], 8);
+    assert!(lines[7].starts_with('#') && lines[7].contains("add --ca-out FILE"), "{lines:?}");
+    let mut child =
+        program(&["--tls"]).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut log = BufReader::new(child.stderr.take().unwrap());
+    let _sandbox = Sandbox::running(child);
+    let mut line = String::new();
+    log.read_line(&mut line).unwrap();
+    assert!(line.contains("warning: ") && line.contains("add --ca-out FILE"), "{line}");
 }
 
 #[test]
@@ -214,6 +231,7 @@ fn help_tells_it_all() {
         "/api/v1/oauth2/token",
         "\"token\"",
         "/_sandbox/tokens/revoke",
+        "/_sandbox/secret",
         "--tls",
         "--ca-out",
         "--session-ttl",
@@ -244,6 +262,10 @@ fn what_cannot_be_is_said_in_a_line() {
     for (arguments, says) in [
         (vec!["--listen", address.as_str()], address.as_str()),
         (vec!["--listen", "nowhere"], "nowhere"),
+        (vec!["--listen", "8081"], "use 127.0.0.1:8081"),
+        (vec!["--listen", ":8081"], "use 127.0.0.1:8081"),
+        (vec!["--listen", "localhost:8081"], "use 127.0.0.1:8081"),
+        (vec!["--listen", "127.0.0.1"], "use 127.0.0.1:8080"),
         (vec!["--ca-out", "/tmp/x.pem"], "--tls"),
         (vec!["--tls", "--ca-out", "/nowhere/x.pem"], "/nowhere/x.pem"),
         (vec!["--session-ttl", "soon"], "soon"),
