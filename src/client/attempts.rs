@@ -150,6 +150,7 @@ fn attempt(client: &Client, call: &Call<'_>, limits: &Limits<'_>) -> Result<Stri
         method: call.operation.method.name(),
         target: call.target,
         body: call.body,
+        content_type: "application/json",
         authorization: credentials.authorization(),
     };
     let mut limits = *limits;

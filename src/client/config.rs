@@ -4,9 +4,9 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::uri::{Authority, Scheme};
-use http::{HeaderValue, Uri};
 use serde_json::value::RawValue;
+use ureq::http::uri::{Authority, Scheme};
+use ureq::http::{HeaderValue, Uri};
 use zeroize::Zeroizing;
 
 use super::credentials::Credentials;
@@ -302,6 +302,7 @@ impl Config {
                 authority: url.authority.as_str().to_owned(),
                 host: bare(url.authority.host()).to_owned(),
                 port: url.port,
+                key: "baseUrl",
                 proxy: proxy.map(Arc::new),
                 tls,
                 connect_timeout: millis(self.connect_timeout_ms),

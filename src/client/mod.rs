@@ -50,7 +50,7 @@ pub struct Client {
     attempt_timeout: Option<Duration>,
     /// Path of the base URL and the account, in front of every operation's path.
     prefix: String,
-    cancelled: AtomicBool,
+    cancelled: Arc<AtomicBool>,
 }
 
 impl Client {
@@ -73,7 +73,7 @@ impl Client {
             timeout: parts.timeout,
             attempt_timeout: parts.attempt_timeout,
             prefix: parts.prefix,
-            cancelled: AtomicBool::new(false),
+            cancelled: Arc::default(),
         })
     }
 
@@ -188,7 +188,7 @@ impl Client {
         call: &Prepared,
         submitted: Instant,
         deadline: Instant,
-        abandoned: Option<&AtomicBool>,
+        abandoned: Option<&Arc<AtomicBool>>,
     ) -> Result<String, Error> {
         let ids =
             Ids { session: call.session.as_deref(), participant: call.participant.as_deref() };

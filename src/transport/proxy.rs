@@ -6,8 +6,8 @@ use std::net::IpAddr;
 
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
-use http::uri::Authority;
 use percent_encoding::percent_decode_str;
+use ureq::http::uri::Authority;
 use zeroize::Zeroizing;
 
 use super::link::Link;
