@@ -298,7 +298,9 @@ uint32_t bw_abi_version(void);
  * `maxIdleConnections` (64), `idleTimeoutMs` (15000), `maxResponseBytes` (1048576), `userAgent`
  * (appended), `allowInsecureHttp` (false: plain http is for loopback only). A key that is not known
  * is refused. NULL reads BW_ACCOUNT_ID, BW_USERNAME, BW_PASSWORD and BW_BASE_URL from the
- * environment, once, and is refused in a set-uid process; nothing else of the environment is read.
+ * environment, once, and is refused in a set-uid process. Otherwise the environment has no effect:
+ * the first call in a process reads ALL_PROXY, HTTPS_PROXY, HTTP_PROXY and NO_PROXY (also in lower
+ * case) and ignores them, so that no other thread should change the environment during that call.
  *
  * The client also works in forked children: each process makes its own connections.
  *
