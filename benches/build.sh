@@ -19,7 +19,8 @@ c benches/clients/raw.c raw -lssl -lcrypto
 c benches/clients/curl_cjson.c curl_cjson -lcurl -lcjson
 c benches/clients/many_curl.c many_curl -lcurl
 c benches/clients/ours.c ours_cjson -DWITH_CJSON -lcjson "${ours[@]}"
-for program in ours ours_queue many_ours work; do
+c benches/clients/loop_curl.c loop_curl -lcurl -lcjson
+for program in ours ours_queue loop_ours many_ours work; do
   c "benches/clients/$program.c" "$program" "${ours[@]}"
 done
 "${CXX:-c++}" -std=c++11 "${flags[@]}" -Wno-unused-function benches/clients/ours.cpp -o "$build/ours_cpp" \

@@ -1,7 +1,8 @@
 /* A server that costs as little as can be: reads requests, answers all alike, over TCP or TLS; a
  * thread a connection. Prints its port, and then, for every line that it reads, how many connections
  * and requests came since the line before. Usage: responder CERT_FILE|- KEY_FILE|- ANSWER_BYTES
- * [TOGETHER]: answers wait until so many requests have come, so that as many are under way at once. */
+ * [TOGETHER [DELAY_MS]]: answers wait until so many requests have come, so that as many are under way
+ * at once; then so many milliseconds, as over a long link. */
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <openssl/err.h>
@@ -22,6 +23,7 @@ static size_t answer_length;
 static atomic_long connections, requests;
 static pthread_barrier_t together;
 static int in_step;
+static long delay;
 
 static int get(SSL *ssl, int fd, char *to, int room)
 {
@@ -74,6 +76,8 @@ static void *serve(void *argument)
         atomic_fetch_add_explicit(&requests, 1, memory_order_relaxed);
         if (in_step)
             pthread_barrier_wait(&together);
+        if (delay > 0)
+            usleep((useconds_t)delay * 1000);
         if (put(ssl, fd, answer, answer_length) != 0)
             goto end;
     }
@@ -138,7 +142,9 @@ int main(int argc, char **argv)
     files.rlim_cur = files.rlim_max;
     setrlimit(RLIMIT_NOFILE, &files);
     make_answer((size_t)atol(argv[3]));
-    if (argc > 4) {
+    if (argc > 5)
+        delay = atol(argv[5]);
+    if (argc > 4 && atoi(argv[4]) > 1) {
         in_step = 1;
         pthread_barrier_init(&together, NULL, (unsigned)atoi(argv[4]));
     }

@@ -90,12 +90,20 @@ def pinned(command: Sequence[str], core: int | None) -> list[str]:
 
 @contextmanager
 def responder(
-    tls: bool, core: int | None = None, answer: int = ANSWER_BYTES, together: int = 1
+    tls: bool,
+    core: int | None = None,
+    answer: int = ANSWER_BYTES,
+    together: int = 1,
+    delay: int = 0,
 ) -> Iterator[Responder]:
-    """The server in C. With ``together``, answers wait until so many requests are under way."""
+    """The server in C.
+
+    With ``together``, responses wait until this many requests are in flight; with ``delay``, for
+    this many milliseconds.
+    """
     made = certificates()
     files = [str(made.certificate), str(made.key)] if tls else [NO_TLS, NO_TLS]
-    extra = [str(together)] if together > 1 else []
+    extra = [str(together), str(delay)]
     process = subprocess.Popen(
         pinned([str(BUILD / "responder"), *files, str(answer), *extra], core),
         stdin=subprocess.PIPE,
