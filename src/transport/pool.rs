@@ -1,4 +1,4 @@
-//! The connections that nobody uses, each leased to one call at a time.
+//! The engines whose connection is idle, each leased to one call at a time.
 //!
 //! A thread finds the one that it used last, which is still in its core's cache and whose peer waits
 //! there; else the one nearest to the front, so that few connections stay warm.
