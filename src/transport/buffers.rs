@@ -18,8 +18,10 @@ const USUAL_REQUEST: usize = 4 * 1024;
 /// between two pieces of content.
 const MAX_FRAMING: usize = 4 * 1024;
 
+/// How much content ureq can use at once, in bytes.
+pub const PIECE: usize = 1024;
 /// Shown to ureq in place of content.
-static HIDDEN: [u8; 4 * 1024] = [0; 4 * 1024];
+static HIDDEN: [u8; PIECE] = [0; PIECE];
 /// How many zeros ureq sees first after framing. It searches all of them for the end of a line, so
 /// that more would make small chunks expensive.
 const FIRST_HIDDEN: usize = 64;

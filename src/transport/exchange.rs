@@ -13,6 +13,7 @@ use ureq::http::uri::{self, Authority, PathAndQuery, Scheme};
 use ureq::http::{HeaderValue, Method, Response, StatusCode, Uri, Version};
 use ureq::{AsSendBody, Body, http};
 
+use super::buffers::PIECE;
 use super::engine::{self, Engine};
 use super::names::{Family, Known, Names};
 use super::pool::Pool;
@@ -26,8 +27,6 @@ use crate::sys::PerProcess;
 /// The room for the body of a response is reserved in advance up to this size, in bytes: the
 /// announced length may be false.
 const USUAL_RESPONSE: u64 = 16 * 1024;
-/// How much of a body ureq reads at once, in bytes. The buffer is cleared for each response.
-const PIECE: usize = 1024;
 /// More bytes than a request has besides its target, its body and the values of its headers.
 const FIXED: usize = 512;
 
@@ -310,6 +309,7 @@ impl Transport {
     /// Lets ureq read the body to its end, or to the first byte after the largest allowed size. ureq
     /// does not see the content, which is collected by the connection's buffers.
     fn read_body(&self, mut body: Body, exchange: &ExchangeState) -> Result<(), Fault> {
+        // Small, because it is cleared for each response.
         let mut hidden = [0; PIECE];
         let mut room = self.settings.max_response.saturating_add(1);
         let mut reader = body.as_reader();
