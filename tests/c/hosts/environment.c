@@ -97,7 +97,7 @@ static void secure(const char *config)
 
     CHECK(getuid() != geteuid());
     CHECK(bw_client_new(NULL, &client, &error) == BW_E_CONFIG && client == NULL);
-    CHECK_TEXT(error, "set-uid process does not trust its environment");
+    CHECK_TEXT(error, "set-uid process does not read its configuration from the environment");
     bw_free(error);
     counts(config);
 }
