@@ -27,6 +27,8 @@ pub struct Connection {
     /// rest of the current request.
     finished: bool,
     idle_since: Instant,
+    /// How long the peer keeps it while it is idle, as far as it says.
+    keep_alive: Option<Duration>,
 }
 
 impl Connection {
@@ -39,6 +41,7 @@ impl Connection {
             send_failure: None,
             finished: false,
             idle_since: Instant::now(),
+            keep_alive: None,
         }
     }
 
@@ -48,16 +51,26 @@ impl Connection {
     }
 
     /// Whether the idle connection can be used for another exchange: it is not too old, the
-    /// descriptor is still its own, and the peer has neither closed it nor sent anything.
+    /// descriptor is still its own, and the peer has neither closed it nor sent anything, except
+    /// what belongs to TLS itself.
     pub fn is_usable(&mut self, idle_timeout: Duration) -> bool {
-        self.idle_since.elapsed() < idle_timeout
-            && self.socket.is_ours()
-            && self.socket.is_quiet()
-            && self.tls.as_mut().is_none_or(|tls| tls::is_quiet(tls))
+        let longest = self.keep_alive.map_or(idle_timeout, |time| time.min(idle_timeout));
+        if self.idle_since.elapsed() >= longest || !self.socket.is_ours() {
+            return false;
+        }
+        match &mut self.tls {
+            None => self.socket.is_quiet(),
+            Some(tls) => {
+                (self.socket.is_quiet() || tls::receive_waiting(tls, &self.socket))
+                    && tls::is_quiet(tls)
+            }
+        }
     }
 
-    /// Makes the connection idle. Returns false if it cannot be used again.
-    pub fn rest(&mut self) -> bool {
+    /// Makes the connection idle, which the peer keeps for `keep_alive`, if it says so. Returns
+    /// false if it cannot be used again.
+    pub fn rest(&mut self, keep_alive: Option<Duration>) -> bool {
+        self.keep_alive = keep_alive;
         if self.finished || !self.buffers.input.unused().is_empty() {
             return false;
         }

@@ -24,6 +24,13 @@ use super::wire::{ExchangeState, Fault, Limits};
 use crate::error::{NO_MEMORY, Status};
 use crate::sys::{BootInstant as Instant, PerProcess};
 
+/// The headers that all requests have, up to the User-Agent's value.
+const COMMON: &[u8] = b"accept: application/json\r\naccept-encoding: identity\r\nuser-agent: ";
+/// How often idle connections are looked at, at most.
+const SWEEP: Duration = Duration::from_secs(1);
+/// How long before its announced end a connection is not used any more: longer than a request takes
+/// to arrive.
+const KEEP_ALIVE_MARGIN: Duration = Duration::from_secs(1);
 /// The room for the body of a response is reserved in advance up to this size, in bytes: the
 /// announced length may be false.
 const USUAL_RESPONSE: u64 = 16 * 1024;
@@ -86,6 +93,8 @@ pub struct Reply {
     pub body: Vec<u8>,
     /// Why not all of the body arrived.
     pub cut: Option<Fault>,
+    /// The coding of the body, which nobody asked for.
+    pub coding: Option<String>,
     /// Whether a connection was opened for it.
     pub opened: bool,
 }
@@ -149,8 +158,7 @@ impl Transport {
         let host_header = HeaderValue::from_str(&settings.authority).map_err(|_| invalid(host))?;
         let user_agent = HeaderValue::from_bytes(&settings.user_agent);
         let user_agent = user_agent.map_err(|_| invalid("the User-Agent"))?;
-        let common =
-            [b"accept: application/json\r\nuser-agent: ", user_agent.as_bytes(), b"\r\n"].concat();
+        let common = [COMMON, user_agent.as_bytes(), b"\r\n"].concat();
         Ok(Transport {
             scheme: if settings.tls.is_some() { Scheme::HTTPS } else { Scheme::HTTP },
             authority: authority.map_err(|_| invalid(host))?,
@@ -185,8 +193,8 @@ impl Transport {
                 },
                 idle: Pool::new(settings.max_idle),
                 began: Instant::now(),
-                // Nothing can be too old before.
-                sweep_at: AtomicU64::new(millis(settings.idle_timeout)),
+                // Nothing can be old before.
+                sweep_at: AtomicU64::new(millis(SWEEP)),
             }
         })
     }
@@ -236,7 +244,7 @@ impl Transport {
             cut = Some(Fault::new(Status::Internal, NO_MEMORY));
         }
         let mut body = content.unwrap_or_default();
-        let is_reusable = stays_open && cut.is_none() && connection.rest();
+        let is_reusable = stays_open && cut.is_none() && connection.rest(keep_alive(&head.headers));
         let most = self.settings.max_response;
         if body.len() > most {
             body.truncate(most);
@@ -254,6 +262,8 @@ impl Transport {
             retry_after: text_header(&head.headers, &header::RETRY_AFTER),
             body,
             cut,
+            coding: text_header(&head.headers, &header::CONTENT_ENCODING)
+                .filter(|coding| !coding.trim().eq_ignore_ascii_case("identity")),
             opened: exchange.has_opened(),
         })
     }
@@ -330,18 +340,22 @@ impl Transport {
         Ok(())
     }
 
-    /// Now and then, closes the connections that are too old: a thread looks at its own alone.
+    /// Once a second at most, closes the idle connections that are too old or that the peer has
+    /// closed: a thread looks at no more than the ones that it takes.
     fn close_old(&self, own: &Own, now: Instant) {
         let timeout = self.settings.idle_timeout;
         let (now_ms, due) = (millis(now - own.began), own.sweep_at.load(Ordering::Relaxed));
-        let next = now_ms.saturating_add(millis(timeout).max(1000));
+        let next = now_ms.saturating_add(millis(SWEEP));
         if now_ms >= due
             && own
                 .sweep_at
                 .compare_exchange(due, next, Ordering::Relaxed, Ordering::Relaxed)
                 .is_ok()
         {
-            own.idle.sweep(|engine| engine.idle_since().elapsed() < timeout);
+            // A connection that was just used is not looked at: another thread may need it now.
+            own.idle.sweep(|engine| {
+                engine.idle_since().elapsed() < SWEEP.min(timeout) || engine.is_usable(timeout)
+            });
         }
     }
 
@@ -367,6 +381,10 @@ fn check(response: &Response<Body>) -> Result<bool, Fault> {
         return Err(Fault::malformed(&"it switches to another protocol"));
     }
     let is_http11 = response.version() == Version::HTTP_11;
+    // The service asks for another connection, or will close this one (RFC 9110, 15.5.9 and .20).
+    if matches!(status.as_u16(), 408 | 421 | 425) {
+        return Ok(false);
+    }
     let has = |word| has_word(headers, word);
     let keeps_alive = !has("close") && (is_http11 || has("keep-alive"));
     let mut codings = headers.get_all(header::TRANSFER_ENCODING).iter();
@@ -386,6 +404,17 @@ fn check(response: &Response<Body>) -> Result<bool, Fault> {
     }
     // A proxy may have used the length instead (RFC 9112, 6.3).
     Ok(keeps_alive && !headers.contains_key(header::CONTENT_LENGTH))
+}
+
+/// How long the peer keeps the idle connection: a margin less than the Keep-Alive header states, so
+/// that no request meets its close.
+fn keep_alive(headers: &HeaderMap) -> Option<Duration> {
+    let value = headers.get("keep-alive")?.to_str().ok()?;
+    let timeout = value.split(',').find_map(|part| {
+        let (name, seconds) = part.split_once('=')?;
+        name.trim().eq_ignore_ascii_case("timeout").then(|| seconds.trim().parse().ok()).flatten()
+    })?;
+    Some(Duration::from_secs(timeout).saturating_sub(KEEP_ALIVE_MARGIN))
 }
 
 /// Whether the Connection header contains this word.
@@ -426,7 +455,7 @@ mod tests {
             authorization: b"Bearer a\r\nX: b",
         };
         let limits = Limits {
-            deadline: Instant::now() + Duration::from_secs(1),
+            deadline: std::time::Instant::now() + Duration::from_secs(1),
             cancelled: &Arc::default(),
             abandoned: None,
             must_know: false,

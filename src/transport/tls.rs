@@ -19,6 +19,7 @@ use super::tls_files::{authorities, certificates, private_key};
 use super::wire::{Fault, Phase};
 use crate::error::Status;
 use crate::redact;
+use crate::sys::Socket;
 
 /// Where distributions keep the system's authorities. Their environment variables are not read.
 const SYSTEM_STORES: &[&str] = &[
@@ -238,6 +239,30 @@ fn broken(error: &rustls::Error) -> Fault {
 /// Whether the peer has announced its end, so that nobody else can have cut off what came before.
 pub fn has_said_goodbye(tls: &mut ClientConnection) -> bool {
     matches!(tls.reader().read(&mut [0]), Ok(0))
+}
+
+/// Receives what waits at an idle connection, such as a session ticket or a key update. Returns
+/// whether the connection is still open. Does not block.
+pub fn receive_waiting(tls: &mut ClientConnection, socket: &Socket) -> bool {
+    // More than a peer has to send between two requests.
+    for _ in 0..4 {
+        match tls.read_tls(&mut Waiting(socket)) {
+            Ok(0) => return false,
+            Ok(_) if tls.process_new_packets().is_err() => return false,
+            Ok(_) => {}
+            Err(e) => return e.kind() == io::ErrorKind::WouldBlock,
+        }
+    }
+    false
+}
+
+/// Reads what waits at a socket.
+struct Waiting<'a>(&'a Socket);
+
+impl Read for Waiting<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.0.recv(buffer, false)
+    }
 }
 
 /// Whether nothing that the peer sent is left to be read, neither its end nor what broke TLS.

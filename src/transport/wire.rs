@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use crate::error::Status;
 
 /// The longest wait that does not look whether the call was cancelled.
-pub const TICK: Duration = Duration::from_millis(100);
+pub const TICK: Duration = Duration::from_millis(75);
 
 /// How long an exchange may take and what ends it early.
 #[derive(Clone, Copy, Debug)]
