@@ -276,7 +276,9 @@ impl Cell {
             Phase::Name | Phase::Connect | Phase::Proxy | Phase::Socks | Phase::Tls
         )
     }
+}
 
+impl Class {
     pub fn is_repeatable(self) -> bool {
         self != Class::Create
     }
