@@ -3,20 +3,28 @@
  * user in BW_USERNAME and BW_PASSWORD (they stop working on 2 December 2026). */
 #include "bw_webrtc_typed.h"
 
+/* A variable, or NULL if it is not set or empty. */
+static const char *variable(const char *name)
+{
+    const char *value = getenv(name);
+
+    return value != NULL && *value != '\0' ? value : NULL;
+}
+
 static bwt_client_options from_environment(void)
 {
     bwt_client_options options = BWT_CLIENT_OPTIONS_INIT;
 
-    options.account_id = getenv("BW_ACCOUNT_ID");
-    options.client_id = getenv("BW_CLIENT_ID");
+    options.account_id = variable("BW_ACCOUNT_ID");
+    options.client_id = variable("BW_CLIENT_ID");
     if (options.client_id != NULL) {
-        options.client_secret = getenv("BW_CLIENT_SECRET");
-        options.token_url = getenv("BW_TOKEN_URL");
+        options.client_secret = variable("BW_CLIENT_SECRET");
+        options.token_url = variable("BW_TOKEN_URL");
     } else {
-        options.username = getenv("BW_USERNAME");
-        options.password = getenv("BW_PASSWORD");
+        options.username = variable("BW_USERNAME");
+        options.password = variable("BW_PASSWORD");
     }
-    options.base_url = getenv("BW_BASE_URL");
-    options.ca_file = getenv("BW_CA_FILE");
+    options.base_url = variable("BW_BASE_URL");
+    options.ca_file = variable("BW_CA_FILE");
     return options;
 }

@@ -3,16 +3,23 @@
 // user in BW_USERNAME and BW_PASSWORD (they stop working on 2 December 2026).
 #include "bw_webrtc.hpp"
 
+// A variable, or nullptr if it is not set or empty.
+inline const char *variable(const char *name)
+{
+    const char *value = std::getenv(name);
+    return value != nullptr && *value != '\0' ? value : nullptr;
+}
+
 inline bw::Config from_environment()
 {
     bw::Config config;
-    // A variable that is not set omits its key.
-    config.account_id(std::getenv("BW_ACCOUNT_ID"));
-    if (const char *client_id = std::getenv("BW_CLIENT_ID")) {
-        config.client_id(client_id).client_secret(std::getenv("BW_CLIENT_SECRET"));
-        config.token_url(std::getenv("BW_TOKEN_URL"));
+    // nullptr omits the key.
+    config.account_id(variable("BW_ACCOUNT_ID"));
+    if (const char *client_id = variable("BW_CLIENT_ID")) {
+        config.client_id(client_id).client_secret(variable("BW_CLIENT_SECRET"));
+        config.token_url(variable("BW_TOKEN_URL"));
     } else {
-        config.username(std::getenv("BW_USERNAME")).password(std::getenv("BW_PASSWORD"));
+        config.username(variable("BW_USERNAME")).password(variable("BW_PASSWORD"));
     }
-    return config.base_url(std::getenv("BW_BASE_URL")).ca_file(std::getenv("BW_CA_FILE"));
+    return config.base_url(variable("BW_BASE_URL")).ca_file(variable("BW_CA_FILE"));
 }
