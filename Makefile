@@ -137,6 +137,7 @@ test-hostile: tools
 	$(CARGO) build --workspace
 	$(CARGO) deny --locked check licenses bans sources
 	CARGO=$(CARGO) $(PYTHON) tests/hostile/supply.py
+	$(CARGO) build --release --workspace
 	CC=$(CC) CARGO=$(CARGO) tests/hostile/torture.sh $(HOSTILE)
 	CC=$(CC) CXX=$(CXX) CARGO=$(CARGO) tests/hostile/sanitizers.sh $(HOSTILE)
 	CARGO=$(CARGO) tests/hostile/fuzz.sh $(HOSTILE)/fuzz $(FUZZ_SECONDS)

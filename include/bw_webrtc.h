@@ -654,7 +654,8 @@ bw_status bw_client_set_log(bw_client *client,
  * {"waiting", "running", "done", "cancelled"}, "connectionsOpened", "connectionsReused",
  * "tokenRequests", "lateAnswers", "lateParticipants", "lateSessions", "operations":
  * {"createParticipant": {"calls", "attempts", "retries", "inFlight", "statuses", "times":
- * [{"belowUs": 2048, "count": 5}, ..]}, ..}}`, or the error document. The caller frees it with `bw_free`.
+ * [{"belowUs": 2048, "count": 5}, ..]}, ..}}`, or the error document. The caller frees it with
+ * `bw_free`.
  *
  * The counts are those of this process since the client was made. `statuses` counts each completed
  * call by the status that its caller receives: a call that is cancelled or expires in a queue counts

@@ -159,9 +159,16 @@ impl Error {
         }
     }
 
-    /// An argument that was refused before anything was sent.
+    /// An argument that was rejected before anything was sent.
     pub fn invalid(message: impl Into<String>) -> Error {
-        Error::new(Status::InvalidArgument, message)
+        Error::rejected(Status::InvalidArgument, message)
+    }
+
+    /// Input that was rejected with this status; `Internal` if there was no memory to read it.
+    pub fn rejected(status: Status, message: impl Into<String>) -> Error {
+        let message = message.into();
+        let status = if message.contains(NO_MEMORY) { Status::Internal } else { status };
+        Error::new(status, message)
     }
 
     /// The same failure, as one of this operation; nothing sent unless it says otherwise.

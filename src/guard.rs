@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::error::{Error, Status};
 use crate::redact;
+use crate::sys::InCall;
 
 thread_local! {
     // `Cell<bool>` has no destructor, so a thread that ends after dlclose runs none of ours.
@@ -19,6 +20,7 @@ thread_local! {
 /// # Errors
 /// The work's, and `Internal` for a panic.
 pub fn guarded<T>(work: impl FnOnce() -> Result<T, Error>) -> Result<T, Error> {
+    let _in_call = InCall::enter();
     install_hook();
     let before = GUARDED.replace(true);
     let result = panic::catch_unwind(AssertUnwindSafe(work));

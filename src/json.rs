@@ -7,8 +7,10 @@ use std::borrow::Cow;
 use std::collections::HashSet;
 use std::fmt;
 
-use serde::de::{Deserializer, MapAccess, SeqAccess, Visitor};
+use serde::de::{Deserializer, Error, MapAccess, SeqAccess, Visitor};
 use serde_json::value::RawValue;
+
+use crate::error::NO_MEMORY;
 
 use crate::redact;
 
@@ -29,6 +31,7 @@ impl<'de> serde::Deserialize<'de> for Object<'de> {
             fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
                 let mut members = Vec::new();
                 while let Some((Text(key), value)) = map.next_entry::<Text<'de>, &'de RawValue>()? {
+                    members.try_reserve(1).map_err(|_| A::Error::custom(NO_MEMORY))?;
                     members.push((key, value));
                 }
                 Ok(Object(members))
@@ -49,6 +52,7 @@ impl<'de> serde::Deserialize<'de> for Array<'de> {
             fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Self::Value, A::Error> {
                 let mut items = Vec::new();
                 while let Some(item) = seq.next_element::<&'de RawValue>()? {
+                    items.try_reserve(1).map_err(|_| A::Error::custom(NO_MEMORY))?;
                     items.push(item);
                 }
                 Ok(Array(items))
@@ -182,7 +186,7 @@ fn repeated_keys(name: &str, Object(members): &Object<'_>) -> Option<String> {
             !seen.insert(key)
         };
         if is_repeated {
-            problems.add(member(name, key), ": is there twice");
+            problems.add(member(name, key), ": is given twice");
         }
     }
     problems.message()
@@ -211,16 +215,63 @@ pub fn string<'a>(value: &'a RawValue) -> Result<Cow<'a, str>, String> {
         return Err(format!(": must be a string, not {}", Kind::of(value).article()));
     }
     // As most are: what stands between the quotes is the text. A control character cannot.
-    let plain = value.get().strip_prefix('"').and_then(|text| text.strip_suffix('"'));
-    if let Some(text) = plain.filter(|text| !text.as_bytes().contains(&b'\\')) {
+    let text = value.get().strip_prefix('"').and_then(|text| text.strip_suffix('"')).unwrap_or("");
+    if !text.as_bytes().contains(&b'\\') {
         return Ok(Cow::Borrowed(text));
     }
-    let Text(text) = serde_json::from_str(value.get())
-        .map_err(|_| ": has an escape that is not a Unicode character".to_owned())?;
+    let text = unescaped(text)
+        .ok_or_else(|| ": has an escape that is not a Unicode character".to_owned())?;
     if text.contains('\0') {
         return Err(": must not contain U+0000".to_owned());
     }
-    Ok(text)
+    Ok(Cow::Owned(text))
+}
+
+/// The text of a JSON string, of which `text` is what stands between the quotation marks; none if an
+/// escape is not a Unicode character. Not by serde_json, whose buffer for escapes is not wiped:
+/// the text may be a secret.
+pub fn unescaped(text: &str) -> Option<String> {
+    // No escape is shorter than its character.
+    let mut plain = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(at) = rest.find('\\') {
+        plain.push_str(&rest[..at]);
+        let (c, length) = escape(&rest[at + 1..])?;
+        plain.push(c);
+        rest = &rest[at + 1 + length..];
+    }
+    plain.push_str(rest);
+    Some(plain)
+}
+
+/// The character of an escape, without its backslash, and the length of the escape.
+pub fn escape(text: &str) -> Option<(char, usize)> {
+    let unit = |text: &str| {
+        let digits = text.strip_prefix('u')?.get(..4)?;
+        let is_hex = digits.bytes().all(|digit| digit.is_ascii_hexdigit());
+        is_hex.then(|| u16::from_str_radix(digits, 16).ok()).flatten()
+    };
+    Some(match *text.as_bytes().first()? {
+        b'b' => ('\u{8}', 1),
+        b'f' => ('\u{c}', 1),
+        b'n' => ('\n', 1),
+        b'r' => ('\r', 1),
+        b't' => ('\t', 1),
+        c @ (b'"' | b'\\' | b'/') => (char::from(c), 1),
+        b'u' => {
+            let first = unit(text)?;
+            let second = || unit(text.get(5..)?.strip_prefix('\\')?);
+            match char::from_u32(u32::from(first)) {
+                Some(c) => (c, 5),
+                // A surrogate is one half of a character.
+                None => {
+                    let pair = char::decode_utf16([first, second()?]).next()?;
+                    (pair.ok()?, 11)
+                }
+            }
+        }
+        _ => return None,
+    })
 }
 
 /// Reads a value that must be an array.
@@ -231,7 +282,10 @@ pub fn array(value: &RawValue) -> Result<Array<'_>, String> {
     if Kind::of(value) != Kind::Array {
         return Err(format!(": must be an array, not {}", Kind::of(value).article()));
     }
-    serde_json::from_str(value.get()).map_err(|_| ": is not a readable array".to_owned())
+    serde_json::from_str(value.get()).map_err(|e| {
+        let is_short = e.to_string().contains(NO_MEMORY);
+        format!(": {}", if is_short { NO_MEMORY } else { "is not a readable array" })
+    })
 }
 
 /// A caller's value, quoted for a message: masked and shortened.
@@ -312,6 +366,26 @@ mod tests {
     }
 
     #[test]
+    fn escapes_are_decoded_as_serde_json_does() {
+        for text in [
+            r#"\"\\\/\b\f\n\r\t"#,
+            r"\u0041\u00e9\u4e2d\uD83D\uDE00x",
+            r"\ud83d",
+            r"\ud83dx",
+            r"\ud83d\u0041",
+            r"\ude00",
+            r"\u00e",
+            r"\u+041",
+            r"\x",
+            "\\",
+            "é\\u00e9",
+        ] {
+            let expected = serde_json::from_str::<String>(&format!("\"{text}\"")).ok();
+            assert_eq!(unescaped(text), expected, "{text}");
+        }
+    }
+
+    #[test]
     fn a_document_nested_very_deep_is_read_without_recursion() {
         let deep = format!("{{\"a\":{}{}}}", "[".repeat(100_000), "]".repeat(100_000));
         let Ok(Object(members)) = object("request", &deep) else { panic!("refused") };
@@ -347,7 +421,7 @@ mod tests {
             let more: String = (0..count).map(|n| format!(",\"k{n}\":1")).collect();
             let text = format!("{{\"a\":1{more},\"b\":2,\"\\u0061\":3,\"b\":4}}");
             let message = object("request", &text).err().unwrap();
-            assert_eq!(message, "request.a: is there twice; request.b: is there twice");
+            assert_eq!(message, "request.a: is given twice; request.b: is given twice");
         }
     }
 

@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use bw_webrtc::ffi::bw_client_free;
 use serde_json::{Value, json};
 use support::abi::Client;
-use support::rogue::{Behaviour, Rogue, answers, read_request, response};
+use support::rogue::{Behaviour, Rogue, answers, read_request, request_text, response};
 
 const GOOD: &str = r#"{"participant":{"id":"p-1","extra":[1]},"token":"t","unknown":null}"#;
 
@@ -189,6 +189,50 @@ fn connections_come_from_the_bind_address_or_fail() {
         assert!(error["message"].as_str().unwrap().contains(part), "{error}");
     }
     assert!(peers.lock().unwrap().is_empty());
+}
+
+#[test]
+fn a_token_in_the_wrong_place_is_not_quoted() {
+    const TOKEN: &str = "eyJhbGciOiJIUzI1NiJ9.eyJwIjoic2VjcmV0In0.c2lnbmF0dXJl";
+    // A service that repeats the path, at the end of a sentence.
+    let server = Rogue::start(
+        None,
+        Arc::new(|wire, seen| {
+            while let Some(request) = request_text(wire, seen)? {
+                let path = request.split(' ').nth(1).unwrap_or("");
+                let body = json!({"error": format!("There is nothing at {path}."), "path": path});
+                wire.write_all(response("404 Not Found", "", &body.to_string()).as_bytes())?;
+            }
+            Ok(())
+        }),
+    );
+    let good = client(&server, json!({}));
+    let session = "s-1";
+    let mut documents = vec![
+        good.call("getParticipant", session, TOKEN, None).unwrap_err(),
+        good.call("getSession", TOKEN, "", None).unwrap_err(),
+        good.call_document(&json!({"operation": TOKEN, "sessionId": session}).to_string())
+            .unwrap_err(),
+        good.call_document(&json!({"operation": "getSession", TOKEN: 1}).to_string()).unwrap_err(),
+        good.create(&json!({"callbackUrl": TOKEN, "deviceApiVersion": TOKEN}).to_string())
+            .unwrap_err(),
+        good.create(&json!({TOKEN: 1, "publishPermissions": [TOKEN]}).to_string()).unwrap_err(),
+    ];
+    for key in ["baseUrl", "bindAddress", "caFile", "clientCertFile", "ipFamily", "proxy", TOKEN] {
+        let mut config = json!({"accountId": "1", "username": "u", "password": "p"});
+        config["clientKeyFile"] = json!("/dev/null");
+        config[key] = json!(TOKEN);
+        documents.push(Client::new(&config).err().unwrap());
+    }
+    for host in ["http://localhost:1", "https://127.0.0.77:1"] {
+        let url = format!("{host}/v1/{TOKEN}");
+        let config = json!({"baseUrl": url, "maxRetries": 0});
+        documents.push(client(&server, config).create("{}").unwrap_err());
+    }
+    for document in documents {
+        let text = document.to_string();
+        assert!(!text.contains("eyJ") && !text.contains("c2lnbmF0dXJl"), "{text}");
+    }
 }
 
 #[test]

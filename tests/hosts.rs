@@ -69,13 +69,11 @@ fn signals_and_cancellation_do_no_harm() {
 #[test]
 fn limits_of_the_machine_are_named() {
     let program = compile("hosts/limits.c", false);
-    let [plain, secure] = Sandbox::both();
-    for what in ["descriptors", "high", "chroot"] {
+    let plain = Sandbox::start(&[]);
+    for what in ["descriptors", "high", "chroot", "memory"] {
         let literal = plain.config(&json!({})).to_string();
         passes(Command::new(&program).arg(literal).arg(by_name(&plain, &json!({}))).arg(what));
     }
-    let literal = secure.config(&json!({})).to_string();
-    print!("{}", passes(Command::new(&program).args([&literal, "{}", "memory"])));
 }
 
 #[test]

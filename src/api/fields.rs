@@ -3,6 +3,7 @@
 use serde::Serialize;
 use serde_json::value::RawValue;
 
+use crate::error::NO_MEMORY;
 use crate::json::{self, Kind, Problems};
 
 /// The longest tag, in characters.
@@ -12,7 +13,7 @@ const TAG: usize = 50;
 /// what is not known becomes a problem.
 ///
 /// # Errors
-/// If the text is not an object, or a key is there twice.
+/// If the text is not an object, or a key is given twice.
 pub fn read<'a>(
     root: &str,
     text: &'a str,
@@ -65,7 +66,8 @@ pub fn body(
         return Err(message);
     }
     let length: usize = fields.iter().map(|(name, value)| name.len() + value.get().len() + 4).sum();
-    let mut body = String::with_capacity(length + 2);
+    let mut body = String::new();
+    body.try_reserve_exact(length + 2).map_err(|_| NO_MEMORY)?;
     body.push('{');
     for (at, (name, value)) in fields.iter().enumerate() {
         // The names are our own: none has anything to escape.

@@ -76,7 +76,7 @@ fn permissions(root: &str, value: &RawValue, problems: &mut Problems) -> Result<
                 problems.add(path, format_args!(": {} is not one of AUDIO, VIDEO", quoted()));
             }
             Some(known) if seen[known] => {
-                problems.add(path, format_args!(": {} is there twice", quoted()));
+                problems.add(path, format_args!(": {} is given twice", quoted()));
             }
             Some(known) => seen[known] = true,
         }
@@ -135,7 +135,7 @@ mod tests {
         .unwrap_err();
         for part in [
             r#"request.publishPermissions[0]: "AUDOI" is not one of AUDIO, VIDEO"#,
-            r#"request.publishPermissions[2]: "AUDIO" is there twice"#,
+            r#"request.publishPermissions[2]: "AUDIO" is given twice"#,
             "request.publishPermissions[3]: must be a string, not a number",
             "request.tags: is not known; did you mean tag?",
             "request.tag: must be a string, not a number",
@@ -169,7 +169,7 @@ mod tests {
             ("[]", "must be a JSON object, not an array"),
             ("null", "must be a JSON object, not null"),
             ("", "request: is empty"),
-            (r#"{"tag":"a","tag":"b"}"#, "request.tag: is there twice"),
+            (r#"{"tag":"a","tag":"b"}"#, "request.tag: is given twice"),
             (r#"{"tag":"a\u0000b"}"#, "request.tag: must not contain U+0000"),
             (r#"{"tag":"\ud800"}"#, "request.tag: has an escape that is not a Unicode"),
             (long.as_str(), "request.tag: has 51 characters; at most 50"),

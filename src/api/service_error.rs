@@ -2,14 +2,18 @@
 
 use std::time::SystemTime;
 
+use serde_json::Value;
 use serde_json::value::RawValue;
+use zeroize::{Zeroize, Zeroizing};
 
 use crate::error::{Answer, Status};
-use crate::json::{Object, string, without_mark};
+use crate::json::{self, Object, string, without_mark};
 use crate::redact;
 
 /// How much of an answer's body an error document holds, in bytes.
 const SHOWN: usize = 16 * 1024;
+/// Replaces a secret.
+const REMOVED: &str = "[removed]";
 
 /// Whether the service is known to have done nothing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -105,49 +109,79 @@ pub fn error_answer(
 }
 
 /// The body of an error as JSON text for the error document; what is not JSON becomes a string.
-/// `secrets` are taken out, should something on the way have echoed them.
+/// `secrets` are removed, however a peer that echoes them escapes them.
 fn shown_body(body: &[u8], secrets: &[&str]) -> Option<Box<RawValue>> {
     if body.is_empty() {
         return None;
     }
-    let text = String::from_utf8_lossy(&body[..body.len().min(SHOWN)]);
-    let mut text = without_mark(&text).to_owned();
-    if text.contains("\\u00") {
-        text = unescaped(&text);
-    }
-    for secret in secrets.iter().filter(|secret| !secret.is_empty()) {
-        text = text.replace(secret, "[removed]");
-    }
-    text = redact::masked(&text).into_owned();
+    // Twice as much as is shown, so that no part of a secret is left at the end.
+    let text =
+        Zeroizing::new(String::from_utf8_lossy(&body[..body.len().min(2 * SHOWN)]).into_owned());
+    let text = without_mark(&text);
+    let mask = |text: &str| {
+        let mut masked = Zeroizing::new(text.to_owned());
+        for secret in secrets.iter().filter(|secret| !secret.is_empty()) {
+            if masked.contains(secret) {
+                masked = Zeroizing::new(masked.replace(secret, REMOVED));
+            }
+        }
+        redact::masked(&masked).into_owned()
+    };
     if body.len() <= SHOWN {
-        // from_string would accept a document of any depth, which many readers cannot take.
-        if serde_json::from_str::<serde_json::Value>(&text).is_ok() {
-            return RawValue::from_string(text).ok();
+        // RawValue alone would accept a document of any depth, which many readers cannot take.
+        if let Ok(mut document) = serde_json::from_str::<Value>(text) {
+            let is_changed = mask_strings(&mut document, &mask);
+            let shown = if is_changed { document.to_string() } else { text.to_owned() };
+            // A number can be a password too.
+            if mask(&shown) == shown {
+                return RawValue::from_string(shown).ok();
+            }
+            return serde_json::value::to_raw_value(&mask(&shown)).ok();
         }
     }
-    serde_json::value::to_raw_value(&text).ok()
+    let mut shown = mask(&without_escapes(text));
+    if shown.len() > SHOWN {
+        let end = (0..=SHOWN).rev().find(|end| shown.is_char_boundary(*end));
+        shown.truncate(end.unwrap_or(0));
+    }
+    serde_json::value::to_raw_value(&shown).ok()
 }
 
-/// JSON text without escapes that it does not need, behind which a secret could be hidden.
-fn unescaped(text: &str) -> String {
+/// Masks each string of a document, the names of members too. Returns whether one has changed.
+fn mask_strings(value: &mut Value, mask: &impl Fn(&str) -> String) -> bool {
+    let masked = |text: &mut String| {
+        let new = mask(text);
+        let is_changed = new != *text;
+        text.zeroize();
+        *text = new;
+        is_changed
+    };
+    match value {
+        Value::String(text) => masked(text),
+        Value::Array(items) => {
+            items.iter_mut().fold(false, |any, item| mask_strings(item, mask) | any)
+        }
+        Value::Object(members) => {
+            let mut any = false;
+            for (mut name, mut value) in std::mem::take(members) {
+                any |= masked(&mut name) | mask_strings(&mut value, mask);
+                members.insert(name, value);
+            }
+            any
+        }
+        _ => false,
+    }
+}
+
+/// A text that is not JSON, with the escapes of JSON decoded, behind which a secret could be hidden.
+fn without_escapes(text: &str) -> String {
     let mut plain = String::with_capacity(text.len());
     let mut rest = text;
     while let Some(at) = rest.find('\\') {
-        let escape = &rest[at..];
-        let code = escape.strip_prefix("\\u").and_then(|digits| digits.get(..4));
-        let code = code.and_then(|digits| u8::from_str_radix(digits, 16).ok()).map(char::from);
         plain.push_str(&rest[..at]);
-        rest = match code.filter(|c| (' '..='~').contains(c) && !matches!(c, '"' | '\\')) {
-            Some(c) => {
-                plain.push(c);
-                &escape[6..]
-            }
-            None => {
-                let length = 1 + escape[1..].chars().next().map_or(0, char::len_utf8);
-                plain.push_str(&escape[..length]);
-                &escape[length..]
-            }
-        };
+        let (c, length) = json::escape(&rest[at + 1..]).unwrap_or(('\\', 0));
+        plain.push(c);
+        rest = &rest[at + 1 + length..];
     }
     plain.push_str(rest);
     plain
@@ -248,10 +282,43 @@ mod tests {
         );
         let shown = r#"{"error":"it is [removed]. See https://[removed]@h","key":"[removed]"}"#;
         assert_eq!(echo.body.as_ref().unwrap().get(), shown);
-        let hidden =
-            answer(400, r#"{"error":"it is \u0065yJh\u002eeyJi.c \\u0041\u0022\n\ué"}"#).body;
-        let shown = r#""{\"error\":\"it is [removed] \\\\u0041\\u0022\\n\\ué\"}""#;
+        let hidden = answer(400, r#"{"error":"it is \u0065yJh\u002eeyJi.c \\u0041\u0022\n"}"#).body;
+        let shown = r#"{"error":"it is [removed] \\u0041\"\n"}"#;
         assert_eq!(hidden.unwrap().get(), shown);
+        let no_json = answer(400, r#"it is \u0065yJh\u002eeyJi.c, \ué"#).body;
+        assert_eq!(no_json.unwrap().get(), r#""it is [removed], \\ué""#);
+    }
+
+    #[test]
+    fn a_secret_is_removed_however_it_is_echoed() {
+        for secret in ["se/cret+tests", "hush-é", "hush-中\u{1f600}", "hu\"sh\\", "12345678"] {
+            let escaped: String =
+                secret.encode_utf16().map(|unit| format!("\\u{unit:04x}")).collect();
+            let plain = serde_json::to_string(secret).unwrap();
+            let plain = plain.trim_matches('"');
+            for echo in [
+                plain,
+                &plain.replace('/', "\\/"),
+                &escaped,
+                &escaped.to_uppercase().replace("\\U", "\\u"),
+            ] {
+                for body in [
+                    format!(r#"{{"error":"not {echo}!","deep":[{{"{echo}":1}}]}}"#),
+                    format!("<html>not {echo}!</html>"),
+                    format!("{}{echo}", "x".repeat(16 * 1024 - 3)),
+                ] {
+                    let answer = error_answer(401, None, body.as_bytes(), &[secret]);
+                    let shown = answer.body.as_ref().unwrap().get().to_owned();
+                    let message = classify(&answer, ["username", "password"]).message;
+                    let decoded = without_escapes(&shown);
+                    for text in [&shown, &decoded, &message] {
+                        assert!(!text.contains(&secret[..4]), "{body}\n{text}");
+                    }
+                }
+            }
+        }
+        let number = error_answer(400, None, br#"{"password":12345678}"#, &["12345678"]);
+        assert!(!number.body.unwrap().get().contains("1234"));
     }
 
     #[test]

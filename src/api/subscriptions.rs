@@ -153,7 +153,7 @@ fn aliases<'a>(
         match json::string(item) {
             Err(what) => problems.add(path, what),
             Ok(alias) if !seen.insert(alias.clone()) => {
-                problems.add(path, format_args!(": {} is there twice", json::quote(&alias)));
+                problems.add(path, format_args!(": {} is given twice", json::quote(&alias)));
             }
             Ok(alias) => list.push(alias),
         }
@@ -206,7 +206,7 @@ mod tests {
             ),
             (
                 r#"{"participants":[{"participantId":"p","streamAliases":["a","a"]}]}"#,
-                "subscriptions.participants[0].streamAliases[1]: \"a\" is there twice",
+                "subscriptions.participants[0].streamAliases[1]: \"a\" is given twice",
             ),
             (
                 r#"{"participants":[{"participantId":"p","alias":1}]}"#,

@@ -1,7 +1,7 @@
 //! What the calls of a client authenticate with: one access token per process, requested by one
 //! call at a time while the others wait or use the previous token.
 
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
 use zeroize::Zeroizing;
@@ -53,14 +53,18 @@ struct State {
     in_progress: bool,
     /// How many requests have ended.
     count: u64,
-    /// How the last request failed, if it failed for a reason that applies to every call.
+    /// The last failure that applies to every call.
     failure: Option<Failure>,
     /// No renewal is tried before this time, after one that failed.
     no_renewal_before: Option<Instant>,
 }
 
+#[derive(Clone)]
 struct Failure {
-    credentials: Arc<Credentials>,
+    /// The number of the request.
+    request: u64,
+    /// What was rejected. Does not keep replaced credentials in memory.
+    credentials: Weak<Credentials>,
     error: Error,
 }
 
@@ -112,8 +116,9 @@ impl Authenticator {
     pub fn set_credentials(&self, credentials: Credentials) {
         let credentials = Arc::new(credentials);
         self.current.store(Arc::new(Authorization { credentials, token: None }));
-        // The next renewal uses the new secret, and need not wait.
-        self.requests.lock().no_renewal_before = None;
+        // What failed with the previous pair says nothing about the new one.
+        let mut state = self.requests.lock();
+        (state.failure, state.no_renewal_before) = (None, None);
     }
 
     /// Drops the token of this authorization, which the service rejected. A token that another call
@@ -151,11 +156,18 @@ impl Authenticator {
                 Some(token) if !token.is_due(now) => return Ok(current),
                 Some(token) => {
                     let Some(turn) = self.requests.begin_renewal(now) else { return Ok(current) };
+                    // Another call may have renewed it since it was looked at.
+                    if !Arc::ptr_eq(&current, &self.current.load()) {
+                        continue;
+                    }
                     return Ok(match request(&current.credentials, Purpose::Renewal) {
                         Ok(new) => self.install(&current, new, turn),
-                        Err(_) => {
-                            let left = token.left(now).unwrap_or_default();
-                            turn.postpone_renewal(now + left / 4);
+                        Err(error) => {
+                            if error.status != Status::Cancelled {
+                                let now = Instant::now();
+                                let left = token.left(now).unwrap_or_default();
+                                turn.postpone_renewal(now + left / 4);
+                            }
                             current
                         }
                     });
@@ -166,7 +178,8 @@ impl Authenticator {
                 Turn::Begin(turn) => turn,
                 Turn::Ended(None) => continue,
                 Turn::Ended(Some(failure)) => {
-                    if Arc::ptr_eq(&failure.credentials, &self.current.load().credentials) {
+                    let credentials = self.current.load().credentials.clone();
+                    if Weak::ptr_eq(&failure.credentials, &Arc::downgrade(&credentials)) {
                         return Err(failure.error);
                     }
                     // It is about the previous credentials.
@@ -183,9 +196,18 @@ impl Authenticator {
                 Err(error) => {
                     let is_current =
                         Arc::ptr_eq(&current.credentials, &self.current.load().credentials);
+                    // The end of this call's own time is no failure of the others.
+                    let is_own = match error.status {
+                        Status::Cancelled | Status::Internal => true,
+                        Status::Timeout => limits.left().is_none(),
+                        _ => false,
+                    };
+                    if is_own {
+                        return Err(error);
+                    }
                     turn.fail(&current.credentials, &error);
-                    // With other credentials the request may succeed.
-                    if is_current || error.status != Status::Unauthorized {
+                    // With the new credentials the request may succeed.
+                    if is_current || limits.left().is_none() {
                         return Err(error);
                     }
                 }
@@ -198,7 +220,7 @@ impl Authenticator {
         &self,
         requested_with: &Arc<Authorization>,
         token: AccessToken,
-        _turn: OwnTurn<'_>,
+        turn: OwnTurn<'_>,
     ) -> Arc<Authorization> {
         let credentials = requested_with.credentials.clone();
         let new = Arc::new(Authorization { credentials, token: Some(Arc::new(token)) });
@@ -212,6 +234,7 @@ impl Authenticator {
                 }
             }
         }
+        turn.succeed();
         new
     }
 }
@@ -236,7 +259,6 @@ impl Requests {
 
     fn begin(&self, state: &mut State) -> OwnTurn<'_> {
         state.in_progress = true;
-        state.failure = None;
         OwnTurn { requests: self }
     }
 
@@ -274,23 +296,26 @@ impl Requests {
             let woken = self.ended.wait_timeout(state, left.min(TICK));
             state = woken.unwrap_or_else(PoisonError::into_inner).0;
         }
-        // A later request may have ended too; its failure is as good.
-        let failure = state.failure.as_ref().map(|failure| Failure {
-            credentials: failure.credentials.clone(),
-            error: failure.error.clone(),
-        });
-        Ok(Turn::Ended(failure))
+        // Of a request that ended before this call began to wait, the failure may be out of date.
+        Ok(Turn::Ended(state.failure.clone().filter(|failure| failure.request > before)))
     }
 }
 
 impl OwnTurn<'_> {
-    /// Ends the turn with a failure. Whoever waits gets it too, unless it is about this call's own
-    /// limits.
+    /// Ends the turn with a failure that the waiting calls get too.
     fn fail(self, credentials: &Arc<Credentials>, error: &Error) {
-        if !matches!(error.status, Status::Cancelled | Status::Timeout | Status::Internal) {
-            self.requests.lock().failure =
-                Some(Failure { credentials: credentials.clone(), error: error.clone() });
-        }
+        let mut state = self.requests.lock();
+        state.failure = Some(Failure {
+            request: state.count + 1,
+            credentials: Arc::downgrade(credentials),
+            error: error.clone(),
+        });
+    }
+
+    /// Ends the turn with a token.
+    fn succeed(self) {
+        let mut state = self.requests.lock();
+        (state.failure, state.no_renewal_before) = (None, None);
     }
 
     /// Ends the turn; no renewal is tried before this time.
@@ -312,7 +337,7 @@ impl Drop for OwnTurn<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::sync::atomic::AtomicBool;
+    use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
     static CANCELLED: AtomicBool = AtomicBool::new(false);
 
@@ -404,6 +429,89 @@ mod tests {
             Ok(token("new", 100, 0))
         });
         assert_eq!((header(authorized).as_str(), secrets), ("Bearer new", vec!["new".to_owned()]));
+    }
+
+    #[test]
+    fn waiting_calls_share_a_failure_and_no_newcomer_erases_it() {
+        let authenticator = Arc::new(authenticator());
+        let requests = Arc::new(AtomicUsize::new(0));
+        let threads: Vec<_> = (0..16)
+            .map(|_| {
+                let (authenticator, requests) = (authenticator.clone(), requests.clone());
+                std::thread::spawn(move || {
+                    for _ in 0..5 {
+                        let result = authenticator.authorize(&limits(), |_, _| {
+                            requests.fetch_add(1, Ordering::SeqCst);
+                            std::thread::sleep(Duration::from_millis(50));
+                            Err(Error::new(Status::Unauthorized, "no"))
+                        });
+                        assert_eq!(result.err().unwrap().status, Status::Unauthorized);
+                    }
+                })
+            })
+            .collect();
+        threads.into_iter().for_each(|thread| thread.join().unwrap());
+        // Each request serves all that wait when it begins: 5 rounds and the stragglers of each. If
+        // waiting calls made their own, there were 80.
+        let requests = requests.load(Ordering::SeqCst);
+        assert!(requests <= 30, "{requests} requests for 80 calls");
+    }
+
+    #[test]
+    fn a_failure_from_before_the_wait_is_not_shared() {
+        let authenticator = authenticator();
+        let failed = |_: &Credentials, _| Err(Error::new(Status::Connect, "no"));
+        assert!(authenticator.authorize(&limits(), failed).is_err());
+        // The request that another call waits for ends for its own reason.
+        let turn = match authenticator.requests.begin_or_wait(&limits()).unwrap() {
+            Turn::Begin(turn) => turn,
+            Turn::Ended(_) => panic!("nothing is in progress"),
+        };
+        std::thread::scope(|scope| {
+            let waiting =
+                scope.spawn(|| authenticator.authorize(&limits(), |_, _| Ok(token("t", 100, 0))));
+            // It may not wait yet; then it begins a request of its own, with the same result.
+            std::thread::sleep(Duration::from_millis(50));
+            drop(turn);
+            assert_eq!(header(waiting.join().unwrap()), "Bearer t");
+        });
+    }
+
+    #[test]
+    fn a_token_is_renewed_once_however_many_calls_see_it_due() {
+        for _ in 0..200 {
+            let authenticator = Arc::new(authenticator());
+            authenticator.authorize(&limits(), |_, _| Ok(token("old", 100, 95))).unwrap();
+            let renewals = Arc::new(AtomicUsize::new(0));
+            let together = Arc::new(std::sync::Barrier::new(8));
+            let threads: Vec<_> = (0..8)
+                .map(|_| {
+                    let (authenticator, renewals) = (authenticator.clone(), renewals.clone());
+                    let together = together.clone();
+                    std::thread::spawn(move || {
+                        together.wait();
+                        authenticator
+                            .authorize(&limits(), |_, _| {
+                                renewals.fetch_add(1, Ordering::SeqCst);
+                                Ok(token("new", 100, 0))
+                            })
+                            .unwrap();
+                    })
+                })
+                .collect();
+            threads.into_iter().for_each(|thread| thread.join().unwrap());
+            assert_eq!(renewals.load(Ordering::SeqCst), 1);
+        }
+    }
+
+    #[test]
+    fn replaced_credentials_are_released_after_a_failure() {
+        let authenticator = authenticator();
+        let failed = |_: &Credentials, _| Err(Error::new(Status::Unauthorized, "no"));
+        assert!(authenticator.authorize(&limits(), failed).is_err());
+        let old = Arc::downgrade(&authenticator.current.load().credentials);
+        authenticator.set_credentials(Credentials::new(Kind::Client, "c", "new").ok().unwrap());
+        assert!(old.upgrade().is_none(), "the previous secret is kept in memory");
     }
 
     #[test]

@@ -92,9 +92,13 @@ impl Credentials {
     /// The forms in which a peer could echo the secret.
     pub fn secrets(&self) -> [Zeroizing<String>; 3] {
         let base64 = self.basic.trim_start_matches("Basic ").to_owned();
-        let quoted = Zeroizing::new(serde_json::to_string(&*self.secret).unwrap_or_default());
-        let escaped = quoted.trim_matches('"').to_owned();
-        [self.secret.clone(), Zeroizing::new(base64), Zeroizing::new(escaped)]
+        // As long as it can become, because growing would leave copies behind.
+        let mut quoted = Zeroizing::new(Vec::with_capacity(6 * self.secret.len() + 2));
+        // Writing to a vector cannot fail.
+        let _ = serde_json::to_writer(&mut *quoted, &*self.secret);
+        let escaped = quoted.strip_prefix(b"\"").and_then(|text| text.strip_suffix(b"\""));
+        let escaped = std::str::from_utf8(escaped.unwrap_or_default()).unwrap_or_default();
+        [self.secret.clone(), Zeroizing::new(base64), Zeroizing::new(escaped.to_owned())]
     }
 }
 

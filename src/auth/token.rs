@@ -35,8 +35,8 @@ impl AccessToken {
     /// What is wrong with the response. Nothing of it is quoted.
     pub fn parse(body: &[u8], requested: Instant) -> Result<AccessToken, &'static str> {
         let text = std::str::from_utf8(body).map_err(|_| "its response is not UTF-8")?;
-        let document: &RawValue =
-            serde_json::from_str(text).map_err(|_| "its response is not JSON")?;
+        let document: &RawValue = serde_json::from_str(json::without_mark(text))
+            .map_err(|_| "its response is not JSON")?;
         let Object(members) = serde_json::from_str(document.get())
             .map_err(|_| "its response is not a JSON object")?;
         let member = |name| {
@@ -113,7 +113,10 @@ fn lifetime(expires_in: Option<&RawValue>) -> Duration {
         Kind::Number => value.get().parse::<f64>().ok(),
         Kind::String => {
             let text = json::string(value).ok()?;
-            text.trim().parse::<i64>().ok().map(|seconds| seconds as f64)
+            let text = text.trim();
+            let digits = text.strip_prefix('-').unwrap_or(text);
+            let is_number = !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit());
+            is_number.then(|| text.parse().ok()).flatten()
         }
         _ => None,
     });
@@ -171,6 +174,9 @@ mod tests {
             (r#","expires_in":0"#, 0.0),
             (r#","expires_in":-5"#, 0.0),
             (r#","expires_in":"-5""#, 0.0),
+            (r#","expires_in":"""#, 300.0),
+            (r#","expires_in":"+5""#, 300.0),
+            (r#","expires_in":"99999999999999999999""#, 86_400.0),
             (r#","expires_in":86401"#, 86_400.0),
             (r#","expires_in":1e300"#, 86_400.0),
             (r#","expires_in":99999999999999999999"#, 86_400.0),

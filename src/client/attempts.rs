@@ -314,7 +314,7 @@ pub fn pause_before_retry(
 }
 
 /// What a retry after this error draws from the budget.
-fn retry_cost(error: &Error) -> u32 {
+pub fn retry_cost(error: &Error) -> u32 {
     if error.status == Status::Timeout { RETRY_AFTER_TIMEOUT } else { RETRY }
 }
 

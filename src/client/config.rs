@@ -247,7 +247,7 @@ impl Config {
     /// # Errors
     /// `Status::Config`, naming every problem; quotes no credentials.
     pub fn from_json(text: &str) -> Result<Config, Error> {
-        let fail = |message| Error::new(Status::Config, message);
+        let fail = |message| Error::rejected(Status::Config, message);
         if text.len() > api::MAX_REQUEST {
             return Err(fail(format!("config: has more than {} bytes", api::MAX_REQUEST)));
         }
@@ -308,7 +308,8 @@ impl Config {
             }
         }
         let missing = config.missing();
-        if !missing.is_empty() {
+        // Of two kinds of credentials, into_parts reports that there are two.
+        if !missing.is_empty() && !config.has_two_kinds() {
             let names: Vec<String> = missing.iter().map(|key| config.source.name(key)).collect();
             problems.add(
                 match names.as_slice() {
@@ -354,12 +355,18 @@ impl Config {
         missing
     }
 
+    /// Whether there are parts of both pairs of credentials.
+    fn has_two_kinds(&self) -> bool {
+        (self.client_id.is_some() || self.client_secret.is_some())
+            && (self.username.is_some() || self.password.is_some())
+    }
+
     /// The one pair of credentials.
     fn credentials(&self, problems: &mut Problems) -> Option<Credentials> {
         let name = |key| self.source.name(key);
         let client = self.client_id.is_some() || self.client_secret.is_some();
         let user = self.username.is_some() || self.password.is_some();
-        if client && user {
+        if self.has_two_kinds() {
             let [id, secret, user, password] = ["clientId", "clientSecret", "username", "password"]
                 .map(|key| self.source.short_name(key));
             problems.add(
@@ -485,7 +492,7 @@ impl Config {
             .map_err(|(key, why)| problems.add(format_args!("config.{key}: "), why))
             .ok();
         if let Some(message) = problems.message() {
-            return Err(Error::new(Status::Config, message));
+            return Err(Error::rejected(Status::Config, message));
         }
         let (Some(url), Some(credentials), Some(user_agent)) = (url, credentials, user_agent)
         else {
@@ -528,7 +535,11 @@ impl Config {
             },
             timeout: millis(self.timeout_ms),
             attempt_timeout: self.attempt_timeout_ms.map(millis),
-            prefix: format!("{}/accounts/{}", url.path, api::encode(&self.account_id)),
+            prefix: format!(
+                "{}/accounts/{}",
+                url.path.trim_end_matches('/'),
+                api::encode(&self.account_id)
+            ),
         })
     }
 }
@@ -578,7 +589,7 @@ fn parse_url(url: &str, allow_insecure: bool) -> Result<Url, String> {
     }
     let default_port = if scheme == Scheme::HTTPS { 443 } else { 80 };
     let port = port_of(&authority, default_port).ok_or(": has a port that is none")?;
-    Ok(Url { scheme, authority, port, path: path.trim_end_matches('/').to_owned() })
+    Ok(Url { scheme, authority, port, path })
 }
 
 /// A host without the brackets of an IPv6 address.
@@ -693,7 +704,7 @@ mod tests {
             (r#","clientCertFile":"/x""#, "config.clientKeyFile: is missing beside"),
             (r#","userAgent":"a\nb""#, "config.userAgent: must be printable"),
             (r#","allowInsecureHttp":1"#, "config.allowInsecureHttp: must be a boolean"),
-            (r#","password":"again""#, "config.password: is there twice"),
+            (r#","password":"again""#, "config.password: is given twice"),
             (r#","verify":false"#, "config.verify: is not known"),
         ] {
             let message = problem(more);
@@ -815,9 +826,14 @@ mod tests {
         let message = read(&[&client[..], &[("BW_BASE_URL", "http://[::1]:1/v1")]].concat());
         let message = message.err().unwrap();
         assert!(message.starts_with("BW_TOKEN_URL: is missing; BW_BASE_URL is"), "{message}");
-        let both = [&client[..], &[("BW_USERNAME", "u"), ("BW_PASSWORD", "p")]].concat();
-        let message = read(&both).err().unwrap();
-        assert!(message.contains("either BW_CLIENT_ID and BW_CLIENT_SECRET, or BW_USERNAME and"));
+        let user = [("BW_USERNAME", "u"), ("BW_PASSWORD", "p")];
+        for more in [&user[..], &user[..1], &user[1..]] {
+            for begun in [&client[..], &client[..2]] {
+                let message = read(&[begun, more].concat()).err().unwrap();
+                let part = "either BW_CLIENT_ID and BW_CLIENT_SECRET, or BW_USERNAME and";
+                assert!(message.contains(part), "{message}");
+            }
+        }
     }
 
     #[test]

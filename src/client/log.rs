@@ -2,12 +2,11 @@
 //! names, numbers and the messages of errors, which hold none.
 
 use std::fmt;
-use std::sync::Arc;
+use std::sync::atomic::{AtomicI32, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use arc_swap::ArcSwapOption;
-
-use crate::sys::generation;
+use crate::sys::{ArcCell, PerProcess, generation};
 
 /// How much a line matters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -44,16 +43,33 @@ struct Target {
 }
 
 /// Where a client's lines go; nowhere at first.
-#[derive(Default)]
-pub struct Log(ArcSwapOption<Target>);
+pub struct Log {
+    target: ArcCell<Option<Target>>,
+    /// The level of the target, 0 if there is none: lines that nobody wants cost one load.
+    level: AtomicI32,
+    /// Keeps the two consistent.
+    lock: PerProcess<Mutex<()>>,
+}
+
+impl Default for Log {
+    fn default() -> Log {
+        let target = ArcCell::new(Arc::new(None));
+        Log { target, level: AtomicI32::new(0), lock: PerProcess::new() }
+    }
+}
 
 impl Log {
-    /// Sends lines of this level and those that matter more to the sink, or none anywhere. When it
-    /// returns, no line is on its way to the old sink.
+    /// Sends lines of this level and above to the sink, or none anywhere. When it returns, no line
+    /// is on its way to the previous sink.
     pub fn set(&self, target: Option<(Level, Sink)>) {
         let generation = generation();
-        let new = target.map(|(level, sink)| Arc::new(Target { level, sink, generation }));
-        if let Some(old) = self.0.swap(new).filter(|old| old.generation == generation) {
+        let new = target.map(|(level, sink)| Target { level, sink, generation });
+        let level = new.as_ref().map_or(0, |target| target.level as i32);
+        let guard = self.lock.lock().unwrap_or_else(PoisonError::into_inner);
+        let old = self.target.store(Arc::new(new));
+        self.level.store(level, Ordering::Release);
+        drop(guard);
+        if old.as_ref().as_ref().is_some_and(|old| old.generation == generation) {
             // Lines hold the target only while they are being written.
             while Arc::strong_count(&old) > 1 {
                 std::thread::sleep(Duration::from_micros(100));
@@ -61,24 +77,29 @@ impl Log {
         }
     }
 
-    /// Writes a line, which is made only if somebody wants it.
+    /// Writes a line, which is made only if it is wanted.
     pub fn line(&self, level: Level, text: impl FnOnce() -> String) {
-        if let Some(target) = self.target().filter(|target| level <= target.level) {
+        if level as i32 > self.level.load(Ordering::Acquire) {
+            return;
+        }
+        let target = self.target();
+        if let Some(target) = target.as_ref().as_ref().filter(|target| level <= target.level) {
             (target.sink)(level, &text());
         }
     }
 
     /// The target, as one of this process.
-    fn target(&self) -> Option<Arc<Target>> {
+    fn target(&self) -> Arc<Option<Target>> {
         loop {
-            // A full load, not a guard: `set` sees it in the count.
-            let known = self.0.load_full()?;
+            let known = self.target.load();
             let generation = generation();
-            if known.generation == generation {
-                return Some(known);
-            }
-            let own = Target { level: known.level, sink: known.sink.clone(), generation };
-            self.0.compare_and_swap(&known, Some(Arc::new(own)));
+            let own = match known.as_ref() {
+                Some(target) if target.generation != generation => {
+                    Target { level: target.level, sink: target.sink.clone(), generation }
+                }
+                _ => return known,
+            };
+            self.target.replace_if(&known, Arc::new(Some(own)));
         }
     }
 }
@@ -95,8 +116,7 @@ impl fmt::Display for Millis {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::sync::Mutex;
-    use std::sync::atomic::{AtomicBool, Ordering};
+    use std::sync::atomic::AtomicBool;
 
     #[test]
     fn lines_of_the_level_arrive_and_others_are_not_even_made() {

@@ -6,7 +6,7 @@ use std::time::Instant;
 use zeroize::Zeroize;
 
 use super::Client;
-use super::attempts::{AttemptError, pause_before_retry, sleep, transport_error};
+use super::attempts::{AttemptError, pause_before_retry, retry_cost, sleep, transport_error};
 use super::log::{Level, Millis};
 use crate::api;
 use crate::auth::{self, AccessToken, Authorization, Credentials, Purpose};
@@ -47,6 +47,8 @@ fn request(
     limits: &Limits<'_>,
 ) -> Result<AccessToken, Error> {
     let mut limits = *limits;
+    // Nothing is lost if a token is not received: a cancelled call ends at once.
+    limits.must_know = false;
     let max_retries = match purpose {
         Purpose::First => client.retry.max_retries,
         // The call has a valid token: it must not fail because a new one is slow to come.
@@ -57,14 +59,19 @@ fn request(
         }
     };
     let mut attempts = 0;
+    let mut drawn = 0;
     loop {
         attempts += 1;
         let failed = match attempt(client, credentials, &limits) {
-            Ok(token) => return Ok(token),
+            Ok(token) => {
+                client.budget.refill(drawn);
+                return Ok(token);
+            }
             Err(failed) => failed,
         };
         let pause = pause_before_retry(client, &failed, attempts, max_retries, &limits);
         let Some(pause) = pause else { return Err(failed.error) };
+        drawn = retry_cost(&failed.error);
         client
             .log
             .line(Level::Warn, || format!("{}; next attempt in {}", failed.error, Millis(pause)));
@@ -92,7 +99,7 @@ fn attempt(
     client.stats.token_request();
     match client.exchange(&endpoint.transport, &request, limits) {
         Ok(reply) if (200..300).contains(&reply.status) => success(reply, requested),
-        Ok(reply) => Err(rejection(&reply, credentials)),
+        Ok(reply) => Err(rejection(reply, credentials)),
         Err(failure) => {
             let mut failed = transport_error(failure);
             failed.error.message = format!("the token request failed: {}", failed.error.message);
@@ -121,14 +128,17 @@ fn success(mut reply: Reply, requested: Instant) -> Result<AccessToken, AttemptE
     })
 }
 
-fn rejection(reply: &Reply, credentials: &Credentials) -> AttemptError {
+fn rejection(mut reply: Reply, credentials: &Credentials) -> AttemptError {
     let secrets = credentials.secrets();
-    let answer = api::error_answer(
+    let mut answer = api::error_answer(
         reply.status,
         reply.retry_after.as_deref(),
         &reply.body,
         &secrets.each_ref().map(|secret| secret.as_str()),
     );
+    reply.body.zeroize();
+    // Whatever the status says, a token is not shown.
+    answer.body.take_if(|body| body.get().contains("_token"));
     let body = answer.body.as_deref();
     let code = body.and_then(|body| api::own_text(body, "error"));
     let (status, mut message) = auth::token_error(reply.status, code.as_deref());

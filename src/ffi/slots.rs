@@ -2,9 +2,13 @@
 //! dereferenced.
 //!
 //! A handle is `kind | generation | index`. A slot's one word of state says which generation
-//! lives in it, whether it is alive, and how many calls use it now; whoever brings a dead slot to
-//! no users drops the value and gives the slot, with the next generation, to the next handle. The
-//! memory of slots is never given back, so a stale handle always finds a word to fail against.
+//! lives in it, which process counts its users, whether it is alive, and how many calls use it now;
+//! whoever brings a dead slot to no users drops the value and gives the slot, with the next
+//! generation, to the next handle. The memory of slots is never given back, so a stale handle always
+//! finds a word to fail against.
+//!
+//! In a forked child, the users that other threads of the parent were do not exist: the first user
+//! there begins to count from zero.
 
 use std::ops::Deref;
 use std::ptr;
@@ -12,24 +16,29 @@ use std::sync::atomic::{AtomicPtr, AtomicU32, AtomicU64, Ordering};
 
 use once_cell::race::OnceBox;
 
+use crate::sys;
+
 #[cfg(not(target_pointer_width = "64"))]
 compile_error!("handles need 64-bit pointers");
 
 /// The lowest bits of a handle: which slot.
 const INDEX_BITS: u32 = 20;
 /// Above them: which of the values that lived in the slot.
-const GENERATION_BITS: u32 = 40;
+const GENERATION_BITS: u32 = 36;
 /// At most so many values live at once.
 const SLOTS: u32 = 1 << INDEX_BITS;
 /// The slots of the first chunk; every further chunk doubles the number.
 const FIRST: u32 = 64;
 const CHUNKS: usize = (INDEX_BITS - FIRST.trailing_zeros()) as usize + 1;
 
-/// A slot's state: `generation << 24 | alive << 23 | users`. Users are threads inside a call, of
-/// which no machine has the eight million that would reach the bit above.
-const USERS: u64 = (1 << 23) - 1;
-const ALIVE: u64 = 1 << 23;
-const GENERATION_SHIFT: u32 = 24;
+/// A slot's state: `generation << 28 | process << 21 | alive << 20 | users`. Users are threads inside a
+/// call, of which no machine has the million that would reach the bit above. A process is known by a
+/// number from 1 to 127; 0 is none in particular.
+const USERS: u64 = (1 << 20) - 1;
+const ALIVE: u64 = 1 << 20;
+const PROCESS_SHIFT: u32 = 21;
+const PROCESS: u64 = 127 << PROCESS_SHIFT;
+const GENERATION_SHIFT: u32 = 28;
 const LAST_GENERATION: u64 = (1 << GENERATION_BITS) - 1;
 
 struct Slot<T> {
@@ -85,7 +94,7 @@ impl<T: Send + Sync> Slots<T> {
             }
             match slot.state.compare_exchange_weak(
                 state,
-                state + 1,
+                counted_here(state) + 1,
                 Ordering::Acquire,
                 Ordering::Acquire,
             ) {
@@ -194,6 +203,16 @@ impl<T: Send + Sync> Slots<T> {
         }
         Some(((number as u32) & (SLOTS - 1), number >> INDEX_BITS & LAST_GENERATION))
     }
+}
+
+/// The state without the users that a forked child inherited. Unless one of them may be its own
+/// thread, which was in a call when it forked: then all of them stay, and the value is never dropped.
+fn counted_here(state: u64) -> u64 {
+    let process = (sys::generation() % 127 + 1) << PROCESS_SHIFT;
+    if state & PROCESS == process || !sys::was_forked_outside_calls() {
+        return state;
+    }
+    state & !(PROCESS | USERS) | process
 }
 
 /// Keeps a value from being dropped while it is used.

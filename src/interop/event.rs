@@ -127,7 +127,7 @@ mod tests {
             (r#"{"timestamp":"99999999999999999999"}"#, "is not a whole number"),
             (r#"{"participantId":""}"#, "event.participantId: is empty"),
             (r#"{"tag":{}}"#, "event.tag: must be a string, not an object"),
-            (r#"{"event":"onLeave","event":"onLeave"}"#, "event.event: is there twice"),
+            (r#"{"event":"onLeave","event":"onLeave"}"#, "event.event: is given twice"),
         ] {
             let message = parse_event(body).unwrap_err().message;
             assert!(message.contains(part), "{part}\nis not in\n{message}");

@@ -6,6 +6,7 @@ use serde_json::value::RawValue;
 
 use crate::error::{Error, Status};
 use crate::json::{self, Array, Kind, Object, quote};
+use crate::memory;
 
 /// The most levels of a pointer. Each costs a pass over what is left of the document.
 const LEVELS: usize = 64;
@@ -43,7 +44,7 @@ pub fn json_get(document: &str, pointer: &str) -> Result<String, Error> {
                 Err(Error::invalid(format!("json: the string at {}{what}", quote(pointer))))
             }
         },
-        _ => Ok(value.get().to_owned()),
+        _ => memory::copy(value.get()),
     }
 }
 

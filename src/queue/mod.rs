@@ -11,7 +11,7 @@ mod sync;
 
 use std::io;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
 use crate::api::{Operation, Retry};
@@ -104,7 +104,7 @@ impl Queue {
 
     fn own(&self) -> &Arc<Own> {
         self.own.get(|| {
-            let notifier = QueueNotifier::new(self.client.clone());
+            let notifier = QueueNotifier::new(Arc::downgrade(&self.client));
             let state = Core::new(self.options.backlog, notifier);
             if self.closed.load(Ordering::Acquire) {
                 state.close();
@@ -223,7 +223,8 @@ impl Queue {
             threads.timer = true;
         }
         while threads.workers < self.options.workers {
-            let (own, client) = (own.clone(), self.client.clone());
+            // Weak: in a forked child, a worker that does not exist there keeps nothing alive.
+            let (own, client) = (own.clone(), Arc::downgrade(&self.client));
             sys::spawn_helper("bw-queue", move || work(&own.state, &client))?;
             threads.workers += 1;
         }
@@ -242,8 +243,10 @@ impl Drop for Queue {
 const HEADROOM: usize = 32 * 1024;
 
 /// What a worker does until the queue ends.
-fn work(state: &State, client: &Client) {
+fn work(state: &State, client: &Weak<Client>) {
     while let Some(Started { id, handle, job, cancelled }) = state.take() {
+        // The queue has it, for as long as it accepts and completes calls.
+        let Some(client) = client.upgrade() else { return };
         let Job { call, submitted, deadline } = job;
         let began = Instant::now();
         let result =

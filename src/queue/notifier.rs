@@ -4,7 +4,7 @@
 //! to fetch. It is not an eventfd: all of those share one inode, so that one which the host closed
 //! and whose number is now another's could not be distinguished from ours.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError, Weak};
 
 use super::state::{Completion, Notifier, Stage};
 use super::{CallHandle, Executed, status_of};
@@ -25,12 +25,13 @@ enum Wakeup {
 /// The descriptor and the counters of a queue.
 pub struct QueueNotifier {
     wakeup: Mutex<Wakeup>,
-    client: Arc<Client>,
+    /// Weak, since a forked child forgets this value without dropping it.
+    client: Weak<Client>,
 }
 
 impl QueueNotifier {
     /// Without a descriptor, counting for this client.
-    pub fn new(client: Arc<Client>) -> QueueNotifier {
+    pub fn new(client: Weak<Client>) -> QueueNotifier {
         QueueNotifier { wakeup: Mutex::default(), client }
     }
 
@@ -78,7 +79,9 @@ impl Notifier<CallHandle, Executed> for QueueNotifier {
     }
 
     fn moved(&self, from: Option<Stage>, to: Option<Stage>) {
-        self.client.count_queued(from.map(index), to.map(index));
+        if let Some(client) = self.client.upgrade() {
+            client.count_queued(from.map(index), to.map(index));
+        }
     }
 
     fn completed(&self, handle: &CallHandle, completion: &Completion<Executed>) {
@@ -87,7 +90,9 @@ impl Notifier<CallHandle, Executed> for QueueNotifier {
             Completion::Ended(_) => None,
         };
         let has_begun = !matches!(completion, Completion::Ended(reason) if !reason.has_begun());
-        self.client.count_completed(handle.operation, status_of(completion), time, has_begun);
+        if let Some(client) = self.client.upgrade() {
+            client.count_completed(handle.operation, status_of(completion), time, has_begun);
+        }
     }
 }
 

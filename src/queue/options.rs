@@ -69,7 +69,7 @@ mod tests {
             (r#"{"workers":0}"#, "options.workers: must be a whole number from 1 to 1024"),
             (r#"{"backlog":"9"}"#, "options.backlog: must be a whole number"),
             (r#"{"backlog":1.5,"workers":-1}"#, "; options.workers"),
-            (r#"{"workers":1,"workers":2}"#, "options.workers: is there twice"),
+            (r#"{"workers":1,"workers":2}"#, "options.workers: is given twice"),
         ] {
             let message = read(text).unwrap_err().message;
             assert!(message.contains(part), "{part}\nis not in\n{message}");

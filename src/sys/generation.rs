@@ -5,6 +5,7 @@
 //! and in a new PID namespace, where the child may have its parent's number. Kernels before 4.14
 //! have no such pages: there the C library's fork handler does the same.
 
+use std::cell::Cell;
 use std::ops::Deref;
 use std::ptr;
 use std::sync::atomic::{AtomicPtr, AtomicU64, Ordering};
@@ -53,9 +54,44 @@ fn make_mark() -> &'static AtomicU64 {
     unsafe { &*page }
 }
 
-/// Runs in every child that fork makes.
+thread_local! {
+    /// How many functions of the library this thread is in. Without a destructor.
+    static DEPTH: Cell<u32> = const { Cell::new(0) };
+}
+
+/// The generation of the process, if it was forked by a thread that was in no function of the
+/// library.
+static FORKED_OUTSIDE: AtomicU64 = AtomicU64::new(0);
+
+/// Marks the calling thread as one that is in a function of the library.
+pub struct InCall(());
+
+impl InCall {
+    /// Until the value is dropped, on the same thread.
+    pub fn enter() -> InCall {
+        DEPTH.set(DEPTH.get() + 1);
+        InCall(())
+    }
+}
+
+impl Drop for InCall {
+    fn drop(&mut self) {
+        DEPTH.set(DEPTH.get() - 1);
+    }
+}
+
+/// Whether this is a child in which no thread continues a call that began in the parent. False in a
+/// child that did not run the fork handlers.
+pub fn was_forked_outside_calls() -> bool {
+    FORKED_OUTSIDE.load(Ordering::Acquire) == generation()
+}
+
+/// Runs in every child that fork makes. Atomic operations alone: other threads may have held locks.
 unsafe extern "C" fn forked() {
     mark().store(0, Ordering::Release);
+    if DEPTH.get() == 0 {
+        FORKED_OUTSIDE.store(generation(), Ordering::Release);
+    }
 }
 
 fn wiped_page() -> Option<*mut AtomicU64> {
@@ -103,6 +139,7 @@ impl<T> PerProcess<T> {
                 return &own.value;
             }
         }
+        super::inherited::close(generation);
         let new = Box::into_raw(Box::new(Own { generation, value: make() }));
         match self.0.compare_exchange(known, new, Ordering::AcqRel, Ordering::Acquire) {
             // SAFETY: as above.

@@ -15,12 +15,15 @@ use std::time::Duration;
 use libc::{c_int, c_void, socklen_t};
 
 use super::descriptor::raised;
+use super::inherited::Registration;
 
 /// A socket of our own.
 #[derive(Debug)]
 pub struct Socket {
     fd: RawFd,
     identity: (u64, u64),
+    /// For a connection. Ends after the socket is closed.
+    registration: Option<Registration>,
 }
 
 /// What to wait for.
@@ -44,8 +47,9 @@ impl Socket {
         // SAFETY: socket takes no pointer.
         let fd = check(unsafe { libc::socket(family, kind, 0) })?;
         // SAFETY: the descriptor was opened above and nothing else has it.
-        let socket = Socket::of(unsafe { OwnedFd::from_raw_fd(fd) })?;
+        let mut socket = Socket::of(unsafe { OwnedFd::from_raw_fd(fd) })?;
         let fd = socket.fd;
+        socket.registration = Some(Registration::new(fd, socket.identity));
         if let Some(from) = from.filter(|from| from.is_ipv4() == to.is_ipv4()) {
             let (address, length) = raw_address(&SocketAddr::new(from, 0));
             // SAFETY: the address lives through the call and the length is its own.
@@ -68,7 +72,7 @@ impl Socket {
     fn of(descriptor: OwnedFd) -> io::Result<Socket> {
         let descriptor = raised(descriptor)?;
         let identity = identity_of(descriptor.as_raw_fd())?;
-        Ok(Socket { fd: descriptor.into_raw_fd(), identity })
+        Ok(Socket { fd: descriptor.into_raw_fd(), identity, registration: None })
     }
 
     /// How the attempt to connect ended.
@@ -246,7 +250,7 @@ pub fn wait(sockets: &[(&Socket, Interest)], time: Duration) -> io::Result<Vec<b
 }
 
 /// Device and inode of what a descriptor names; an error if it is not an open socket.
-fn identity_of(fd: RawFd) -> io::Result<(u64, u64)> {
+pub(super) fn identity_of(fd: RawFd) -> io::Result<(u64, u64)> {
     let mut stat = MaybeUninit::<libc::stat>::uninit();
     // SAFETY: fstat writes one stat where there is room for one.
     check(unsafe { libc::fstat(fd, stat.as_mut_ptr()) })?;

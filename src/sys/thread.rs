@@ -7,6 +7,8 @@ use std::mem::MaybeUninit;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
+use super::generation::InCall;
+
 /// The calling thread's number, from 0 on in the order in which threads first asked.
 pub fn thread_number() -> usize {
     static NEXT: AtomicUsize = AtomicUsize::new(1);
@@ -33,6 +35,11 @@ const STACK: usize = 256 * 1024;
 pub fn spawn_helper(name: &str, work: impl FnOnce() + Send + 'static) -> io::Result<()> {
     let stack = STACK.saturating_add(min_stack());
     let builder = thread::Builder::new().name(name.to_owned()).stack_size(stack);
+    let work = move || {
+        // Never ends: in a child that this thread forks, it would continue its work.
+        std::mem::forget(InCall::enter());
+        work();
+    };
     masked(|| builder.spawn(work).map(drop)).and_then(|spawned| spawned)
 }
 

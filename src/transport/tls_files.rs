@@ -8,6 +8,8 @@ use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use zeroize::Zeroizing;
 
+use crate::error::NO_MEMORY;
+use crate::memory;
 use crate::redact;
 use crate::sys;
 
@@ -68,7 +70,13 @@ fn read(path: &str) -> Result<Zeroizing<Vec<u8>>, String> {
     let about = file.metadata().ok().filter(|about| about.is_file());
     let Some(about) = about else { return Err(format!("{shown} is not a file")) };
     // Room for all of it: growing would leave pieces of a key behind.
-    let mut text = Zeroizing::new(Vec::with_capacity(about.len().min(MOST) as usize + 1));
+    let length = about.len().min(MOST) as usize + 1;
+    let mut text = Zeroizing::new(Vec::new());
+    // As much again for what is read out of it.
+    text.try_reserve_exact(length)
+        .ok()
+        .filter(|()| memory::require(length).is_ok())
+        .ok_or_else(|| format!("{shown} cannot be read: {NO_MEMORY}"))?;
     file.take(MOST).read_to_end(&mut text).map_err(|e| format!("{shown} cannot be read: {e}"))?;
     // The first block of such a file would be passed over.
     if text.starts_with(&[0xef, 0xbb, 0xbf]) {

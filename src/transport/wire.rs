@@ -7,8 +7,7 @@ use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use crate::error::{NO_MEMORY, Status};
-use crate::sys;
+use crate::error::Status;
 
 /// The longest wait that does not look whether the call was cancelled.
 pub const TICK: Duration = Duration::from_millis(100);
@@ -175,9 +174,6 @@ impl<'a> Wire<'a> {
     /// # Errors
     /// A fault when the exchange's time is over or it was cancelled.
     pub fn left(&self) -> Result<Duration, Fault> {
-        if sys::memory_is_short() {
-            return Err(Fault::new(Status::Internal, NO_MEMORY));
-        }
         let phase = self.phase.get();
         if self.limits.is_over(self.sent.get()) {
             return Err(Fault::new(

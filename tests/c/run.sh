@@ -91,6 +91,24 @@ for language in live_test live_test_cpp live_test_static; do
   run "$language-https" "$build/$language" "$secure" "$build/ca.pem"
 done
 
+# The program in the header's first comment: its exit status is 0 only if it has a participant.
+awk '/^ \*     #include <stdio.h>/ { found = 1 } found { sub(/^ \*/, ""); print }
+  found && /^     }$/ { exit }' include/bw_webrtc.h >"$build/header_program.c"
+"${CC:-cc}" -std=c89 "${flags[@]}" "$build/header_program.c" -o "$build/header_program" "${link[@]}"
+header_program() { # client secret, expected status
+  local code=0
+  BW_ACCOUNT_ID=9900000 BW_CLIENT_ID=client BW_CLIENT_SECRET=$1 BW_BASE_URL=$plain \
+    BW_TOKEN_URL=${plain%/v1}/api/v1/oauth2/token "$build/header_program" || code=$?
+  if [ "$code" = "$2" ]; then
+    passed=$((passed + 1))
+  else
+    failed=$((failed + 1))
+    echo "run.sh: the header's program ended with $code instead of $2" >&2
+  fi
+}
+header_program client-secret 0
+header_program wrong 1 2>/dev/null
+
 if command -v valgrind >/dev/null; then
   memcheck=(valgrind --quiet --error-exitcode=99 --leak-check=full
     --show-leak-kinds=definite,indirect,possible --errors-for-leak-kinds=definite,indirect,possible)

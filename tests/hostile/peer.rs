@@ -444,7 +444,8 @@ fn tunnel(stream: &mut TcpStream, state: &State, number: usize) -> io::Result<bo
         stream.write_all(granted)?;
         return Ok(true);
     }
-    let slow = [&granted[..12], &[b'x'; 4096]].concat();
+    // A reason phrase that takes long: anything else at this place would not be HTTP.
+    let slow = [&granted[..13], &[b'x'; 4096]].concat();
     let (after, element): (&[u8], &[u8]) = match state.fault {
         Fault::Refuse => (b"HTTP/1.1 403 Forbidden\r\n\r\n", b""),
         Fault::Oversize => (b"", b"HTTP/1.1 200 OK\r\nX-More: and more\r\nX-"),

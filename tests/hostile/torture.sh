@@ -1,12 +1,12 @@
 #!/usr/bin/env bash
-# Lets every allocation and every system call of a small run fail in turn, over plain HTTP by the
-# host's name and over TLS. Usage: torture.sh BUILD_DIR; from the environment: CC, BW_LIB_DIR,
+# Lets every allocation and every system call of a small run of the release build fail in turn, over
+# plain HTTP by the host's name and over TLS. Usage: torture.sh BUILD_DIR; from the environment: CC, BW_LIB_DIR,
 # BW_SANDBOX.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 build=$1
-libraries=${BW_LIB_DIR:-$(scripts/target-dir)/debug}
-sandbox=${BW_SANDBOX:-$(scripts/target-dir)/debug/bw-sandbox}
+libraries=${BW_LIB_DIR:-$(scripts/target-dir)/release}
+sandbox=${BW_SANDBOX:-$(scripts/target-dir)/release/bw-sandbox}
 mkdir -p "$build"
 ln -sf libbw_webrtc.so "$libraries/libbw_webrtc.so.0"
 "${CC:-cc}" -std=gnu99 -g -O1 -Wall -Wextra -Wpedantic -Werror -Iinclude -Itests/c -rdynamic \

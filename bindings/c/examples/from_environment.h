@@ -3,7 +3,7 @@
  * user in BW_USERNAME and BW_PASSWORD (they stop working on 2 December 2026). */
 #include "bw_webrtc_typed.h"
 
-/* A variable, or NULL if it is not set or empty. */
+/* The value of a variable; NULL if it is not set or empty. */
 static const char *variable(const char *name)
 {
     const char *value = getenv(name);

@@ -3,7 +3,7 @@
 // user in BW_USERNAME and BW_PASSWORD (they stop working on 2 December 2026).
 #include "bw_webrtc.hpp"
 
-// A variable, or nullptr if it is not set or empty.
+// The value of a variable; null if it is not set or empty, which omits the key of the configuration.
 inline const char *variable(const char *name)
 {
     const char *value = std::getenv(name);
@@ -13,7 +13,6 @@ inline const char *variable(const char *name)
 inline bw::Config from_environment()
 {
     bw::Config config;
-    // nullptr omits the key.
     config.account_id(variable("BW_ACCOUNT_ID"));
     if (const char *client_id = variable("BW_CLIENT_ID")) {
         config.client_id(client_id).client_secret(variable("BW_CLIENT_SECRET"));

@@ -5,8 +5,11 @@
 #include "host.h"
 
 #include <sched.h>
+#include <sys/socket.h>
 
 static bw_client *client;
+/* Has threads in the parent alone. */
+static bw_queue *queue;
 
 /* So many calls, each with a tag of its own; the number of those that went wrong. */
 static int calls(const char *who, int count)
@@ -76,6 +79,45 @@ static void eight_children(void)
     CHECK(calls("parent", 50) == 0);
     for (i = 0; i < 8; i++)
         CHECK(status_of(pids[i]) == 0);
+}
+
+/* How many TCP sockets this process has open. */
+static int tcp_sockets(void)
+{
+    int fd, domain, count = 0;
+
+    for (fd = 3; fd < 256; fd++) {
+        socklen_t length = sizeof domain;
+        if (getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &domain, &length) == 0)
+            count += domain == AF_INET || domain == AF_INET6;
+    }
+    return count;
+}
+
+/* A child closes what it inherited when it first uses the client, and its own when it frees the
+ * client, whatever the parent's threads are doing. */
+static void inherited_sockets(const char *who)
+{
+    pid_t pid;
+
+    fflush(stdout);
+    pid = fork();
+    if (pid == 0) {
+        int inherited = tcp_sockets(), used, left, wrong;
+        alarm(LIMIT);
+        wrong = calls(who, 1);
+        used = tcp_sockets();
+        bw_queue_free(queue);
+        bw_client_free(client);
+        left = tcp_sockets();
+        if (inherited < 4 || used != 1 || left != 0) {
+            printf("%s: %d inherited, %d in use, %d left\n", who, inherited, used, left);
+            fflush(stdout);
+            wrong++;
+        }
+        _exit(wrong);
+    }
+    CHECK(status_of(pid) == 0);
 }
 
 static void a_grandchild_and_its_parents(void)
@@ -184,6 +226,8 @@ static void a_hundred_forks_while_four_threads_call(void)
     }
     for (i = 0; i < 100; i++)
         CHECK(status_of(child("storm", 1, i % 2)) == 0);
+    for (i = 0; i < 20; i++)
+        inherited_sockets("busy");
     over = 1;
     for (i = 0; i < 4; i++) {
         pthread_join(threads[i], &wrong);
@@ -194,6 +238,8 @@ static void a_hundred_forks_while_four_threads_call(void)
 int main(int argc, char **argv)
 {
     long opened;
+    bw_status status;
+    char *out;
 
     if (argc != 2)
         return 2;
@@ -202,7 +248,12 @@ int main(int argc, char **argv)
     warm_up(NAMES[0]);
     opened = counted(client, "/connectionsOpened");
     CHECK(opened == 4);
+    CHECK(bw_queue_new(client, NULL, &queue, NULL) == BW_OK);
+    CHECK(bw_queue_submit(queue, "{\"operation\": \"createSession\"}", NULL, NULL, NULL) == BW_OK);
+    CHECK(bw_queue_next(queue, LIMIT * 1000, NULL, NULL, &status, &out) == BW_OK);
+    bw_free(out);
     eight_children();
+    inherited_sockets("idle");
     a_grandchild_and_its_parents();
     a_daemon();
     process_one();
@@ -211,6 +262,7 @@ int main(int argc, char **argv)
     CHECK(counted(client, "/connectionsOpened") == opened);
     a_hundred_forks_while_four_threads_call();
     CHECK(counted(client, "/inFlight") == 0);
+    bw_queue_free(queue);
     bw_client_free(client);
     return sum_up();
 }

@@ -3,8 +3,10 @@
 #include "host.h"
 
 #include <fcntl.h>
+#include <netinet/in.h>
 #include <sched.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 
 /* What a call with a client of its own comes to; the message must hold one of the parts. */
@@ -61,68 +63,125 @@ static void high(const char *literal, const char *name)
     CHECK(call(name, NULL, NULL) == BW_OK);
 }
 
-/* Takes all memory that there is, and gives back so many KiB of it. */
+/* From now on so many KiB of address space can be allocated. */
 static void leave_free(long room)
 {
-    void **last = NULL, **block;
+    FILE *statm = fopen("/proc/self/statm", "r");
+    long pages = 0;
+    struct rlimit limit;
 
-    while ((block = malloc(1000)) != NULL) {
-        *block = last;
-        last = block;
-    }
-    for (; room > 0 && last != NULL; room--) {
-        block = *last;
-        free(last);
-        last = block;
-    }
+    if (statm == NULL || fscanf(statm, "%ld", &pages) != 1)
+        _exit(3);
+    fclose(statm);
+    limit.rlim_cur = limit.rlim_max = (rlim_t)(pages * getpagesize() + room * 1024);
+    setrlimit(RLIMIT_AS, &limit);
 }
 
-/* Calls with ever less memory, each in a child of its own: whatever they come to, none crashes. */
+/* Whether the call was refused for want of memory, and says so. */
+static int no_memory(bw_status status, char *out)
+{
+    int named = status == BW_E_INTERNAL && out != NULL && strstr(out, "no memory") != NULL;
+
+    if (!named)
+        printf("%s: %.200s\n", bw_status_name(status), out != NULL ? out : "(NULL)");
+    bw_free(out);
+    return named;
+}
+
+/* Fills a backlog until there is no memory for it, before a service that never responds: the call
+ * that has none is refused, and all that were accepted come back. */
+static int backlog(const char *silent, long room)
+{
+    const char *call = "{\"operation\": \"createParticipant\", \"body\": {\"tag\": \"0123456789\"}}";
+    bw_client *client = client_of(silent);
+    bw_queue *queue = NULL;
+    long accepted = 0, came = 0;
+    char *out = NULL;
+    void *data;
+    bw_status status;
+
+    if (bw_queue_new(client, "{\"workers\": 1, \"backlog\": 1048576}", &queue, NULL) != BW_OK)
+        return 4;
+    leave_free(room);
+    while ((status = bw_queue_submit(queue, call, &accepted, NULL, &out)) == BW_OK)
+        accepted++;
+    if (!no_memory(status, out))
+        return 5;
+    bw_queue_close(queue);
+    while (bw_queue_next(queue, 0, NULL, &data, &status, &out) == BW_OK) {
+        came += data == &accepted && status == BW_E_CANCELLED;
+        bw_free(out);
+    }
+    bw_queue_free(queue);
+    if (came != accepted)
+        return 6;
+    /* More room than the table of calls takes was filled. */
+    return room > 50000 && accepted < 10000 ? 7 : 0;
+}
+
+/* A file that is larger than what is left. */
+static int large_file(const char *literal)
+{
+    char path[] = "/tmp/bw-large-XXXXXX", config[1024];
+    bw_client *client;
+    char *out = NULL;
+    bw_status status;
+    int fd = mkstemp(path), result;
+
+    if (fd < 0 || ftruncate(fd, 12 << 20) != 0)
+        return 4;
+    sprintf(config, "%.900s, \"caFile\": \"%s\"}", literal, path);
+    /* The configuration's closing brace is where the key goes. */
+    memcpy(config + strlen(literal) - 1, " ", 1);
+    leave_free(8 << 10);
+    status = bw_client_new(config, &client, &out);
+    result = no_memory(status, out) ? 0 : 5;
+    unlink(path);
+    return result;
+}
+
+/* What a caller can make large is refused when there is no memory for it. */
 static void memory(const char *literal, const char *name)
 {
-    int died = 0, refused = 0, worked = 0;
+    struct sockaddr_in address = {AF_INET, 0, {htonl(INADDR_LOOPBACK)}, {0}};
+    socklen_t length = sizeof address;
+    int silent = socket(AF_INET, SOCK_STREAM, 0), status;
+    char config[256];
     long room;
+    pid_t pid;
 
     (void)name;
-    for (room = 600; room >= 0; room -= 4) {
-        pid_t pid = fork();
+    CHECK(bind(silent, (struct sockaddr *)&address, length) == 0 && listen(silent, 8) == 0);
+    CHECK(getsockname(silent, (struct sockaddr *)&address, &length) == 0);
+    sprintf(config,
+            "{\"accountId\": \"1\", \"username\": \"u\", \"password\": \"p\", \"timeoutMs\": 60000, "
+            "\"baseUrl\": \"http://127.0.0.1:%d/v1\"}",
+            ntohs(address.sin_port));
+    /* Tables double when they are full: each room ends in another place. */
+    for (room = 2048; room < 72 << 10; room += 11003) {
+        fflush(stdout);
+        pid = fork();
         if (pid == 0) {
-            FILE *statm = fopen("/proc/self/statm", "r");
-            long pages = 0;
-            struct rlimit limit;
-            bw_client *client;
-            char *out = NULL;
-            bw_status status;
             alarm(LIMIT);
-            if (statm == NULL || fscanf(statm, "%ld", &pages) != 1)
-                _exit(3);
-            fclose(statm);
-            limit.rlim_cur = limit.rlim_max = (rlim_t)(pages * getpagesize());
-            setrlimit(RLIMIT_AS, &limit);
-            leave_free(room);
-            status = bw_client_new(literal, &client, &out);
-            if (status == BW_OK)
-                status = bw_create_participant(client, "{}", &out);
-            if (status != BW_OK && out != NULL && strstr(out, "memory") == NULL &&
-                strstr(out, "emory") == NULL)
-                _exit(4);
-            _exit(status == BW_OK ? 0 : 1);
+            status = backlog(config, room);
+            fflush(stdout);
+            _exit(status);
         }
-        switch (status_of(pid)) {
-        case 0:
-            worked++;
-            break;
-        case 1:
-            refused++;
-            break;
-        default:
-            died++;
-            printf("with %ld KiB of room it died, or did not name the cause\n", room);
-        }
+        status = status_of(pid);
+        if (status != 0)
+            printf("a backlog in %ld KiB: the child ended with %d\n", room, status);
+        CHECK(status == 0);
     }
-    printf("%d calls worked, %d were refused for want of memory\n", worked, refused);
-    CHECK(died == 0);
-    CHECK(worked > 0 && refused > 0);
+    fflush(stdout);
+    pid = fork();
+    if (pid == 0) {
+        alarm(LIMIT);
+        status = large_file(literal);
+        fflush(stdout);
+        _exit(status);
+    }
+    CHECK(status_of(pid) == 0);
+    close(silent);
 }
 
 static void empty_chroot(const char *literal, const char *name)

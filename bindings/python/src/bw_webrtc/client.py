@@ -324,9 +324,9 @@ class Client:
         """Counters of this client: calls, attempts, statuses, connections, times.
 
         As returned by ``bw_client_stats``: ``calls``, ``attempts``, ``retries``, ``inFlight``,
-        ``statuses``, ``connectionsOpened``, ``connectionsReused``, ``tokenRequests``, and
-        ``operations`` with the
-        same for each operation, and ``times``, a histogram in powers of two of microseconds.
+        ``statuses``, ``queue``, ``connectionsOpened``, ``connectionsReused``, ``tokenRequests``,
+        and ``operations`` with the same for each operation, and ``times``, a histogram in powers
+        of two of microseconds. ``statuses`` counts each call by what its caller receives.
         """
         stats: Dict[str, Any] = self._run(_operations.stats())
         return stats
