@@ -149,8 +149,8 @@ def test_the_credential_has_no_access(status: int, plain: Sandbox) -> None:
     said = sentence(environment(plain))
     assert said.startswith(
         "wrong: the name, the connection and the credentials are right, but the credential has no "
-        "access to the account (BW_ACCOUNT_ID) or no role for WebRTC, or the path in BW_BASE_URL is "
-        f"wrong, HTTP {status}: go away (BW_E_"
+        "access to the account (BW_ACCOUNT_ID) or no role for WebRTC, or the path in BW_BASE_URL "
+        f"is wrong, HTTP {status}: go away (BW_E_"
     )
 
 

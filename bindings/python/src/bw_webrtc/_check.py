@@ -114,7 +114,8 @@ def _rejection(error: BwError, at_token: bool) -> Tuple[List[str], str]:
         return [], f"the client id or secret is wrong (BW_CLIENT_ID, BW_CLIENT_SECRET), {http}"
     if at_token:
         return [], (
-            f"the token endpoint rejects the request ({http}): check BW_TOKEN_URL and the credential"
+            f"the token endpoint rejects the request ({http}): check BW_TOKEN_URL and the "
+            "credential"
         )
     if isinstance(error, (UnauthorizedError, ForbiddenError)):
         # Whether the service rejects a wrong account with 401 or 403 is not documented.
