@@ -13,7 +13,18 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from suite import cold, exact, growth, latency, link, loop, memory, pictures, tables, throughput
+from suite import (
+    cold,
+    exact,
+    growth,
+    latency,
+    link,
+    loop,
+    memory,
+    pictures,
+    tables,
+    throughput,
+)
 from suite.places import BENCHES, BUILD
 from suite.tables import Found
 
@@ -39,17 +50,17 @@ def with_growth(folder: Path, count: int, quick: bool) -> Found:
 Part = Callable[[Path, int, bool], Found]
 PARTS: dict[str, tuple[str, Part]] = {
     "latency": ("One call after the other", with_latency),
+    "link": (
+        f"Over a link of {link.DELAY} ms",
+        lambda folder, count, quick: link.found(link.run(count)),
+    ),
     "throughput": (
         "Many threads, and the queue",
         lambda folder, count, quick: throughput.found(throughput.run(count)),
     ),
     "loop": (
-        "One event loop, many calls in progress",
+        "The queue and libcurl's multi interface, in one event loop",
         lambda folder, count, quick: loop.found(loop.run(count)),
-    ),
-    "link": (
-        "Over a link of 20 ms",
-        lambda folder, count, quick: link.found(link.run(count)),
     ),
     "cold": (
         "From nothing to the first answer, TLS",
@@ -68,11 +79,10 @@ NOTES = {
     "throughput": "One client and its threads, or one event loop and a queue of as many workers; "
     "libcurl has a handle a thread. On both cores threads and the server's lie as the scheduler "
     "puts them, which makes modes: look at the range too. On one core only the work counts.",
-    "loop": "One thread that submits calls, polls, and handles responses. The queue has a worker "
-    "thread for each call in progress; libcurl's multi interface has a handle for each. A gap is "
-    "the time from one return of the poll to the next poll, which other events have to wait.",
-    "link": "The responder waits 20 ms before each response, as a network does. Server and client "
-    "share a core.",
+    "link": "The responder delays each response, as a link would. Server and client share a core.",
+    "loop": "One thread waits for events; each completed call is followed by the next. The queue "
+    "has as many workers as calls in flight. The gap is the longest time that the loop did not "
+    "wait. Server and client share two cores.",
     "cold": "The process has started; the clock runs from before the client is made. Where no "
     "answer is possible, since the server's authority is not among those that are loaded by "
     "default, the clock stops when its certificate is refused.",
@@ -83,6 +93,16 @@ NOTES = {
     "bw-sandbox. How a cost grows is its exponent over the last tenfold of the work: n^1 is "
     "linear.",
 }
+
+
+ENGINE = """
+## What the HTTP engine costs
+
+ureq makes requests and reads responses, over connections that this library opens. HTTP/1.1 that was
+written for this library alone took 15,087 instructions per warm call, plain; its p50 was 0.63 of
+libcurl's, plain, and 0.58 over TLS. So more than half of the instructions below are ureq's: about
+24,000 per call, or 3 µs. Over a link of 20 ms that is less than 0.02 % of a call.
+"""
 
 
 def machine() -> str:
@@ -109,6 +129,7 @@ def report(found: dict[str, Found], count: int, took: float) -> str:
         "## Where a peer wins\n\n"
     )
     text += "\n".join(f"- {line}" for line in lost or ["Nowhere in this run."]) + "\n"
+    text += ENGINE
     for name, one in found.items():
         text += f"\n## {PARTS[name][0]}\n\n{NOTES[name]}\n\n{one.text.lstrip()}"
     return text

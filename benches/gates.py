@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 from suite.artefact import exported, size
 from suite.clients import CURL, OURS, QUEUE
-from suite.counting import connections, instructions, look_ups, syscalls
+from suite.counting import allocations, connections, instructions, look_ups, syscalls
 from suite.goals import FORMS, GATE_BYTES, GATE_INSTRUCTIONS, GOALS, THREADS
 from suite.servers import responder
 
@@ -26,7 +26,7 @@ Result = tuple[bool, str]
 
 
 def warm_call() -> Iterator[Result]:
-    """System calls and instructions."""
+    """System calls, instructions and allocations."""
     for form, tls in FORMS.items():
         with responder(tls) as server:
             made = syscalls(OURS, server)
@@ -36,14 +36,18 @@ def warm_call() -> Iterator[Result]:
             stray = sorted(FORBIDDEN & made.keys())
             names = ", ".join(sorted(FORBIDDEN))
             yield not stray, f"a warm call, {form}, makes none of {names}: {stray or 'none'}"
-            if tls:
-                continue
             mine, curl = (instructions(client, server) for client in (OURS, CURL))
             yield (
                 mine / curl <= GATE_INSTRUCTIONS,
-                f"{mine:.0f} instructions a warm call, libcurl + cJSON {curl:.0f}: "
-                f"{mine / curl:.2f}, at most {GATE_INSTRUCTIONS}",
+                f"{mine:.0f} instructions per warm call, {form}, libcurl + cJSON {curl:.0f}: "
+                f"{mine / curl:.3f}, at most {GATE_INSTRUCTIONS}",
             )
+            if not tls:
+                count, goal = allocations(OURS, server).count, GOALS["allocations"]
+                yield (
+                    count <= goal.limit + NOISE,
+                    f"{count:g} allocations per warm call, {form}, at most {goal.limit:g}",
+                )
 
 
 def opened() -> Iterator[Result]:

@@ -1,8 +1,8 @@
 /* A server that costs as little as can be: reads requests, answers all alike, over TCP or TLS; a
  * thread a connection. Prints its port, and then, for every line that it reads, how many connections
  * and requests came since the line before. Usage: responder CERT_FILE|- KEY_FILE|- ANSWER_BYTES
- * [TOGETHER [DELAY_MS]]: responses wait until TOGETHER requests have arrived, so that as many are in
- * progress at once; a delay models a slow service or link. */
+ * [TOGETHER [DELAY_MS]]: answers wait until so many requests have come, so that as many are under way
+ * at once; then so many milliseconds, as over a long link. */
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <openssl/err.h>
@@ -23,7 +23,7 @@ static size_t answer_length;
 static atomic_long connections, requests;
 static pthread_barrier_t together;
 static int in_step;
-static useconds_t delay;
+static long delay;
 
 static int get(SSL *ssl, int fd, char *to, int room)
 {
@@ -77,7 +77,7 @@ static void *serve(void *argument)
         if (in_step)
             pthread_barrier_wait(&together);
         if (delay > 0)
-            usleep(delay);
+            usleep((useconds_t)delay * 1000);
         if (put(ssl, fd, answer, answer_length) != 0)
             goto end;
     }
@@ -143,7 +143,7 @@ int main(int argc, char **argv)
     setrlimit(RLIMIT_NOFILE, &files);
     make_answer((size_t)atol(argv[3]));
     if (argc > 5)
-        delay = (useconds_t)atol(argv[5]) * 1000;
+        delay = atol(argv[5]);
     if (argc > 4 && atoi(argv[4]) > 1) {
         in_step = 1;
         pthread_barrier_init(&together, NULL, (unsigned)atoi(argv[4]));
@@ -157,7 +157,7 @@ int main(int argc, char **argv)
     memset(&address, 0, sizeof address);
     address.sin_family = AF_INET;
     address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    if (bind(listener, (struct sockaddr *)&address, sizeof address) != 0 || listen(listener, 4096) != 0)
+    if (bind(listener, (struct sockaddr *)&address, sizeof address) != 0 || listen(listener, 1024) != 0)
         return perror("responder"), 1;
     getsockname(listener, (struct sockaddr *)&address, &size);
     printf("%d\n", ntohs(address.sin_port));

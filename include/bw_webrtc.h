@@ -33,8 +33,10 @@
  *    (bw_queue_new), watches the queue's descriptor, and fetches completions. There are no callbacks
  *    for completions.
  * 7. Side effects. There is no global initialization. Nothing is printed, and no signal handler or
- *    locale is changed. Environment variables are read only by bw_client_new(NULL, ..), and never in
- *    a set-uid process. Messages never contain secrets.
+ *    locale is changed. Environment variables configure a client only through bw_client_new(NULL, ..),
+ *    and never in a set-uid process. The process's first bw_client_new also reads the proxy
+ *    variables, and ignores them: no other thread should call setenv meanwhile. Messages never
+ *    contain secrets.
  *
  * A whole program (cc program.c -lbw_webrtc), with the credentials in BW_ACCOUNT_ID, BW_CLIENT_ID and
  * BW_CLIENT_SECRET:
@@ -311,7 +313,9 @@ uint32_t bw_abi_version(void);
  * is refused. If `config_json` is NULL, the configuration is read from the environment variables
  * BW_ACCOUNT_ID, BW_CLIENT_ID and BW_CLIENT_SECRET (or BW_USERNAME and BW_PASSWORD), BW_BASE_URL and
  * BW_TOKEN_URL, once in this call. An empty variable counts as unset. NULL is rejected in a set-uid
- * process. No other environment variable is read.
+ * process. Otherwise the environment has no effect: the first call in a process reads ALL_PROXY,
+ * HTTPS_PROXY, HTTP_PROXY and NO_PROXY (also in lower case) and ignores them, so that no other
+ * thread should change the environment during that call.
  *
  * The client also works in forked children: each process makes its own connections.
  *

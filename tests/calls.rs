@@ -67,6 +67,7 @@ fn the_request_is_what_the_service_documents() {
         "authorization: basic dxnlcjpzzwnyzxq=".to_owned(),
         format!("user-agent: libbw_webrtc/{version} kamailio/5.6"),
         "accept: application/json".to_owned(),
+        "accept-encoding: identity".to_owned(),
         "content-type: application/json".to_owned(),
         "content-length: 43".to_owned(),
     ];

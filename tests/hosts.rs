@@ -118,6 +118,13 @@ fn the_environment_may_change_at_any_time() {
 }
 
 #[test]
+fn the_variables_of_proxies_are_read_once_and_have_no_effect() {
+    let program = compile("hosts/environment.c", false);
+    let sandbox = Sandbox::start(&[]);
+    passes(Command::new(&program).arg("counts").arg(sandbox.config(&json!({})).to_string()));
+}
+
+#[test]
 fn a_set_uid_process_does_not_trust_its_environment() {
     let program = compile("hosts/environment.c", false);
     let copy = program.with_extension("setuid");
@@ -133,5 +140,6 @@ fn a_set_uid_process_does_not_trust_its_environment() {
     for name in ["BW_ACCOUNT_ID", "BW_USERNAME", "BW_PASSWORD"] {
         command.env(name, "set");
     }
-    passes(command.arg("secure"));
+    let sandbox = Sandbox::start(&[]);
+    passes(command.arg("secure").arg(sandbox.config(&json!({})).to_string()));
 }

@@ -1,26 +1,25 @@
-/* What the event-loop clients share. Usage: NAME BASE_URL CA_FILE|- CALLS IN_PROGRESS. Makes IN_PROGRESS
- * calls to warm up, and then CALLS, of which IN_PROGRESS are in progress at any time, in one thread.
- * Prints, as JSON: p50, p99 and CPU a call, and the longest gap of the loop, in microseconds; calls a
- * second; and memory in bytes. */
+/* What the event loops in C share: one thread keeps calls in flight, and a completed call is followed by
+ * the next. Usage of each: NAME BASE_URL CA_FILE|- CALLS IN_FLIGHT, with CALLS for each call in flight,
+ * after one call each to warm up. Prints calls per second, CPU per call (microseconds), the longest time
+ * that the loop did not wait for events (milliseconds), and memory (bytes). */
 #ifndef BENCH_LOOP_H
 #define BENCH_LOOP_H
 
+#include <string.h>
 #include <sys/resource.h>
 #include <time.h>
 
 #include "memory.h"
 
-/* Each client defines them: prepares; starts the call of a slot; waits until something is ready;
- * handles what is ready, with `loop_done` for each response. */
-static void loop_begin(const char *url, const char *ca_file, long slots);
-static void loop_start(long slot);
-static void loop_wait(void);
-static void loop_handle(void);
+/* Each program defines them: prepares for so many calls in flight; starts a call in a slot; waits for
+ * events, and reports each call that is complete with loop_done. */
+static void loop_begin(const char *url, const char *ca_file, size_t in_flight);
+static void loop_start(size_t slot);
+static void loop_turn(void);
 static void loop_end(void);
 
-static double *loop_began, *loop_times;
-static long loop_slots, loop_calls, loop_started, loop_ended;
-static int loop_warm;
+static size_t loop_left, loop_waiting;
+static double loop_busy_since, loop_gap;
 
 static double loop_now(clockid_t clock)
 {
@@ -30,89 +29,73 @@ static double loop_now(clockid_t clock)
     return (double)time.tv_sec * 1e6 + (double)time.tv_nsec / 1e3;
 }
 
-static void loop_next(long slot)
+static void loop_fail(const char *what)
 {
-    loop_began[slot] = loop_now(CLOCK_MONOTONIC);
-    loop_started++;
-    loop_start(slot);
+    fprintf(stderr, "the benchmark failed: %s\n", what);
+    exit(1);
 }
 
-/* The call of this slot has its response. The slot makes the next call. */
-static void loop_done(long slot)
+/* Before and after each wait. */
+static void loop_waits(void)
 {
-    if (loop_warm)
-        loop_times[loop_ended] = loop_now(CLOCK_MONOTONIC) - loop_began[slot];
-    loop_ended++;
-    if (loop_warm && loop_started < loop_calls)
-        loop_next(slot);
+    double busy = loop_now(CLOCK_MONOTONIC) - loop_busy_since;
+
+    if (busy > loop_gap)
+        loop_gap = busy;
 }
 
-static int loop_order(const void *one, const void *other)
+static void loop_wakes(void) { loop_busy_since = loop_now(CLOCK_MONOTONIC); }
+
+static void loop_done(size_t slot)
 {
-    double a = *(const double *)one, b = *(const double *)other;
-
-    return (a > b) - (a < b);
-}
-
-/* Makes calls until `calls` have ended; the longest time in which the loop did not poll. */
-static double loop_run(long calls)
-{
-    double longest = 0, woken;
-    long slot;
-
-    loop_calls = calls;
-    loop_started = loop_ended = 0;
-    woken = loop_now(CLOCK_MONOTONIC);
-    for (slot = 0; slot < loop_slots; slot++)
-        loop_next(slot);
-    while (loop_ended < calls) {
-        double busy = loop_now(CLOCK_MONOTONIC) - woken;
-        /* The first burst of calls is the program's own. */
-        if (loop_ended > 0 && busy > longest)
-            longest = busy;
-        loop_wait();
-        woken = loop_now(CLOCK_MONOTONIC);
-        loop_handle();
+    loop_waiting--;
+    if (loop_left > 0) {
+        loop_left--;
+        loop_waiting++;
+        loop_start(slot);
     }
-    return longest;
+}
+
+static void loop_run(size_t in_flight, size_t calls)
+{
+    size_t slot;
+
+    loop_left = calls - in_flight;
+    loop_waiting = in_flight;
+    loop_wakes();
+    for (slot = 0; slot < in_flight; slot++)
+        loop_start(slot);
+    while (loop_waiting > 0)
+        loop_turn();
 }
 
 int main(int argc, char **argv)
 {
-    double began, took, cpu, gap;
-    bench_memory empty, warm;
     struct rlimit files;
+    bench_memory empty, warm;
+    double took, cpu;
+    size_t in_flight, calls;
 
     if (argc < 5)
         return 2;
     getrlimit(RLIMIT_NOFILE, &files);
     files.rlim_cur = files.rlim_max;
     setrlimit(RLIMIT_NOFILE, &files);
-    loop_slots = atol(argv[4]);
-    loop_calls = atol(argv[3]);
-    if (loop_calls < loop_slots)
-        loop_calls = loop_slots;
-    loop_began = calloc((size_t)loop_slots, sizeof *loop_began);
-    loop_times = calloc((size_t)(loop_calls + loop_slots), sizeof *loop_times);
+    in_flight = (size_t)atol(argv[4]);
+    calls = (size_t)atol(argv[3]) * in_flight;
     empty = bench_memory_now();
-    loop_begin(argv[1], strcmp(argv[2], "-") != 0 ? argv[2] : NULL, loop_slots);
-    took = (double)loop_calls;
-    loop_run(loop_slots);
-    loop_warm = 1;
+    loop_begin(argv[1], strcmp(argv[2], "-") != 0 ? argv[2] : NULL, in_flight);
+    loop_run(in_flight, in_flight);
+    loop_gap = 0;
     cpu = loop_now(CLOCK_PROCESS_CPUTIME_ID);
-    began = loop_now(CLOCK_MONOTONIC);
-    gap = loop_run((long)took);
-    took = loop_now(CLOCK_MONOTONIC) - began;
+    took = loop_now(CLOCK_MONOTONIC);
+    loop_run(in_flight, calls);
+    took = loop_now(CLOCK_MONOTONIC) - took;
     cpu = loop_now(CLOCK_PROCESS_CPUTIME_ID) - cpu;
     warm = bench_memory_now();
-    qsort(loop_times, (size_t)loop_ended, sizeof *loop_times, loop_order);
-    printf("{\"p50\": %.2f, \"p99\": %.2f, \"cpu\": %.2f, \"rate\": %.0f, \"gap\": %.2f, "
-           "\"empty\": %ld, \"warm\": %ld, \"resident\": %ld}\n",
-           loop_times[loop_ended / 2], loop_times[loop_ended * 99 / 100], cpu / (double)loop_ended,
-           (double)loop_ended / took * 1e6, gap, empty.own, warm.own, warm.resident);
+    printf("{\"rate\": %.1f, \"cpu\": %.2f, \"gap\": %.3f, \"empty\": %ld, \"warm\": %ld}\n",
+           (double)calls / took * 1e6, cpu / (double)calls, loop_gap / 1e3, empty.own, warm.own);
     loop_end();
-    free(loop_began);
-    free(loop_times);
     return 0;
 }
 

@@ -1,9 +1,8 @@
-/* The queue in an event loop: one thread that submits, polls the descriptor, and fetches. */
+/* libbw_webrtc's queue in an event loop, with as many workers as calls in flight. */
 #include <poll.h>
 
-#include "ours_config.h"
-
 #include "loop.h"
+#include "ours_config.h"
 
 #define CALL                                                                                      \
     "{\"operation\":\"createParticipant\",\"body\":"                                              \
@@ -11,50 +10,42 @@
 
 static bw_client *client;
 static bw_queue *queue;
+static struct pollfd events;
 
-static void fail(const char *what)
-{
-    fprintf(stderr, "the benchmark failed: %s\n", what);
-    exit(1);
-}
-
-static void loop_begin(const char *url, const char *ca_file, long slots)
+static void loop_begin(const char *url, const char *ca_file, size_t in_flight)
 {
     char options[64];
 
-    client = ours_new_with(url, ca_file, slots);
-    snprintf(options, sizeof options, "{\"workers\":%ld,\"backlog\":%ld}", slots, slots + 1);
+    client = ours_new_with(url, ca_file, (long)in_flight);
+    snprintf(options, sizeof options, "{\"workers\":%zu,\"backlog\":%zu}", in_flight, in_flight + 1);
     if (bw_queue_new(client, options, &queue, NULL) != BW_OK)
-        fail("no queue");
+        loop_fail("no queue");
+    events.fd = bw_queue_fd(queue);
+    events.events = POLLIN;
 }
 
-static void loop_start(long slot)
+static void loop_start(size_t slot)
 {
-    char *error = NULL;
+    char *error;
 
-    if (bw_queue_submit(queue, CALL, (void *)(slot + 1), NULL, &error) != BW_OK)
-        fail(error != NULL ? error : "not accepted");
+    if (bw_queue_submit(queue, CALL, (void *)slot, NULL, &error) != BW_OK)
+        loop_fail(error);
 }
 
-static void loop_wait(void)
-{
-    struct pollfd entry = {-1, POLLIN, 0};
-
-    entry.fd = bw_queue_fd(queue);
-    poll(&entry, 1, -1);
-}
-
-static void loop_handle(void)
+static void loop_turn(void)
 {
     bw_status status;
     void *slot;
     char *out;
 
+    loop_waits();
+    poll(&events, 1, -1);
+    loop_wakes();
     while (bw_queue_next(queue, 0, NULL, &slot, &status, &out) == BW_OK) {
         if (status != BW_OK)
-            fail(out != NULL ? out : "no response");
+            loop_fail(out);
         bw_free(out);
-        loop_done((long)slot - 1);
+        loop_done((size_t)slot);
     }
 }
 

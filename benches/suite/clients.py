@@ -11,7 +11,8 @@ OURS = "ours"
 RAW = "raw"
 CURL = "curl_cjson"
 QUEUE = "ours_queue"
-LOOP, LOOP_CURL = "loop_ours", "loop_curl"
+LOOP_OURS = "loop_ours"
+LOOP_CURL = "loop_curl"
 PYTHON = "python:"
 OURS_PYTHON = f"{PYTHON}ours"
 NATIVE = (RAW, OURS, "ours_cjson", "ours_cpp", CURL)
@@ -25,7 +26,7 @@ NAMES = {
     "ours_cpp": "libbw_webrtc, C++",
     CURL: "libcurl + cJSON, C",
     QUEUE: "libbw_webrtc, queue",
-    LOOP: "libbw_webrtc, queue in an event loop",
+    LOOP_OURS: "libbw_webrtc, queue in an event loop",
     LOOP_CURL: "libcurl multi + cJSON",
     OURS_PYTHON: "libbw_webrtc, Python",
     "python:pycurl": "pycurl",

@@ -20,8 +20,8 @@ def found() -> Found:
             calls = {client: syscalls(client, server) for client in NATIVE}
             sums = {client: sum(counts.values()) for client, counts in calls.items()}
             work = {client: instructions(client, server) for client in NATIVE}
-            for client in NATIVE:
-                asked = allocations(client, server)
+            ask = {client: allocations(client, server) for client in NATIVE}
+            for client, asked in ask.items():
                 named = ", ".join(f"{name} {count:g}" for name, count in calls[client].items())
                 lines.append(
                     (
@@ -40,10 +40,13 @@ def found() -> Found:
                 Row(goal, round(sums[OURS], 1), number(sums[OURS]), NAMES[CURL], number(sums[CURL]),
                     share)
             )  # fmt: skip
+            share = work[OURS] / work[CURL]
+            few, many = (f"{work[client]:,.0f}" for client in (OURS, CURL))
+            goal = GOALS[f"instructions {form}"]
+            out.rows.append(Row(goal, share, few, NAMES[CURL], many, share))
             if not tls:
-                share = work[OURS] / work[CURL]
-                few, many = (f"{work[client]:,.0f}" for client in (OURS, CURL))
-                out.rows.append(Row(GOALS["instructions"], share, few, NAMES[CURL], many, share))
+                count = ask[OURS].count
+                out.rows.append(Row(GOALS["allocations"], round(count, 1), number(count)))
                 asked_for = look_ups(server)
                 out.rows.append(Row(GOALS["look-ups"], asked_for, str(asked_for)))
     megabytes = size(SHIPPED) / 1e6

@@ -48,10 +48,9 @@ class Row:
 
 
 THREADS = (2, 8, 64)
-LOOPS = ((64, 20), (1000, 20), (64, 200), (1000, 200))
-"""Calls in progress in one event loop, and the milliseconds that the service takes."""
-LINK_MS = 20
-"""The delay of the link that users have."""
+IN_FLIGHT = (64, 1000)
+TAKES = (20, 200)
+"""Milliseconds that the service takes."""
 FORMS = {"plain": False, "TLS": True}
 
 
@@ -59,12 +58,18 @@ def _goals() -> dict[str, Goal]:
     goals = {
         "syscalls plain": Goal("system calls a warm call, plain", 4),
         "syscalls TLS": Goal("system calls a warm call, TLS", 4),
-        "instructions": Goal("instructions a warm call ÷ libcurl + cJSON (callgrind)", 0.40),
-        "curl plain": Goal("p50 ÷ libcurl + cJSON, plain", 0.70),
-        "curl TLS": Goal("p50 ÷ libcurl + cJSON, TLS", 0.65),
-        "raw plain": Goal("p50 ÷ raw socket, plain", 1.35),
+        "instructions plain": Goal(
+            "instructions per warm call ÷ libcurl + cJSON (callgrind), plain", 0.38
+        ),
+        "instructions TLS": Goal(
+            "instructions per warm call ÷ libcurl + cJSON (callgrind), TLS", 0.38
+        ),
+        "allocations": Goal("allocations per warm call, plain", 36),
+        "curl plain": Goal("p50 ÷ libcurl + cJSON, plain", 0.75),
+        "curl TLS": Goal("p50 ÷ libcurl + cJSON, TLS", 0.68),
+        "raw plain": Goal("p50 ÷ raw socket, plain", 1.40),
         "raw TLS": Goal("p50 ÷ raw socket, TLS", 1.25),
-        "cold small": Goal("client made and first TLS answer ÷ libcurl, small CA file", 0.5),
+        "cold small": Goal("client made and first TLS answer ÷ libcurl, small CA file", 0.4),
         "cold default": Goal(
             "client made and first TLS handshake ÷ libcurl, each with its default authorities", 0.1
         ),
@@ -78,29 +83,32 @@ def _goals() -> dict[str, Goal]:
             0.1,
         ),
         "look-ups": Goal("name look-ups for 1000 pooled calls", 1, equal=True),
-        "memory": Goal("memory with 64 warm TLS connections ÷ libcurl", 0.8),
-        "size": Goal("stripped library, MB", 2.4),
+        "memory": Goal("memory with 64 warm TLS connections ÷ libcurl", 0.5),
+        "size": Goal("stripped library, MB", 2.6),
         # Its limit as major * 100 + minor.
         "glibc": Goal("highest GLIBC symbol", 217, shown="2.17"),
         "linear": Goal("nothing grows worse than linearly (largest exponent)", 1.1),
     }
-    for calls, delay in LOOPS:
-        what = f"{calls} calls of {delay} ms in an event loop"
-        goals[f"loop rate {calls} {delay}"] = Goal(
-            f"calls a second ÷ libcurl multi, {what}", 1.1, at_least=True
-        )
-        goals[f"loop cpu {calls} {delay}"] = Goal(f"CPU a call ÷ libcurl multi, {what}", 1.15)
-        goals[f"loop memory {calls} {delay}"] = Goal(f"memory ÷ libcurl multi, {what}", 1.0)
-        goals[f"loop gap {calls} {delay}"] = Goal(f"longest gap of the loop in ms, {what}", 10)
+    for in_flight in IN_FLIGHT:
+        for takes in TAKES:
+            where = f"{in_flight} calls of {takes} ms in an event loop"
+            for figure, what, limit in (
+                ("rate", "calls per second ÷ libcurl multi", 1.1),
+                ("cpu", "CPU per call ÷ libcurl multi", 1.15),
+                ("warm", "memory ÷ libcurl multi", 1.0),
+                ("gap", "longest gap of the event loop, ms", 10),
+            ):
+                goals[f"loop {figure} {in_flight} {takes}"] = Goal(
+                    f"{what}, {where}", limit, at_least=figure == "rate"
+                )
     for form in FORMS:
-        goals[f"link {form}"] = Goal(f"p50 ÷ raw socket over a link of {LINK_MS} ms, {form}", 1.01)
-    for form in FORMS:
+        goals[f"link {form}"] = Goal(f"p50 ÷ raw socket, over a link of 20 ms, {form}", 1.01)
         for peer, most in (("bandwidth", 0.06), ("requests", 0.10), ("pycurl", 0.75)):
             name = {"bandwidth": "bandwidth-sdk"}.get(peer, peer)
             goals[f"python {peer} {form}"] = Goal(f"Python p50 ÷ {name}, {form}", most)
         for threads in THREADS:
             goals[f"throughput {threads} {form}"] = Goal(
-                f"calls a second ÷ libcurl, {threads} threads, {form}", 1.2, at_least=True
+                f"calls a second ÷ libcurl, {threads} threads, {form}", 1.25, at_least=True
             )
             goals[f"connections {threads} {form}"] = Goal(
                 f"connections opened by {threads} threads and by {threads} workers, {form}",
@@ -110,7 +118,7 @@ def _goals() -> dict[str, Goal]:
 
 
 GOALS = _goals()
-GATE_INSTRUCTIONS = 0.25
-"""What CI holds the instructions to: above what they are (0.15), well below the goal."""
-GATE_BYTES = 2_400_000
-"""What CI holds the stripped library to."""
+GATE_INSTRUCTIONS = 0.40
+"""The limit in CI, a little above the goal: compilers and C libraries differ."""
+GATE_BYTES = 2_600_000
+"""The limit in CI for the stripped library."""

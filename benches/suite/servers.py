@@ -98,8 +98,8 @@ def responder(
 ) -> Iterator[Responder]:
     """The server in C.
 
-    With ``together``, responses wait until this many requests are in progress. ``delay`` is in
-    milliseconds, before each response.
+    With ``together``, responses wait until this many requests are in flight; with ``delay``, for
+    this many milliseconds.
     """
     made = certificates()
     files = [str(made.certificate), str(made.key)] if tls else [NO_TLS, NO_TLS]

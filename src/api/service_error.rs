@@ -50,6 +50,11 @@ pub fn classify(answer: &Answer, keys: [&str; 2]) -> ServiceError {
             "the service does not allow this; check that the credentials have a role for WebRTC, \
              that accountId is their account, and that baseUrl ends in /v1",
         ),
+        421 | 425 => (
+            Status::HttpStatus,
+            Settled::TurnedAway,
+            "the service did not process the request on this connection; try again later",
+        ),
         404 => (Status::NotFound, Settled::Refused, "the service knows no such thing"),
         409 => (Status::Conflict, Settled::Refused, "the service's state forbids this"),
         429 => (
@@ -231,7 +236,10 @@ mod tests {
             (403, Status::Forbidden, Settled::Refused),
             (404, Status::NotFound, Settled::Refused),
             (409, Status::Conflict, Settled::Refused),
+            (408, Status::HttpStatus, Settled::Refused),
             (418, Status::HttpStatus, Settled::Refused),
+            (421, Status::HttpStatus, Settled::TurnedAway),
+            (425, Status::HttpStatus, Settled::TurnedAway),
             (429, Status::RateLimited, Settled::TurnedAway),
             (500, Status::Server, Settled::Unknown),
             (502, Status::Server, Settled::Unknown),

@@ -337,9 +337,10 @@ impl Drop for OwnTurn<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::sync::LazyLock;
     use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
-    static CANCELLED: AtomicBool = AtomicBool::new(false);
+    static CANCELLED: LazyLock<Arc<AtomicBool>> = LazyLock::new(Arc::default);
 
     fn limits() -> Limits<'static> {
         Limits {

@@ -11,6 +11,7 @@ use super::token;
 use crate::api::{self, Ids, Operation, Retry, Settled};
 use crate::auth::{Authorization, Kind};
 use crate::error::{Answer, Error, Outcome, Status};
+use crate::redact;
 use crate::transport::{Failure, Limits, Reply, Request, Transport};
 
 /// The longest sleep that does not look whether the call was cancelled.
@@ -241,6 +242,7 @@ fn success(operation: &Operation, reply: Reply) -> Result<String, AttemptError> 
     let status = reply.status;
     let (error, transient) = match reply.cut {
         Some(fault) => (Error::new(fault.status, fault.message), fault.transient),
+        None if reply.coding.is_some() => (coded(&reply), false),
         None => match operation.answer.check(reply.body) {
             Ok(document) => return Ok(document),
             Err(why) => (
@@ -254,11 +256,25 @@ fn success(operation: &Operation, reply: Reply) -> Result<String, AttemptError> 
     Err(AttemptError { error, outcome: Outcome::Unknown, transient })
 }
 
+/// The error of a response whose body is compressed, although the request does not allow that.
+pub fn coded(reply: &Reply) -> Error {
+    let coding = redact::quoted(reply.coding.as_deref().unwrap_or_default());
+    let status = reply.status;
+    Error::new(
+        Status::Protocol,
+        format!(
+            "the response has the content coding {coding} (HTTP {status}), which the request does \
+             not accept; check what is between this machine and the service"
+        ),
+    )
+}
+
 fn refusal(reply: &Reply, authorization: &Authorization) -> AttemptError {
     let secrets = authorization.secrets();
     let secrets: Vec<&str> = secrets.iter().map(|secret| secret.as_str()).collect();
-    let answer =
-        api::error_answer(reply.status, reply.retry_after.as_deref(), &reply.body, &secrets);
+    // A body that cannot be read is not shown.
+    let body = if reply.coding.is_some() { &[][..] } else { &reply.body };
+    let answer = api::error_answer(reply.status, reply.retry_after.as_deref(), body, &secrets);
     let meaning = api::classify(&answer, authorization.kind().keys());
     let error =
         Error { answer: Some(Box::new(answer)), ..Error::new(meaning.status, meaning.message) };
@@ -267,7 +283,9 @@ fn refusal(reply: &Reply, authorization: &Authorization) -> AttemptError {
         Settled::Refused | Settled::TurnedAway => Outcome::Rejected,
     };
     let transient = match meaning.settled {
-        Settled::Refused => false,
+        // The server closed an idle connection when the request was on its way. On a new connection
+        // it may be a gateway that waited for the service.
+        Settled::Refused => reply.status == 408 && !reply.opened,
         Settled::TurnedAway => true,
         // Of the others only these say that a repetition may help.
         Settled::Unknown => matches!(reply.status, 500 | 502 | 503 | 504),

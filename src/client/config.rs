@@ -5,9 +5,9 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::uri::{Authority, Scheme};
-use http::{HeaderValue, Uri};
 use serde_json::value::RawValue;
+use ureq::http::uri::{Authority, Scheme};
+use ureq::http::{HeaderValue, Uri};
 use zeroize::Zeroizing;
 
 use crate::api;

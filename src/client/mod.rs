@@ -8,6 +8,7 @@ mod stats;
 mod token;
 
 use std::borrow::Cow;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
@@ -51,7 +52,7 @@ pub struct Client {
     attempt_timeout: Option<Duration>,
     /// Path of the base URL and the account, in front of every operation's path.
     prefix: String,
-    cancelled: AtomicBool,
+    cancelled: Arc<AtomicBool>,
 }
 
 impl Client {
@@ -80,7 +81,7 @@ impl Client {
             timeout: parts.timeout,
             attempt_timeout: parts.attempt_timeout,
             prefix: parts.prefix,
-            cancelled: AtomicBool::new(false),
+            cancelled: Arc::default(),
         })
     }
 
@@ -197,7 +198,7 @@ impl Client {
         call: &Prepared,
         submitted: Instant,
         deadline: Instant,
-        abandoned: Option<&AtomicBool>,
+        abandoned: Option<&Arc<AtomicBool>>,
     ) -> Result<String, Error> {
         let ids =
             Ids { session: call.session.as_deref(), participant: call.participant.as_deref() };

@@ -6,7 +6,9 @@ use std::time::Instant;
 use zeroize::Zeroize;
 
 use super::Client;
-use super::attempts::{AttemptError, pause_before_retry, retry_cost, sleep, transport_error};
+use super::attempts::{
+    AttemptError, coded, pause_before_retry, retry_cost, sleep, transport_error,
+};
 use super::log::{Level, Millis};
 use crate::api;
 use crate::auth::{self, AccessToken, Authorization, Credentials, Purpose};
@@ -111,6 +113,7 @@ fn attempt(
 fn success(mut reply: Reply, requested: Instant) -> Result<AccessToken, AttemptError> {
     let parsed = match &reply.cut {
         Some(fault) => Err((fault.status, fault.message.clone(), fault.transient)),
+        None if reply.coding.is_some() => Err((Status::Protocol, coded(&reply).message, false)),
         None => AccessToken::parse(&reply.body, requested)
             .map_err(|why| (Status::Protocol, format!("{why}; check tokenUrl"), false)),
     };
@@ -133,7 +136,7 @@ fn rejection(mut reply: Reply, credentials: &Credentials) -> AttemptError {
     let mut answer = api::error_answer(
         reply.status,
         reply.retry_after.as_deref(),
-        &reply.body,
+        if reply.coding.is_some() { &[] } else { &reply.body },
         &secrets.each_ref().map(|secret| secret.as_str()),
     );
     reply.body.zeroize();

@@ -27,7 +27,9 @@ use crate::error::Error;
 /// is refused. If `config_json` is NULL, the configuration is read from the environment variables
 /// BW_ACCOUNT_ID, BW_CLIENT_ID and BW_CLIENT_SECRET (or BW_USERNAME and BW_PASSWORD), BW_BASE_URL and
 /// BW_TOKEN_URL, once in this call. An empty variable counts as unset. NULL is rejected in a set-uid
-/// process. No other environment variable is read.
+/// process. Otherwise the environment has no effect: the first call in a process reads ALL_PROXY,
+/// HTTPS_PROXY, HTTP_PROXY and NO_PROXY (also in lower case) and ignores them, so that no other
+/// thread should change the environment during that call.
 ///
 /// The client also works in forked children: each process makes its own connections.
 ///

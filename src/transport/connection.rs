@@ -1,130 +1,198 @@
-//! A connection to the service: a socket, with TLS or without, and what an exchange needs of it.
+//! A connection to the service: a socket, with TLS or without, and its buffers.
 
 use std::time::Duration;
 
 use rustls::ClientConnection;
 
-use super::http1::{Common, Request};
-use super::input::Input;
+use super::buffers::{ConnectionBuffers, Line};
 use super::link::Link;
 use super::tls;
-use super::wire::{Fault, Phase, Wire};
+use super::wire::{ExchangeState, Fault, Phase};
+use crate::error::Status;
 use crate::sys::{BootInstant as Instant, Socket};
 
-/// Output that took more memory gives it back.
-const LARGE: usize = 16 * 1024;
+/// The longest head of a response, in bytes, together with the interim responses before it.
+const MAX_HEAD: usize = 64 * 1024;
 
 /// One connection, used by one exchange at a time.
 #[derive(Debug)]
 pub struct Connection {
     socket: Socket,
     tls: Option<Box<ClientConnection>>,
-    /// The request while it is being sent.
-    output: Vec<u8>,
-    /// What arrived and was not used yet.
-    pub input: Input,
+    /// What ureq writes and reads.
+    pub buffers: ConnectionBuffers,
+    /// Why the request could not be sent to its end. The response may still be readable.
+    send_failure: Option<Fault>,
+    /// Whether no other request can follow: the peer closed the connection, or does not expect the
+    /// rest of the current request.
+    finished: bool,
     idle_since: Instant,
+    /// How long the peer keeps it while it is idle, as far as it says.
+    keep_alive: Option<Duration>,
 }
 
 impl Connection {
-    /// A connection whose handshake, if it has TLS, is done.
+    /// A connection whose TLS handshake, if it has TLS, is complete.
     pub fn new(socket: Socket, tls: Option<Box<ClientConnection>>) -> Connection {
-        let (output, input) = (Vec::new(), Input::new());
-        Connection { socket, tls, output, input, idle_since: Instant::now() }
+        Connection {
+            socket,
+            tls,
+            buffers: ConnectionBuffers::new(),
+            send_failure: None,
+            finished: false,
+            idle_since: Instant::now(),
+            keep_alive: None,
+        }
     }
 
-    /// Whether it can carry another exchange, after having been idle: it is not too old, its
-    /// descriptor is still its own, and the peer has neither closed it nor sent anything.
+    /// Whether it has TLS.
+    pub fn has_tls(&self) -> bool {
+        self.tls.is_some()
+    }
+
+    /// Whether the idle connection can be used for another exchange: it is not too old, the
+    /// descriptor is still its own, and the peer has neither closed it nor sent anything, except
+    /// what belongs to TLS itself.
     pub fn is_usable(&mut self, idle_timeout: Duration) -> bool {
-        self.idle_since.elapsed() < idle_timeout
-            && self.socket.is_ours()
-            && self.socket.is_quiet()
-            && self.tls.as_mut().is_none_or(|tls| tls::is_quiet(tls))
-    }
-
-    /// Makes it idle. Tells whether it may be used again: nothing may be left over.
-    pub fn rest(&mut self) -> bool {
-        if !self.input.unused().is_empty() {
+        let longest = self.keep_alive.map_or(idle_timeout, |time| time.min(idle_timeout));
+        if self.idle_since.elapsed() >= longest || !self.socket.is_ours() {
             return false;
         }
-        self.input.wipe();
+        match &mut self.tls {
+            None => self.socket.is_quiet(),
+            Some(tls) => {
+                (self.socket.is_quiet() || tls::receive_waiting(tls, &self.socket))
+                    && tls::is_quiet(tls)
+            }
+        }
+    }
+
+    /// Makes the connection idle, which the peer keeps for `keep_alive`, if it says so. Returns
+    /// false if it cannot be used again.
+    pub fn rest(&mut self, keep_alive: Option<Duration>) -> bool {
+        self.keep_alive = keep_alive;
+        if self.finished || !self.buffers.input.unused().is_empty() {
+            return false;
+        }
+        self.buffers.input.wipe();
         self.idle_since = Instant::now();
         true
     }
 
-    /// Since when it is idle.
+    /// The time since which the connection is idle.
     pub fn idle_since(&self) -> Instant {
         self.idle_since
     }
 
-    /// Sends a request, in one piece.
+    /// Sends the output that is held, then waits for input. Returns false at the end of the input.
     ///
     /// # Errors
-    /// A fault when the time is over, the call is cancelled or the connection lost.
-    pub fn send(
-        &mut self,
-        common: &Common,
-        request: &Request<'_>,
-        wire: &Wire<'_>,
-    ) -> Result<(), Fault> {
-        common.write(request, &mut self.output);
-        wire.enter(Phase::Sending);
-        let link = Link::new(&self.socket, wire);
-        let sent = match &mut self.tls {
-            None => link.write_all(&self.output),
-            Some(tls) => tls::write(tls, &link, &self.output),
-        };
-        // It held the Authorization header. Not wiped byte by byte, as zeroize does; the memory is
-        // looked at afterwards, so that this is no dead write.
-        self.output.fill(0);
-        std::hint::black_box(&self.output);
-        self.output.clear();
-        if self.output.capacity() > LARGE {
-            self.output = Vec::new();
+    /// The deadline was reached, the call was cancelled, the connection was lost, or the input is
+    /// not an HTTP response.
+    pub fn await_input(&mut self, exchange: &ExchangeState) -> Result<bool, Fault> {
+        self.flush(exchange)?;
+        if exchange.expected_body().is_some() {
+            self.await_body(exchange)
+        } else {
+            self.await_head(exchange)
         }
-        sent?;
-        wire.enter(Phase::Waiting);
+    }
+
+    /// Sends the output that is held, in one write. If the peer does not accept all of it, the peer
+    /// may have responded already; the reason is reported only if there is no response.
+    fn flush(&mut self, exchange: &ExchangeState) -> Result<(), Fault> {
+        if self.buffers.held().is_empty() {
+            return Ok(());
+        }
+        exchange.enter(Phase::Sending);
+        let link = Link::new(&self.socket, exchange);
+        let sent = match &mut self.tls {
+            None => link.send_request(self.buffers.held()),
+            Some(tls) => tls::send_request(tls, &link, self.buffers.held()),
+        };
+        self.buffers.sent();
+        match sent {
+            Ok(complete) => self.finished = !complete,
+            Err(fault) if fault.status == Status::Network => {
+                self.finished = true;
+                self.send_failure = Some(fault);
+            }
+            Err(fault) => return Err(fault),
+        }
+        exchange.enter(Phase::Waiting);
         Ok(())
     }
 
-    /// Waits for more input; false at the end.
-    ///
-    /// # Errors
-    /// As for [`Connection::send`].
-    pub fn fill(&mut self, wire: &Wire<'_>) -> Result<bool, Fault> {
-        let count = read(&self.socket, &mut self.tls, self.input.room(), wire)?;
-        self.input.filled(count);
-        Ok(count > 0)
+    fn await_head(&mut self, exchange: &ExchangeState) -> Result<bool, Fault> {
+        loop {
+            if self.buffers.received_head() >= MAX_HEAD {
+                return Err(Fault::new(
+                    Status::Protocol,
+                    "the head of the answer is larger than 64 KiB",
+                ));
+            }
+            if self.receive(exchange)? == 0 {
+                return Err(self.send_failure.take().unwrap_or_else(|| closed(exchange)));
+            }
+            if self.buffers.may_hold_a_head() {
+                return Ok(true);
+            }
+        }
     }
 
-    /// Whether the peer's end is known to be its own doing: over TCP it cannot be told.
-    pub fn ended_well(&mut self) -> bool {
-        self.tls.as_mut().is_none_or(|tls| tls::has_said_goodbye(tls))
+    fn await_body(&mut self, exchange: &ExchangeState) -> Result<bool, Fault> {
+        let needs_line = self.buffers.needs_line();
+        loop {
+            if needs_line {
+                match self.buffers.show_line() {
+                    Line::Shown => return Ok(true),
+                    Line::Incomplete => {}
+                    Line::Invalid => return Err(Fault::malformed(&"invalid chunks")),
+                }
+            }
+            if self.receive(exchange)? == 0 {
+                // Over TLS, an attacker can have cut off the rest, unless the peer announced the end.
+                let is_end = self.tls.as_mut().is_none_or(|tls| tls::has_said_goodbye(tls));
+                return if is_end && !needs_line { Ok(false) } else { Err(closed(exchange)) };
+            }
+            if !needs_line {
+                return Ok(true);
+            }
+        }
     }
 
-    /// Reads past the input, which must be used up; 0 at the end.
-    ///
-    /// # Errors
-    /// As for [`Connection::send`].
-    pub fn read(&mut self, room: &mut [u8], wire: &Wire<'_>) -> Result<usize, Fault> {
-        read(&self.socket, &mut self.tls, room, wire)
+    /// Receives some bytes; 0 at the end.
+    fn receive(&mut self, exchange: &ExchangeState) -> Result<usize, Fault> {
+        let link = Link::new(&self.socket, exchange);
+        let room = self.buffers.input.room();
+        let size = room.len();
+        let received = match &mut self.tls {
+            None => link.read(room),
+            Some(tls) => tls::read(tls, &link, room),
+        };
+        let count = received.map_err(|fault| match self.send_failure.take() {
+            Some(first) if fault.status == Status::Network => first,
+            _ => fault,
+        })?;
+        if count == 0 {
+            self.finished = true;
+            return Ok(0);
+        }
+        // Plain bytes are counted: a session ticket is not a response.
+        exchange.received();
+        self.send_failure = None;
+        self.buffers.input.filled(count);
+        if count == size && exchange.expected_body().is_some() {
+            self.buffers.input.widen();
+        }
+        Ok(count)
     }
 }
 
-fn read(
-    socket: &Socket,
-    tls: &mut Option<Box<ClientConnection>>,
-    room: &mut [u8],
-    wire: &Wire<'_>,
-) -> Result<usize, Fault> {
-    let link = Link::new(socket, wire);
-    let count = match tls {
-        None => link.read(room)?,
-        Some(tls) => tls::read(tls, &link, room)?,
-    };
-    // Counted in plain bytes: a session ticket is no answer.
-    if count > 0 {
-        wire.received();
+/// The peer closed the connection before the end of the response.
+pub fn closed(exchange: &ExchangeState) -> Fault {
+    match exchange.phase() {
+        Phase::Receiving => Fault::cut("the connection was closed in the middle of the answer"),
+        _ => Fault::new(Status::Network, "the connection was closed before any answer came"),
     }
-    Ok(count)
 }

@@ -1,5 +1,6 @@
-//! The transport: sends one request, reads one answer, and tells how far it came.
+//! The transport: sends one request, reads one response, and reports how far it got.
 
+use std::io::Read;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -7,23 +8,34 @@ use std::time::Duration;
 
 use rustls::pki_types::ServerName;
 use rustls::{ClientConfig, ClientConnection};
+use ureq::http::header::{self, HeaderMap, HeaderName};
+use ureq::http::uri::{self, Authority, PathAndQuery, Scheme};
+use ureq::http::{HeaderValue, Method, Response, StatusCode, Uri, Version};
+use ureq::{AsSendBody, Body, http};
 
-use super::connection::Connection;
-use super::http1::{Body, Common, Framing, Head, LONGEST_HEAD, Malformed, Request};
-use super::input;
+use super::buffers::PIECE;
+use super::engine::{self, Engine};
 use super::names::{Family, Known, Names};
 use super::pool::Pool;
 use super::proxy::Proxy;
 use super::route::Route;
 use super::tls;
-use super::wire::{Fault, Limits, Phase, Wire};
-use crate::error::Status;
+use super::wire::{ExchangeState, Fault, Limits};
+use crate::error::{NO_MEMORY, Status};
 use crate::sys::{BootInstant as Instant, PerProcess};
 
-/// An answer that is longer makes its room as it comes: the length may be a lie.
-const USUAL_ANSWER: u64 = 16 * 1024;
-/// At most so much is read at once.
-const MOST_AT_ONCE: u64 = 64 * 1024;
+/// The headers that all requests have, up to the User-Agent's value.
+const COMMON: &[u8] = b"accept: application/json\r\naccept-encoding: identity\r\nuser-agent: ";
+/// How often idle connections are looked at, at most.
+const SWEEP: Duration = Duration::from_secs(1);
+/// How long before its announced end a connection is not used any more: longer than a request takes
+/// to arrive.
+const KEEP_ALIVE_MARGIN: Duration = Duration::from_secs(1);
+/// The room for the body of a response is reserved in advance up to this size, in bytes: the
+/// announced length may be false.
+const USUAL_RESPONSE: u64 = 16 * 1024;
+/// More bytes than a request has besides its target, its body and the values of its headers.
+const FIXED: usize = 512;
 
 /// What a transport needs to know, checked by the configuration.
 pub struct Settings {
@@ -57,6 +69,20 @@ pub struct Settings {
     pub dns_ttl: Duration,
 }
 
+/// One request.
+pub struct Request<'a> {
+    /// The method, in capitals.
+    pub method: &'a str,
+    /// Path and query, percent-encoded.
+    pub target: &'a str,
+    /// The body.
+    pub body: Option<&'a str>,
+    /// The media type of the body.
+    pub content_type: &'static str,
+    /// The value of the Authorization header. ureq never sees it.
+    pub authorization: &'a [u8],
+}
+
 /// An answer.
 pub struct Reply {
     /// The HTTP status.
@@ -67,6 +93,8 @@ pub struct Reply {
     pub body: Vec<u8>,
     /// Why not all of the body arrived.
     pub cut: Option<Fault>,
+    /// The coding of the body, which nobody asked for.
+    pub coding: Option<String>,
     /// Whether a connection was opened for it.
     pub opened: bool,
 }
@@ -84,7 +112,12 @@ pub struct Failure {
 /// The way to one service for one client.
 pub struct Transport {
     settings: Settings,
-    common: Common,
+    scheme: Scheme,
+    authority: Authority,
+    host: HeaderValue,
+    /// The other headers that all requests have, as lines. They are inserted into the output of ureq
+    /// with the Authorization header, because ureq takes 1000 instructions for each header.
+    common: Vec<u8>,
     server_name: Option<ServerName<'static>>,
     known: Arc<Known>,
     own: PerProcess<Own>,
@@ -93,7 +126,8 @@ pub struct Transport {
 /// What a process does not share with its children.
 struct Own {
     route: Route,
-    idle: Pool<Connection>,
+    /// The engines whose connection is idle.
+    idle: Pool<Engine>,
     began: Instant,
     /// When old connections are to be closed next, in milliseconds since it began.
     sweep_at: AtomicU64,
@@ -118,8 +152,18 @@ impl Transport {
             ClientConnection::new(config.clone(), name.clone())
                 .map_err(|e| (key, format!("TLS cannot be set up for {host}: {e}")))?;
         }
+        engine::initialize();
+        let invalid = |what: &str| (key, format!("{what} cannot be sent in a request"));
+        let authority = Authority::try_from(settings.authority.as_str());
+        let host_header = HeaderValue::from_str(&settings.authority).map_err(|_| invalid(host))?;
+        let user_agent = HeaderValue::from_bytes(&settings.user_agent);
+        let user_agent = user_agent.map_err(|_| invalid("the User-Agent"))?;
+        let common = [COMMON, user_agent.as_bytes(), b"\r\n"].concat();
         Ok(Transport {
-            common: Common::new(&settings.authority, &settings.user_agent),
+            scheme: if settings.tls.is_some() { Scheme::HTTPS } else { Scheme::HTTP },
+            authority: authority.map_err(|_| invalid(host))?,
+            host: host_header,
+            common,
             settings,
             server_name,
             known: Arc::default(),
@@ -149,77 +193,173 @@ impl Transport {
                 },
                 idle: Pool::new(settings.max_idle),
                 began: Instant::now(),
-                // Nothing can be too old before.
-                sweep_at: AtomicU64::new(millis(settings.idle_timeout)),
+                // Nothing can be old before.
+                sweep_at: AtomicU64::new(millis(SWEEP)),
             }
         })
     }
 
-    /// Sends the request and reads the answer, within the limits.
+    /// Sends the request and reads the response, within the limits.
     ///
     /// # Errors
-    /// Why there is no answer, and whether the service may have got the request.
+    /// Why there is no response, and whether the service may have received the request.
     pub fn exchange(&self, request: &Request<'_>, limits: &Limits<'_>) -> Result<Reply, Failure> {
-        let wire = Wire::new(limits, self.settings.connect_timeout);
-        self.run(request, &wire).map_err(|fault| Failure {
+        let exchange = Arc::new(ExchangeState::new(limits, self.settings.connect_timeout));
+        self.run(request, &exchange).map_err(|fault| Failure {
             fault,
-            sent: wire.was_sent(),
-            opened: wire.has_opened(),
+            sent: exchange.was_sent(),
+            opened: exchange.has_opened(),
         })
     }
 
-    fn run(&self, request: &Request<'_>, wire: &Wire<'_>) -> Result<Reply, Fault> {
-        let own = self.own();
-        // A connection that fails on the way is closed, since it is not put back.
-        let mut connection = match self.idle_connection(&own.idle) {
-            Some(connection) => connection,
-            None => Box::new(own.route.open(wire)?),
-        };
-        connection.send(&self.common, request, wire)?;
-        let head = read_head(&mut connection, wire)?;
-        let mut body = Body::new(head.framing);
-        // Room for the response as long as it says it is, unless that is more than responses are. Of
-        // a length that is not stated, room for a token: growing would leave a copy behind.
-        let room = match head.framing {
-            Framing::Length(length) => length.min(USUAL_ANSWER) as usize,
-            Framing::Chunked | Framing::ToEnd => input::SIZE,
-        };
-        let mut reply = Reply {
-            status: head.status,
-            retry_after: head.retry_after,
-            body: Vec::with_capacity(room),
-            cut: None,
-            opened: wire.has_opened(),
-        };
-        let most = self.settings.max_response;
-        match read_body(&mut connection, &mut body, &mut reply.body, most, wire) {
-            Ok(()) if head.stays_open && connection.rest() => {
-                let now = connection.idle_since();
-                own.idle.put(connection);
-                self.close_old(own, now);
-            }
-            Ok(()) => {}
-            Err(fault) => reply.cut = Some(fault),
+    fn run(&self, request: &Request<'_>, exchange: &Arc<ExchangeState>) -> Result<Reply, Fault> {
+        // A line break would end the header. The value itself must not appear in a message.
+        if request.authorization.iter().any(u8::is_ascii_control) {
+            let why = "the credentials contain a control character";
+            return Err(Fault::new(Status::Internal, why));
         }
-        Ok(reply)
+        let own = self.own();
+        let mut engine = match self.idle_engine(&own.idle) {
+            Some(engine) => engine,
+            None => Box::new(Engine::new(Box::new(own.route.open(exchange)?))),
+        };
+        if let Some(connection) = &mut engine.connection {
+            connection.buffers.prepare(self.size_of(request), &self.last_headers(request));
+        }
+        // If the exchange fails, the engine is dropped, which closes its connection.
+        let response = self
+            .send(&mut engine, request, exchange)
+            .map_err(|error| engine::fault(error, exchange))?;
+        let stays_open = check(&response)?;
+        let (head, body) = response.into_parts();
+        // Without a stated length, room for most responses.
+        let length = body.content_length().unwrap_or(PIECE as u64).min(USUAL_RESPONSE);
+        exchange.begin_body(length as usize);
+        let mut cut = self.read_body(body, exchange).err();
+        let Some(connection) = engine.take_back() else {
+            return Err(Fault::new(Status::Internal, "the HTTP engine kept the connection"));
+        };
+        let content = connection.buffers.take_content();
+        if content.is_none() {
+            cut = Some(Fault::new(Status::Internal, NO_MEMORY));
+        }
+        let mut body = content.unwrap_or_default();
+        let is_reusable = stays_open && cut.is_none() && connection.rest(keep_alive(&head.headers));
+        let most = self.settings.max_response;
+        if body.len() > most {
+            body.truncate(most);
+            cut = Some(Fault::new(
+                Status::Protocol,
+                format!("the answer is larger than {most} bytes (maxResponseBytes)"),
+            ));
+        } else if is_reusable {
+            let now = engine.idle_since();
+            own.idle.put(engine);
+            self.close_old(own, now);
+        }
+        Ok(Reply {
+            status: head.status.as_u16(),
+            retry_after: text_header(&head.headers, &header::RETRY_AFTER),
+            body,
+            cut,
+            coding: text_header(&head.headers, &header::CONTENT_ENCODING)
+                .filter(|coding| !coding.trim().eq_ignore_ascii_case("identity")),
+            opened: exchange.has_opened(),
+        })
     }
 
-    /// Now and then, closes the connections that are too old: a thread looks at its own alone.
+    /// The headers that ureq does not write, without the end of the last line.
+    fn last_headers<'a>(&'a self, request: &Request<'a>) -> [&'a [u8]; 6] {
+        let [name, media_type, end] = match request.body {
+            Some(_) => [b"content-type: ", request.content_type.as_bytes(), b"\r\n"],
+            None => [&b""[..]; 3],
+        };
+        [&self.common, name, media_type, end, b"authorization: ", request.authorization]
+    }
+
+    /// More bytes than the request has when it is sent.
+    fn size_of(&self, request: &Request<'_>) -> usize {
+        let body = request.body.unwrap_or("").len();
+        let common = self.settings.authority.len() + self.common.len();
+        request.target.len() + body + request.authorization.len() + common + FIXED
+    }
+
+    fn send(
+        &self,
+        engine: &mut Engine,
+        request: &Request<'_>,
+        exchange: &Arc<ExchangeState>,
+    ) -> Result<Response<Body>, ureq::Error> {
+        match request.body {
+            Some(body) => engine.run(self.head(request, body)?, exchange),
+            None => engine.run(self.head(request, ())?, exchange),
+        }
+    }
+
+    /// The request as ureq takes it, without the headers that are inserted later. Not made by http's builder,
+    /// which moves all of it in each step.
+    fn head<B: AsSendBody>(
+        &self,
+        request: &Request<'_>,
+        body: B,
+    ) -> Result<http::Request<B>, http::Error> {
+        let mut parts = uri::Parts::default();
+        parts.scheme = Some(self.scheme.clone());
+        parts.authority = Some(self.authority.clone());
+        parts.path_and_query = Some(PathAndQuery::try_from(request.target)?);
+        let mut head = http::Request::new(body);
+        *head.method_mut() = Method::from_bytes(request.method.as_bytes())?;
+        *head.uri_mut() = Uri::from_parts(parts)?;
+        let headers = head.headers_mut();
+        headers.reserve(2);
+        headers.insert(header::HOST, self.host.clone());
+        // A body is usual for these methods, so that its absence must be stated (RFC 9110, 8.6).
+        if request.body.is_some() || matches!(request.method, "POST" | "PUT") {
+            let length = request.body.map_or(0, str::len);
+            // `HeaderValue::from(length)` would allocate twice.
+            headers.insert(header::CONTENT_LENGTH, HeaderValue::try_from(length.to_string())?);
+        }
+        Ok(head)
+    }
+
+    /// Lets ureq read the body to its end, or to the first byte after the largest allowed size. ureq
+    /// does not see the content, which is collected by the connection's buffers.
+    fn read_body(&self, mut body: Body, exchange: &ExchangeState) -> Result<(), Fault> {
+        // Small, because it is cleared for each response.
+        let mut hidden = [0; PIECE];
+        let mut room = self.settings.max_response.saturating_add(1);
+        let mut reader = body.as_reader();
+        while room > 0 {
+            let size = room.min(hidden.len());
+            match reader.read(&mut hidden[..size]) {
+                Ok(0) => break,
+                Ok(count) => room -= count,
+                Err(error) => return Err(engine::fault(error.into(), exchange)),
+            }
+        }
+        Ok(())
+    }
+
+    /// Once a second at most, closes the idle connections that are too old or that the peer has
+    /// closed: a thread looks at no more than the ones that it takes.
     fn close_old(&self, own: &Own, now: Instant) {
         let timeout = self.settings.idle_timeout;
         let (now_ms, due) = (millis(now - own.began), own.sweep_at.load(Ordering::Relaxed));
-        let next = now_ms.saturating_add(millis(timeout).max(1000));
+        let next = now_ms.saturating_add(millis(SWEEP));
         if now_ms >= due
             && own
                 .sweep_at
                 .compare_exchange(due, next, Ordering::Relaxed, Ordering::Relaxed)
                 .is_ok()
         {
-            own.idle.sweep(|connection| connection.idle_since().elapsed() < timeout);
+            // A connection that was just used is not looked at: another thread may need it now.
+            own.idle.sweep(|engine| {
+                engine.idle_since().elapsed() < SWEEP.min(timeout) || engine.is_usable(timeout)
+            });
         }
     }
 
-    fn idle_connection(&self, idle: &Pool<Connection>) -> Option<Box<Connection>> {
+    fn idle_engine(&self, idle: &Pool<Engine>) -> Option<Box<Engine>> {
         let timeout = self.settings.idle_timeout;
         std::iter::from_fn(|| idle.take()).find_map(|mut it| it.is_usable(timeout).then_some(it))
     }
@@ -229,112 +369,99 @@ fn millis(time: Duration) -> u64 {
     u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
 }
 
-/// Reads the head of the answer.
-fn read_head(connection: &mut Connection, wire: &Wire<'_>) -> Result<Head, Fault> {
-    let mut interim = 0;
-    // A head that comes byte by byte is not read from its beginning every time, but where it may
-    // be whole, or twice as long as when it was not.
-    let (mut seen, mut worth) = (0_usize, 0);
-    loop {
-        let unused = connection.input.unused();
-        if unused.len() >= worth || has_empty_line(&unused[seen.saturating_sub(2)..]) {
-            match Head::read(unused)? {
-                // Nobody asked for another protocol.
-                Some((head, _)) if head.status == 101 => {
-                    return Err(Malformed("it switches to another protocol".to_owned()).into());
-                }
-                Some((head, length)) => {
-                    connection.input.consume(length);
-                    if head.status >= 200 {
-                        return Ok(head);
-                    }
-                    interim += length;
-                    (seen, worth) = (0, 0);
-                    continue;
-                }
-                None => worth = unused.len().max(1) * 2,
-            }
-        }
-        seen = connection.input.unused().len();
-        if interim + seen >= LONGEST_HEAD {
-            return Err(Fault::new(
-                Status::Protocol,
-                "the head of the answer is larger than 64 KiB",
-            ));
-        }
-        if !connection.fill(wire)? {
-            return Err(match wire.phase() {
-                Phase::Receiving => cut(),
-                _ => {
-                    Fault::new(Status::Network, "the connection was closed before any answer came")
-                }
-            });
-        }
-    }
+fn text_header(headers: &HeaderMap, name: &HeaderName) -> Option<String> {
+    headers.get(name)?.to_str().ok().map(str::to_owned)
 }
 
-/// Reads the body, as far as it comes.
-fn read_body(
-    connection: &mut Connection,
-    body: &mut Body,
-    text: &mut Vec<u8>,
-    most: usize,
-    wire: &Wire<'_>,
-) -> Result<(), Fault> {
-    loop {
-        let unused = connection.input.unused();
-        let progress = body.next(unused)?;
-        // One byte more than allowed shows that there is more.
-        let content = &unused[progress.used - progress.content..progress.used];
-        text.extend_from_slice(&content[..content.len().min(most + 1 - text.len())]);
-        connection.input.consume(progress.used);
-        if text.len() > most {
-            text.truncate(most);
-            return Err(Fault::new(
-                Status::Protocol,
-                format!("the answer is larger than {most} bytes (maxResponseBytes)"),
-            ));
-        }
-        if body.is_done() {
-            return Ok(());
-        }
-        if progress.used > 0 {
-            continue;
-        }
-        let is_open = if body.plain() > input::SIZE as u64 {
-            // Straight to where it belongs; as much again as has come, since much of it has.
-            let had = text.len();
-            let room = USUAL_ANSWER.max(had as u64).min(MOST_AT_ONCE);
-            let room = body.plain().min(room).min((most + 1 - had) as u64);
-            text.resize(had + room as usize, 0);
-            let came = connection.read(&mut text[had..], wire);
-            text.truncate(had + came.as_ref().map_or(0, |count| *count));
-            came.map(|count| {
-                body.took(count as u64);
-                count > 0
-            })
-        } else {
-            connection.fill(wire)
+/// Rejects responses that ureq accepts too easily. Returns whether the connection can be used again
+/// after the response: only if client, service and any proxy agree on where it ends.
+fn check(response: &Response<Body>) -> Result<bool, Fault> {
+    let (headers, status) = (response.headers(), response.status());
+    if status == StatusCode::SWITCHING_PROTOCOLS {
+        return Err(Fault::malformed(&"it switches to another protocol"));
+    }
+    let is_http11 = response.version() == Version::HTTP_11;
+    // The service asks for another connection, or will close this one (RFC 9110, 15.5.9 and .20).
+    if matches!(status.as_u16(), 408 | 421 | 425) {
+        return Ok(false);
+    }
+    let has = |word| has_word(headers, word);
+    let keeps_alive = !has("close") && (is_http11 || has("keep-alive"));
+    let mut codings = headers.get_all(header::TRANSFER_ENCODING).iter();
+    let coding = codings.next();
+    if matches!(status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED) {
+        // A body that is announced nevertheless may be sent later.
+        let length = headers.get(header::CONTENT_LENGTH);
+        return Ok(keeps_alive && coding.is_none() && length.is_none_or(|length| length == "0"));
+    }
+    let Some(coding) = coding else { return Ok(keeps_alive) };
+    if !coding.as_bytes().eq_ignore_ascii_case(b"chunked") || codings.next().is_some() {
+        return Err(Fault::malformed(&"a transfer coding that was not asked for"));
+    }
+    if !is_http11 {
+        // HTTP/1.0 has no chunks: a proxy passed on what it did not understand (RFC 9112, 6.1).
+        return Err(Fault::malformed(&"chunks in HTTP/1.0"));
+    }
+    // A proxy may have used the length instead (RFC 9112, 6.3).
+    Ok(keeps_alive && !headers.contains_key(header::CONTENT_LENGTH))
+}
+
+/// How long the peer keeps the idle connection: a margin less than the Keep-Alive header states, so
+/// that no request meets its close.
+fn keep_alive(headers: &HeaderMap) -> Option<Duration> {
+    let value = headers.get("keep-alive")?.to_str().ok()?;
+    let timeout = value.split(',').find_map(|part| {
+        let (name, seconds) = part.split_once('=')?;
+        name.trim().eq_ignore_ascii_case("timeout").then(|| seconds.trim().parse().ok()).flatten()
+    })?;
+    Some(Duration::from_secs(timeout).saturating_sub(KEEP_ALIVE_MARGIN))
+}
+
+/// Whether the Connection header contains this word.
+fn has_word(headers: &HeaderMap, word: &str) -> bool {
+    let words = headers.get_all(header::CONNECTION).iter();
+    words
+        .flat_map(|value| value.as_bytes().split(|byte| *byte == b','))
+        .any(|it| it.trim_ascii().eq_ignore_ascii_case(word.as_bytes()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn authorization_that_could_add_a_header_is_not_sent() {
+        let transport = Transport::new(Settings {
+            authority: "127.0.0.1:9".to_owned(),
+            host: "127.0.0.1".to_owned(),
+            port: 9,
+            key: "baseUrl",
+            proxy: None,
+            tls: None,
+            connect_timeout: Duration::from_secs(1),
+            idle_timeout: Duration::from_secs(1),
+            max_idle: 1,
+            max_response: 1,
+            user_agent: b"me/1".to_vec(),
+            family: Family::Any,
+            bind: None,
+            dns_ttl: Duration::ZERO,
+        });
+        let request = Request {
+            method: "GET",
+            target: "/",
+            body: None,
+            content_type: "application/json",
+            authorization: b"Bearer a\r\nX: b",
         };
-        if !is_open? {
-            return if body.may_end() && connection.ended_well() { Ok(()) } else { Err(cut()) };
-        }
-    }
-}
-
-fn has_empty_line(bytes: &[u8]) -> bool {
-    bytes.windows(2).any(|two| two == b"\n\n") || bytes.windows(3).any(|three| three == b"\n\r\n")
-}
-
-fn cut() -> Fault {
-    Fault::cut("the connection was closed in the middle of the answer")
-}
-
-impl From<Malformed> for Fault {
-    fn from(Malformed(why): Malformed) -> Fault {
-        Fault::new(
-            Status::Protocol,
-            format!("what answered does not speak HTTP as the service does: {why}"),
-        )
+        let limits = Limits {
+            deadline: std::time::Instant::now() + Duration::from_secs(1),
+            cancelled: &Arc::default(),
+            abandoned: None,
+            must_know: false,
+        };
+        let failure = transport.unwrap().exchange(&request, &limits).err().unwrap();
+        assert_eq!(failure.fault.message, "the credentials contain a control character");
+        assert!(!failure.sent && !failure.opened);
     }
 }

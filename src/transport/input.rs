@@ -1,11 +1,14 @@
-//! What arrived and was not used yet, in one buffer that grows only while a head does not fit.
+//! The bytes of a response that were not used yet, in one buffer that grows only for large heads and
+//! bodies.
 
 use zeroize::Zeroize;
 
 /// The size to begin with, in bytes: more than most answers, so that one read brings all.
-pub const SIZE: usize = 4 * 1024;
+const SIZE: usize = 4 * 1024;
+/// The most that is read at once, in bytes.
+const MOST_AT_ONCE: usize = 64 * 1024;
 
-/// The bytes between a connection and whoever reads its answers.
+/// The bytes between a connection and ureq.
 #[derive(Debug)]
 pub struct Input {
     bytes: Vec<u8>,
@@ -47,6 +50,13 @@ impl Input {
     /// So many bytes were put into the room.
     pub fn filled(&mut self, count: usize) {
         self.filled = (self.filled + count).min(self.bytes.len());
+    }
+
+    /// Makes room for more bytes at once: much has come, and the rest may be as much again.
+    pub fn widen(&mut self) {
+        if self.bytes.len() < MOST_AT_ONCE {
+            self.resize(self.bytes.len() * 2);
+        }
     }
 
     /// Forgets what was used up, and takes no more memory than at the beginning.

@@ -1,7 +1,6 @@
 //! A socket and the limits of the exchange that uses it: every wait ends in time, and it is known
 //! what was handed to the kernel.
 
-use std::fmt;
 use std::io::{self, Read, Write};
 
 use super::wire::{Fault, TICK, Wire};
@@ -35,6 +34,40 @@ impl<'a> Link<'a> {
     pub fn write(&self, bytes: &[u8]) -> Result<usize, Fault> {
         self.transfer(Interest::Write, |block| self.socket.send(bytes, block))
             .inspect(|_| self.wire.handed_over())
+    }
+
+    /// Writes some of the bytes of a request; none of them if the peer, which does not accept more
+    /// now, has sent something.
+    ///
+    /// # Errors
+    /// As for [`Link::read`].
+    pub fn write_unless_input(&self, bytes: &[u8]) -> Result<Option<usize>, Fault> {
+        let mut has_input = false;
+        let written = self.transfer(Interest::Write, |block| {
+            self.socket.send(bytes, block).or_else(|error| {
+                has_input = error.kind() == io::ErrorKind::WouldBlock && !self.socket.is_quiet();
+                if has_input { Ok(0) } else { Err(error) }
+            })
+        })?;
+        if has_input {
+            return Ok(None);
+        }
+        self.wire.handed_over();
+        Ok(Some(written))
+    }
+
+    /// Writes a request. Returns false if the peer responded before it accepted all of it.
+    ///
+    /// # Errors
+    /// As for [`Link::read`].
+    pub fn send_request(&self, mut bytes: &[u8]) -> Result<bool, Fault> {
+        while !bytes.is_empty() {
+            match self.write_unless_input(bytes)? {
+                Some(written) => bytes = &bytes[written..],
+                None => return Ok(false),
+            }
+        }
+        Ok(true)
     }
 
     /// Writes all the bytes.
@@ -86,13 +119,28 @@ pub struct LinkIo<'a>(pub &'a Link<'a>);
 
 impl Read for LinkIo<'_> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        self.0.read(buffer).map_err(wrap)
+        self.0.read(buffer).map_err(io::Error::other)
     }
 }
 
 impl Write for LinkIo<'_> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.write(bytes).map_err(wrap)
+        self.0.write(bytes).map_err(io::Error::other)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// A link as rustls writes a request to it. `WouldBlock` means that the peer, which does not accept
+/// more now, has sent something.
+pub struct RequestIo<'a>(pub &'a Link<'a>);
+
+impl Write for RequestIo<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let written = self.0.write_unless_input(bytes).map_err(io::Error::other)?;
+        written.ok_or_else(|| io::ErrorKind::WouldBlock.into())
     }
 
     fn flush(&mut self) -> io::Result<()> {
@@ -103,23 +151,8 @@ impl Write for LinkIo<'_> {
 /// The fault inside an error that came through [`LinkIo`].
 pub fn unwrap(error: io::Error) -> Fault {
     let text = error.to_string();
-    match error.into_inner().and_then(|inner| inner.downcast::<Carried>().ok()) {
-        Some(carried) => carried.0,
+    match error.into_inner().and_then(|inner| inner.downcast::<Fault>().ok()) {
+        Some(fault) => *fault,
         None => Fault::new(Status::Network, format!("the connection failed: {text}")),
     }
 }
-
-fn wrap(fault: Fault) -> io::Error {
-    io::Error::other(Carried(fault))
-}
-
-#[derive(Debug)]
-struct Carried(Fault);
-
-impl fmt::Display for Carried {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0.message)
-    }
-}
-
-impl std::error::Error for Carried {}

@@ -1,13 +1,14 @@
 //! One HTTP exchange with the service: names, connections, TLS, deadlines, cancellation.
 //!
-//! `http1` knows what the bytes mean; around it, every wait ends at its deadline and it is known
-//! whether a byte of the request left the process. Not here: what an answer means (`api`), and
-//! whether to try again (`client`).
+//! ureq speaks HTTP, over connections that are opened, kept and guarded here: every wait ends at its
+//! deadline, and it is known whether a byte of the request left the process. Not here: what a
+//! response means (`api`), and whether to retry (`client`).
 
+mod buffers;
 mod connection;
 mod dial;
+mod engine;
 mod exchange;
-mod http1;
 mod input;
 mod link;
 mod names;
@@ -18,8 +19,7 @@ mod tls;
 mod tls_files;
 mod wire;
 
-pub use exchange::{Failure, Reply, Settings, Transport};
-pub use http1::Request;
+pub use exchange::{Failure, Reply, Request, Settings, Transport};
 pub use names::{Family, port_of};
 pub use proxy::Proxy;
 pub use tls::{Roots, TlsFiles, client_config};

@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use http::uri::Authority;
+use ureq::http::uri::Authority;
 
 use super::wire::{Fault, Phase, TICK, Wire};
 use crate::error::Status;
@@ -264,12 +264,11 @@ fn look(host: &str, port: u16, family: Family) -> Result<Arc<[SocketAddr]>, Stri
 mod tests {
     use super::super::wire::Limits;
     use super::*;
-    use std::sync::atomic::AtomicBool;
 
     fn addresses(names: &Names) -> Result<Arc<[SocketAddr]>, Fault> {
         let limits = Limits {
             deadline: Instant::now() + Duration::from_secs(10),
-            cancelled: &AtomicBool::new(false),
+            cancelled: &Arc::default(),
             abandoned: None,
             must_know: false,
         };

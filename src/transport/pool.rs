@@ -1,4 +1,4 @@
-//! The connections that nobody uses, each leased to one call at a time.
+//! The engines whose connection is idle, each leased to one call at a time.
 //!
 //! A thread finds the one that it used last, which is still in its core's cache and whose peer waits
 //! there; else the one nearest to the front, so that few connections stay warm.
@@ -31,9 +31,9 @@ impl<T> Pool<T> {
     }
 
     /// Drops those that are not to be kept.
-    pub fn sweep(&self, keep: impl Fn(&T) -> bool) {
+    pub fn sweep(&self, mut keep: impl FnMut(&mut T) -> bool) {
         for place in &self.0 {
-            if let Some(one) = place.take().filter(|one| keep(one)) {
+            if let Some(one) = place.take().and_then(|mut one| keep(&mut one).then_some(one)) {
                 // Another may have come into the place meanwhile.
                 let _ = place.put(one).map_err(|one| self.put(one));
             }
@@ -80,7 +80,7 @@ mod tests {
     fn a_sweep_leaves_what_is_to_be_kept() {
         let pool = Pool::new(8);
         (1..=6).for_each(|one| pool.put(Box::new(one)));
-        pool.sweep(|one| one % 3 == 0);
+        pool.sweep(|one| *one % 3 == 0);
         let mut left: Vec<i32> = std::iter::from_fn(|| pool.take()).map(|it| *it).collect();
         left.sort_unstable();
         assert_eq!(left, [3, 6]);

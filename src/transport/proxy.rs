@@ -6,8 +6,8 @@ use std::net::IpAddr;
 
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
-use http::uri::Authority;
 use percent_encoding::percent_decode_str;
+use ureq::http::uri::Authority;
 use zeroize::Zeroizing;
 
 use super::link::Link;
@@ -18,8 +18,6 @@ use crate::redact;
 
 /// The longest head of an answer to CONNECT, in bytes.
 const LONGEST_HEAD: usize = 16 * 1024;
-/// At most so many headers of it.
-const MOST_HEADERS: usize = 100;
 /// How much of the body of a rejection is read, in bytes.
 const LONGEST_LINE: usize = 1024;
 
@@ -327,29 +325,45 @@ struct ResponseHead {
     is_chunked: bool,
 }
 
+/// The bytes are no head of a response.
+struct NotHttp;
+
 /// The head at the beginning of these bytes and its length, as tolerant as for the service's own
-/// responses; none if there is more of it to come.
-fn parse_head(bytes: &[u8]) -> Result<Option<(ResponseHead, usize)>, httparse::Error> {
-    let mut headers = [httparse::EMPTY_HEADER; MOST_HEADERS];
-    let mut response = httparse::Response::new(&mut headers);
-    let mut parser = httparse::ParserConfig::default();
-    // Of the headers only those that explain a rejection matter.
-    parser.ignore_invalid_headers_in_responses(true);
-    let parsed = parser.parse_response(&mut response, bytes)?;
-    let httparse::Status::Complete(end) = parsed else { return Ok(None) };
+/// responses; none if there is more of it to come. Only the headers that explain a rejection matter,
+/// so that this is not left to ureq, whose connection it would have to be.
+fn parse_head(bytes: &[u8]) -> Result<Option<(ResponseHead, usize)>, NotHttp> {
+    const VERSION: &[u8] = b"HTTP/1.";
+    if !bytes.starts_with(&VERSION[..bytes.len().min(VERSION.len())]) {
+        return Err(NotHttp);
+    }
+    let ends =
+        |end: &usize| bytes[*end..].starts_with(b"\n\n") || bytes[*end..].starts_with(b"\n\r\n");
+    let Some(end) = (0..bytes.len()).find(ends) else { return Ok(None) };
+    let length = end + if bytes[end + 1] == b'\n' { 2 } else { 3 };
+    let head = String::from_utf8_lossy(&bytes[VERSION.len()..end]);
+    let mut lines = head.lines();
+    // The rest of the version, the code, and a reason.
+    let mut status = lines.next().unwrap_or("").splitn(3, ' ');
+    let is_version = matches!(status.next(), Some("0" | "1"));
+    let code = status.next().filter(|code| code.len() == 3).and_then(|code| code.parse().ok());
+    let (true, Some(code)) = (is_version, code) else { return Err(NotHttp) };
+    let headers: Vec<(&str, &str)> = lines
+        .filter_map(|line| line.split_once(':'))
+        .map(|(name, value)| (name, value.trim()))
+        .collect();
     let values = |name: &'static str| {
-        let named = response.headers.iter().filter(move |it| it.name.eq_ignore_ascii_case(name));
-        named.map(|header| String::from_utf8_lossy(header.value).into_owned())
+        let named = headers.iter().filter(move |(it, _)| it.eq_ignore_ascii_case(name));
+        named.map(|(_, value)| *value)
     };
     let head = ResponseHead {
-        code: response.code.unwrap_or(0),
-        reason: response.reason.unwrap_or("").to_owned(),
-        schemes: values("Proxy-Authenticate").flat_map(|value| schemes(&value)).collect(),
-        squid: values("X-Squid-Error").next().unwrap_or_default(),
-        length: values("Content-Length").next().and_then(|value| value.trim().parse().ok()),
+        code,
+        reason: status.next().unwrap_or("").to_owned(),
+        schemes: values("Proxy-Authenticate").flat_map(schemes).collect(),
+        squid: values("X-Squid-Error").next().unwrap_or_default().to_owned(),
+        length: values("Content-Length").next().and_then(|value| value.parse().ok()),
         is_chunked: values("Transfer-Encoding").next().is_some(),
     };
-    Ok(Some((head, end)))
+    Ok(Some((head, length)))
 }
 
 /// The schemes of a list of challenges, such as `Digest realm="a, b", qop="auth", NTLM`.

@@ -14,11 +14,12 @@ use rustls::{
     SignatureScheme,
 };
 
-use super::link::{Link, LinkIo, unwrap};
+use super::link::{Link, LinkIo, RequestIo, unwrap};
 use super::tls_files::{authorities, certificates, private_key};
 use super::wire::{Fault, Phase};
 use crate::error::Status;
 use crate::redact;
+use crate::sys::Socket;
 
 /// Where distributions keep the system's authorities. Their environment variables are not read.
 const SYSTEM_STORES: &[&str] = &[
@@ -173,19 +174,35 @@ pub fn handshake(
     Ok(tls)
 }
 
-/// Sends plain bytes, in as few records and writes as they fit.
+/// Sends a request, in as few records and writes as possible. Returns false if the peer responded
+/// before it accepted all of it.
 ///
 /// # Errors
 /// How the link failed.
-pub fn write(tls: &mut ClientConnection, link: &Link<'_>, mut plain: &[u8]) -> Result<(), Fault> {
+pub fn send_request(
+    tls: &mut ClientConnection,
+    link: &Link<'_>,
+    mut plain: &[u8],
+) -> Result<bool, Fault> {
     while !plain.is_empty() {
         let taken = tls.writer().write(plain).map_err(unwrap)?;
         plain = &plain[taken..];
         while tls.wants_write() {
-            tls.write_tls(&mut LinkIo(link)).map_err(unwrap)?;
+            match tls.write_tls(&mut RequestIo(link)) {
+                Ok(_) => {}
+                // The input may be something other than a response, such as a session ticket.
+                Err(e) if e.kind() == io::ErrorKind::WouldBlock => {
+                    let is_end = receive(tls, link, broken)? == 0;
+                    let state = tls.process_new_packets().map_err(|e| broken(&e))?;
+                    if is_end || state.plaintext_bytes_to_read() > 0 {
+                        return Ok(false);
+                    }
+                }
+                Err(e) => return Err(unwrap(e)),
+            }
         }
     }
-    Ok(())
+    Ok(true)
 }
 
 /// Reads plain bytes, waiting for them; 0 at the end.
@@ -201,23 +218,51 @@ pub fn read(tls: &mut ClientConnection, link: &Link<'_>, room: &mut [u8]) -> Res
             Err(e) if e.kind() == io::ErrorKind::UnexpectedEof => return Ok(0),
             Err(e) => return Err(unwrap(e)),
         }
-        let received = receive(tls, link, |e| match e {
-            // Of TLS 1.3, where our handshake is over before the peer has looked at it.
-            rustls::Error::AlertReceived(alert) => {
-                Fault::new(Status::Tls, rejected("the peer", *alert, false))
-            }
-            _ => Fault::new(Status::Tls, "the peer breaks the TLS protocol"),
-        });
-        if let Err(fault) = received {
+        if let Err(fault) = receive(tls, link, broken) {
             // What came before the fault is good, and may be the whole answer.
             return tls.reader().read(room).ok().filter(|count| *count > 0).ok_or(fault);
         }
     }
 }
 
+/// What is wrong with a peer after the handshake.
+fn broken(error: &rustls::Error) -> Fault {
+    match error {
+        // Of TLS 1.3, where our handshake is over before the peer has looked at it.
+        rustls::Error::AlertReceived(alert) => {
+            Fault::new(Status::Tls, rejected("the peer", *alert, false))
+        }
+        _ => Fault::new(Status::Tls, "the peer breaks the TLS protocol"),
+    }
+}
+
 /// Whether the peer has announced its end, so that nobody else can have cut off what came before.
 pub fn has_said_goodbye(tls: &mut ClientConnection) -> bool {
     matches!(tls.reader().read(&mut [0]), Ok(0))
+}
+
+/// Receives what waits at an idle connection, such as a session ticket or a key update. Returns
+/// whether the connection is still open. Does not block.
+pub fn receive_waiting(tls: &mut ClientConnection, socket: &Socket) -> bool {
+    // More than a peer has to send between two requests.
+    for _ in 0..4 {
+        match tls.read_tls(&mut Waiting(socket)) {
+            Ok(0) => return false,
+            Ok(_) if tls.process_new_packets().is_err() => return false,
+            Ok(_) => {}
+            Err(e) => return e.kind() == io::ErrorKind::WouldBlock,
+        }
+    }
+    false
+}
+
+/// Reads what waits at a socket.
+struct Waiting<'a>(&'a Socket);
+
+impl Read for Waiting<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.0.recv(buffer, false)
+    }
 }
 
 /// Whether nothing that the peer sent is left to be read, neither its end nor what broke TLS.
@@ -233,7 +278,7 @@ fn receive(
     tls: &mut ClientConnection,
     link: &Link<'_>,
     explain: impl Fn(&rustls::Error) -> Fault,
-) -> Result<(), Fault> {
+) -> Result<usize, Fault> {
     let count = tls.read_tls(&mut LinkIo(link)).map_err(unwrap)?;
     tls.process_new_packets().map_err(|e| explain(&e))?;
     if count == 0 && tls.is_handshaking() {
@@ -245,7 +290,7 @@ fn receive(
             ),
         ));
     }
-    Ok(())
+    Ok(count)
 }
 
 /// What an alert means that the peer sent. Each alert about certificates is about the client's: the

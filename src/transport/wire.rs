@@ -2,15 +2,15 @@
 //!
 //! Every wait below asks here how long it may last.
 
-use std::cell::Cell;
 use std::fmt;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use crate::error::Status;
 
 /// The longest wait that does not look whether the call was cancelled.
-pub const TICK: Duration = Duration::from_millis(100);
+pub const TICK: Duration = Duration::from_millis(75);
 
 /// How long an exchange may take and what ends it early.
 #[derive(Clone, Copy, Debug)]
@@ -18,9 +18,9 @@ pub struct Limits<'a> {
     /// When the exchange must have ended.
     pub deadline: Instant,
     /// Becomes true when nobody waits for any answer of the client's any more.
-    pub cancelled: &'a AtomicBool,
+    pub cancelled: &'a Arc<AtomicBool>,
     /// Becomes true when nobody waits for this answer any more.
-    pub abandoned: Option<&'a AtomicBool>,
+    pub abandoned: Option<&'a Arc<AtomicBool>>,
     /// Whether the answer to a request that was sent must be known all the same, since it tells
     /// what then exists at the service.
     pub must_know: bool,
@@ -29,8 +29,7 @@ pub struct Limits<'a> {
 impl Limits<'_> {
     /// Whether to give up, now that the request was `sent` or not.
     pub fn is_over(&self, sent: bool) -> bool {
-        let is_abandoned = || self.abandoned.is_some_and(|it| it.load(Ordering::Acquire));
-        self.cancelled.load(Ordering::Acquire) || (is_abandoned() && !(sent && self.must_know))
+        is_over(self.cancelled, self.abandoned, self.must_know, sent)
     }
 
     /// How much time is left; none when it is over.
@@ -39,8 +38,19 @@ impl Limits<'_> {
     }
 }
 
+fn is_over(
+    cancelled: &AtomicBool,
+    abandoned: Option<&Arc<AtomicBool>>,
+    must_know: bool,
+    sent: bool,
+) -> bool {
+    let is_abandoned = || abandoned.is_some_and(|it| it.load(Ordering::Acquire));
+    cancelled.load(Ordering::Acquire) || (is_abandoned() && !(sent && must_know))
+}
+
 /// How far an exchange has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
 pub enum Phase {
     /// Looking the name up.
     Resolving,
@@ -56,6 +66,19 @@ pub enum Phase {
     Waiting,
     /// Reading the answer.
     Receiving,
+}
+
+impl Phase {
+    /// All phases, each at the place of its number.
+    const ALL: [Phase; 7] = [
+        Phase::Resolving,
+        Phase::Connecting,
+        Phase::Proxy,
+        Phase::Handshake,
+        Phase::Sending,
+        Phase::Waiting,
+        Phase::Receiving,
+    ];
 }
 
 impl fmt::Display for Phase {
@@ -95,78 +118,117 @@ impl Fault {
     pub fn cut(message: impl Into<String>) -> Fault {
         Fault { transient: true, ..Fault::new(Status::Protocol, message) }
     }
+
+    /// The peer does not speak HTTP as the service does.
+    pub fn malformed(why: &dyn fmt::Display) -> Fault {
+        Fault::new(
+            Status::Protocol,
+            format!("what answered does not speak HTTP as the service does: {why}"),
+        )
+    }
 }
 
-/// The state of one exchange, on the stack of the thread that carries it out.
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+impl std::error::Error for Fault {}
+
+/// The name of the state of an exchange in the layers that open connections.
+pub type Wire<'a> = ExchangeState;
+
+/// The state of one exchange. The exchange and the transport that ureq uses share it; only one
+/// thread uses it at a time, so that the order of its atomic values does not matter.
 #[derive(Debug)]
-pub struct Wire<'a> {
-    limits: &'a Limits<'a>,
-    /// Until a connection stands, this counts instead of the deadline where it is earlier.
+pub struct ExchangeState {
+    deadline: Instant,
+    cancelled: Arc<AtomicBool>,
+    abandoned: Option<Arc<AtomicBool>>,
+    must_know: bool,
+    /// Until the connection is open, this time counts instead of the deadline if it is earlier.
     connect_by: Instant,
     started: Instant,
-    phase: Cell<Phase>,
-    sent: Cell<bool>,
-    opened: Cell<bool>,
+    phase: AtomicU8,
+    sent: AtomicBool,
+    opened: AtomicBool,
+    /// 0 while the head of the response is awaited, then the expected size of the body plus one.
+    body: AtomicUsize,
 }
 
-impl<'a> Wire<'a> {
-    /// An exchange that begins now.
-    pub fn new(limits: &'a Limits<'a>, connect_timeout: Duration) -> Wire<'a> {
+impl ExchangeState {
+    /// An exchange that starts now.
+    pub fn new(limits: &Limits<'_>, connect_timeout: Duration) -> ExchangeState {
         let now = Instant::now();
-        Wire {
-            limits,
+        ExchangeState {
+            deadline: limits.deadline,
+            cancelled: limits.cancelled.clone(),
+            abandoned: limits.abandoned.cloned(),
+            must_know: limits.must_know,
             connect_by: now + connect_timeout,
             started: now,
-            phase: Cell::new(Phase::Sending),
-            sent: Cell::new(false),
-            opened: Cell::new(false),
+            phase: AtomicU8::new(Phase::Sending as u8),
+            sent: AtomicBool::new(false),
+            opened: AtomicBool::new(false),
+            body: AtomicUsize::new(0),
         }
     }
 
     /// The exchange enters another phase.
     pub fn enter(&self, phase: Phase) {
-        self.phase.set(phase);
+        self.phase.store(phase as u8, Ordering::Relaxed);
     }
 
-    /// The phase now.
+    /// The current phase.
     pub fn phase(&self) -> Phase {
-        self.phase.get()
+        Phase::ALL[usize::from(self.phase.load(Ordering::Relaxed))]
     }
 
-    /// Bytes were handed to the kernel: of the request, if that is being sent.
+    /// Bytes were passed to the kernel: bytes of the request, if it is being sent.
     pub fn handed_over(&self) {
-        if self.phase.get() == Phase::Sending {
-            self.sent.set(true);
+        if self.phase() == Phase::Sending {
+            self.sent.store(true, Ordering::Relaxed);
         }
     }
 
-    /// Bytes of the peer's arrived.
+    /// Bytes of the response were received.
     pub fn received(&self) {
-        if self.phase.get() == Phase::Waiting {
-            self.phase.set(Phase::Receiving);
+        if self.phase() == Phase::Waiting {
+            self.enter(Phase::Receiving);
         }
     }
 
-    /// A connection stands, opened for this exchange.
+    /// The head of the response was read. The body is expected to have this many bytes.
+    pub fn begin_body(&self, expected: usize) {
+        self.body.store(expected.saturating_add(1), Ordering::Relaxed);
+    }
+
+    /// The expected size of the body; none while the head of the response is awaited.
+    pub fn expected_body(&self) -> Option<usize> {
+        self.body.load(Ordering::Relaxed).checked_sub(1)
+    }
+
+    /// A connection was opened for this exchange.
     pub fn opened(&self) {
-        self.opened.set(true);
-        self.phase.set(Phase::Sending);
+        self.opened.store(true, Ordering::Relaxed);
+        self.enter(Phase::Sending);
     }
 
     /// Whether a byte of the request was handed to the kernel.
     pub fn was_sent(&self) -> bool {
-        self.sent.get()
+        self.sent.load(Ordering::Relaxed)
     }
 
     /// Whether a connection was opened for this exchange.
     pub fn has_opened(&self) -> bool {
-        self.opened.get()
+        self.opened.load(Ordering::Relaxed)
     }
 
     /// Whether the time for the connection is over, while there is time left for the call.
     pub fn connect_timed_out(&self) -> bool {
         let now = Instant::now();
-        self.connect_by <= now && now < self.limits.deadline
+        self.connect_by <= now && now < self.deadline
     }
 
     /// How long the next wait may last.
@@ -174,8 +236,8 @@ impl<'a> Wire<'a> {
     /// # Errors
     /// A fault when the exchange's time is over or it was cancelled.
     pub fn left(&self) -> Result<Duration, Fault> {
-        let phase = self.phase.get();
-        if self.limits.is_over(self.sent.get()) {
+        let phase = self.phase();
+        if is_over(&self.cancelled, self.abandoned.as_ref(), self.must_know, self.was_sent()) {
             return Err(Fault::new(
                 Status::Cancelled,
                 format!("the call was cancelled while {phase}"),
@@ -183,10 +245,10 @@ impl<'a> Wire<'a> {
         }
         let connecting =
             matches!(phase, Phase::Resolving | Phase::Connecting | Phase::Proxy | Phase::Handshake);
-        let (until, key) = if connecting && self.connect_by < self.limits.deadline {
+        let (until, key) = if connecting && self.connect_by < self.deadline {
             (self.connect_by, "connectTimeoutMs")
         } else {
-            (self.limits.deadline, "timeoutMs and attemptTimeoutMs")
+            (self.deadline, "timeoutMs and attemptTimeoutMs")
         };
         let now = Instant::now();
         until.checked_duration_since(now).filter(|left| !left.is_zero()).ok_or_else(|| {

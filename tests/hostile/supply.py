@@ -1,6 +1,8 @@
 """Holds what Cargo builds the library from against docs/dependencies.md.
 
 Every crate that is shipped must be named there with its licence, and every build script be named.
+The lazily initialized statics of the HTTP engine must be those that `src/transport/engine.rs`
+initializes.
 Licences, sources and versions are judged by ``cargo deny``. Usage: supply.py (in the project's
 folder).
 """
@@ -17,6 +19,11 @@ from typing import Any
 
 CARGO = os.environ.get("CARGO", "cargo")
 PACKAGE = "bw-webrtc"
+ENGINE = ("ureq", "ureq-proto", "http", "utf8-zero")
+# `run` composes a header; the others exist in ureq's own tests only.
+LAZY = {"ureq run.rs ACCEPTS", "ureq lib.rs INIT_LOG", "ureq timings.rs NOW"}
+# Of features that are off.
+UNUSED = re.compile(r"tls|test|cookies|charset")
 
 
 def cargo(*arguments: str) -> str:
@@ -29,6 +36,22 @@ def crates(edges: str) -> set[tuple[str, str]]:
     tree = cargo("tree", "--locked", "-e", edges, "-p", PACKAGE, "--prefix", "none")
     words = (line.split() for line in tree.splitlines() if line)
     return {(word[0], word[1].removeprefix("v")) for word in words}
+
+
+def lazy_statics(packages: dict[tuple[str, str], Any]) -> set[str]:
+    """The statics of the HTTP engine that are initialized when they are first used."""
+    kinds = r"(?:\w+::)*(?:Lazy\w*|Once\w*|Mutex|RwLock|Atomic\w+|RefCell)<"
+    found: set[str] = set()
+    for (name, _), package in packages.items():
+        if name not in ENGINE:
+            continue
+        root = Path(package["manifest_path"]).parent / "src"
+        for file in root.rglob("*.rs"):
+            path = file.relative_to(root).as_posix()
+            if not UNUSED.search(path):
+                statics = re.findall(rf"static (\w+): {kinds}", file.read_text())
+                found |= {f"{name} {path} {static}" for static in statics}
+    return found
 
 
 def section(page: str, title: str) -> str:
@@ -75,6 +98,9 @@ def main() -> int:
         check(name in names, f"{name} is on the page and not shipped")
     for name in scripts - {"crate"}:
         check(name in {n for n, _ in built}, f"{name} is on the page and builds nothing")
+
+    lazy = lazy_statics(packages)
+    check(lazy == LAZY, f"the lazy statics of the HTTP engine are {sorted(lazy)}")
 
     print(cargo("tree", "--locked", "-e", "normal,no-proc-macro", "-p", PACKAGE), end="")
     for what in wrong:

@@ -15,6 +15,9 @@ pub trait Wire: Read + Write {
 
     /// Announces the end, as TLS asks for.
     fn say_goodbye(&mut self) -> io::Result<()>;
+
+    /// Sends something that is no content, if TLS is used: a key update.
+    fn refresh_keys(&mut self) -> io::Result<()>;
 }
 
 impl Wire for TcpStream {
@@ -23,6 +26,10 @@ impl Wire for TcpStream {
     }
 
     fn say_goodbye(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+
+    fn refresh_keys(&mut self) -> io::Result<()> {
         Ok(())
     }
 }
@@ -34,6 +41,11 @@ impl Wire for StreamOwned<ServerConnection, TcpStream> {
 
     fn say_goodbye(&mut self) -> io::Result<()> {
         self.conn.send_close_notify();
+        self.flush()
+    }
+
+    fn refresh_keys(&mut self) -> io::Result<()> {
+        self.conn.refresh_traffic_keys().map_err(io::Error::other)?;
         self.flush()
     }
 }
@@ -75,7 +87,17 @@ pub struct Rogue {
 impl Rogue {
     /// Serves each connection in a thread of its own.
     pub fn start(tls: Option<Arc<ServerConfig>>, behaviour: Behaviour) -> Rogue {
+        Rogue::start_with(tls, behaviour, |_| {})
+    }
+
+    /// The same, with a listener that is changed before the first connection.
+    pub fn start_with(
+        tls: Option<Arc<ServerConfig>>,
+        behaviour: Behaviour,
+        change: impl FnOnce(&TcpListener),
+    ) -> Rogue {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        change(&listener);
         let address = listener.local_addr().unwrap();
         let seen = Arc::new(Seen::default());
         let scheme = if tls.is_some() { "https" } else { "http" };

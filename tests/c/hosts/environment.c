@@ -1,8 +1,22 @@
-/* A host that changes its environment while we call; and a set-uid one.
- * Usage: environment changes CONFIG | secure */
+/* A host that changes its environment during calls, one that counts who reads it, and a set-uid one.
+ * Usage: environment changes CONFIG | counts CONFIG | secure CONFIG */
 #include "host.h"
 
 static volatile int over;
+static int reads;
+
+/* In place of the C library's: counts how often the library looks for a proxy. */
+char *getenv(const char *name)
+{
+    size_t length = strlen(name);
+    char **entry;
+
+    reads += strstr(name, "PROXY") != NULL || strstr(name, "proxy") != NULL;
+    for (entry = environ; entry != NULL && *entry != NULL; entry++)
+        if (strncmp(*entry, name, length) == 0 && (*entry)[length] == '=')
+            return *entry + length + 1;
+    return NULL;
+}
 
 static void *change(void *unused)
 {
@@ -42,24 +56,62 @@ static void changes(const char *config)
     bw_client_free(client);
 }
 
+/* To see it fail, call ureq's `Agent::config_builder()` for every engine in src/transport/engine.rs.
+ *
+ * Only the first client reads the variables of proxies, and nothing follows from it. */
+static void counts(const char *config)
+{
+    bw_client *client;
+    int n, first;
+    pid_t child;
+
+    setenv("ALL_PROXY", "http://127.0.0.1:1", 1);
+    setenv("HTTP_PROXY", "socks5://127.0.0.1:1", 1);
+    client = client_of(config);
+    first = reads;
+    CHECK(first > 0 && first <= 8);
+    for (n = 0; n < 3; n++) {
+        bw_client *later = client_of(config);
+        CHECK(create(client, "first") == 0);
+        CHECK(create(later, "later") == 0);
+        bw_client_free(later);
+    }
+    CHECK(reads == first);
+    child = fork();
+    if (child == 0) {
+        bw_client *own;
+
+        alarm(LIMIT);
+        own = client_of(config);
+        _exit(create(own, "child") != 0 || create(client, "inherited") != 0 || reads != first);
+    }
+    CHECK(status_of(child) == 0);
+    bw_client_free(client);
+}
+
 /* Its variables are those of whoever started it. */
-static void secure(void)
+static void secure(const char *config)
 {
     bw_client *client;
     char *error;
 
     CHECK(getuid() != geteuid());
     CHECK(bw_client_new(NULL, &client, &error) == BW_E_CONFIG && client == NULL);
-    CHECK_TEXT(error, "set-uid process does not trust its environment");
+    CHECK_TEXT(error, "set-uid process does not read its configuration from the environment");
     bw_free(error);
+    counts(config);
 }
 
 int main(int argc, char **argv)
 {
     alarm(LIMIT);
-    if (argc == 3)
+    if (argc != 3)
+        return 2;
+    if (strcmp(argv[1], "changes") == 0)
         changes(argv[2]);
+    else if (strcmp(argv[1], "counts") == 0)
+        counts(argv[2]);
     else
-        secure();
+        secure(argv[2]);
     return sum_up();
 }

@@ -1,0 +1,411 @@
+//! The bytes between ureq and the socket: a request is held until it is complete and then sent in
+//! one write; a response is kept in one buffer until it is used.
+//!
+//! ureq-proto passes every byte that it reads or writes to the `log` crate at trace level, and a
+//! Rust program that contains this library may have a logger that listens. Therefore ureq never
+//! sees a secret: the Authorization header is inserted here, and ureq decides which bytes of the
+//! input are content without seeing them. See [`View`].
+
+use ureq::unversioned::transport::Buffers;
+use zeroize::Zeroizing;
+
+use super::input::Input;
+
+/// The size of the output buffer, in bytes: enough for most requests. A larger buffer is freed after
+/// its request.
+const USUAL_REQUEST: usize = 4 * 1024;
+/// The longest line of framing (the size of a chunk, or a trailer) in bytes, and the most framing
+/// between two pieces of content.
+const MAX_FRAMING: usize = 4 * 1024;
+
+/// How much content ureq can use at once, in bytes.
+pub const PIECE: usize = 1024;
+/// Shown to ureq in place of content.
+static HIDDEN: [u8; PIECE] = [0; PIECE];
+/// How many zeros ureq sees first after framing. It searches all of them for the end of a line, so
+/// that more would make small chunks expensive.
+const FIRST_HIDDEN: usize = 64;
+
+/// Which part of the input ureq sees.
+///
+/// Content of a response may be a token. While the body is read, ureq first sees zeros in place of
+/// bytes of the input. The zeros that it consumes stand for content: the real bytes are moved
+/// to [`ConnectionBuffers::content`]. If it consumes none, it expects framing, since a zero is
+/// neither a chunk size nor the end of a line. It then sees one real line. So ureq alone decides
+/// where a body and its chunks end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum View {
+    /// All unused bytes: the head of the response.
+    Head,
+    /// Zeros, as many as there are unused bytes, but no more than this.
+    Hidden(usize),
+    /// A line of this many bytes.
+    Line(usize),
+}
+
+/// The buffers of one connection.
+#[derive(Debug)]
+pub struct ConnectionBuffers {
+    output: Vec<u8>,
+    held: usize,
+    /// The last headers of the request, until they are inserted.
+    end_of_head: Zeroizing<Vec<u8>>,
+    /// Bytes of the response that were not used yet.
+    pub input: Input,
+    view: View,
+    /// Whether ureq consumed some of the input when it last looked.
+    progress: bool,
+    /// How many bytes of heads were used since the request was sent.
+    used: usize,
+    /// How many of the unused bytes are known not to contain a complete head.
+    seen: usize,
+    /// How many bytes of framing were used since the last content.
+    framing: usize,
+    content: Vec<u8>,
+    /// Whether there was no memory for some of the content.
+    is_out_of_memory: bool,
+}
+
+/// What [`ConnectionBuffers::show_line`] found.
+pub enum Line {
+    /// ureq sees the line now.
+    Shown,
+    /// The end of the line is still to be received.
+    Incomplete,
+    /// ureq saw the line before and did not accept it, or the line is too long.
+    Invalid,
+}
+
+impl ConnectionBuffers {
+    /// Empty buffers.
+    pub fn new() -> ConnectionBuffers {
+        ConnectionBuffers {
+            output: vec![0; USUAL_REQUEST],
+            held: 0,
+            end_of_head: Zeroizing::default(),
+            input: Input::new(),
+            view: View::Head,
+            progress: false,
+            used: 0,
+            seen: 0,
+            framing: 0,
+            content: Vec::new(),
+            is_out_of_memory: false,
+        }
+    }
+
+    /// Prepares for one request of at most `size` bytes, whose last headers consist of these parts.
+    /// They may contain secrets: the output does not grow later, because a reallocation would leave
+    /// copies of them in memory.
+    pub fn prepare(&mut self, size: usize, last_headers: &[&[u8]]) {
+        const END: &[u8] = b"\r\n\r\n";
+        if self.output.len() < size {
+            self.output.resize(size, 0);
+        }
+        self.end_of_head.clear();
+        let length = last_headers.iter().map(|part| part.len()).sum::<usize>() + END.len();
+        self.end_of_head.reserve_exact(length);
+        for part in last_headers {
+            self.end_of_head.extend_from_slice(part);
+        }
+        self.end_of_head.extend_from_slice(END);
+        (self.view, self.progress, self.used, self.seen, self.framing) =
+            (View::Head, false, 0, 0, 0);
+    }
+
+    /// Holds the next bytes of the output. At the end of the head, inserts the last headers.
+    ///
+    /// # Errors
+    /// The output is too small, which means that [`ConnectionBuffers::prepare`] was wrong.
+    pub fn hold(&mut self, amount: usize) -> Result<(), NoRoom> {
+        self.held = (self.held + amount).min(self.output.len());
+        if self.end_of_head.is_empty() || !self.output[..self.held].ends_with(b"\r\n\r\n") {
+            return Ok(());
+        }
+        let start = self.held - 2;
+        let end = start + self.end_of_head.len();
+        self.output.get_mut(start..end).ok_or(NoRoom)?.copy_from_slice(&self.end_of_head);
+        self.held = end;
+        wipe(&mut self.end_of_head);
+        self.end_of_head.clear();
+        Ok(())
+    }
+
+    /// The output that waits to be sent.
+    pub fn held(&self) -> &[u8] {
+        &self.output[..self.held]
+    }
+
+    /// The output was sent, or never will be.
+    pub fn sent(&mut self) {
+        wipe(&mut self.output[..self.held]);
+        if self.output.len() > USUAL_REQUEST {
+            self.output = vec![0; USUAL_REQUEST];
+        }
+        self.held = 0;
+    }
+
+    /// How many bytes of heads were received since the request was sent.
+    pub fn received_head(&self) -> usize {
+        self.used + self.input.unused().len()
+    }
+
+    /// Whether the input is worth parsing as a head: it contains an empty line, or has at least
+    /// doubled since it was last parsed. A head that arrives byte by byte is therefore not parsed
+    /// again for each byte.
+    pub fn may_hold_a_head(&mut self) -> bool {
+        let unused = self.input.unused();
+        let is_worth =
+            unused.len() >= self.seen * 2 || has_empty_line(&unused[self.seen.saturating_sub(2)..]);
+        if is_worth {
+            self.seen = unused.len();
+        }
+        is_worth
+    }
+
+    /// The head of the response was read: hides the rest from ureq. The body is expected to have
+    /// this many bytes; 0 if that is not known, as with chunks.
+    pub fn hide_content(&mut self, expected: usize) {
+        if self.view == View::Head {
+            self.view = View::Hidden(if expected > 0 { HIDDEN.len() } else { FIRST_HIDDEN });
+            self.content = Vec::new();
+            self.is_out_of_memory = false;
+            self.reserve(expected);
+        }
+    }
+
+    /// Whether ureq expects framing next: it saw input and did not use it as content.
+    pub fn needs_line(&self) -> bool {
+        !self.progress && !self.input.unused().is_empty()
+    }
+
+    /// Shows the next line of the input.
+    pub fn show_line(&mut self) -> Line {
+        if matches!(self.view, View::Line(_)) {
+            return Line::Invalid;
+        }
+        let unused = self.input.unused();
+        let room = MAX_FRAMING.saturating_sub(self.framing);
+        match unused.iter().take(room).position(|byte| *byte == b'\n') {
+            Some(end) => {
+                self.view = View::Line(end + 1);
+                Line::Shown
+            }
+            None if unused.len() >= room => Line::Invalid,
+            None => Line::Incomplete,
+        }
+    }
+
+    /// Makes room for this much more content. A copy of what was received is wiped: it may be a
+    /// token.
+    fn reserve(&mut self, more: usize) {
+        let needed = self.content.len() + more;
+        if needed <= self.content.capacity() {
+            return;
+        }
+        let mut larger = Vec::new();
+        let size = needed.max(self.content.capacity() * 2);
+        match larger.try_reserve_exact(size) {
+            Ok(()) => larger.extend_from_slice(&self.content),
+            Err(_) => self.is_out_of_memory = true,
+        }
+        wipe(&mut self.content);
+        self.content = larger;
+    }
+
+    /// The content that was received; none if there was no memory for it.
+    pub fn take_content(&mut self) -> Option<Vec<u8>> {
+        let content = std::mem::take(&mut self.content);
+        (!self.is_out_of_memory).then_some(content)
+    }
+}
+
+/// The output buffer is too small.
+#[derive(Debug)]
+pub struct NoRoom;
+
+impl Drop for ConnectionBuffers {
+    fn drop(&mut self) {
+        self.sent();
+    }
+}
+
+impl Buffers for ConnectionBuffers {
+    fn output(&mut self) -> &mut [u8] {
+        &mut self.output[self.held..]
+    }
+
+    fn input(&self) -> &[u8] {
+        let unused = self.input.unused();
+        match self.view {
+            View::Head => unused,
+            View::Hidden(most) => &HIDDEN[..unused.len().min(most)],
+            View::Line(length) => &unused[..length],
+        }
+    }
+
+    fn input_append_buf(&mut self) -> &mut [u8] {
+        self.input.room()
+    }
+
+    fn input_appended(&mut self, amount: usize) {
+        self.input.filled(amount);
+    }
+
+    fn input_consume(&mut self, amount: usize) {
+        self.progress = amount > 0;
+        if !self.progress {
+            return;
+        }
+        match self.view {
+            View::Head => (self.used, self.seen) = (self.used + amount, 0),
+            View::Hidden(most) => {
+                self.reserve(amount);
+                if !self.is_out_of_memory {
+                    self.content.extend_from_slice(&self.input.unused()[..amount]);
+                }
+                self.framing = 0;
+                if amount == most {
+                    self.view = View::Hidden((most * 2).min(HIDDEN.len()));
+                }
+            }
+            View::Line(_) => {
+                self.framing += amount;
+                self.view = View::Hidden(FIRST_HIDDEN);
+            }
+        }
+        self.input.consume(amount);
+    }
+
+    fn tmp_and_output(&mut self) -> (&mut [u8], &mut [u8]) {
+        // The first buffer is for bodies that are sent in chunks, which this library never does.
+        (&mut [], &mut self.output[self.held..])
+    }
+
+    fn can_use_input(&self) -> bool {
+        self.progress && !self.input.unused().is_empty()
+    }
+}
+
+/// Overwrites the bytes. Faster than `zeroize`, which does it byte by byte; `black_box` prevents the
+/// compiler from leaving it out.
+fn wipe(bytes: &mut [u8]) {
+    bytes.fill(0);
+    std::hint::black_box(bytes);
+}
+
+fn has_empty_line(bytes: &[u8]) -> bool {
+    bytes.windows(2).any(|two| two == b"\n\n") || bytes.windows(3).any(|three| three == b"\n\r\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn write(buffers: &mut ConnectionBuffers, bytes: &[u8]) {
+        buffers.output()[..bytes.len()].copy_from_slice(bytes);
+        buffers.hold(bytes.len()).unwrap();
+    }
+
+    fn receive(buffers: &mut ConnectionBuffers, bytes: &[u8]) {
+        buffers.input_append_buf()[..bytes.len()].copy_from_slice(bytes);
+        buffers.input_appended(bytes.len());
+    }
+
+    #[test]
+    fn last_headers_are_inserted_once_at_the_end_of_the_head() {
+        let mut buffers = ConnectionBuffers::new();
+        buffers.prepare(0, &[b"a: b\r\n", b"authorization: ", b"Basic eA=="]);
+        for part in ["GET / HTTP/1.1\r\n", "host: h\r\n\r\n", "{}\r\n\r\n"] {
+            write(&mut buffers, part.as_bytes());
+        }
+        let expected = "GET / HTTP/1.1\r\nhost: h\r\na: b\r\nauthorization: Basic eA==\r\n\r\n\
+                        {}\r\n\r\n";
+        assert_eq!(buffers.held(), expected.as_bytes());
+        assert!(buffers.end_of_head.is_empty());
+    }
+
+    #[test]
+    fn sent_output_is_wiped_and_its_memory_freed() {
+        let mut buffers = ConnectionBuffers::new();
+        buffers.prepare(70_000, &[b"authorization: Basic eA=="]);
+        assert_eq!(buffers.output().len(), 70_000);
+        write(&mut buffers, b"HEAD\r\n\r\n");
+        buffers.sent();
+        assert_eq!(buffers.output().len(), USUAL_REQUEST);
+        buffers.prepare(0, &[b"authorization: Basic eA=="]);
+        write(&mut buffers, b"HEAD\r\n\r\n");
+        let length = buffers.held().len();
+        buffers.sent();
+        assert_eq!(buffers.held(), b"");
+        assert!(
+            buffers.output()[..length].iter().all(|byte| *byte == 0),
+            "the secret is still there"
+        );
+    }
+
+    #[test]
+    fn too_little_room_is_an_error() {
+        let mut buffers = ConnectionBuffers::new();
+        buffers.prepare(0, &[&[b'a'; USUAL_REQUEST]]);
+        let head = b"GET / HTTP/1.1\r\n\r\n";
+        buffers.output()[..head.len()].copy_from_slice(head);
+        assert!(buffers.hold(head.len()).is_err());
+    }
+
+    #[test]
+    fn content_is_kept_but_not_shown() {
+        let mut buffers = ConnectionBuffers::new();
+        buffers.prepare(0, &[]);
+        receive(&mut buffers, b"HEAD6\r\nsecret\r\n");
+        assert_eq!(buffers.input(), b"HEAD6\r\nsecret\r\n");
+        buffers.input_consume(4);
+        buffers.hide_content(6);
+        // What ureq does with chunks: it uses no zeros while it expects a line.
+        assert_eq!(buffers.input(), [0; 11]);
+        buffers.input_consume(0);
+        assert!(buffers.needs_line() && !buffers.can_use_input());
+        assert!(matches!(buffers.show_line(), Line::Shown));
+        assert_eq!(buffers.input(), b"6\r\n");
+        buffers.input_consume(3);
+        assert!(buffers.can_use_input());
+        assert_eq!(buffers.input(), [0; 8]);
+        buffers.input_consume(6);
+        assert_eq!(buffers.input(), [0; 2]);
+        buffers.input_consume(0);
+        assert!(matches!(buffers.show_line(), Line::Shown));
+        assert_eq!(buffers.input(), b"\r\n");
+        buffers.input_consume(2);
+        assert_eq!(buffers.take_content().unwrap(), b"secret");
+    }
+
+    #[test]
+    fn refused_and_endless_lines_are_invalid() {
+        let framing = |bytes: &[u8]| {
+            let mut buffers = ConnectionBuffers::new();
+            buffers.hide_content(0);
+            receive(&mut buffers, bytes);
+            buffers
+        };
+        let mut buffers = framing(b"zz\r\n");
+        assert!(matches!(buffers.show_line(), Line::Shown));
+        buffers.input_consume(0);
+        assert!(matches!(buffers.show_line(), Line::Invalid));
+        let mut buffers = framing(&[b'1'; 100]);
+        assert!(matches!(buffers.show_line(), Line::Incomplete));
+        receive(&mut buffers, &[b'1'; 3996]);
+        assert!(matches!(buffers.show_line(), Line::Invalid));
+        // Trailers: each line is short, but there is no content between them.
+        let mut buffers = framing(&b"x: y\r\n".repeat(680));
+        for _ in 0..680 {
+            assert!(matches!(buffers.show_line(), Line::Shown));
+            buffers.input_consume(6);
+        }
+        receive(&mut buffers, &b"x: y\r\n".repeat(3));
+        assert!(matches!(buffers.show_line(), Line::Shown));
+        buffers.input_consume(6);
+        assert!(matches!(buffers.show_line(), Line::Shown));
+        buffers.input_consume(6);
+        assert!(matches!(buffers.show_line(), Line::Invalid));
+    }
+}

@@ -1,0 +1,371 @@
+//! Where a response ends, and what is not a response: each case is a whole call through the C ABI.
+//! The connection is used again only if client, service and any proxy agree on where the response
+//! ends.
+
+mod support;
+
+use std::io;
+use std::mem::ManuallyDrop;
+use std::net::{Shutdown, TcpStream};
+use std::os::fd::{AsRawFd, FromRawFd, RawFd};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use rustls::ServerConfig;
+use serde_json::{Value, json};
+use support::abi::Client;
+use support::certificates::{Authority, Validity};
+use support::rogue::{Behaviour, Rogue, Seen, Wire, answers, read_request, response};
+
+const BODY: &str = r#"{"id":"s"}"#;
+
+fn client(server: &Rogue, more: Value) -> Client {
+    let mut config = json!({
+        "accountId": "9900000", "username": "user", "password": "secret", "baseUrl": server.url(),
+        "timeoutMs": 60_000, "maxRetries": 0,
+    });
+    config.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+    Client::new(&config).unwrap()
+}
+
+fn get(client: &Client) -> Result<Value, Value> {
+    client.call("getSession", "s", "", None)
+}
+
+/// Sends the same response to each of three calls, and reports how many connections they took.
+fn connections(bytes: &str, operation: &str, expected: &Value) -> usize {
+    let server = Rogue::start(None, answers(bytes));
+    let client = client(&server, json!({}));
+    for _ in 0..3 {
+        let answer = client.call(operation, "s", "p", None);
+        assert_eq!(answer.as_ref(), Ok(expected), "{bytes}");
+    }
+    server.seen.connections.load(Ordering::SeqCst)
+}
+
+#[test]
+fn connections_are_reused_only_if_the_end_of_the_response_is_certain() {
+    let chunked = format!("{:x}\r\n{BODY}\r\n0\r\n\r\n", BODY.len());
+    let length = BODY.len();
+    for (head, body, is_reused) in [
+        (format!("HTTP/1.1 200 OK\r\nContent-Length: {length}\r\n"), BODY, true),
+        (
+            format!(
+                "HTTP/1.1 200 OK\r\ncontent-length: {length}, {length}\r\nCONTENT-LENGTH:{length}\r\n"
+            ),
+            BODY,
+            true,
+        ),
+        ("HTTP/1.1 200 OK\r\nTransfer-Encoding:  Chunked \r\n".into(), &chunked, true),
+        // A proxy may have used the length.
+        (
+            "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nContent-Length: 3\r\n".into(),
+            &chunked,
+            false,
+        ),
+        (
+            format!("HTTP/1.1 200 OK\r\nContent-Length: {length}\r\nConnection: foo , CLOSE\r\n"),
+            BODY,
+            false,
+        ),
+        (
+            format!(
+                "HTTP/1.1 200 OK\r\nContent-Length: {length}\r\nConnection: foo\r\nConnection: close\r\n"
+            ),
+            BODY,
+            false,
+        ),
+        (format!("HTTP/1.0 200 OK\r\nContent-Length: {length}\r\n"), BODY, false),
+        (
+            format!("HTTP/1.0 200 OK\r\nContent-Length: {length}\r\nConnection: keep-alive\r\n"),
+            BODY,
+            true,
+        ),
+        (
+            format!(
+                "HTTP/1.0 200 OK\r\nContent-Length: {length}\r\nConnection: keep-alive, close\r\n"
+            ),
+            BODY,
+            false,
+        ),
+        // More than was announced.
+        (format!("HTTP/1.1 200 OK\r\nContent-Length: {length}\r\n"), &format!("{BODY}more"), false),
+    ] {
+        let count = connections(&format!("{head}\r\n{body}"), "getSession", &json!({"id": "s"}));
+        assert_eq!(count, if is_reused { 1 } else { 3 }, "{head}");
+    }
+    for (head, is_reused) in [
+        ("204 No Content", true),
+        ("204 No Content\r\nContent-Length: 0", true),
+        // The announced body may be sent later.
+        ("204 No Content\r\nContent-Length: 4", false),
+        ("204 No Content\r\nTransfer-Encoding: chunked", false),
+        ("204 No Content\r\nConnection: close", false),
+    ] {
+        let head = format!("HTTP/1.1 {head}\r\n\r\n");
+        let count = connections(&head, "removeParticipantFromSession", &Value::Null);
+        assert_eq!(count, if is_reused { 1 } else { 3 }, "{head}");
+    }
+}
+
+#[test]
+fn a_body_announced_with_304_is_not_read_from_a_reused_connection() {
+    for header in ["Content-Length: 4\r\n", "Transfer-Encoding: chunked\r\n"] {
+        let head = format!("HTTP/1.1 304 Not Modified\r\n{header}\r\n");
+        let server = Rogue::start(None, answers(head));
+        let client = client(&server, json!({}));
+        for _ in 0..2 {
+            assert_eq!(get(&client).unwrap_err()["error"]["httpStatus"], 304, "{header}");
+        }
+        assert_eq!(server.seen.connections.load(Ordering::SeqCst), 2, "{header}");
+    }
+}
+
+/// Sends the bytes and keeps the connection open.
+fn lingers(bytes: &str) -> Behaviour {
+    let bytes = bytes.to_owned();
+    Arc::new(move |wire, seen| {
+        read_request(wire, seen)?;
+        wire.write_all(bytes.as_bytes())?;
+        seen.linger();
+        Ok(())
+    })
+}
+
+#[test]
+fn invalid_heads_and_chunks_are_protocol_errors() {
+    let ok = "HTTP/1.1 200 OK\r\n";
+    let chunked = format!("{ok}Transfer-Encoding: chunked\r\n\r\n");
+    let length = BODY.len();
+    let whole = format!("{length:x}\r\n{BODY}\r\n");
+    for bytes in [
+        "HTTP/2 200\r\n\r\n".to_owned(),
+        "HTTP/1.1 099 X\r\n\r\n".to_owned(),
+        "HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\n\r\n".to_owned(),
+        format!("{ok}Content-Length: {length}\r\nContent-Length: 2\r\n\r\n{BODY}"),
+        format!("{ok}Content-Length: {length}, 2\r\n\r\n{BODY}"),
+        format!("{ok}Content-Length: +{length}\r\n\r\n{BODY}"),
+        format!("{ok}Content-Length: \r\n\r\n{BODY}"),
+        format!("{ok}Content-Length: 99999999999999999999\r\n\r\n{BODY}"),
+        format!("{ok}Transfer-Encoding: gzip, chunked\r\n\r\n{whole}0\r\n\r\n"),
+        format!("{ok}Transfer-Encoding: identity\r\nContent-Length: {length}\r\n\r\n{BODY}"),
+        format!("{ok}Transfer-Encoding: chunked\r\n{chunked}{whole}0\r\n\r\n").replacen(
+            &format!("\r\n{ok}"),
+            "\r\n",
+            1,
+        ),
+        format!("HTTP/1.0 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n{whole}0\r\n\r\n"),
+        format!("{ok}bad header: x\r\n\r\n"),
+        format!("{ok}X: 1\r\n folded\r\n\r\n"),
+        format!("HTTP/1.1 100 Continue\r\nX: 1\r\n\r\n{ok}Content-Length: {length}\r\n\r\n{BODY}"),
+        // Chunks.
+        format!("{chunked}zz\r\n"),
+        format!("{chunked}-1\r\n"),
+        format!("{chunked}\r\n{whole}0\r\n\r\n"),
+        format!("{chunked}ffffffffffffffffff\r\n"),
+        format!("{chunked}3\r\n{BODY}\r\n0\r\n\r\n"),
+        format!("{chunked}{length:x}\n{BODY}\r\n0\r\n\r\n"),
+        format!("{chunked}{length:x};a\n{BODY}\r\n0\r\n\r\n"),
+        format!("{chunked}{whole}{length:x};{}", "x".repeat(5000)),
+        format!("{chunked}{whole}0\r\n{}", "x".repeat(5000)),
+        format!("{chunked}{whole}0\r\n{}", "x: y\r\n".repeat(1000)),
+    ] {
+        let server = Rogue::start(None, lingers(&bytes));
+        let client = client(&server, json!({}));
+        let shown = &bytes[..bytes.len().min(200)];
+        let error = get(&client).expect_err(shown);
+        assert_eq!(error["error"]["name"], "BW_E_PROTOCOL", "{error} for {shown}");
+        assert_eq!(error["error"]["outcome"], "unknown", "{error} for {shown}");
+    }
+}
+
+/// What ureq accepts although RFC 9112 does not. None of it can move the end of a response: see
+/// docs/network.md.
+#[test]
+fn tolerated_chunks_are_read_to_their_end() {
+    let length = BODY.len();
+    for (size, trailer, is_reused) in [
+        (format!("+{length:x}"), "", true),
+        (format!(" {length:x} "), "", true),
+        (format!("{length:x};x=y"), "X-A: b\r\nX-C: d\r\n", true),
+    ] {
+        let bytes = format!(
+            "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n{size}\r\n{BODY}\r\n0\r\n{trailer}\r\n"
+        );
+        let count = connections(&bytes, "getSession", &json!({"id": "s"}));
+        assert_eq!(count, if is_reused { 1 } else { 3 }, "{bytes}");
+    }
+    // The connection ends after the last chunk, before the empty line.
+    let behaviour: Behaviour = Arc::new(move |wire, seen| {
+        read_request(wire, seen)?;
+        let head = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n";
+        wire.write_all(format!("{head}{length:x}\r\n{BODY}\r\n0\r\n").as_bytes())
+    });
+    let server = Rogue::start(None, behaviour);
+    let client = client(&server, json!({}));
+    for _ in 0..2 {
+        assert_eq!(get(&client), Ok(json!({"id": "s"})));
+    }
+    assert_eq!(server.seen.connections.load(Ordering::SeqCst), 2);
+}
+
+/// Reads the head of a request and nothing of its body.
+fn read_head(wire: &mut dyn Wire) -> io::Result<()> {
+    let (mut bytes, mut byte) = (Vec::new(), [0]);
+    while !bytes.ends_with(b"\r\n\r\n") {
+        if wire.read(&mut byte)? == 0 {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+        bytes.push(byte[0]);
+    }
+    Ok(())
+}
+
+/// Responds to the head of a request and never reads its body, then does what `after` says.
+fn early(after: impl Fn(&mut dyn Wire, &Seen) + Send + Sync + 'static) -> Behaviour {
+    Arc::new(move |wire, seen| {
+        read_head(wire)?;
+        let body = r#"{"error":"too large"}"#;
+        wire.write_all(response("413 Content Too Large", "", body).as_bytes())?;
+        wire.flush()?;
+        after(wire, seen);
+        Ok(())
+    })
+}
+
+fn small_buffer(socket: RawFd, which: libc::c_int) {
+    let size: libc::c_int = 2048;
+    let length = size_of_val(&size) as libc::socklen_t;
+    // SAFETY: the value lives through the call, and the length is its own.
+    let set = unsafe {
+        libc::setsockopt(socket, libc::SOL_SOCKET, which, (&raw const size).cast(), length)
+    };
+    assert_eq!(set, 0);
+}
+
+/// A server and a client with a warm connection between them that holds little at a time, so that a
+/// large request does not fit. The server does this with the second request and those that follow.
+fn narrow(tls: Option<(&Arc<ServerConfig>, &str)>, then: Behaviour) -> (Rogue, Client) {
+    let behaviour: Behaviour = Arc::new(move |wire, seen| {
+        read_request(wire, seen)?;
+        wire.write_all(response("200 OK", "", BODY).as_bytes())?;
+        wire.flush()?;
+        then(wire, seen)
+    });
+    let server = Rogue::start_with(tls.map(|(config, _)| config.clone()), behaviour, |listener| {
+        small_buffer(listener.as_raw_fd(), libc::SO_RCVBUF);
+    });
+    let more = match tls {
+        Some((_, ca)) => json!({"caFile": ca, "timeoutMs": 20_000}),
+        None => json!({"timeoutMs": 20_000}),
+    };
+    let client = client(&server, more);
+    assert_eq!(get(&client), Ok(json!({"id": "s"})));
+    // The client's socket is one of this process's.
+    let is_clients = |fd: &RawFd| {
+        // SAFETY: the stream is not dropped, so that the descriptor stays open.
+        let stream = ManuallyDrop::new(unsafe { TcpStream::from_raw_fd(*fd) });
+        stream.peer_addr().is_ok_and(|peer| peer == server.address)
+    };
+    let sockets: Vec<RawFd> = (3..4096).filter(is_clients).collect();
+    assert_eq!(sockets.len(), 1, "{sockets:?}");
+    small_buffer(sockets[0], libc::SO_SNDBUF);
+    (server, client)
+}
+
+/// A request that is as large as allowed.
+fn large() -> String {
+    let participants: Vec<Value> =
+        (0..1100).map(|n| json!({"participantId": format!("{n:0>36}")})).collect();
+    json!({"sessionId": "s", "participants": participants}).to_string()
+}
+
+fn is_too_large(client: &Client, what: &str) {
+    let document = large();
+    assert!(document.len() > 50_000);
+    let error =
+        client.call("updateParticipantSubscriptions", "s", "p", Some(&document)).expect_err(what);
+    assert_eq!(error["error"]["httpStatus"], 413, "{what}: {error}");
+    assert_eq!(error["error"]["outcome"], "rejected", "{what}: {error}");
+}
+
+#[test]
+fn a_response_before_the_end_of_the_request_is_reported() {
+    let authority = Authority::new("early");
+    let tls = authority.server("127.0.0.1", Validity::Now);
+    let ca = authority.file.to_str().unwrap();
+    for tls in [None, Some((&tls, ca))] {
+        let what = if tls.is_some() { "TLS" } else { "plain" };
+        // The server neither reads nor closes: the rest of the request can never be sent.
+        let (server, client) = narrow(tls, early(|_, seen| seen.linger()));
+        is_too_large(&client, what);
+        // The next request must not be taken for the rest of this one.
+        assert_eq!(get(&client), Ok(json!({"id": "s"})), "{what}");
+        assert_eq!(server.seen.connections.load(Ordering::SeqCst), 2, "{what}");
+    }
+}
+
+#[test]
+fn a_response_is_reported_if_the_connection_is_lost_while_sending() {
+    let (_server, client) = narrow(
+        None,
+        early(|wire, _| {
+            // The kernel resets the connection, since there are unread bytes. The client waits for
+            // room until then, and its kernel has received the response.
+            let mut byte = [0];
+            while !wire.tcp().peek(&mut byte).is_ok_and(|count| count > 0) {
+                std::thread::sleep(Duration::from_millis(1));
+            }
+            let _ = wire.tcp().shutdown(Shutdown::Both);
+        }),
+    );
+    is_too_large(&client, "reset");
+}
+
+#[test]
+fn a_connection_lost_while_sending_is_a_network_error_without_a_response() {
+    let (_server, client) = narrow(
+        None,
+        Arc::new(|wire, _| {
+            // Closes with unread bytes, which resets the connection.
+            read_head(wire)
+        }),
+    );
+    let error =
+        client.call("updateParticipantSubscriptions", "s", "p", Some(&large())).unwrap_err();
+    assert_eq!(error["error"]["name"], "BW_E_NETWORK", "{error}");
+    assert_eq!(error["error"]["outcome"], "unknown", "{error}");
+    let message = error["error"]["message"].as_str().unwrap();
+    assert!(message.contains("lost while sending the request"), "{message}");
+}
+
+#[test]
+fn a_large_request_that_is_read_slowly_is_sent_completely() {
+    let authority = Authority::new("slow");
+    let tls = authority.server("127.0.0.1", Validity::Now);
+    let ca = authority.file.to_str().unwrap();
+    for tls in [None, Some((&tls, ca))] {
+        let sends_ticket = tls.is_some();
+        let behaviour: Behaviour = Arc::new(move |wire, seen| {
+            read_head(wire)?;
+            if sends_ticket {
+                // Input that is not a response.
+                wire.refresh_keys()?;
+            }
+            std::thread::sleep(Duration::from_millis(400));
+            let mut left = large().len();
+            let mut bytes = vec![0; 4096];
+            while left > 0 {
+                left -= wire.read(&mut bytes)?;
+            }
+            wire.write_all(b"HTTP/1.1 204 No Content\r\n\r\n")?;
+            wire.flush()?;
+            seen.linger();
+            Ok(())
+        });
+        let (_server, client) = narrow(tls, behaviour);
+        let answer = client.call("updateParticipantSubscriptions", "s", "p", Some(&large()));
+        assert_eq!(answer, Ok(Value::Null));
+    }
+}

@@ -1,0 +1,141 @@
+//! A Rust program with a logger that takes every line: it gets its own lines and ureq's, but no
+//! secret. ureq-proto passes all that it reads and writes to the logger, in lines of 16 bytes.
+
+mod support;
+
+use std::io;
+use std::sync::{Arc, Mutex};
+
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD;
+use log::{Level, LevelFilter, Log, Metadata, Record};
+use serde_json::{Value, json};
+use support::abi::Client;
+use support::certificates::{Authority, Validity};
+use support::rogue::{Behaviour, Rogue, read_request};
+
+const PASSWORD: &str = "pa55-w0rd-of-the-logger-test";
+const TOKEN: &str = "eyJhbGciOiJIUzI1NiJ9.eyJwIjoidGhlLWxvZ2dlci10ZXN0In0.c2lnbmF0dXJl";
+
+struct Collector(Mutex<Vec<(Level, String, String)>>);
+
+static LINES: Collector = Collector(Mutex::new(Vec::new()));
+
+impl Log for Collector {
+    fn enabled(&self, _: &Metadata<'_>) -> bool {
+        true
+    }
+
+    fn log(&self, record: &Record<'_>) {
+        let line = (record.level(), record.target().to_owned(), record.args().to_string());
+        self.0.lock().unwrap().push(line);
+    }
+
+    fn flush(&self) {}
+}
+
+fn take_lines() -> Vec<(Level, String, String)> {
+    std::mem::take(&mut LINES.0.lock().unwrap())
+}
+
+/// The bytes in the lines that ureq-proto writes: 16 in hexadecimal, with dashes after the last.
+fn dumped(lines: &[(Level, String, String)]) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    for (_, _, line) in lines.iter().filter(|(_, target, _)| target.starts_with("ureq_proto")) {
+        let Some(hexadecimal) = line.get(..40) else { continue };
+        let digits: String = hexadecimal.split(' ').collect();
+        for at in (0..digits.len()).step_by(2) {
+            match u8::from_str_radix(&digits[at..at + 2], 16) {
+                Ok(byte) => bytes.push(byte),
+                Err(_) => break,
+            }
+        }
+    }
+    bytes
+}
+
+fn contains(bytes: &[u8], part: &str) -> bool {
+    bytes.windows(part.len()).any(|window| window == part.as_bytes())
+}
+
+/// The forms in which a response can carry its body.
+fn forms(body: &str) -> [(&'static str, String, bool); 4] {
+    let chunk = |part: &str| format!("{:x}\r\n{part}\r\n", part.len());
+    let (one, two) = body.split_at(body.len() / 2);
+    let chunked = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n";
+    [
+        (
+            "length",
+            format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n{body}", body.len()),
+            false,
+        ),
+        ("chunks", format!("{chunked}{}{}0\r\n\r\n", chunk(one), chunk(two)), false),
+        ("invalid chunks", format!("{chunked}1\r\n{body}\r\n0\r\n\r\n"), false),
+        ("end of connection", format!("HTTP/1.1 200 OK\r\n\r\n{body}"), true),
+    ]
+}
+
+/// Sends the bytes in pieces of this size.
+fn sends(bytes: &str, step: usize, closes: bool) -> Behaviour {
+    let bytes = bytes.to_owned();
+    Arc::new(move |wire, seen| -> io::Result<()> {
+        while read_request(wire, seen)? {
+            for piece in bytes.as_bytes().chunks(step) {
+                wire.write_all(piece)?;
+                wire.flush()?;
+            }
+            if closes {
+                return wire.say_goodbye();
+            }
+        }
+        Ok(())
+    })
+}
+
+#[test]
+fn a_logger_gets_no_secret_and_loses_no_line() {
+    assert_eq!(log::STATIC_MAX_LEVEL, LevelFilter::Trace, "the host's own lines are left out");
+    log::set_logger(&LINES).unwrap();
+    log::set_max_level(LevelFilter::Trace);
+    let authority = Authority::new("logger");
+    let tls = authority.server("127.0.0.1", Validity::Now);
+    let document = json!({"participant": {"id": "p"}, "token": TOKEN});
+    let authorization = BASE64_STANDARD.encode(format!("user:{PASSWORD}"));
+    let secrets = [PASSWORD, TOKEN, &TOKEN[..TOKEN.len() / 2], &authorization];
+    for (form, bytes, closes) in forms(&document.to_string()) {
+        for tls in [None, Some(tls.clone())] {
+            for step in [7, 10_000] {
+                let server = Rogue::start(tls.clone(), sends(&bytes, step, closes));
+                let config = json!({
+                    "accountId": "9900000", "username": "user", "password": PASSWORD,
+                    "baseUrl": server.url(), "caFile": authority.file, "maxRetries": 0,
+                });
+                let client = Client::new(&config).unwrap();
+                for _ in 0..2 {
+                    let answer: Result<Value, Value> = client.create("{}");
+                    if form == "invalid chunks" {
+                        assert_eq!(answer.unwrap_err()["error"]["name"], "BW_E_PROTOCOL");
+                    } else {
+                        assert_eq!(answer, Ok(document.clone()), "{form}");
+                    }
+                }
+                let sent = server.seen.requests.lock().unwrap().concat();
+                assert_eq!(sent.matches(&authorization).count(), 2, "{sent}");
+                log::trace!("a line of the host's own");
+                let lines = take_lines();
+                assert!(lines.iter().any(|(_, _, line)| line == "a line of the host's own"));
+                let dumped = dumped(&lines);
+                // Otherwise the test would read nothing.
+                for part in ["POST /v1/accounts/9900000/participants", "HTTP/1.1 200 OK\r\n"] {
+                    assert!(contains(&dumped, part), "{form}: {part} was not dumped");
+                }
+                for secret in secrets {
+                    assert!(!contains(&dumped, secret), "{form}, {step}: {secret} was dumped");
+                    for (level, target, line) in &lines {
+                        assert!(!line.contains(secret), "{form}: {level} {target}: {line}");
+                    }
+                }
+            }
+        }
+    }
+}
