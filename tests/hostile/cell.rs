@@ -260,8 +260,7 @@ impl Cell {
             (Phase::BodySent, Duplicate) => harmless(true),
             // One answer, and then bytes that belong to none.
             (Phase::Body | Phase::End, Duplicate) => harmless(false),
-            // Rubbish of the right length: whoever needs nothing of it does not mind.
-            (Phase::Body, Garbage) if self.class.says_nothing() => harmless(true),
+            // Bytes of the right length that are not JSON, as a login page: never a success.
             (Phase::Body, Garbage) => {
                 Expected { reusable: true, ..new(&["BW_E_PROTOCOL"], UNKNOWN, No) }
             }
@@ -276,13 +275,6 @@ impl Cell {
             self.phase,
             Phase::Name | Phase::Connect | Phase::Proxy | Phase::Socks | Phase::Tls
         )
-    }
-}
-
-impl Class {
-    /// Whether the operation's answer has nothing to read.
-    pub fn says_nothing(self) -> bool {
-        matches!(self, Class::Add | Class::Set | Class::Remove)
     }
 
     pub fn is_repeatable(self) -> bool {

@@ -600,6 +600,9 @@ fn act(seen: &mut Seen, line: &str) -> Answer {
             "200 OK",
             &format!(r#"{{"participant": {{"id": "{PARTICIPANT}"}}, "token": "{TOKEN}"}}"#),
         ),
+        "GET" if path.ends_with("/subscriptions") => {
+            good("200 OK", &format!(r#"{{"sessionId": "{SESSION}"}}"#))
+        }
         "GET" if path.contains("/participants/") => {
             let sessions = if seen.joined { format!("\"{SESSION}\"") } else { String::new() };
             good("200 OK", &format!(r#"{{"id": "{PARTICIPANT}", "sessions": [{sessions}]}}"#))
