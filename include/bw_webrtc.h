@@ -5,32 +5,38 @@
  *
  *     bw_status bw_verb_noun(bw_client *client, <JSON or ids>, char **out);
  *
- * 1. Status and document. The return value is BW_OK or the class of the failure. *out is set on
- *    every path: to the service's answer on BW_OK, else to the error document
+ * 1. Status and document. The return value is BW_OK or the class of the failure. *out is always
+ *    set: on BW_OK to the service's response, otherwise to the error document
  *
  *        {"error": {"status": 21, "name": "BW_E_UNAUTHORIZED", "message": "what is wrong, what to do",
  *                   "operation": "createParticipant", "outcome": "rejected", "attempts": 1,
  *                   "httpStatus": 401, "requestId": null, "retryAfterMs": null, "body": {..}}}
  *
- *    "outcome" tells whether the service may have acted: "not_sent" (nothing reached it, safe to
- *    repeat), "rejected" (it answered and did nothing), "unknown" (the request went out and no
- *    usable answer came: it may have been done). It is null where no service is involved.
+ *    "outcome" reports whether the service may have processed the request: "not_sent" (nothing
+ *    reached the service, safe to repeat), "rejected" (the service responded and did nothing),
+ *    "unknown" (the request was sent and there was no usable response: it may have been processed).
+ *    It is null if no service is involved.
  *    bw_json_get reads such documents for programs without a JSON library.
- * 2. Who frees. What a function gives through a char ** is yours: free it with bw_free (never with
- *    free: the program may have another C library's). What it returns as const char * is static.
- *    What you pass in stays yours and is not used after the function has returned.
+ * 2. Ownership. The caller frees text that a function returns through a char ** with bw_free, never
+ *    with free (the program may use another C library's). A const char * result is static: never
+ *    free it. Arguments stay the caller's and are not used after the function has returned.
  * 3. Text is UTF-8 and ends with a NUL.
- * 4. Handles are checked numbers, not addresses. NULL, freed or invented ones give
- *    BW_E_INVALID_HANDLE, whatever other threads do; freeing twice is harmless.
+ * 4. Handles are checked numbers, not addresses. A handle that is NULL, was freed or was never
+ *    returned by this library gives BW_E_INVALID_HANDLE, whatever other threads do. Freeing a handle
+ *    twice is harmless.
  * 5. Any thread may call any function at any time, also with the same client: make one client and
- *    share it. "Does not block" means no network. "Blocks up to the deadline" means the calling
- *    thread alone, for no longer than timeoutMs, retries and name look-up included.
- *    A client also works in forked children, each with connections of its own; make it before
- *    the fork. A thread that is cancelled ends its call first.
- * 6. Who must not wait, such as an event loop, submits calls to a queue (bw_queue_new), watches its
- *    descriptor, and fetches what is done. No callbacks.
- * 7. No surprises. Nothing to initialise. Nothing is printed, no signal handler or locale changed,
- *    no environment variable obeyed (but see bw_client_new). Secrets stand in no message.
+ *    share it. "Does not block" means no network. "Blocks up to the deadline" means that only the
+ *    calling thread blocks, for no longer than timeoutMs, including retries and name resolution.
+ *    A client also works in forked children, each with its own connections: make it before the
+ *    fork. A thread that is cancelled completes its call first.
+ * 6. If a thread must not block, such as that of an event loop, it submits calls to a queue
+ *    (bw_queue_new), watches the queue's descriptor, and fetches completions. There are no callbacks
+ *    for completions.
+ * 7. Side effects. There is no global initialization. Nothing is printed, and no signal handler or
+ *    locale is changed. Environment variables configure a client only through bw_client_new(NULL, ..),
+ *    and never in a set-uid process. The process's first bw_client_new also reads the proxy
+ *    variables, and ignores them: no other thread should call setenv meanwhile. Messages never
+ *    contain secrets.
  *
  * A whole program (cc program.c -lbw_webrtc), with the credentials in BW_ACCOUNT_ID, BW_CLIENT_ID and
  * BW_CLIENT_SECRET:
@@ -146,7 +152,7 @@ typedef void (*bw_log_callback)(int32_t level, const char *line, void *user_data
 #define BW_E_INVALID_ARGUMENT 1
 
 /**
- * The handle is NULL, freed, invented or of the other kind.
+ * The handle is NULL, was freed, was never returned by this library, or is of the wrong kind.
  */
 #define BW_E_INVALID_HANDLE 2
 
@@ -156,7 +162,7 @@ typedef void (*bw_log_callback)(int32_t level, const char *line, void *user_data
 #define BW_E_CONFIG 3
 
 /**
- * There is nothing (or null) at the place asked for.
+ * There is no value, or null, at that place.
  */
 #define BW_E_NO_VALUE 4
 
@@ -186,27 +192,28 @@ typedef void (*bw_log_callback)(int32_t level, const char *line, void *user_data
 #define BW_E_NETWORK 14
 
 /**
- * The answer is not what the service sends: cut, too large, not JSON, not HTTP.
+ * The response is not valid: truncated, too large, not JSON, or not HTTP.
  */
 #define BW_E_PROTOCOL 15
 
 /**
- * The proxy failed or refused.
+ * The proxy failed or rejected the request.
  */
 #define BW_E_PROXY 16
 
 /**
- * HTTP 400: the service found the request wrong.
+ * HTTP 400: the service rejected the request as invalid.
  */
 #define BW_E_BAD_REQUEST 20
 
 /**
- * HTTP 401: username or password is wrong.
+ * HTTP 401: the credentials are wrong, or have no access to the account.
  */
 #define BW_E_UNAUTHORIZED 21
 
 /**
- * HTTP 403: not this account's, or no such route.
+ * HTTP 403: the credentials have no role for WebRTC or no access to the account, or there is no
+ * such route.
  */
 #define BW_E_FORBIDDEN 22
 
@@ -221,7 +228,7 @@ typedef void (*bw_log_callback)(int32_t level, const char *line, void *user_data
 #define BW_E_CONFLICT 24
 
 /**
- * HTTP 429: too many requests; `retryAfterMs` may tell how long to wait.
+ * HTTP 429: too many requests; `retryAfterMs` may state how long to wait.
  */
 #define BW_E_RATE_LIMITED 25
 
@@ -236,7 +243,7 @@ typedef void (*bw_log_callback)(int32_t level, const char *line, void *user_data
 #define BW_E_HTTP_STATUS 27
 
 /**
- * The client was freed, or the call cancelled, while it ran.
+ * The client was freed, or the call was cancelled, before the call completed.
  */
 #define BW_E_CANCELLED 30
 
@@ -246,7 +253,7 @@ typedef void (*bw_log_callback)(int32_t level, const char *line, void *user_data
 #define BW_E_QUEUE_FULL 31
 
 /**
- * Nothing waits in the queue.
+ * No completion is available in the queue.
  */
 #define BW_E_EMPTY 32
 
@@ -256,7 +263,7 @@ typedef void (*bw_log_callback)(int32_t level, const char *line, void *user_data
 #define BW_E_CLOSED 33
 
 /**
- * A fault of the library itself; please report the message.
+ * An error in the library itself; please report the message.
  */
 #define BW_E_INTERNAL 40
 
@@ -361,7 +368,7 @@ bw_status bw_client_set_credentials(bw_client *client,
  *
  * `*out` gets the service's answer, `{"participant": {"id": .., ..}, "token": ".."}`, or the error
  * document; the caller frees it with `bw_free`. `out` must not be NULL: the token comes only once.
- * The call is never repeated once it may have been done; where `outcome` is "unknown" a
+ * A request that the service may have processed is never repeated: if `outcome` is "unknown", a
  * participant may exist.
  *
  * Statuses: BW_OK, BW_E_INVALID_ARGUMENT, BW_E_INVALID_HANDLE, BW_E_CANCELLED and all from
@@ -384,23 +391,21 @@ bw_status bw_get_participant(bw_client *client, const char *participant_id, char
 /**
  * Removes a participant, out of its session too (deleteParticipant).
  *
- * `*out` gets `null`, or the error document; the caller frees it with `bw_free`. One whose media was
- * lost is gone already: BW_E_NOT_FOUND.
+ * `*out` gets `null`, or the error document; the caller frees it with `bw_free`. If its
+ * media connection was lost, the participant has already been deleted: BW_E_NOT_FOUND.
  *
  * Statuses: BW_OK, BW_E_INVALID_ARGUMENT, BW_E_INVALID_HANDLE, BW_E_CANCELLED and all from
  * BW_E_RESOLVE to BW_E_HTTP_STATUS, among them BW_E_NOT_FOUND.
  * Any thread. Blocks up to the deadline.
  */
-bw_status bw_delete_participant(bw_client *client,
-                                const char *participant_id,
-                                char **out);
+bw_status bw_delete_participant(bw_client *client, const char *participant_id, char **out);
 
 /**
  * Creates a session (createSession).
  *
  * `request_json` is `{"tag": ".."}` (at most 50 characters), or NULL. `*out` gets the Session
- * document, `{"id": .., "tag": ..}`, or the error document; the caller frees it with `bw_free`. The
- * call is never repeated once it may have been done.
+ * document, `{"id": .., "tag": ..}`, or the error document; the caller frees it with `bw_free`. A
+ * request that the service may have processed is never repeated.
  *
  * Statuses: BW_OK, BW_E_INVALID_ARGUMENT, BW_E_INVALID_HANDLE, BW_E_CANCELLED and all from
  * BW_E_RESOLVE to BW_E_HTTP_STATUS.
@@ -492,8 +497,7 @@ bw_status bw_get_participant_subscriptions(bw_client *client,
 /**
  * Changes whom a participant hears (updateParticipantSubscriptions).
  *
- * `subscriptions_json` takes the place of what was ordered before; see
- * `bw_add_participant_to_session`. `*out` gets `null`, or the error document; the caller frees it
+ * `subscriptions_json` replaces the previous subscriptions; see `bw_add_participant_to_session`. `*out` gets `null`, or the error document; the caller frees it
  * with `bw_free`.
  *
  * Statuses: BW_OK, BW_E_INVALID_ARGUMENT, BW_E_INVALID_HANDLE, BW_E_CANCELLED and all from
@@ -507,11 +511,11 @@ bw_status bw_update_participant_subscriptions(bw_client *client,
                                               char **out);
 
 /**
- * Carries out any operation, the whole call being one document.
+ * Executes any operation, described by one JSON document.
  *
  * `call_json` is `{"operation": "addParticipantToSession", "sessionId": "..", "participantId": "..",
- * "body": {..}, "timeoutMs": 500}`: the operation by its name at the service, the ids and the body
- * that it takes, and, if wished, a time-out for this call alone.
+ * "body": {..}, "timeoutMs": 500}`: the operation's name at the service, its ids and its body, and
+ * optionally a timeout for this call.
  *
  * `*out` gets what the operation's own function gives; the caller frees it with `bw_free`. It must
  * not be NULL if the operation is createParticipant. Statuses: those of the operation's function.
@@ -524,19 +528,23 @@ bw_status bw_call(bw_client *client,
 /**
  * Makes a queue of calls for a host whose threads must not block. Starts no thread yet.
  *
- * `options_json` is `{"workers": 8, "backlog": 1024}`, each of which may be left out, or NULL:
- * how many calls are carried out at once, by as many threads, and how many may be waiting, under
- * way or not fetched yet. `*queue` gets the queue, or NULL on failure; end it with
+ * `options_json` is `{"workers": 8, "backlog": 1024}`, or NULL. Both keys are optional: `workers` is
+ * how many calls run at the same time, each on its own thread; `backlog` is how many calls may be
+ * waiting, running or completed but not fetched. `*queue` gets the queue, or NULL on failure; end it with
  * `bw_queue_free`. It keeps what it needs of the client: freeing the client ends its calls as
  * cancelled. `*error` gets NULL, or the error document, which the caller frees with `bw_free`;
  * `error` may be NULL.
  *
- * In a forked child the queue is empty, has a descriptor of its own (ask for it anew), and works.
+ * In a forked child, the queue is empty and works. It has another descriptor there: call
+ * `bw_queue_fd` again.
  *
  * Statuses: BW_OK, BW_E_INVALID_ARGUMENT, BW_E_INVALID_HANDLE.
  * Any thread. Does not block.
  */
-bw_status bw_queue_new(bw_client *client, const char *options_json, bw_queue **queue, char **error);
+bw_status bw_queue_new(bw_client *client,
+                       const char *options_json,
+                       bw_queue **queue,
+                       char **error);
 
 /**
  * Submits a call. It is completed exactly once, whatever happens to it.
@@ -573,13 +581,14 @@ int bw_queue_fd(bw_queue *queue);
  * `timeout_ms` is how long to wait for one: 0 not at all, negative for ever. On BW_OK `*id` and
  * `*user_data` get the call's number and what was submitted with it, `*status` gets how the call
  * ended, and `*out` gets the service's answer, or the error document, which the caller frees with
- * `bw_free`. `id` and `user_data` may be NULL. Without a completion `*out` is NULL, but the error
- * document where an argument is wrong.
+ * `bw_free`. `id` and `user_data` may be NULL. If no completion is available, `*out` is NULL. If an
+ * argument is invalid, `*out` is the error document.
  *
- * Statuses: BW_OK, BW_E_EMPTY (none now), BW_E_CLOSED (none any more), BW_E_INVALID_ARGUMENT,
- * BW_E_INVALID_HANDLE, BW_E_INTERNAL (no memory for the answer, which stays to be fetched).
- * Any thread. Blocks up to `timeout_ms`; a thread that is cancelled waits on, until the queue is
- * closed or freed.
+ * Statuses: BW_OK, BW_E_EMPTY (no completion in time), BW_E_CLOSED (the queue is closed, and all
+ * completions were fetched), BW_E_INVALID_ARGUMENT, BW_E_INVALID_HANDLE, BW_E_INTERNAL (no memory
+ * for the response; it can be fetched later).
+ * Any thread. Blocks up to `timeout_ms`; a thread that is cancelled continues to wait until the
+ * queue is closed or freed.
  */
 bw_status bw_queue_next(bw_queue *queue,
                         int32_t timeout_ms,
@@ -589,23 +598,23 @@ bw_status bw_queue_next(bw_queue *queue,
                         char **out);
 
 /**
- * Ends a call at once, whose completion (BW_E_CANCELLED) can be fetched then.
+ * Cancels a call. Its completion (BW_E_CANCELLED) can be fetched at once.
  *
  * The outcome of a call that still waited is `not_sent`. The outcome of a call that was running is
  * `unknown`: if it may have created something, its response is still awaited. What it created is
- * logged, and kept for `bw_client_take_late`, so that nothing exists unseen.
+ * logged, and kept for `bw_client_take_late`.
  *
- * Statuses: BW_OK, BW_E_NO_VALUE (it has ended, or there never was such a call),
+ * Statuses: BW_OK, BW_E_NO_VALUE (the call has completed, or there never was such a call),
  * BW_E_INVALID_HANDLE.
  * Any thread. Does not block.
  */
 bw_status bw_queue_cancel(bw_queue *queue, uint64_t id);
 
 /**
- * Takes no more calls, and ends all that wait or are under way, as `bw_queue_cancel` does.
+ * Accepts no more calls, and cancels all that are waiting or running, as `bw_queue_cancel` does.
  *
- * Their completions stay to be fetched, after which `bw_queue_next` gives BW_E_CLOSED: close, fetch
- * until BW_E_CLOSED, free, and every `user_data` has come back.
+ * Their completions can still be fetched; then `bw_queue_next` returns BW_E_CLOSED. To get every
+ * `user_data` back: close the queue, fetch until BW_E_CLOSED, and free the queue.
  *
  * Statuses: BW_OK, BW_E_INVALID_HANDLE.
  * Any thread. Does not block.
@@ -613,13 +622,13 @@ bw_status bw_queue_cancel(bw_queue *queue, uint64_t id);
 bw_status bw_queue_close(bw_queue *queue);
 
 /**
- * Ends a queue, with all that was not fetched. Threads that wait in `bw_queue_next` get BW_E_CLOSED.
+ * Frees a queue, and discards the completions that were not fetched. Threads that wait in `bw_queue_next` get BW_E_CLOSED.
  *
  * Calls that wait or run are cancelled, as by `bw_queue_cancel`. What completed calls created is
  * kept for `bw_client_take_late` if their completions were not fetched. The descriptor of
  * `bw_queue_fd` is closed: remove it from your event loop before. The handle is invalid from then
  * on: using or freeing it again is harmless. NULL is allowed.
- * Any thread. Does not block, whatever is running.
+ * Any thread. Does not block.
  */
 void bw_queue_free(bw_queue *queue);
 
@@ -630,7 +639,7 @@ void bw_queue_free(bw_queue *queue);
  * BW_LOG_WARN, BW_LOG_INFO or BW_LOG_DEBUG. `callback` is called on whatever thread does the work,
  * on several at once, with `user_data`; it must not throw, not call into this library, and not take
  * long. When a later `bw_client_set_log` has returned, no call of the old callback is running or
- * will come: turn the log off before `user_data` goes, also before `bw_client_free`. `error` may be
+ * will come: disable logging before you free `user_data`, and before `bw_client_free`. `error` may be
  * NULL; `*error` gets NULL, or the error document, which the caller frees with `bw_free`.
  *
  * Statuses: BW_OK, BW_E_INVALID_ARGUMENT, BW_E_INVALID_HANDLE.
@@ -646,14 +655,16 @@ bw_status bw_client_set_log(bw_client *client,
  * Reports what a client has done so far.
  *
  * `*out` gets `{"calls", "attempts", "retries", "inFlight", "statuses": {"BW_OK": 5, ..}, "queue":
- * {"waiting", "running", "done", "cancelled"}, "connectionsOpened", "connectionsReused", "tokenRequests",
- * "lateAnswers", "lateParticipants", "lateSessions", "operations": {"createParticipant": {"calls",
- * "attempts", "retries", "inFlight", "statuses", "times": [{"belowUs": 2048, "count": 5}, ..]},
- * ..}}`, or the error document. The caller frees it with `bw_free`.
+ * {"waiting", "running", "done", "cancelled"}, "connectionsOpened", "connectionsReused",
+ * "tokenRequests", "lateAnswers", "lateParticipants", "lateSessions", "operations":
+ * {"createParticipant": {"calls", "attempts", "retries", "inFlight", "statuses", "times":
+ * [{"belowUs": 2048, "count": 5}, ..]}, ..}}`, or the error document. The caller frees it with
+ * `bw_free`.
  *
  * The counts are those of this process since the client was made. `statuses` counts each completed
  * call by the status that its caller receives: a call that is cancelled or expires in a queue counts
- * as BW_E_CANCELLED or BW_E_TIMEOUT, even if the service executes it. `queue` has the calls in all
+ * as BW_E_CANCELLED or BW_E_TIMEOUT, even if the service executes it. `tokenRequests` counts the
+ * token requests that were sent, which are not among the `attempts`. `queue` has the calls in all
  * queues of the client now (those that wait, run, and are done but not fetched), and how many have
  * been cancelled. `times` are those of calls that were executed, in powers of two of microseconds.
  * `lateAnswers` counts the responses that reached no caller; the other two list the ids that
@@ -731,22 +742,23 @@ bw_status bw_transfer_bxml(const char *token, const char *call_id, const char *s
 bw_status bw_parse_event(const char *body, char **out);
 
 /**
- * Tells what a participant's token says of itself. It is not verified: only the service can.
+ * Decodes the claims of a participant's token. They are not verified: only the service can do that.
  *
  * `*out` gets `{"accountId": "..", "participantId": "..", "version": "V3", "expiresAt": 1795510659,
  * "expiresInMs": 32400000, "claims": {..}, "verified": false}` (`expiresAt` in seconds since 1970;
- * what the token does not say is null), or the error document, which quotes nothing of the token;
+ * what the token does not contain is null), or the error document, which quotes nothing of the token;
  * the caller frees it with `bw_free`.
  *
  * Statuses: BW_OK, BW_E_INVALID_ARGUMENT.
  * Any thread. Does not block.
  */
-bw_status bw_token_claims(const char *token, char **out);
+bw_status bw_token_claims(const char *token,
+                          char **out);
 
 /**
- * Frees a text that a function of this library gave out.
+ * Frees text that a function of this library returned through a `char **`.
  *
- * NULL is fine. Not for texts that are said to be static. Any thread. Does not block.
+ * NULL is allowed. Never pass static text. Any thread. Does not block.
  */
 void bw_free(void *text);
 

@@ -71,11 +71,11 @@ fn deliver(
     if delivery == Delivery::NoMemory { BW_E_INTERNAL } else { BW_OK }
 }
 
-/// Carries out any operation, the whole call being one document.
+/// Executes any operation, described by one JSON document.
 ///
 /// `call_json` is `{"operation": "addParticipantToSession", "sessionId": "..", "participantId": "..",
-/// "body": {..}, "timeoutMs": 500}`: the operation by its name at the service, the ids and the body
-/// that it takes, and, if wished, a time-out for this call alone.
+/// "body": {..}, "timeoutMs": 500}`: the operation's name at the service, its ids and its body, and
+/// optionally a timeout for this call.
 ///
 /// `*out` gets what the operation's own function gives; the caller frees it with `bw_free`. It must
 /// not be NULL if the operation is createParticipant. Statuses: those of the operation's function.

@@ -95,11 +95,11 @@ pub unsafe extern "C" fn bw_parse_event(body: *const c_char, out: *mut *mut c_ch
     })
 }
 
-/// Tells what a participant's token says of itself. It is not verified: only the service can.
+/// Decodes the claims of a participant's token. They are not verified: only the service can do that.
 ///
 /// `*out` gets `{"accountId": "..", "participantId": "..", "version": "V3", "expiresAt": 1795510659,
 /// "expiresInMs": 32400000, "claims": {..}, "verified": false}` (`expiresAt` in seconds since 1970;
-/// what the token does not say is null), or the error document, which quotes nothing of the token;
+/// what the token does not contain is null), or the error document, which quotes nothing of the token;
 /// the caller frees it with `bw_free`.
 ///
 /// Statuses: BW_OK, BW_E_INVALID_ARGUMENT.

@@ -60,7 +60,7 @@ impl Host {
 /// BW_LOG_WARN, BW_LOG_INFO or BW_LOG_DEBUG. `callback` is called on whatever thread does the work,
 /// on several at once, with `user_data`; it must not throw, not call into this library, and not take
 /// long. When a later `bw_client_set_log` has returned, no call of the old callback is running or
-/// will come: turn the log off before `user_data` goes, also before `bw_client_free`. `error` may be
+/// will come: disable logging before you free `user_data`, and before `bw_client_free`. `error` may be
 /// NULL; `*error` gets NULL, or the error document, which the caller frees with `bw_free`.
 ///
 /// Statuses: BW_OK, BW_E_INVALID_ARGUMENT, BW_E_INVALID_HANDLE.
@@ -102,14 +102,16 @@ pub unsafe extern "C" fn bw_client_set_log(
 /// Reports what a client has done so far.
 ///
 /// `*out` gets `{"calls", "attempts", "retries", "inFlight", "statuses": {"BW_OK": 5, ..}, "queue":
-/// {"waiting", "running", "done", "cancelled"}, "connectionsOpened", "connectionsReused", "tokenRequests",
-/// "lateAnswers", "lateParticipants", "lateSessions", "operations": {"createParticipant": {"calls",
-/// "attempts", "retries", "inFlight", "statuses", "times": [{"belowUs": 2048, "count": 5}, ..]},
-/// ..}}`, or the error document. The caller frees it with `bw_free`.
+/// {"waiting", "running", "done", "cancelled"}, "connectionsOpened", "connectionsReused",
+/// "tokenRequests", "lateAnswers", "lateParticipants", "lateSessions", "operations":
+/// {"createParticipant": {"calls", "attempts", "retries", "inFlight", "statuses", "times":
+/// [{"belowUs": 2048, "count": 5}, ..]}, ..}}`, or the error document. The caller frees it with
+/// `bw_free`.
 ///
 /// The counts are those of this process since the client was made. `statuses` counts each completed
 /// call by the status that its caller receives: a call that is cancelled or expires in a queue counts
-/// as BW_E_CANCELLED or BW_E_TIMEOUT, even if the service executes it. `queue` has the calls in all
+/// as BW_E_CANCELLED or BW_E_TIMEOUT, even if the service executes it. `tokenRequests` counts the
+/// token requests that were sent, which are not among the `attempts`. `queue` has the calls in all
 /// queues of the client now (those that wait, run, and are done but not fetched), and how many have
 /// been cancelled. `times` are those of calls that were executed, in powers of two of microseconds.
 /// `lateAnswers` counts the responses that reached no caller; the other two list the ids that

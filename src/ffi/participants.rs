@@ -18,7 +18,7 @@ use crate::api::{CREATE_PARTICIPANT, DELETE_PARTICIPANT, GET_PARTICIPANT};
 ///
 /// `*out` gets the service's answer, `{"participant": {"id": .., ..}, "token": ".."}`, or the error
 /// document; the caller frees it with `bw_free`. `out` must not be NULL: the token comes only once.
-/// The call is never repeated once it may have been done; where `outcome` is "unknown" a
+/// A request that the service may have processed is never repeated: if `outcome` is "unknown", a
 /// participant may exist.
 ///
 /// Statuses: BW_OK, BW_E_INVALID_ARGUMENT, BW_E_INVALID_HANDLE, BW_E_CANCELLED and all from
@@ -70,8 +70,8 @@ pub unsafe extern "C" fn bw_get_participant(
 
 /// Removes a participant, out of its session too (deleteParticipant).
 ///
-/// `*out` gets `null`, or the error document; the caller frees it with `bw_free`. One whose media was
-/// lost is gone already: BW_E_NOT_FOUND.
+/// `*out` gets `null`, or the error document; the caller frees it with `bw_free`. If its
+/// media connection was lost, the participant has already been deleted: BW_E_NOT_FOUND.
 ///
 /// Statuses: BW_OK, BW_E_INVALID_ARGUMENT, BW_E_INVALID_HANDLE, BW_E_CANCELLED and all from
 /// BW_E_RESOLVE to BW_E_HTTP_STATUS, among them BW_E_NOT_FOUND.

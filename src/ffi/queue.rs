@@ -12,14 +12,15 @@ use crate::queue::{Options, Queue, RecvError, Wait};
 
 /// Makes a queue of calls for a host whose threads must not block. Starts no thread yet.
 ///
-/// `options_json` is `{"workers": 8, "backlog": 1024}`, each of which may be left out, or NULL:
-/// how many calls are carried out at once, by as many threads, and how many may be waiting, under
-/// way or not fetched yet. `*queue` gets the queue, or NULL on failure; end it with
+/// `options_json` is `{"workers": 8, "backlog": 1024}`, or NULL. Both keys are optional: `workers` is
+/// how many calls run at the same time, each on its own thread; `backlog` is how many calls may be
+/// waiting, running or completed but not fetched. `*queue` gets the queue, or NULL on failure; end it with
 /// `bw_queue_free`. It keeps what it needs of the client: freeing the client ends its calls as
 /// cancelled. `*error` gets NULL, or the error document, which the caller frees with `bw_free`;
 /// `error` may be NULL.
 ///
-/// In a forked child the queue is empty, has a descriptor of its own (ask for it anew), and works.
+/// In a forked child, the queue is empty and works. It has another descriptor there: call
+/// `bw_queue_fd` again.
 ///
 /// Statuses: BW_OK, BW_E_INVALID_ARGUMENT, BW_E_INVALID_HANDLE.
 /// Any thread. Does not block.
@@ -107,13 +108,14 @@ pub extern "C" fn bw_queue_fd(queue: *mut bw_queue) -> c_int {
 /// `timeout_ms` is how long to wait for one: 0 not at all, negative for ever. On BW_OK `*id` and
 /// `*user_data` get the call's number and what was submitted with it, `*status` gets how the call
 /// ended, and `*out` gets the service's answer, or the error document, which the caller frees with
-/// `bw_free`. `id` and `user_data` may be NULL. Without a completion `*out` is NULL, but the error
-/// document where an argument is wrong.
+/// `bw_free`. `id` and `user_data` may be NULL. If no completion is available, `*out` is NULL. If an
+/// argument is invalid, `*out` is the error document.
 ///
-/// Statuses: BW_OK, BW_E_EMPTY (none now), BW_E_CLOSED (none any more), BW_E_INVALID_ARGUMENT,
-/// BW_E_INVALID_HANDLE, BW_E_INTERNAL (no memory for the answer, which stays to be fetched).
-/// Any thread. Blocks up to `timeout_ms`; a thread that is cancelled waits on, until the queue is
-/// closed or freed.
+/// Statuses: BW_OK, BW_E_EMPTY (no completion in time), BW_E_CLOSED (the queue is closed, and all
+/// completions were fetched), BW_E_INVALID_ARGUMENT, BW_E_INVALID_HANDLE, BW_E_INTERNAL (no memory
+/// for the response; it can be fetched later).
+/// Any thread. Blocks up to `timeout_ms`; a thread that is cancelled continues to wait until the
+/// queue is closed or freed.
 ///
 /// # Safety
 /// `id`, `user_data`, `status` and `out` are NULL or writable.
@@ -172,13 +174,13 @@ pub unsafe extern "C" fn bw_queue_next(
     })
 }
 
-/// Ends a call at once, whose completion (BW_E_CANCELLED) can be fetched then.
+/// Cancels a call. Its completion (BW_E_CANCELLED) can be fetched at once.
 ///
 /// The outcome of a call that still waited is `not_sent`. The outcome of a call that was running is
 /// `unknown`: if it may have created something, its response is still awaited. What it created is
-/// logged, and kept for `bw_client_take_late`, so that nothing exists unseen.
+/// logged, and kept for `bw_client_take_late`.
 ///
-/// Statuses: BW_OK, BW_E_NO_VALUE (it has ended, or there never was such a call),
+/// Statuses: BW_OK, BW_E_NO_VALUE (the call has completed, or there never was such a call),
 /// BW_E_INVALID_HANDLE.
 /// Any thread. Does not block.
 #[unsafe(no_mangle)]
@@ -189,10 +191,10 @@ pub extern "C" fn bw_queue_cancel(queue: *mut bw_queue, id: u64) -> bw_status {
     })
 }
 
-/// Takes no more calls, and ends all that wait or are under way, as `bw_queue_cancel` does.
+/// Accepts no more calls, and cancels all that are waiting or running, as `bw_queue_cancel` does.
 ///
-/// Their completions stay to be fetched, after which `bw_queue_next` gives BW_E_CLOSED: close, fetch
-/// until BW_E_CLOSED, free, and every `user_data` has come back.
+/// Their completions can still be fetched; then `bw_queue_next` returns BW_E_CLOSED. To get every
+/// `user_data` back: close the queue, fetch until BW_E_CLOSED, and free the queue.
 ///
 /// Statuses: BW_OK, BW_E_INVALID_HANDLE.
 /// Any thread. Does not block.
@@ -204,13 +206,13 @@ pub extern "C" fn bw_queue_close(queue: *mut bw_queue) -> bw_status {
     })
 }
 
-/// Ends a queue, with all that was not fetched. Threads that wait in `bw_queue_next` get BW_E_CLOSED.
+/// Frees a queue, and discards the completions that were not fetched. Threads that wait in `bw_queue_next` get BW_E_CLOSED.
 ///
 /// Calls that wait or run are cancelled, as by `bw_queue_cancel`. What completed calls created is
 /// kept for `bw_client_take_late` if their completions were not fetched. The descriptor of
 /// `bw_queue_fd` is closed: remove it from your event loop before. The handle is invalid from then
 /// on: using or freeing it again is harmless. NULL is allowed.
-/// Any thread. Does not block, whatever is running.
+/// Any thread. Does not block.
 #[unsafe(no_mangle)]
 pub extern "C" fn bw_queue_free(queue: *mut bw_queue) {
     silent(|| {

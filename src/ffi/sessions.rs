@@ -14,8 +14,8 @@ use crate::api::{
 /// Creates a session (createSession).
 ///
 /// `request_json` is `{"tag": ".."}` (at most 50 characters), or NULL. `*out` gets the Session
-/// document, `{"id": .., "tag": ..}`, or the error document; the caller frees it with `bw_free`. The
-/// call is never repeated once it may have been done.
+/// document, `{"id": .., "tag": ..}`, or the error document; the caller frees it with `bw_free`. A
+/// request that the service may have processed is never repeated.
 ///
 /// Statuses: BW_OK, BW_E_INVALID_ARGUMENT, BW_E_INVALID_HANDLE, BW_E_CANCELLED and all from
 /// BW_E_RESOLVE to BW_E_HTTP_STATUS.
@@ -188,8 +188,7 @@ pub unsafe extern "C" fn bw_get_participant_subscriptions(
 
 /// Changes whom a participant hears (updateParticipantSubscriptions).
 ///
-/// `subscriptions_json` takes the place of what was ordered before; see
-/// `bw_add_participant_to_session`. `*out` gets `null`, or the error document; the caller frees it
+/// `subscriptions_json` replaces the previous subscriptions; see `bw_add_participant_to_session`. `*out` gets `null`, or the error document; the caller frees it
 /// with `bw_free`.
 ///
 /// Statuses: BW_OK, BW_E_INVALID_ARGUMENT, BW_E_INVALID_HANDLE, BW_E_CANCELLED and all from

@@ -12,11 +12,11 @@ pub type bw_status = i32;
 pub const BW_OK: bw_status = 0;
 /// An argument, or the request document, is wrong; the message names the field.
 pub const BW_E_INVALID_ARGUMENT: bw_status = 1;
-/// The handle is NULL, freed, invented or of the other kind.
+/// The handle is NULL, was freed, was never returned by this library, or is of the wrong kind.
 pub const BW_E_INVALID_HANDLE: bw_status = 2;
 /// The configuration is wrong; the message names the key.
 pub const BW_E_CONFIG: bw_status = 3;
-/// There is nothing (or null) at the place asked for.
+/// There is no value, or null, at that place.
 pub const BW_E_NO_VALUE: bw_status = 4;
 /// The service's name could not be resolved.
 pub const BW_E_RESOLVE: bw_status = 10;
@@ -28,35 +28,36 @@ pub const BW_E_TLS: bw_status = 12;
 pub const BW_E_TIMEOUT: bw_status = 13;
 /// The connection was lost.
 pub const BW_E_NETWORK: bw_status = 14;
-/// The answer is not what the service sends: cut, too large, not JSON, not HTTP.
+/// The response is not valid: truncated, too large, not JSON, or not HTTP.
 pub const BW_E_PROTOCOL: bw_status = 15;
-/// The proxy failed or refused.
+/// The proxy failed or rejected the request.
 pub const BW_E_PROXY: bw_status = 16;
-/// HTTP 400: the service found the request wrong.
+/// HTTP 400: the service rejected the request as invalid.
 pub const BW_E_BAD_REQUEST: bw_status = 20;
-/// HTTP 401: username or password is wrong.
+/// HTTP 401: the credentials are wrong, or have no access to the account.
 pub const BW_E_UNAUTHORIZED: bw_status = 21;
-/// HTTP 403: not this account's, or no such route.
+/// HTTP 403: the credentials have no role for WebRTC or no access to the account, or there is no
+/// such route.
 pub const BW_E_FORBIDDEN: bw_status = 22;
 /// HTTP 404: no such participant or session.
 pub const BW_E_NOT_FOUND: bw_status = 23;
 /// HTTP 409: the participant cannot be added to the session.
 pub const BW_E_CONFLICT: bw_status = 24;
-/// HTTP 429: too many requests; `retryAfterMs` may tell how long to wait.
+/// HTTP 429: too many requests; `retryAfterMs` may state how long to wait.
 pub const BW_E_RATE_LIMITED: bw_status = 25;
 /// HTTP 5xx: the service or a gateway failed.
 pub const BW_E_SERVER: bw_status = 26;
 /// Any other HTTP status.
 pub const BW_E_HTTP_STATUS: bw_status = 27;
-/// The client was freed, or the call cancelled, while it ran.
+/// The client was freed, or the call was cancelled, before the call completed.
 pub const BW_E_CANCELLED: bw_status = 30;
 /// The queue's backlog is full.
 pub const BW_E_QUEUE_FULL: bw_status = 31;
-/// Nothing waits in the queue.
+/// No completion is available in the queue.
 pub const BW_E_EMPTY: bw_status = 32;
 /// The queue is closed.
 pub const BW_E_CLOSED: bw_status = 33;
-/// A fault of the library itself; please report the message.
+/// An error in the library itself; please report the message.
 pub const BW_E_INTERNAL: bw_status = 40;
 
 /// The name of a status's constant, such as "BW_E_TIMEOUT".

@@ -54,9 +54,9 @@ pub fn to_c(text: &str) -> *mut c_char {
     room.cast()
 }
 
-/// Frees a text that a function of this library gave out.
+/// Frees text that a function of this library returned through a `char **`.
 ///
-/// NULL is fine. Not for texts that are said to be static. Any thread. Does not block.
+/// NULL is allowed. Never pass static text. Any thread. Does not block.
 ///
 /// # Safety
 /// `text` is NULL or was given out by this library and not freed yet.

@@ -39,9 +39,10 @@ def sentence(environment: Environment, *arguments: str, code: int = 1) -> str:
 
 @pytest.mark.parametrize("variables", [environment, api_user])
 def test_everything_is_right(plain: Sandbox, variables: Callable[..., Environment]) -> None:
+    end = "; but user names stop working on 2 December 2026: use BW_CLIENT_ID and BW_CLIENT_SECRET"
     assert sentence(variables(plain), code=0) == (
         "right: the name, the connection, the credentials and the account "
-        f"(account 9900000 at {plain.url})"
+        f"(account 9900000 at {plain.url}){end if variables is api_user else ''}"
     )
     (seen,) = plain.requests()
     assert (seen["operation"], seen["status"]) == ("getParticipant", 404)
@@ -113,33 +114,58 @@ def test_the_client_secret_is_wrong(plain: Sandbox) -> None:
     said = sentence(environment(plain, BW_CLIENT_SECRET="mistyped-secret"))
     assert said.startswith(
         "wrong: the name and the connection are right, but the client id or secret is wrong "
-        "(BW_CLIENT_ID, BW_CLIENT_SECRET): the token request was rejected (HTTP 401)"
+        f"(BW_CLIENT_ID, BW_CLIENT_SECRET), HTTP 401 (BW_E_UNAUTHORIZED, {plain.token_url})"
     )
-    assert f"(BW_E_UNAUTHORIZED, {plain.token_url})" in said
     assert plain.requests() == []
+
+
+@pytest.mark.parametrize("status", [302, 400, 403, 404, 409])
+def test_the_token_endpoint_rejects_the_request(status: int, plain: Sandbox) -> None:
+    plain.fault("token", "status", status=status, body={"error_description": "not here"})
+    said = sentence(environment(plain))
+    assert said.startswith(
+        "wrong: the name and the connection are right, but the token endpoint rejects the request "
+        f"(HTTP {status}): check BW_TOKEN_URL and the credential"
+    )
+    assert said.endswith(f", {plain.token_url})")
+    assert "the token request" not in said
+    assert "no usable response" not in said
 
 
 def test_the_password_is_wrong(plain: Sandbox) -> None:
     said = sentence(api_user(plain, BW_PASSWORD="mistyped-secret"))
     assert said.startswith(
         "wrong: the name and the connection are right, but the user name or password is wrong "
-        "(BW_USERNAME, BW_PASSWORD): "
+        "(BW_USERNAME, BW_PASSWORD) or has no access to the account (BW_ACCOUNT_ID), HTTP 401; "
+        "Bandwidth disabled user names on 2 December 2026: use BW_CLIENT_ID and BW_CLIENT_SECRET"
     )
+    assert "BW_E_UNAUTHORIZED" in said
 
 
-def test_the_credential_has_no_access(plain: Sandbox) -> None:
-    before = "wrong: the name, the connection and the credentials are right, but the credential "
-    plain.fault("getParticipant", "status", status=401, count=None)
-    assert sentence(environment(plain)).startswith(f"{before}has no access to the account (401")
-    plain.clear_faults()
-    plain.fault("getParticipant", "status", status=403, count=None)
-    assert sentence(environment(plain)).startswith(f"{before}has no role for WebRTC (403)")
+@pytest.mark.parametrize("status", [401, 403])
+def test_the_credential_has_no_access(status: int, plain: Sandbox) -> None:
+    body = {"message": "go away"}
+    plain.fault("getParticipant", "status", status=status, body=body, count=None)
+    said = sentence(environment(plain))
+    assert said.startswith(
+        "wrong: the name, the connection and the credentials are right, but the credential has no "
+        "access to the account (BW_ACCOUNT_ID) or no role for WebRTC, or the path in BW_BASE_URL "
+        f"is wrong, HTTP {status}: go away (BW_E_"
+    )
 
 
 def test_the_account_is_wrong(plain: Sandbox) -> None:
     said = sentence(environment(plain, BW_ACCOUNT_ID="1234567"))
-    assert "it is not of this account (BW_ACCOUNT_ID)" in said
-    assert "(HTTP 403)" in said
+    assert "the credential has no access to the account (BW_ACCOUNT_ID)" in said
+    assert "HTTP 403" in said
+
+
+def test_the_service_rejects_the_request(plain: Sandbox) -> None:
+    plain.fault("getParticipant", "status", status=405, body={"error": "no such method"})
+    assert sentence(environment(plain)) == (
+        "wrong: the name and the connection are right, but the service rejects the request "
+        f"(HTTP 405): no such method (BW_E_HTTP_STATUS, {plain.url})"
+    )
 
 
 def test_the_service_is_out_of_order(plain: Sandbox) -> None:

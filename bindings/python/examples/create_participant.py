@@ -16,5 +16,5 @@ try:
 except (bw_webrtc.BwError, bw_webrtc.LibraryError) as error:
     sys.exit(f"{error}")
 
-print(f"participant {created.participant.id}")
+print(f"participant {created.id}")
 print(f"token       {created.token[:12]}... ({len(created.token)} characters)")

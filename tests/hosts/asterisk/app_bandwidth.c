@@ -3,11 +3,11 @@
  *     same => n,BandwidthParticipant(${CALLERID(num)})
  *     same => n,GotoIf($["${BANDWIDTH_STATUS}" != "BW_OK"]?failed)
  *
- * It sets BANDWIDTH_STATUS, and BANDWIDTH_PARTICIPANT and BANDWIDTH_TOKEN where that is BW_OK. The
- * channel's media goes on meanwhile (autoservice). The credentials are in the environment of
+ * It sets BANDWIDTH_STATUS and, if that is BW_OK, BANDWIDTH_PARTICIPANT and BANDWIDTH_TOKEN. The
+ * channel's media continues meanwhile (autoservice). The credentials are in the environment of
  * Asterisk: BW_ACCOUNT_ID, BW_CLIENT_ID and BW_CLIENT_SECRET.
  *
- * cc -shared -fPIC app_bandwidth.c -o app_bandwidth.so -lbw_webrtc */
+ * cc -shared -fPIC app_bandwidth.c -o app_bandwidth.so $(pkg-config --cflags --libs bw_webrtc) */
 #define AST_MODULE_SELF_SYM __internal_app_bandwidth_self
 #define AST_MODULE "app_bandwidth"
 #include "asterisk.h"
@@ -50,11 +50,11 @@ static int participant_exec(struct ast_channel *chan, const char *data)
 
 static int load_module(void)
 {
-    char *error;
+    bwt_error error;
 
-    if (bw_client_new(NULL, &client, &error) != BW_OK) {
-        ast_log(LOG_ERROR, "%s: %s\n", app, error);
-        bw_free(error);
+    if (bwt_client_new(NULL, &client, &error) != BW_OK) {
+        ast_log(LOG_ERROR, "%s: %s\n", app, error.message);
+        bwt_error_clear(&error);
         return AST_MODULE_LOAD_DECLINE;
     }
     if (ast_register_application(app, participant_exec, "Create a Bandwidth WebRTC participant",
@@ -70,7 +70,7 @@ static int unload_module(void)
 {
     int failed = ast_unregister_application(app);
 
-    /* Calls under way end at once. */
+    /* Calls in progress end at once. */
     bw_client_free(client);
     return failed;
 }

@@ -1,10 +1,9 @@
-/* A FreeSWITCH module: the API command `bandwidth_create [tag]` gives a job's id at once, and an
- * event bandwidth::participant brings the participant. No thread of FreeSWITCH's waits for the
+/* A FreeSWITCH module: the API command `bandwidth_create [tag]` returns a job's id at once, and an
+ * event bandwidth::participant has the participant. No thread of FreeSWITCH's waits for the
  * service. The credentials are in FreeSWITCH's environment: BW_ACCOUNT_ID, BW_CLIENT_ID and
  * BW_CLIENT_SECRET.
  *
- * cc -shared -fPIC $(pkg-config --cflags freeswitch) mod_bandwidth.c -o mod_bandwidth.so \
- *   $(pkg-config --libs freeswitch) -lbw_webrtc */
+ * cc -shared -fPIC mod_bandwidth.c -o mod_bandwidth.so $(pkg-config --cflags --libs bw_webrtc freeswitch) */
 #include <switch.h>
 
 #include "bw_webrtc_typed.h"
@@ -80,7 +79,9 @@ SWITCH_MODULE_LOAD_FUNCTION(mod_bandwidth_load)
 
     if (bw_client_new(NULL, &client, &error) != BW_OK ||
         bw_queue_new(client, NULL, &queue, &error) != BW_OK) {
-        switch_log_printf(SWITCH_CHANNEL_LOG, SWITCH_LOG_ERROR, "mod_bandwidth: %s\n", error);
+        char *message = bwt_get(error, "/error/message");
+        switch_log_printf(SWITCH_CHANNEL_LOG, SWITCH_LOG_ERROR, "mod_bandwidth: %s\n", message);
+        bw_free(message);
         bw_free(error);
         /* A module that does not load is not shut down. */
         bw_client_free(client);

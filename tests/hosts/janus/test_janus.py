@@ -60,7 +60,10 @@ class Janus:
 
 
 @contextmanager
-def janus(sandbox: Sandbox, folder: Path) -> Iterator[tuple[Janus, subprocess.Popen[bytes]]]:
+def janus(
+    sandbox: Sandbox, folder: Path, **more: Any
+) -> Iterator[tuple[Janus, subprocess.Popen[bytes]]]:
+    """A running Janus. ``more`` are further keys of the plugin's configuration."""
     need("janus", "janus janus-dev")
     plugins, configs = folder / "plugins", folder / "config"
     plugins.mkdir()
@@ -76,7 +79,7 @@ def janus(sandbox: Sandbox, folder: Path) -> Iterator[tuple[Janus, subprocess.Po
     built.rename(plugins / "libjanus_bandwidth.so")
     with socket.create_server(("127.0.0.1", 0)) as probe:
         port = probe.getsockname()[1]
-    (configs / "bandwidth.json").write_text(config(sandbox))
+    (configs / "bandwidth.json").write_text(config(sandbox, **more))
     (configs / "janus.jcfg").write_text(
         f'general: {{ debug_level = 3, plugins_folder = "{plugins}", session_timeout = 0 }}\n'
         'nat: { ice_enforce_list = "lo" }\nmedia: { ipv6 = false }\n'
@@ -153,7 +156,30 @@ def test_what_is_wrong_is_answered(tmp_path: Path) -> None:
             assert "tag" in data["answer"]["error"]["message"]
         with pytest.raises(AssertionError, match="create or create_later"):
             server.message(path, "t", {"request": "explode"})
-        assert sandbox.requests() == []
+        assert sandbox.requests("createParticipant") == []
+
+
+def test_wrong_credentials_are_logged_at_the_start(tmp_path: Path) -> None:
+    with Sandbox() as sandbox:
+        sandbox.control("POST", "/secret", {"clientSecret": "another"})
+        with janus(sandbox, tmp_path):
+            end = time.monotonic() + LIMIT
+            expected = (
+                f"{PLUGIN}: calls will fail until this is fixed: the token request was reject"
+            )
+            while expected not in (log := (tmp_path / "log").read_text(errors="replace")):
+                assert time.monotonic() < end, log
+                time.sleep(0.05)
+            assert '{"error"' not in log
+
+
+def test_wrong_configuration_is_logged_as_a_message(tmp_path: Path) -> None:
+    with Sandbox() as sandbox, janus(sandbox, tmp_path, tymeoutMs=1) as (server, _):
+        with pytest.raises(AssertionError):
+            server.attach()
+        log = (tmp_path / "log").read_text(errors="replace")
+        assert f"{PLUGIN}: config.tymeoutMs: " in log
+        assert '{"error"' not in log
 
 
 @pytest.mark.parametrize("request_name", ["create", "create_later"])

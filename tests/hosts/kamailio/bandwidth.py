@@ -14,6 +14,8 @@ import KSR
 
 from bw_webrtc import BwError, Client, LibraryError, NotFoundError
 
+TIMEOUT = 5.0
+"""Seconds that a call may take at most. Choose less than your callers wait."""
 LONGEST_TAG = 50
 """What the service allows, in characters."""
 NOBODY = "00000000-0000-0000-0000-000000000000"
@@ -52,7 +54,7 @@ class Routing:
     def client(self) -> Client:
         """The client. If mod_init could not create it, this call tries again."""
         if self._client is None:
-            self._client = Client.from_env(ca_file=os.environ.get("BW_CA_FILE"))
+            self._client = Client.from_env(ca_file=os.environ.get("BW_CA_FILE"), timeout=TIMEOUT)
         return self._client
 
     def child_init(self, rank: int) -> int:

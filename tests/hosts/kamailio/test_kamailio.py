@@ -142,6 +142,14 @@ def test_every_caller_gets_its_own_participant(tls: bool, daemon: bool) -> None:
         assert len(sandbox.requests("token")) == 1
 
 
+@pytest.mark.parametrize("name", ["kamailio.cfg", "kamailio-async.cfg"])
+def test_configuration_is_valid_as_copied(name: str) -> None:
+    command = ["kamailio", "-c", "-f", str(HERE / name)]
+    ended = subprocess.run(command, capture_output=True, text=True, timeout=LIMIT, check=False)
+    assert ended.returncode == 0, ended.stderr
+    assert "127.0.0.1]:5060" in ended.stdout + ended.stderr
+
+
 def test_long_call_ids_have_unique_tags() -> None:
     with Sandbox() as sandbox, kamailio(sandbox) as caller:
         calls = ["short", "x" * 50, "x" * 51, "y" * 60 + "@1", "y" * 60 + "@2", "z" * 200]

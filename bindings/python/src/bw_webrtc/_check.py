@@ -30,6 +30,8 @@ TOKEN_ENDPOINT = "https://api.bandwidth.com/api/v1/oauth2/token"
 
 # The beginning of the library's messages about token requests.
 _TOKEN = "the token request"
+_FAILED = f"{_TOKEN} failed: "
+_USE = "use BW_CLIENT_ID and BW_CLIENT_SECRET"
 
 # What a failure means at a server, and how many of _STEPS succeeded before it.
 _STEPS = ("the name", "the connection", "TLS")
@@ -67,38 +69,61 @@ def check(
     except BwError as error:
         return False, _sentence(error, url)
     right = [*_steps(url, 3), "the credentials", "the account"]
-    return True, f"right: {_and(right)} (account {account} at {url})"
+    end = "" if _uses_token() else f"; but user names stop working on 2 December 2026: {_USE}"
+    return True, f"right: {_and(right)} (account {account} at {url}){end}"
+
+
+def _uses_token() -> bool:
+    return bool(os.environ.get("BW_CLIENT_ID"))
 
 
 def _sentence(error: BwError, url: str) -> str:
     """What is wrong, after what is right."""
-    uses_token = bool(os.environ.get("BW_CLIENT_ID"))
-    names = "BW_CLIENT_ID, BW_CLIENT_SECRET" if uses_token else "BW_USERNAME, BW_PASSWORD"
-    pair = "client id or secret" if uses_token else "user name or password"
     at_token = error.message.startswith(_TOKEN)
     if at_token:
         url = os.environ.get("BW_TOKEN_URL") or TOKEN_ENDPOINT
-    if isinstance(error, UnauthorizedError) and (at_token or not uses_token):
-        right, what = _steps(url, 3), f"the {pair} is wrong ({names})"
-    elif isinstance(error, UnauthorizedError):
-        right = [*_steps(url, 3), "the credentials"]
-        what = "the credential has no access to the account (401; BW_ACCOUNT_ID)"
-    elif isinstance(error, ForbiddenError) and not at_token:
-        right = [*_steps(url, 3), "the credentials"]
-        what = (
-            "the credential has no role for WebRTC (403), or it is not of this account "
-            "(BW_ACCOUNT_ID), or the path in BW_BASE_URL is wrong"
-        )
-    else:
-        what, known = next(
-            ((what, known) for kind, what, known in _SERVER if isinstance(error, kind)),
-            ("there is no usable response", 0),
-        )
-        right = _steps(url, known)
+    kind = next((entry for entry in _SERVER if isinstance(error, entry[0])), None)
+    if kind is not None:
+        _, what, known = kind
+        right, words = _steps(url, known), error.message
         if at_token:
             what = f"the token endpoint gives no token: {what}"
+            words = words[len(_FAILED) :] if words.startswith(_FAILED) else words
+    elif error.http_status is None:
+        right, what, words = [], error.message, ""
+    else:
+        right, what = _rejection(error, at_token)
+        right = _steps(url, 3) + right
+        # What the library says before the service's own words is in `what`.
+        words = error.message.partition(": ")[2]
     before = f"{_and(right)} {'is' if len(right) == 1 else 'are'} right, but " if right else ""
-    return f"wrong: {before}{what}: {error.message} ({error.name}, {url})"
+    after = f": {words}" if words not in what else ""
+    return f"wrong: {before}{what}{after} ({error.name}, {url})"
+
+
+def _rejection(error: BwError, at_token: bool) -> Tuple[List[str], str]:
+    """What else is right, and what is wrong, if the server rejects the request."""
+    http = f"HTTP {error.http_status}"
+    if isinstance(error, UnauthorizedError) and not _uses_token():
+        return [], (
+            "the user name or password is wrong (BW_USERNAME, BW_PASSWORD) or has no access to the "
+            f"account (BW_ACCOUNT_ID), {http}; Bandwidth disabled user names on 2 December 2026: "
+            + _USE
+        )
+    if isinstance(error, UnauthorizedError) and at_token:
+        return [], f"the client id or secret is wrong (BW_CLIENT_ID, BW_CLIENT_SECRET), {http}"
+    if at_token:
+        return [], (
+            f"the token endpoint rejects the request ({http}): check BW_TOKEN_URL and the "
+            "credential"
+        )
+    if isinstance(error, (UnauthorizedError, ForbiddenError)):
+        # Whether the service rejects a wrong account with 401 or 403 is not documented.
+        return ["the credentials"], (
+            "the credential has no access to the account (BW_ACCOUNT_ID) or no role for WebRTC, or "
+            f"the path in BW_BASE_URL is wrong, {http}"
+        )
+    return [], f"the service rejects the request ({http})"
 
 
 def _steps(url: str, count: int) -> List[str]:
