@@ -296,7 +296,10 @@ pub fn quote(text: &str) -> String {
 /// The path of a member with any key: the key as it is, or quoted if it is unusual.
 pub fn member(parent: &str, key: &str) -> String {
     let is_name = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-');
-    let plain = key.len() < redact::VALUE && !key.is_empty() && key.bytes().all(is_name);
+    let plain = key.len() < redact::VALUE
+        && !key.is_empty()
+        && key.bytes().all(is_name)
+        && !redact::is_masked(key);
     if plain { format!("{parent}.{key}") } else { format!("{parent}[{}]", quote(key)) }
 }
 

@@ -33,6 +33,16 @@ pub fn require(bytes: usize) -> Result<(), Error> {
     reserved.map_err(|_| exhausted())
 }
 
+/// Checks that a text can be read as JSON: texts of usual size always, larger ones if there is memory
+/// for copies of their strings and keys.
+///
+/// # Errors
+/// `Internal`, if not.
+pub fn require_to_read(bytes: usize) -> Result<(), Error> {
+    const USUAL: usize = 32 * 1024;
+    if bytes < USUAL { Ok(()) } else { require(bytes.saturating_mul(3)) }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -31,9 +31,21 @@ pub fn quoted(value: &str) -> String {
     format!("{quoted}{}", dots(is_cut))
 }
 
+/// Whether a caller's value is not shown as it is.
+pub fn is_masked(value: &str) -> bool {
+    value_masked(value) != value
+}
+
 /// The path of a file as the caller wrote it, masked and shortened.
 pub fn path(path: &str) -> String {
-    let (short, is_cut) = limited(&value_masked(path), PATH, is_odd);
+    // A path may contain an `@` that ends no password.
+    let is_url = path.split_once('@').is_some_and(|(before, _)| before.contains(':'));
+    let masked = if is_url || !path.contains('@') {
+        value_masked(path)
+    } else {
+        keys_masked(&secrets_masked(path))
+    };
+    let (short, is_cut) = limited(&masked, PATH, is_odd);
     format!("{short}{}", dots(is_cut))
 }
 
@@ -54,7 +66,46 @@ pub fn is_pem(value: &str) -> bool {
 /// A text with tokens, PEM blocks and the credentials of URLs masked; otherwise as it is.
 pub fn masked(text: &str) -> Cow<'_, str> {
     let text = secrets_masked(text);
+    let has_url = ["://", "sip:", "sips:"].iter().any(|scheme| text.contains(scheme));
+    let text = if has_url { Cow::Owned(urls_masked(&text)) } else { text };
     if text.contains('@') { Cow::Owned(users_masked(&text)) } else { text }
+}
+
+/// The query of each URL masked, and its user part if it contains characters that end a URL in a
+/// text, which a password may contain.
+fn urls_masked(text: &str) -> String {
+    const ENDS: &str = "\"<>`{}|^\\";
+    let is_space = |c: char| c.is_whitespace() || c.is_control();
+    let mut clean = String::with_capacity(text.len());
+    for piece in text.split_inclusive(is_space) {
+        let start = piece
+            .find("://")
+            .map(|at| at + 3)
+            .or_else(|| piece.find("sip:").map(|at| at + 4))
+            .or_else(|| piece.find("sips:").map(|at| at + 5));
+        let Some(start) = start else {
+            clean.push_str(piece);
+            continue;
+        };
+        let (scheme, mut rest) = piece.split_at(start);
+        clean.push_str(scheme);
+        if let Some(at) = rest.rfind('@').filter(|at| rest[..*at].contains(|c| ENDS.contains(c))) {
+            clean.push_str(MASK);
+            rest = &rest[at..];
+        }
+        let end = rest.find(|c: char| is_space(c) || ENDS.contains(c) || c == '\'');
+        let (url, after) = rest.split_at(end.unwrap_or(rest.len()));
+        match url.split_once('?').filter(|(_, query)| query.contains('=')) {
+            Some((before, _)) => {
+                clean.push_str(before);
+                clean.push('?');
+                clean.push_str(MASK);
+            }
+            None => clean.push_str(url),
+        }
+        clean.push_str(after);
+    }
+    clean
 }
 
 /// A text with tokens and PEM blocks masked: what no message of any origin may show.
@@ -234,6 +285,23 @@ fn is_escaped(c: char) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn passwords_and_queries_of_urls_are_masked_whatever_they_contain() {
+        for odd in ["{", "\"", "|", "<", "^", "`", "\\"] {
+            for scheme in ["https://", "sip:"] {
+                let text = format!("no such URL: {scheme}u:SEC{odd}RET@h/x, sorry");
+                assert_eq!(masked(&text), format!("no such URL: {scheme}{MASK}@h/x, sorry"));
+            }
+        }
+        assert_eq!(
+            masked("https://h/x?key=SECRET is \"https://h/?a=b\""),
+            format!("https://h/x?{MASK} is \"https://h/?{MASK}\"")
+        );
+        assert_eq!(masked("see https://h/what? and me@h"), "see https://h/what? and me@h");
+        assert_eq!(path("/etc/kamailio@1/ca.pem"), "/etc/kamailio@1/ca.pem");
+        assert!(!path("https://u:s3cret@h/ca.pem").contains("s3cret"));
+    }
 
     const TOKEN: &str = "eyJhbGciOiJIUzI1NiJ9.eyJwIjoicyJ9.c2lnbmF0dXJl-_";
 

@@ -11,6 +11,7 @@ use super::token;
 use crate::api::{self, Ids, Operation, Retry, Settled};
 use crate::auth::{Authorization, Kind};
 use crate::error::{Answer, Error, Outcome, Status};
+use crate::memory;
 use crate::redact;
 use crate::transport::{Failure, Limits, Reply, Request, Transport};
 
@@ -243,6 +244,7 @@ fn success(operation: &Operation, reply: Reply) -> Result<String, AttemptError> 
     let (error, transient) = match reply.cut {
         Some(fault) => (Error::new(fault.status, fault.message), fault.transient),
         None if reply.coding.is_some() => (coded(&reply), false),
+        None if memory::require_to_read(reply.body.len()).is_err() => (memory::exhausted(), false),
         None => match operation.answer.check(reply.body) {
             Ok(document) => return Ok(document),
             Err(why) => (

@@ -68,13 +68,14 @@ impl Log {
         let guard = self.lock.lock().unwrap_or_else(PoisonError::into_inner);
         let old = self.target.store(Arc::new(new));
         self.level.store(level, Ordering::Release);
-        drop(guard);
         if old.as_ref().as_ref().is_some_and(|old| old.generation == generation) {
             // Lines hold the target only while they are being written.
             while Arc::strong_count(&old) > 1 {
                 std::thread::sleep(Duration::from_micros(100));
             }
         }
+        // Only now: another setter must not return while a line is on its way to an older sink.
+        drop(guard);
     }
 
     /// Writes a line, which is made only if it is wanted.
@@ -134,6 +135,43 @@ mod tests {
         log.set(None);
         log.line(Level::Error, || unreachable!("nobody listens any more"));
         assert_eq!(*lines.lock().unwrap(), ["Error one", "Warn two"]);
+    }
+
+    #[test]
+    fn a_second_setter_waits_for_the_line_that_the_first_waits_for() {
+        let log = Arc::new(Log::default());
+        let (entered, leave) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicBool::new(false)));
+        let left = Arc::new(AtomicBool::new(false));
+        let (enter, may_leave, has_left) = (entered.clone(), leave.clone(), left.clone());
+        log.set(Some((
+            Level::Error,
+            Arc::new(move |_, _| {
+                enter.store(true, Ordering::SeqCst);
+                while !may_leave.load(Ordering::SeqCst) {
+                    std::thread::sleep(Duration::from_millis(1));
+                }
+                has_left.store(true, Ordering::SeqCst);
+            }),
+        )));
+        let line = log.clone();
+        let mut threads =
+            vec![std::thread::spawn(move || line.line(Level::Error, || "slow".into()))];
+        while !entered.load(Ordering::SeqCst) {
+            std::thread::yield_now();
+        }
+        for _ in 0..2 {
+            let (log, left) = (log.clone(), left.clone());
+            threads.push(std::thread::spawn(move || {
+                log.set(None);
+                assert!(left.load(Ordering::SeqCst), "the callback was still running");
+            }));
+        }
+        // Long enough for a setter that does not wait to return.
+        std::thread::sleep(Duration::from_millis(100));
+        leave.store(true, Ordering::SeqCst);
+        for thread in threads {
+            thread.join().unwrap();
+        }
     }
 
     #[test]

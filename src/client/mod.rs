@@ -16,6 +16,7 @@ use crate::api::{self, Ids, Operation, Retry};
 use crate::auth::{Authenticator, Credentials};
 use crate::error::{Error, Status};
 use crate::memory;
+use crate::redact;
 use crate::sys::PerProcess;
 pub use crate::transport::{Family, Roots, TlsFiles};
 use crate::transport::{Limits, Transport};
@@ -273,7 +274,10 @@ impl Client {
         user_data: usize,
     ) -> bool {
         let Some(id) = operation.answer.id_of(document) else { return false };
+        // The list is bounded, and so is what it holds: the service's ids have 36 characters.
+        let id: String = id.chars().take(256).collect();
         self.log.line(Level::Warn, || {
+            let id = redact::line(&id);
             format!("{}: {id} exists, but no caller received the response", operation.name)
         });
         let tag = request.and_then(api::tag_of);

@@ -26,6 +26,7 @@ pub fn json_get(document: &str, pointer: &str) -> Result<String, Error> {
     if pointer.matches('/').count() > LEVELS {
         return Err(Error::invalid(format!("pointer: has more than {LEVELS} levels")));
     }
+    memory::require_to_read(document.len())?;
     // The document may be one that the host received.
     let document = json::without_mark(document);
     let mut value: &RawValue = serde_json::from_str(document)
