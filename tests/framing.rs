@@ -341,6 +341,54 @@ fn a_connection_lost_while_sending_is_a_network_error_without_a_response() {
 }
 
 #[test]
+fn interim_responses_during_a_request_do_not_end_it() {
+    let authority = Authority::new("interim");
+    let tls = authority.server("127.0.0.1", Validity::Now);
+    let ca = authority.file.to_str().unwrap();
+    for tls in [None, Some((&tls, ca))] {
+        for interim in
+            ["HTTP/1.1 100 Continue\r\n\r\n", "HTTP/1.1 103 Early Hints\r\nLink: </x>\r\n\r\n"]
+        {
+            let behaviour: Behaviour = Arc::new(move |wire, seen| {
+                read_head(wire)?;
+                wire.write_all(interim.as_bytes())?;
+                wire.flush()?;
+                std::thread::sleep(Duration::from_millis(400));
+                let mut left = large().len();
+                let mut bytes = vec![0; 4096];
+                while left > 0 {
+                    match wire.read(&mut bytes)? {
+                        0 => return Ok(()),
+                        count => left -= count,
+                    }
+                }
+                wire.write_all(b"HTTP/1.1 204 No Content\r\n\r\n")?;
+                wire.flush()?;
+                seen.linger();
+                Ok(())
+            });
+            let (_server, client) = narrow(tls, behaviour);
+            let answer = client.call("updateParticipantSubscriptions", "s", "p", Some(&large()));
+            assert_eq!(answer, Ok(Value::Null), "{interim}");
+        }
+    }
+}
+
+#[test]
+fn statuses_that_ask_for_another_connection_are_checked_like_others() {
+    for head in [
+        "HTTP/1.1 421 Misdirected\r\nTransfer-Encoding: gzip\r\n\r\n",
+        "HTTP/1.0 408 Timeout\r\nTransfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\n\r\n",
+        "HTTP/1.1 425 Too Early\r\nTransfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n\r\n",
+    ] {
+        // The connection stays open: nothing may be waited for.
+        let server = Rogue::start(None, answers(head));
+        let error = get(&client(&server, json!({}))).unwrap_err();
+        assert_eq!(error["error"]["name"], "BW_E_PROTOCOL", "{head}: {error}");
+    }
+}
+
+#[test]
 fn a_large_request_that_is_read_slowly_is_sent_completely() {
     let authority = Authority::new("slow");
     let tls = authority.server("127.0.0.1", Validity::Now);

@@ -57,13 +57,24 @@ pub struct ConnectionBuffers {
     progress: bool,
     /// How many bytes of heads were used since the request was sent.
     used: usize,
-    /// How many of the unused bytes are known not to contain a complete head.
-    seen: usize,
+    /// How far the unused bytes were examined as a head.
+    head: Head,
     /// How many bytes of framing were used since the last content.
     framing: usize,
     content: Vec<u8>,
     /// Whether there was no memory for some of the content.
     is_out_of_memory: bool,
+}
+
+/// How far a head was examined, in bytes.
+#[derive(Debug, Default)]
+struct Head {
+    /// Searched for its end.
+    scanned: usize,
+    /// Shown to ureq.
+    parsed: usize,
+    /// Line ends before it.
+    blank: usize,
 }
 
 /// What [`ConnectionBuffers::show_line`] found.
@@ -87,7 +98,7 @@ impl ConnectionBuffers {
             view: View::Head,
             progress: false,
             used: 0,
-            seen: 0,
+            head: Head::default(),
             framing: 0,
             content: Vec::new(),
             is_out_of_memory: false,
@@ -109,8 +120,8 @@ impl ConnectionBuffers {
             self.end_of_head.extend_from_slice(part);
         }
         self.end_of_head.extend_from_slice(END);
-        (self.view, self.progress, self.used, self.seen, self.framing) =
-            (View::Head, false, 0, 0, 0);
+        (self.view, self.progress, self.used, self.head, self.framing) =
+            (View::Head, false, 0, Head::default(), 0);
     }
 
     /// Holds the next bytes of the output. At the end of the head, inserts the last headers.
@@ -145,20 +156,34 @@ impl ConnectionBuffers {
         self.held = 0;
     }
 
+    /// The output that waits to be sent, and the input, which may arrive meanwhile.
+    pub fn held_and_input(&mut self) -> (&[u8], &mut Input) {
+        (&self.output[..self.held], &mut self.input)
+    }
+
     /// How many bytes of heads were received since the request was sent.
     pub fn received_head(&self) -> usize {
         self.used + self.input.unused().len()
     }
 
-    /// Whether the input is worth parsing as a head: it contains an empty line, or has at least
-    /// doubled since it was last parsed. A head that arrives byte by byte is therefore not parsed
-    /// again for each byte.
+    /// Whether there is new input that is worth parsing as a head: it contains an empty line, or has
+    /// at least doubled since it was last parsed. A head that arrives byte by byte is therefore
+    /// neither scanned nor parsed again for each byte.
     pub fn may_hold_a_head(&mut self) -> bool {
         let unused = self.input.unused();
-        let is_worth =
-            unused.len() >= self.seen * 2 || has_empty_line(&unused[self.seen.saturating_sub(2)..]);
+        let Head { scanned, parsed, blank } = &mut self.head;
+        if unused.len() <= *scanned {
+            return false;
+        }
+        // Empty lines before a head are none that end it.
+        let is_line_end = |byte: &&u8| matches!(byte, b'\r' | b'\n');
+        *blank += unused[*blank..].iter().take_while(is_line_end).count();
+        let from = scanned.saturating_sub(2).max(*blank);
+        *scanned = unused.len();
+        let is_worth = *blank < unused.len()
+            && (unused.len() >= *parsed * 2 || has_empty_line(&unused[from..]));
         if is_worth {
-            self.seen = unused.len();
+            *parsed = unused.len();
         }
         is_worth
     }
@@ -258,7 +283,7 @@ impl Buffers for ConnectionBuffers {
             return;
         }
         match self.view {
-            View::Head => (self.used, self.seen) = (self.used + amount, 0),
+            View::Head => (self.used, self.head) = (self.used + amount, Head::default()),
             View::Hidden(most) => {
                 self.reserve(amount);
                 if !self.is_out_of_memory {

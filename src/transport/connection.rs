@@ -106,9 +106,10 @@ impl Connection {
         }
         exchange.enter(Phase::Sending);
         let link = Link::new(&self.socket, exchange);
+        let (held, input) = self.buffers.held_and_input();
         let sent = match &mut self.tls {
-            None => link.send_request(self.buffers.held()),
-            Some(tls) => tls::send_request(tls, &link, self.buffers.held()),
+            None => link.send_request(held, input),
+            Some(tls) => tls::send_request(tls, &link, held, input),
         };
         self.buffers.sent();
         match sent {
@@ -124,6 +125,11 @@ impl Connection {
     }
 
     fn await_head(&mut self, exchange: &ExchangeState) -> Result<bool, Fault> {
+        // Something may have arrived while the request was sent.
+        if self.buffers.may_hold_a_head() {
+            exchange.received();
+            return Ok(true);
+        }
         loop {
             if self.buffers.received_head() >= MAX_HEAD {
                 return Err(Fault::new(

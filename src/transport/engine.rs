@@ -68,8 +68,8 @@ impl Engine {
     }
 }
 
-/// Performs ureq's lazy initialization, once per process, so that no fork can happen during it: ureq
-/// reads the environment when it makes a configuration, and composes a header in its first `run`.
+/// Performs ureq's lazy initialization, once per process: ureq reads the environment when it makes a
+/// configuration, and composes a header in its first `run`. No fork may happen meanwhile.
 pub fn initialize() {
     config();
 }
@@ -77,7 +77,7 @@ pub fn initialize() {
 /// The configuration of every agent. ureq reads `ALL_PROXY` and similar variables when it makes one.
 /// It makes one once per process, and what it read is discarded.
 fn config() -> &'static Config {
-    // If a fork happened during the initialization, OnceLock would wait forever in the child.
+    // A child of a parent that was in OnceLock's initialization would wait forever.
     static CONFIG: OnceBox<Config> = OnceBox::new();
     CONFIG.get_or_init(|| {
         let config = Agent::config_builder()

@@ -22,7 +22,7 @@ use super::route::Route;
 use super::tls;
 use super::wire::{ExchangeState, Fault, Limits};
 use crate::error::{NO_MEMORY, Status};
-use crate::sys::{BootInstant as Instant, PerProcess};
+use crate::sys::{self, BootInstant as Instant, PerProcess};
 
 /// The headers that all requests have, up to the User-Agent's value.
 const COMMON: &[u8] = b"accept: application/json\r\naccept-encoding: identity\r\nuser-agent: ";
@@ -146,13 +146,17 @@ impl Transport {
             None => None,
             Some(_) => Some(name.map_err(|_| (key, format!("{host} is not a host name")))?),
         };
-        // What is initialised lazily is so now, that no fork can fall into it: ring's look at the
-        // processor.
-        if let (Some(config), Some(name)) = (&settings.tls, &server_name) {
-            ClientConnection::new(config.clone(), name.clone())
-                .map_err(|e| (key, format!("TLS cannot be set up for {host}: {e}")))?;
-        }
-        engine::initialize();
+        // ring and ureq initialize themselves here, and not in a call that a fork could interrupt.
+        sys::without_forks(|| {
+            engine::initialize();
+            match (&settings.tls, &server_name) {
+                (Some(config), Some(name)) => {
+                    ClientConnection::new(config.clone(), name.clone()).map(drop)
+                }
+                _ => Ok(()),
+            }
+        })
+        .map_err(|e| (key, format!("TLS cannot be set up for {host}: {e}")))?;
         let invalid = |what: &str| (key, format!("{what} cannot be sent in a request"));
         let authority = Authority::try_from(settings.authority.as_str());
         let host_header = HeaderValue::from_str(&settings.authority).map_err(|_| invalid(host))?;
@@ -381,12 +385,10 @@ fn check(response: &Response<Body>) -> Result<bool, Fault> {
         return Err(Fault::malformed(&"it switches to another protocol"));
     }
     let is_http11 = response.version() == Version::HTTP_11;
-    // The service asks for another connection, or will close this one (RFC 9110, 15.5.9 and .20).
-    if matches!(status.as_u16(), 408 | 421 | 425) {
-        return Ok(false);
-    }
     let has = |word| has_word(headers, word);
-    let keeps_alive = !has("close") && (is_http11 || has("keep-alive"));
+    // The service asks for another connection, or will close this one (RFC 9110, 15.5.9 and .20).
+    let is_last = matches!(status.as_u16(), 408 | 421 | 425);
+    let keeps_alive = !is_last && !has("close") && (is_http11 || has("keep-alive"));
     let mut codings = headers.get_all(header::TRANSFER_ENCODING).iter();
     let coding = codings.next();
     if matches!(status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED) {

@@ -52,6 +52,37 @@ impl Input {
         self.filled = (self.filled + count).min(self.bytes.len());
     }
 
+    /// Whether the unused bytes begin a final response, or something that is none; false if they are
+    /// interim responses, or too few to tell.
+    pub fn begins_final_response(&self) -> bool {
+        const VERSION: &[u8] = b"HTTP/1.";
+        /// Where the status stands.
+        const STATUS: usize = VERSION.len() + 2;
+        let mut bytes = self.unused();
+        if bytes.len() >= MOST_AT_ONCE {
+            return true;
+        }
+        loop {
+            let start = bytes.iter().position(|byte| !matches!(byte, b'\r' | b'\n'));
+            bytes = &bytes[start.unwrap_or(bytes.len())..];
+            if !VERSION.starts_with(&bytes[..bytes.len().min(VERSION.len())]) {
+                return true;
+            }
+            match bytes.get(STATUS) {
+                None => return false,
+                Some(b'1') => {}
+                Some(_) => return true,
+            }
+            let ends = |at: &usize| {
+                bytes[*at..].starts_with(b"\n\n") || bytes[*at..].starts_with(b"\n\r\n")
+            };
+            match (0..bytes.len()).find(ends) {
+                None => return false,
+                Some(end) => bytes = &bytes[end + 2..],
+            }
+        }
+    }
+
     /// Makes room for more bytes at once: much has come, and the rest may be as much again.
     pub fn widen(&mut self) {
         if self.bytes.len() < MOST_AT_ONCE {
@@ -62,7 +93,8 @@ impl Input {
     /// Forgets what was used up, and takes no more memory than at the beginning.
     pub fn wipe(&mut self) {
         if self.unused().is_empty() {
-            self.bytes[..self.filled].fill(0);
+            // All of it: what came before a later read may lie behind what that read filled.
+            self.bytes.fill(0);
             (self.used, self.filled) = (0, 0);
             if self.bytes.len() > SIZE {
                 self.resize(SIZE);
@@ -90,6 +122,48 @@ impl Drop for Input {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn wiping_reaches_what_an_earlier_read_left() {
+        let mut input = Input::new();
+        input.room()[..12].copy_from_slice(b"secret-token");
+        input.filled(12);
+        input.consume(12);
+        input.room()[..2].copy_from_slice(b"\r\n");
+        input.filled(2);
+        input.consume(2);
+        input.wipe();
+        assert!(input.bytes.iter().all(|byte| *byte == 0));
+    }
+
+    #[test]
+    fn interim_responses_are_told_from_final_ones() {
+        let begins_final = |text: &str| {
+            let mut input = Input::new();
+            input.room()[..text.len()].copy_from_slice(text.as_bytes());
+            input.filled(text.len());
+            input.begins_final_response()
+        };
+        for text in [
+            "",
+            "\r\n",
+            "HTTP/1.1 ",
+            "HTTP/1.1 100 Continue\r\n",
+            "HTTP/1.1 100 Continue\r\n\r\n",
+            "HTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\nHTTP/1.1 100\n\nHTT",
+        ] {
+            assert!(!begins_final(text), "{text}");
+        }
+        for text in [
+            "HTTP/1.1 413 Too Large\r\n",
+            "\r\nHTTP/1.0 2",
+            "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 413",
+            "SSH-2.0",
+            "HTTP/2 200",
+        ] {
+            assert!(begins_final(text), "{text}");
+        }
+    }
 
     #[test]
     fn it_grows_only_when_nothing_can_be_given_back() {

@@ -3,6 +3,7 @@
 
 use std::io::{self, Read, Write};
 
+use super::input::Input;
 use super::wire::{Fault, TICK, Wire};
 use crate::error::Status;
 use crate::sys::{self, Interest, Socket};
@@ -56,15 +57,22 @@ impl<'a> Link<'a> {
         Ok(Some(written))
     }
 
-    /// Writes a request. Returns false if the peer responded before it accepted all of it.
+    /// Writes a request. Returns false if the peer responded before it accepted all of it. Interim
+    /// responses do not count; `input` gets what was received.
     ///
     /// # Errors
     /// As for [`Link::read`].
-    pub fn send_request(&self, mut bytes: &[u8]) -> Result<bool, Fault> {
+    pub fn send_request(&self, mut bytes: &[u8], input: &mut Input) -> Result<bool, Fault> {
         while !bytes.is_empty() {
             match self.write_unless_input(bytes)? {
                 Some(written) => bytes = &bytes[written..],
-                None => return Ok(false),
+                None => {
+                    let count = self.read(input.room())?;
+                    input.filled(count);
+                    if count == 0 || input.begins_final_response() {
+                        return Ok(false);
+                    }
+                }
             }
         }
         Ok(true)

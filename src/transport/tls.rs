@@ -14,6 +14,7 @@ use rustls::{
     SignatureScheme,
 };
 
+use super::input::Input;
 use super::link::{Link, LinkIo, RequestIo, unwrap};
 use super::tls_files::{authorities, certificates, private_key};
 use super::wire::{Fault, Phase};
@@ -175,7 +176,7 @@ pub fn handshake(
 }
 
 /// Sends a request, in as few records and writes as possible. Returns false if the peer responded
-/// before it accepted all of it.
+/// before it accepted all of it. Interim responses do not count; `input` gets what was received.
 ///
 /// # Errors
 /// How the link failed.
@@ -183,6 +184,7 @@ pub fn send_request(
     tls: &mut ClientConnection,
     link: &Link<'_>,
     mut plain: &[u8],
+    input: &mut Input,
 ) -> Result<bool, Fault> {
     while !plain.is_empty() {
         let taken = tls.writer().write(plain).map_err(unwrap)?;
@@ -193,8 +195,10 @@ pub fn send_request(
                 // The input may be something other than a response, such as a session ticket.
                 Err(e) if e.kind() == io::ErrorKind::WouldBlock => {
                     let is_end = receive(tls, link, broken)? == 0;
-                    let state = tls.process_new_packets().map_err(|e| broken(&e))?;
-                    if is_end || state.plaintext_bytes_to_read() > 0 {
+                    while let Ok(count @ 1..) = tls.reader().read(input.room()) {
+                        input.filled(count);
+                    }
+                    if is_end || input.begins_final_response() {
                         return Ok(false);
                     }
                 }
