@@ -25,8 +25,8 @@ from bw_webrtc import (
     QueueFullError,
     Subscriptions,
     _operations,
-    async_client,
 )
+from bw_webrtc import client as client_module
 from bw_webrtc.testing import Sandbox
 from support import LIMIT
 
@@ -382,7 +382,7 @@ def test_a_response_after_closing_is_late(run: Run[Any], plain: Sandbox) -> None
 def test_late_objects_are_bounded(
     run: Run[Any], plain: Sandbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(async_client, "_MAX_LATE", 2)
+    monkeypatch.setattr(client_module, "_MAX_LATE", 2)
 
     async def work() -> None:
         async with plain.async_client(workers=1) as client:

@@ -9,10 +9,14 @@ import json
 import os
 import pickle
 import re
+import signal
 import subprocess
 import sys
+import threading
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
-from typing import Any, Dict, List, Optional, Tuple
+from types import FrameType
+from typing import Any, Callable, Dict, Iterator, List, Optional, Tuple
 
 import pytest
 
@@ -21,6 +25,7 @@ from bw_webrtc import (
     ConfigError,
     InvalidArgumentError,
     InvalidHandleError,
+    LateObjects,
     _config,
     _library,
 )
@@ -166,6 +171,88 @@ def test_the_interpreter_ends_well_with_a_daemon_thread_in_a_call() -> None:
         server.wait_for_request()
         _, stderr = process.communicate(b"\n", timeout=LIMIT)
         assert (process.returncode, stderr) == (0, b"")
+
+
+@pytest.fixture
+def interrupts() -> Iterator[None]:
+    """Raises KeyboardInterrupt on SIGUSR1."""
+
+    def handle(_signal: int, _frame: Optional[FrameType]) -> None:
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGUSR1, handle)
+    yield
+    signal.signal(signal.SIGUSR1, before)
+
+
+PARTICIPANT = {"participant": {"id": "p-1", "tag": "lost"}, "token": "t"}
+SESSION = {"id": "s-1", "tag": "lost"}
+CREATE = {"operation": "createParticipant", "body": {"tag": "lost"}}
+INTERRUPTED: List[Tuple[Callable[[Client], Any], int, Any, List[Tuple[str, str]]]] = [
+    (Client.create_participant, 200, PARTICIPANT, [("createParticipant", "p-1")]),
+    (Client.create_session, 200, SESSION, [("createSession", "s-1")]),
+    (lambda client: client.call(CREATE), 200, PARTICIPANT, [("createParticipant", "p-1")]),
+    (lambda client: client.get_session("s-1"), 200, SESSION, []),
+    (Client.create_participant, 404, {"id": "p-1"}, []),
+]
+
+
+@pytest.mark.parametrize("closed", [False, True])
+@pytest.mark.parametrize("moment", ["in the call", "after the call"])
+@pytest.mark.parametrize(("work", "status", "body", "kept"), INTERRUPTED)
+def test_what_an_interrupted_call_created_is_late(
+    interrupts: None,
+    monkeypatch: pytest.MonkeyPatch,
+    work: Callable[[Client], Any],
+    status: int,
+    body: Any,
+    kept: List[Tuple[str, str]],
+    moment: str,
+    closed: bool,
+) -> None:
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            if moment == "in the call":
+                # Python's handler runs in the main thread, when the library has returned.
+                signal.raise_signal(signal.SIGUSR1)
+            self.rfile.read(int(self.headers.get("Content-Length", 0)))
+            answer = json.dumps(body).encode()
+            self.send_response(status)
+            self.send_header("Content-Length", str(len(answer)))
+            self.end_headers()
+            self.wfile.write(answer)
+
+        def do_GET(self) -> None:
+            self.do_POST()
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    def interrupted(*_: object) -> None:
+        signal.raise_signal(signal.SIGUSR1)
+
+    freed: List[object] = []
+    with HTTPServer(("127.0.0.1", 0), Handler) as server:
+        thread = threading.Thread(target=server.handle_request)
+        thread.start()
+        url = f"http://127.0.0.1:{server.server_address[1]}/v1"
+        client = Client("9", username="u", password="p", base_url=url, max_retries=0)
+        library = client._library
+        free = library.function("bw_free")
+        with monkeypatch.context() as patch:
+            patch.setitem(library._functions, "bw_free", lambda text: freed.append(free(text)))
+            for name in ("response", "failure"):
+                if moment == "after the call":
+                    patch.setattr(library, name, interrupted)
+            with pytest.raises(KeyboardInterrupt):
+                work(client)
+        thread.join(LIMIT)
+    assert len(freed) == 1
+    if closed:
+        client.close()
+    assert [(late.operation, late.id) for late in client.take_late().objects] == kept
+    assert client.take_late() == LateObjects()
+    client.close()
 
 
 CREDENTIALS: Dict[str, Any] = {"client_id": "i", "client_secret": "s"}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from bw_webrtc.testing import Sandbox
-from support import python
+from support import LIMIT, python
 
 # Each program has the sandbox's client, warm, and a way to wait for a child with a limit.
 PRELUDE = """
@@ -148,5 +148,35 @@ stop.set()
 for thread in threads:
     thread.join(30)
 assert not failures, failures
+""",
+    )
+
+
+@pytest.mark.parametrize("loop", ["asyncio", "uvloop"])
+def test_closing_an_async_client_in_a_child_keeps_the_parents_loop(
+    plain: Sandbox, loop: str
+) -> None:
+    run(
+        plain,
+        f"""
+import asyncio, uvloop
+from bw_webrtc import AsyncClient
+
+def close(client):
+    # Without a loop of the child's: aclose() never waits.
+    try:
+        client.aclose().send(None)
+    except StopIteration:
+        return
+    raise AssertionError("aclose() waits")
+
+async def main():
+    async with AsyncClient("9900000", username="user", password="secret",
+                           base_url=os.environ["URL"]) as client:
+        session = await client.create_session()
+        assert child(lambda: close(client)) == 0
+        await asyncio.wait_for(client.get_session(session.id), {LIMIT})
+
+{loop}.new_event_loop().run_until_complete(main())
 """,
     )

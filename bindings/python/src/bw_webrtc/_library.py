@@ -160,15 +160,31 @@ class Library:
         finally:
             self._functions["bw_free"](text)
 
-    def call(self, name: str, *arguments: Any) -> Optional[bytes]:
-        """Calls a function whose last parameter is where its document goes, and gives that.
+    def call(
+        self, name: str, *arguments: Any, received: Optional[List[Optional[bytes]]] = None
+    ) -> Optional[bytes]:
+        """Calls a function whose last parameter receives its document, and returns the document.
 
-        Raises the ``BwError`` of the status that it returns.
+        The document is also appended to ``received``, before any exception is raised.
+
+        Raises the ``BwError`` of the status that the function returns.
         """
-        # Where a pointer is asked for, ctypes takes the address by itself, quicker than by byref.
+        function, free = self.function(name), self._functions["bw_free"]
+        documents = [] if received is None else received
+        # Where a pointer is expected, ctypes passes the address by itself, quicker than by byref.
         out = c_char_p()
-        status = self.function(name)(*arguments, out)
-        document = self.take(out)
+        try:
+            status = function(*arguments, out)
+            documents.append(out.value)
+        except BaseException:
+            # A signal handler can raise as soon as the function has returned.
+            if not documents:
+                documents.append(out.value)
+            raise
+        finally:
+            if out:
+                free(out)
+        document = documents[0]
         if status:
             raise self.failure(status, document)
         return document

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 import weakref
-from collections import deque
 from ctypes import c_char_p, c_int32, c_uint64, c_void_p
 from types import TracebackType
 from typing import (
     Any,
     Awaitable,
-    Deque,
     Dict,
     Iterable,
     List,
@@ -30,7 +29,6 @@ from .client import Client
 from .errors import CallCancelledError, InvalidHandleError, Outcome, local
 from .models import (
     CreatedParticipant,
-    LateObject,
     LateObjects,
     Participant,
     Session,
@@ -42,8 +40,6 @@ T = TypeVar("T")
 # The number of completions that are fetched at a time, so that other handlers of the loop can run.
 _AT_ONCE = 16
 _NO_WAIT = 0
-# The number of late objects that are kept.
-_MAX_LATE = 1024
 
 
 class AsyncClient:
@@ -92,13 +88,13 @@ class AsyncClient:
             raise
         self._loop: Optional[asyncio.AbstractEventLoop] = None
         self._descriptor = -1
+        # The process of the loop.
+        self._process = 0
         # The operation of each call, until its response has reached its caller, and the future for
         # the response; None if nobody waits.
         self._calls: Dict[
             int, Tuple[_operations.Operation[Any], Optional[asyncio.Future[Any]]]
         ] = {}
-        self._late: Deque[LateObject] = deque()
-        self._dropped = 0
         # Whether a call that was cancelled may still create an object.
         self._may_be_late = False
         free = self._library.function("bw_queue_free")
@@ -121,7 +117,8 @@ class AsyncClient:
             # No task of it takes its response any more.
             for number in list(self._calls):
                 self._abandon(number)
-        elif self._loop is not None:
+        elif self._loop is not None and self._process == os.getpid():
+            # A forked child shares the loop's epoll instance with its parent, which goes on.
             self._loop.remove_reader(self._descriptor)
         self._finalizer()
         if not self._may_be_late:
@@ -135,11 +132,7 @@ class AsyncClient:
         was already available. It can also be called after ``aclose()``. At most 1024 objects are
         kept; ``LateObjects.dropped`` counts the others.
         """
-        found = self._client.take_late()
-        objects, dropped = tuple(self._late), self._dropped
-        self._late.clear()
-        self._dropped = 0
-        return LateObjects(found.objects + objects, found.dropped + dropped)
+        return self._client.take_late()
 
     @property
     def closed(self) -> bool:
@@ -294,7 +287,7 @@ class AsyncClient:
         if future.done() and not future.cancelled():
             # The task was cancelled between the response and its next step.
             if future.exception() is None:
-                self._keep(operation, future.result())
+                self._client._keep(operation, future.result())
             return
         # If the call has ended meanwhile, its completion is still fetched.
         self._calls[number] = (operation, None)
@@ -307,7 +300,7 @@ class AsyncClient:
         if descriptor < 0:
             raise OSError("the queue has no descriptor: too many files are open")
         loop.add_reader(descriptor, self._fetch_some)
-        self._loop, self._descriptor = loop, descriptor
+        self._loop, self._descriptor, self._process = loop, descriptor, os.getpid()
 
     def _fetch_some(self) -> None:
         # The descriptor stays readable while completions are left.
@@ -344,18 +337,8 @@ class AsyncClient:
             if future is not None and waits:
                 future.set_result(response)
             else:
-                self._keep(operation, response)
+                self._client._keep(operation, response)
         return True
-
-    def _keep(self, operation: _operations.Operation[Any], response: Any) -> None:
-        """Keeps what an operation created and no caller received."""
-        made = _operations.created(operation, response)
-        if made is None:
-            return
-        if len(self._late) == _MAX_LATE:
-            self._late.popleft()
-            self._dropped += 1
-        self._late.append(made)
 
     def _check_open(self, operation: Optional[str]) -> None:
         if self.closed:

@@ -5,10 +5,12 @@ from __future__ import annotations
 import contextlib
 import logging
 import weakref
+from collections import deque
 from ctypes import c_void_p
 from types import TracebackType
 from typing import (
     Any,
+    Deque,
     Dict,
     Iterable,
     List,
@@ -23,9 +25,19 @@ from typing import (
 from . import _arguments as arguments
 from . import _config, _library, _log, _operations
 from .errors import BwError, InvalidHandleError, LibraryError, local
-from .models import CreatedParticipant, LateObjects, Participant, Session, Subscriptions
+from .models import (
+    CreatedParticipant,
+    LateObject,
+    LateObjects,
+    Participant,
+    Session,
+    Subscriptions,
+)
 
 T = TypeVar("T")
+
+# The number of late objects that are kept, in addition to the library's own list.
+_MAX_LATE = 1024
 
 
 class Client:
@@ -33,8 +45,8 @@ class Client:
 
     Make one client and share it: it keeps connections and retries what is safe to retry. A call
     blocks only the calling thread, for no longer than ``timeout``, and releases the GIL meanwhile;
-    Ctrl-C takes effect when the call has returned. A client also works in children of
-    ``os.fork``.
+    Ctrl-C takes effect when the call has returned, and ``take_late()`` then returns what the call
+    created. A client also works in children of ``os.fork``.
 
     Close the client, or use it in a ``with`` statement; a client that is no longer referenced is
     freed. It opens no connection before the first call.
@@ -163,8 +175,11 @@ class Client:
         self._library = library
         self._handle = handle
         self._log = _log.Log()
-        # What the list of late objects was at close(), if the client is closed.
+        # What the library's list of late objects was at close(), if the client is closed.
         self._late: List[Optional[bytes]] = []
+        # Late objects whose responses the library had already returned.
+        self._lost: Deque[LateObject] = deque()
+        self._dropped = 0
         # Runs once, at close(), when the last reference goes, or at the interpreter's exit,
         # whichever is first; also in a forked child, where the library forgets what it inherited.
         self._finalizer = weakref.finalize(self, _end, library, handle, self._log, self._late)
@@ -334,15 +349,20 @@ class Client:
     def take_late(self) -> LateObjects:
         """Returns the objects that were created and reached no caller, and clears the list.
 
-        They are what calls of an ``AsyncClient`` created that were cancelled while they were
-        running. At most 1024 objects are kept; ``LateObjects.dropped`` counts the others. After
-        ``close()`` it returns what was in the list at that moment.
+        They are what a call created if a signal handler raised an exception during the call, as
+        Ctrl-C does, or if the call of an ``AsyncClient`` was cancelled while it was running. At
+        most 1024 objects of each kind are kept; ``LateObjects.dropped`` counts the others. It can
+        also be called after ``close()``.
         """
         if not self.closed:
-            late: LateObjects = self._run(_operations.take_late())
-            return late
-        document = self._late.pop() if self._late else None
-        return LateObjects.from_raw(self._library.response(document, None))
+            found: LateObjects = self._run(_operations.take_late())
+        else:
+            document = self._late.pop() if self._late else None
+            found = LateObjects.from_raw(self._library.response(document, None))
+        # Other threads may add objects meanwhile.
+        lost = [self._lost.popleft() for _ in range(len(self._lost))]
+        dropped, self._dropped = self._dropped, 0
+        return LateObjects((*found.objects, *lost), found.dropped + dropped)
 
     def set_log(
         self, level: Optional[int], logger: Union[str, logging.Logger] = "bw_webrtc"
@@ -361,12 +381,34 @@ class Client:
     def _run(self, request: _operations.Request[T]) -> T:
         """Executes a request, and waits for its response."""
         operation, library = request.operation, self._library
+        received: List[Optional[bytes]] = []
         try:
-            document = library.call(operation.function, self._handle, *request.texts())
+            document = library.call(
+                operation.function, self._handle, *request.texts(), received=received
+            )
+            return operation.read(library.response(document, operation.name))
         except InvalidHandleError as error:
             # Checked only now: the library checks handles, so that the attempt is harmless.
             raise (_closed(operation.name) if self.closed else error) from None
-        return operation.read(library.response(document, operation.name))
+        except BwError:
+            raise
+        except BaseException:
+            # A signal handler raised: the caller does not receive the response.
+            if received and _operations.creates(operation):
+                with contextlib.suppress(*_library.NOT_REPRESENTABLE):
+                    self._keep(operation, _library.decode(received[0]))
+            raise
+
+    def _keep(self, operation: _operations.Operation[Any], response: Any) -> None:
+        """Keeps what an operation created and no caller received."""
+        made = _operations.created(operation, response)
+        # An error document has no id.
+        if made is None or not made.id:
+            return
+        if len(self._lost) >= _MAX_LATE:
+            self._lost.popleft()
+            self._dropped += 1
+        self._lost.append(made)
 
     def _check_open(self) -> None:
         if self.closed:
