@@ -16,6 +16,9 @@ mod state;
 #[cfg(test)]
 mod sync {
     pub use loom::sync::{Condvar, Mutex, MutexGuard};
+
+    /// The smallest batch: the lock is released between any two calls.
+    pub const BATCH: usize = 1;
 }
 
 #[cfg(test)]
@@ -195,6 +198,50 @@ mod tests {
     }
 
     #[test]
+    fn close_is_reported_after_the_last_completion() {
+        explore(4, || {
+            let queue = queue(8);
+            submit(&queue, 1).unwrap();
+            submit(&queue, 2).unwrap();
+            let fetching = {
+                let queue = queue.clone();
+                thread::spawn(move || drain(&queue, Wait::Forever).len())
+            };
+            queue.close();
+            assert_eq!(submit(&queue, 3), Err(SubmitError::Closed));
+            assert_eq!(fetching.join().unwrap(), 2);
+            is_consistent(&queue);
+        });
+    }
+
+    #[test]
+    fn closed_queue_starts_no_call() {
+        explore(4, || {
+            let queue = queue(8);
+            submit(&queue, 1).unwrap();
+            submit(&queue, 2).unwrap();
+            let taking = {
+                let queue = queue.clone();
+                thread::spawn(move || {
+                    let is_closed = submit(&queue, 3) == Err(SubmitError::Closed);
+                    let started = queue.take().is_some();
+                    assert!(!(is_closed && started), "a call was started after the close");
+                })
+            };
+            let unfetched = queue.free();
+            let mut ids: Vec<u64> = unfetched.iter().map(|done| done.id).collect();
+            ids.sort_unstable();
+            ids.retain(|id| *id != 3);
+            assert_eq!(ids, [1, 2]);
+            assert_eq!(queue.next(Wait::Forever), Err(RecvError::Closed));
+            taking.join().unwrap();
+            queue.with_notifier(|light, has_completions| {
+                assert!(!has_completions && !light.on.load(Ordering::SeqCst));
+            });
+        });
+    }
+
+    #[test]
     fn every_completion_is_fetched_or_given_by_free() {
         explore(4, || {
             let queue = queue(8);
@@ -204,14 +251,15 @@ mod tests {
                 thread::spawn(move || drain(&queue, Wait::Forever).len())
             };
             submit(&queue, 1).unwrap();
+            submit(&queue, 2).unwrap();
             let unfetched = queue.free().len();
-            assert_eq!(waiting.join().unwrap() + unfetched, 1);
+            assert_eq!(waiting.join().unwrap() + unfetched, 2);
             answering.join().unwrap();
-            assert_eq!(submit(&queue, 2), Err(SubmitError::Closed));
+            assert_eq!(submit(&queue, 3), Err(SubmitError::Closed));
             queue.with_notifier(|light, has_completions| {
                 assert!(!has_completions && light.closed.load(Ordering::SeqCst));
                 assert!(light.stages.iter().all(|count| count.load(Ordering::SeqCst) == 0));
-                assert_eq!(light.completed.load(Ordering::SeqCst), 1);
+                assert_eq!(light.completed.load(Ordering::SeqCst), 2);
             });
         });
     }

@@ -324,8 +324,9 @@ fn ended(reason: CompletionReason) -> (Status, Outcome, &'static str) {
 
 #[cfg(test)]
 mod tests {
-    use super::state::{Completion, Core, Notifier, Stage, Wait};
+    use super::state::{Completion, Core, Notifier, RecvError, Stage, Wait};
     use std::sync::Arc;
+    use std::sync::atomic::{AtomicU64, Ordering};
     use std::time::{Duration, Instant};
 
     struct Nobody;
@@ -373,5 +374,50 @@ mod tests {
         timer.join().unwrap();
         let time = began.elapsed();
         assert!(time < Duration::from_secs(20), "{time:?}");
+    }
+
+    #[derive(Default)]
+    struct Counter(AtomicU64);
+
+    impl Notifier<(), ()> for Counter {
+        fn notify(&self) {}
+        fn clear(&self) {}
+        fn close(&self) {}
+        fn moved(&self, _: Option<Stage>, _: Option<Stage>) {}
+        fn completed(&self, (): &(), _: &Completion<()>) {
+            self.0.fetch_add(1, Ordering::SeqCst);
+        }
+    }
+
+    /// Whether another thread gets the lock before all calls are completed. It may be unlucky in
+    /// single attempts; if the lock is held until the end, none succeeds.
+    fn lock_is_released_by(shut: impl Fn(&Core<(), (), (), Counter>)) -> bool {
+        const CALLS: u64 = 20_000;
+        let far = Instant::now() + Duration::from_secs(3600);
+        (0..50).any(|_| {
+            let core = Core::new(CALLS as usize, Counter::default());
+            for id in 1..=CALLS {
+                core.submit(id, (), (), far).unwrap();
+            }
+            std::thread::scope(|scope| {
+                let fetching = scope.spawn(|| {
+                    while core.next(Wait::None) == Err(RecvError::Empty) {}
+                    core.with_notifier(|counter, _| counter.0.load(Ordering::SeqCst))
+                });
+                shut(&core);
+                let completed = fetching.join().unwrap();
+                assert_eq!(
+                    core.with_notifier(|counter, _| counter.0.load(Ordering::SeqCst)),
+                    CALLS
+                );
+                completed < CALLS
+            })
+        })
+    }
+
+    #[test]
+    fn other_threads_need_not_wait_until_all_calls_are_ended() {
+        assert!(lock_is_released_by(Core::close));
+        assert!(lock_is_released_by(|core| drop(core.free())));
     }
 }

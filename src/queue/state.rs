@@ -8,10 +8,7 @@ use std::sync::PoisonError;
 use std::time::{Duration, Instant};
 
 use super::backlog::{Backlog, Started};
-use super::sync::{Condvar, Mutex, MutexGuard};
-
-/// How many calls the timer completes before it releases the lock for a moment.
-const EXPIRED_AT_ONCE: usize = 64;
+use super::sync::{BATCH, Condvar, Mutex, MutexGuard};
 
 /// Where a call is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -185,12 +182,12 @@ impl<T: Clone, J, C, N: Notifier<T, C>> Core<T, J, C, N> {
     pub fn take(&self) -> Option<Started<T, J>> {
         let mut state = self.lock();
         loop {
+            if state.closed {
+                return None;
+            }
             if let Some(started) = state.backlog.start() {
                 self.notifier.moved(Some(Stage::Waiting), Some(Stage::Running));
                 return Some(started);
-            }
-            if state.closed {
-                return None;
             }
             state.idle += 1;
             state = self.work.wait(state).unwrap_or_else(PoisonError::into_inner);
@@ -241,24 +238,33 @@ impl<T: Clone, J, C, N: Notifier<T, C>> Core<T, J, C, N> {
     fn shut(&self, freed: bool) -> VecDeque<Done<T, C>> {
         let mut state = self.lock();
         state.closed = true;
-        while let Some(id) = state.backlog.first() {
-            self.cancel_in(&mut state, id);
+        if freed {
+            // Before the lock is released: nothing may be fetched from here on.
+            state.freed = true;
+            self.notifier.close();
         }
+        loop {
+            for _ in 0..BATCH {
+                let Some(id) = state.backlog.first() else { break };
+                self.cancel_in(&mut state, id);
+            }
+            if state.backlog.waiting() == 0 {
+                break;
+            }
+            state = self.release_briefly(state);
+        }
+        // No worker starts a call of a closed queue, so there are at most as many as workers.
         for id in state.backlog.running() {
             self.cancel_in(&mut state, id);
         }
-        let mut unfetched = VecDeque::new();
-        if freed {
-            // Before any waiting thread can look: nothing may be fetched from here on.
-            state.freed = true;
-            unfetched = std::mem::take(&mut state.done);
-            unfetched.iter().for_each(|_| self.notifier.moved(Some(Stage::Done), None));
-            self.notifier.close();
-        }
+        let unfetched = if freed { std::mem::take(&mut state.done) } else { VecDeque::new() };
         drop(state);
         self.work.notify_all();
         self.done.notify_all();
         self.timer.notify_all();
+        for _ in &unfetched {
+            self.with_notifier(|notifier, _| notifier.moved(Some(Stage::Done), None));
+        }
         unfetched
     }
 
@@ -273,6 +279,9 @@ impl<T: Clone, J, C, N: Notifier<T, C>> Core<T, J, C, N> {
         };
         let mut state = self.lock();
         loop {
+            if state.freed {
+                return Err(RecvError::Closed);
+            }
             if let Some(done) = state.done.pop_front() {
                 self.notifier.moved(Some(Stage::Done), None);
                 if state.done.is_empty() {
@@ -280,7 +289,8 @@ impl<T: Clone, J, C, N: Notifier<T, C>> Core<T, J, C, N> {
                 }
                 return Ok(done);
             }
-            if state.closed {
+            // While the queue is being closed, the remaining calls are still to be completed.
+            if state.closed && state.backlog.len() == 0 {
                 return Err(RecvError::Closed);
             }
             if matches!(wait, Wait::None) {
@@ -325,16 +335,13 @@ impl<T: Clone, J, C, N: Notifier<T, C>> Core<T, J, C, N> {
         let mut state = self.lock();
         while !state.closed {
             let now = Instant::now();
-            for _ in 0..EXPIRED_AT_ONCE {
+            for _ in 0..BATCH {
                 let Some((id, handle)) = state.backlog.expire(now) else { break };
                 let completion = Completion::Ended(CompletionReason::Expired);
                 self.complete(&mut state, Stage::Waiting, Done { id, handle, completion });
             }
             if state.backlog.earliest().is_some_and(|earliest| earliest <= now) {
-                // Threads that submit or fetch must not wait for all of them.
-                drop(state);
-                std::thread::yield_now();
-                state = self.lock();
+                state = self.release_briefly(state);
                 continue;
             }
             state.alarm = state.backlog.earliest();
@@ -353,10 +360,20 @@ impl<T: Clone, J, C, N: Notifier<T, C>> Core<T, J, C, N> {
         self.notifier.moved(Some(from), Some(Stage::Done));
         self.notifier.completed(&done.handle, &done.completion);
         state.done.push_back(done);
-        if state.done.len() == 1 {
+        if state.done.len() == 1 && !state.freed {
             self.notifier.notify();
         }
         self.done.notify_one();
+    }
+
+    /// Between two batches: threads that submit or fetch must not wait for all of them.
+    fn release_briefly<'a>(
+        &'a self,
+        state: MutexGuard<'a, State<T, J, C>>,
+    ) -> MutexGuard<'a, State<T, J, C>> {
+        drop(state);
+        std::thread::yield_now();
+        self.lock()
     }
 
     fn lock(&self) -> MutexGuard<'_, State<T, J, C>> {

@@ -2,3 +2,6 @@
 //! interleaving.
 
 pub use std::sync::{Condvar, Mutex, MutexGuard};
+
+/// How many calls are completed before the lock is released for a moment.
+pub const BATCH: usize = 64;

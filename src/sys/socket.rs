@@ -7,14 +7,14 @@
 //! Not here: deadlines, and what the bytes mean (`transport`).
 
 use std::io;
-use std::mem::{MaybeUninit, size_of};
+use std::mem::size_of;
 use std::net::{IpAddr, SocketAddr};
 use std::os::fd::{AsRawFd, FromRawFd, IntoRawFd, OwnedFd, RawFd};
 use std::time::Duration;
 
 use libc::{c_int, c_void, socklen_t};
 
-use super::descriptor::raised;
+use super::descriptor::{above_streams, raised, stat_of};
 use super::inherited::Registration;
 
 /// A socket of our own.
@@ -45,7 +45,7 @@ impl Socket {
         let family = if to.is_ipv4() { libc::AF_INET } else { libc::AF_INET6 };
         let kind = libc::SOCK_STREAM | libc::SOCK_CLOEXEC | libc::SOCK_NONBLOCK;
         // SAFETY: socket takes no pointer.
-        let fd = check(unsafe { libc::socket(family, kind, 0) })?;
+        let fd = above_streams(|| check(unsafe { libc::socket(family, kind, 0) }))?;
         // SAFETY: the descriptor was opened above and nothing else has it.
         let mut socket = Socket::of(unsafe { OwnedFd::from_raw_fd(fd) })?;
         let fd = socket.fd;
@@ -187,8 +187,10 @@ impl SocketPair {
     pub fn new() -> io::Result<SocketPair> {
         let mut fds: [c_int; 2] = [-1; 2];
         let kind = libc::SOCK_STREAM | libc::SOCK_CLOEXEC | libc::SOCK_NONBLOCK;
-        // SAFETY: two descriptors are written where there is room for two.
-        check(unsafe { libc::socketpair(libc::AF_UNIX, kind, 0, fds.as_mut_ptr()) })?;
+        above_streams(|| {
+            // SAFETY: two descriptors are written where there is room for two.
+            check(unsafe { libc::socketpair(libc::AF_UNIX, kind, 0, fds.as_mut_ptr()) })
+        })?;
         // SAFETY: the descriptors were opened above and nothing else has them.
         let [inner, outer] = fds.map(|fd| unsafe { OwnedFd::from_raw_fd(fd) });
         Ok(SocketPair { inner: Socket::of(inner)?, outer: Socket::of(outer)? })
@@ -251,11 +253,7 @@ pub fn wait(sockets: &[(&Socket, Interest)], time: Duration) -> io::Result<Vec<b
 
 /// Device and inode of what a descriptor names; an error if it is not an open socket.
 pub(super) fn identity_of(fd: RawFd) -> io::Result<(u64, u64)> {
-    let mut stat = MaybeUninit::<libc::stat>::uninit();
-    // SAFETY: fstat writes one stat where there is room for one.
-    check(unsafe { libc::fstat(fd, stat.as_mut_ptr()) })?;
-    // SAFETY: fstat succeeded and so initialised it.
-    let stat = unsafe { stat.assume_init() };
+    let stat = stat_of(fd)?;
     if stat.st_mode & libc::S_IFMT != libc::S_IFSOCK {
         return Err(io::Error::from_raw_os_error(libc::ENOTSOCK));
     }

@@ -1,9 +1,36 @@
 /* A host that runs without descriptors 0 to 2: the library leaves them free, so that no output of
- * the host goes into a connection. Break: `raised` in src/sys/descriptor.rs.
- * Usage: no_standard_streams CONFIG */
+ * the host goes into a connection, not even while that is opened. Break: `Occupied` or `raised` in
+ * src/sys/descriptor.rs. Usage: no_standard_streams CONFIG */
 #include "host.h"
 
 #include <fcntl.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+
+/* The library's functions are linked with these. */
+static int opened, low;
+
+static int checked(int fd)
+{
+    __atomic_add_fetch(&opened, 1, __ATOMIC_RELAXED);
+    if (fd >= 0 && fd < 3)
+        __atomic_add_fetch(&low, 1, __ATOMIC_RELAXED);
+    return fd;
+}
+
+int socket(int family, int type, int protocol)
+{
+    return checked((int)syscall(SYS_socket, family, type, protocol));
+}
+
+int socketpair(int family, int type, int protocol, int fds[2])
+{
+    int result = (int)syscall(SYS_socketpair, family, type, protocol, fds);
+
+    checked(fds[0]);
+    checked(fds[1]);
+    return result;
+}
 
 /* 0, or a number that names what failed. */
 static int without_streams(const char *config)
@@ -28,6 +55,9 @@ static int without_streams(const char *config)
         bw_queue_next(queue, -1, NULL, NULL, &status, &out) != BW_OK || status != BW_OK)
         return 4;
     bw_free(out);
+    /* A connection and the queue's descriptors. */
+    if (opened < 3 || low != 0)
+        return 5;
     for (fd = 0; fd < 3; fd++)
         if (fcntl(fd, F_GETFD) >= 0 || errno != EBADF)
             return 10 + fd;
