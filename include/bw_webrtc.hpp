@@ -276,7 +276,8 @@ public:
     }
     Client(const Client &) = delete;
     Client &operator=(const Client &) = delete;
-    // Calls in progress on other threads return BW_E_CANCELLED.
+    // Calls in progress on other threads return BW_E_CANCELLED. Inside a sink, the client's sink is
+    // not destroyed.
     ~Client() { bw_client_free(release()); }
 
     // Creates a participant; returns {"participant": {..}, "token": ".."}. Throws Error. If its
@@ -383,6 +384,10 @@ public:
         bw_client *handle = handle_;
         if (log_ && log_->sink) {
             bw_client_set_log(handle, BW_LOG_OFF, nullptr, nullptr, nullptr);
+            if (in_sink()) {
+                // The library rejected that: the sink may be running, so it is never destroyed.
+                static_cast<void>(log_->sink.release());
+            }
             log_->sink.reset();
         }
         handle_ = nullptr;

@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include <atomic>
+#include <memory>
 #include <mutex>
 #include <thread>
 #include <type_traits>
@@ -15,11 +16,16 @@ namespace {
 
 // What a thread does between the return of bw_client_set_log and the next step of bw::Client::set_log.
 thread_local void (*after_set_log)() = nullptr;
+// The user data of this thread's last bw_client_set_log.
+thread_local void *last_user_data = nullptr;
 
 bw_status set_log_slowly(bw_client *client, int32_t level, bw_log_callback callback, void *user_data,
                          char **error)
 {
     const bw_status status = bw_client_set_log(client, level, callback, user_data, error);
+    if (callback != nullptr) {
+        last_user_data = user_data;
+    }
     if (after_set_log != nullptr) {
         after_set_log();
     }
@@ -271,6 +277,48 @@ void changes_logs(const bw::Config &config)
     fails(BW_E_INVALID_HANDLE, "", 0, "client", [&] { client.set_log(BW_LOG_OFF); });
 }
 
+// The last reference to a client is dropped inside its own sink, which continues.
+void ends_in_its_log(const bw::Config &config)
+{
+    struct Sink {
+        explicit Sink(const std::shared_ptr<bw::Client> &own) : client(own), alive(new bool(true)) {}
+        void operator()(int, const char *)
+        {
+            const std::shared_ptr<bool> is_alive(alive);
+            client.reset();
+            lines() += 1;
+            survived() = *is_alive && is_alive.use_count() > 1;
+        }
+        static int &lines()
+        {
+            static int count = 0;
+            return count;
+        }
+        static bool &survived()
+        {
+            static bool value = false;
+            return value;
+        }
+        std::shared_ptr<bw::Client> client;
+        std::shared_ptr<bool> alive;
+    };
+    std::shared_ptr<bw::Client> client(new bw::Client(known(config)));
+    client->set_log(BW_LOG_INFO, Sink(client));
+    void *const sink = last_user_data;
+    bw_client *const handle = client->handle();
+    client.reset();
+    char *out = nullptr;
+    bw_create_session(handle, nullptr, &out);
+    bw_free(out);
+    // The line of the token request drops the client; the line of the call follows.
+    CHECK(Sink::lines() > 0 && Sink::survived());
+    CHECK(bw_create_session(handle, nullptr, nullptr) != BW_OK);
+    // The library does not call the sink any more.
+    if (Sink::survived()) {
+        delete static_cast<bw::Client::LogSink *>(sink);
+    }
+}
+
 void drains(const bw::Config &config)
 {
     const bw::Client client(known(config));
@@ -408,6 +456,7 @@ int main(int argc, char **argv)
     does_everything(config);
     logs(config);
     changes_logs(config);
+    ends_in_its_log(config);
     queues(config);
     drains(config);
     takes_arguments(config);
