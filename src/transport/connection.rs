@@ -169,6 +169,14 @@ impl Connection {
 
     /// Receives some bytes; 0 at the end.
     fn receive(&mut self, exchange: &ExchangeState) -> Result<usize, Fault> {
+        // After a failure, nothing can come that is not here: without this, a socket that is still open
+        // would be waited for until the deadline.
+        if let Some(fault) = self.send_failure.take_if(|_| self.socket.is_quiet()) {
+            if !self.tls.as_mut().is_some_and(|tls| tls::has_content(tls)) {
+                return Err(fault);
+            }
+            self.send_failure = Some(fault);
+        }
         let link = Link::new(&self.socket, exchange);
         let room = self.buffers.input.room();
         let size = room.len();

@@ -269,6 +269,11 @@ impl Read for Waiting<'_> {
     }
 }
 
+/// Whether content waits to be read that was already received.
+pub fn has_content(tls: &mut ClientConnection) -> bool {
+    tls.process_new_packets().is_ok_and(|state| state.plaintext_bytes_to_read() > 0)
+}
+
 /// Whether nothing that the peer sent is left to be read, neither its end nor what broke TLS.
 pub fn is_quiet(tls: &mut ClientConnection) -> bool {
     if tls.process_new_packets().is_err() {
