@@ -201,8 +201,8 @@ def test_the_log_of_two_threads_is_never_freed_in_use(
     first_returned, second_done = threading.Event(), threading.Event()
     call = _library.Library.call
 
-    def slow(self: _library.Library, name: str, *arguments: Any) -> Any:
-        document = call(self, name, *arguments)
+    def slow(self: _library.Library, name: str, *arguments: Any, **received: Any) -> Any:
+        document = call(self, name, *arguments, **received)
         if name == "bw_client_set_log" and threading.current_thread() is first:
             first_returned.set()
             assert second_done.wait(LIMIT)
@@ -229,10 +229,10 @@ def test_a_log_is_changed_while_the_client_is_closed(
     call = _library.Library.call
     client = plain.client()
 
-    def slow(self: _library.Library, name: str, *arguments: Any) -> Any:
+    def slow(self: _library.Library, name: str, *arguments: Any, **received: Any) -> Any:
         if name == "bw_client_set_log" and arguments[1]:
             client.close()
-        return call(self, name, *arguments)
+        return call(self, name, *arguments, **received)
 
     monkeypatch.setattr(_library.Library, "call", slow)
     with pytest.raises(InvalidHandleError):
