@@ -359,7 +359,6 @@ fn list_of_ten_thousand_endpoints_is_complete() {
     let (ids, pages) = all_ids(&sandbox, "limit=1000", || ());
     assert_eq!((ids.len(), pages), (10_000, 10));
     assert_eq!(ids.iter().collect::<HashSet<_>>().len(), 10_000);
-    assert_eq!(all_ids(&sandbox, "", || ()).1, 100);
     // Endpoints that are deleted or created between two pages neither hide nor repeat others.
     let mut deleted = ids.iter().step_by(997);
     let mut created = Vec::new();
@@ -462,7 +461,7 @@ fn update_of_bxml_checks_the_document() {
         assert_eq!(sandbox.state()["endpoints"][0]["bxml"], body);
     }
     let kept = sandbox.state()["endpoints"][0]["bxml"].clone();
-    let deep = "<a>".repeat(20_000);
+    let deep = "<a>".repeat(80_000);
     for body in [
         "",
         "text",
@@ -480,7 +479,7 @@ fn update_of_bxml_checks_the_document() {
     ] {
         assert_eq!(put(&id, body).status, 400, "{:.80}", body);
     }
-    let closed = format!("<Response>{deep}{}</Response>", "</a>".repeat(20_000));
+    let closed = format!("<Response>{}{}</Response>", "<a>".repeat(30_000), "</a>".repeat(30_000));
     assert!(matches!(put(&id, &closed).status, 204 | 400));
     assert_eq!(put(UNKNOWN_ENDPOINT, "<Response/>").status, 404);
     put(&id, "<Response password=\"topsecret\"/>").assert_no_content();

@@ -58,14 +58,15 @@ fn assert_error(expected: &Value, response: &Response) {
 
 /// Fails unless a value matches a schema; unknown properties are an error.
 #[track_caller]
-pub fn assert_matches(schema: &Value, value: &Value, path: &str) {
-    if let Err(problem) = matches(schema, value, path) {
-        panic!("{problem} in {value}");
+pub fn assert_matches(schema: &Value, value: &Value, name: &str) {
+    if let Err(problem) = matches(schema, value) {
+        panic!("{name}{problem} in {value}");
     }
 }
 
-fn matches(schema: &Value, value: &Value, path: &str) -> Result<(), String> {
-    let fail = |problem: &str| Err(format!("{path} {problem}: {value}"));
+/// The error is the path of a value, and its problem.
+fn matches(schema: &Value, value: &Value) -> Result<(), String> {
+    let fail = |problem: &str| Err(format!(" {problem}: {value}"));
     if value.is_null() && schema["nullable"] == true {
         return Ok(());
     }
@@ -81,13 +82,13 @@ fn matches(schema: &Value, value: &Value, path: &str) -> Result<(), String> {
                 let Some(property) = schema["properties"].get(name) else {
                     return fail(&format!("has the unknown property {name}"));
                 };
-                matches(property, value, &format!("{path}.{name}"))?;
+                matches(property, value).map_err(|problem| format!(".{name}{problem}"))?;
             }
         }
         "array" => {
             let Some(items) = value.as_array() else { return fail("is no array") };
             for (index, item) in items.iter().enumerate() {
-                matches(&schema["items"], item, &format!("{path}[{index}]"))?;
+                matches(&schema["items"], item).map_err(|problem| format!("[{index}]{problem}"))?;
             }
         }
         "string" => {
