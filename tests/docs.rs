@@ -137,6 +137,7 @@ fn declared() -> BTreeSet<String> {
         "bindings/python/src/bw_webrtc/pytest_plugin.py",
         "bindings/python/src/bw_webrtc/_library.py",
         "bindings/python/src/bw_webrtc/testing.py",
+        "sandbox/src/server.rs",
         "src/client/config.rs",
     ];
     let mut names = BTreeSet::new();
