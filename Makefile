@@ -26,6 +26,7 @@ BUILD := build
 TARGET_DIR = $(shell CARGO='$(CARGO)' scripts/target-dir)
 VENV := $(BUILD)/venv
 VENV_PYTHON := $(VENV)/bin/python
+SDK_VENV := $(BUILD)/sdk-venv
 
 # What is shipped: built and linked by the compilers of Zig, so that old machines run it.
 MACHINE := $(shell uname -m)
@@ -47,7 +48,7 @@ RELEASE_DIR ?=
 PLACES = CARGO='$(CARGO)' DESTDIR='$(DESTDIR)' PREFIX='$(PREFIX)' BINDIR='$(BINDIR)' LIBDIR='$(LIBDIR)' \
   INCLUDEDIR='$(INCLUDEDIR)' DATADIR='$(DATADIR)' RELEASE_DIR='$(RELEASE_DIR)'
 
-.PHONY: demo test test-rust test-c test-python test-release test-hosts test-hostile soak gates bench install \
+.PHONY: demo test test-rust test-c test-python test-sdk test-release test-hosts test-hostile soak gates bench install \
   uninstall release dist test-packaging packaging-tools lint header clean tools
 
 # Says in one line what is missing, instead of failing somewhere deep.
@@ -60,7 +61,7 @@ demo: tools
 	$(CARGO) build --release --workspace
 	BUILD=$(BUILD) CARGO=$(CARGO) CC=$(CC) CXX=$(CXX) PYTHON=$(PYTHON) scripts/demo
 
-test: tools test-rust test-c test-python test-release
+test: tools test-rust test-c test-python test-sdk test-release
 
 test-rust: tools
 	$(CARGO) build --workspace
@@ -158,6 +159,17 @@ test-python: tools $(VENV)/ready
 	BW_WEBRTC_LIBRARY=$(TARGET_DIR)/debug/libbw_webrtc.so \
 	  BW_SANDBOX=$(TARGET_DIR)/debug/bw-sandbox \
 	  PYTHONPATH=$(CURDIR)/bindings/python/src $(VENV_PYTHON) -m pytest -q tests/python
+
+# Bandwidth's official SDK, as a client of bw-sandbox.
+test-sdk: tools $(SDK_VENV)/ready
+	$(CARGO) build --package bw-sandbox
+	BW_SANDBOX=$(TARGET_DIR)/debug/bw-sandbox \
+	  $(SDK_VENV)/bin/python -m pytest -q -c tests/sdk/pytest.ini tests/sdk
+
+$(SDK_VENV)/ready: tests/sdk/requirements.txt
+	$(PYTHON) -m venv $(SDK_VENV)
+	$(SDK_VENV)/bin/python -m pip install --quiet --disable-pip-version-check -r $<
+	@touch $@
 
 $(VENV)/ready: bindings/python/requirements-dev.txt
 	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || \
