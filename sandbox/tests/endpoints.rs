@@ -86,6 +86,7 @@ fn all_ids(sandbox: &Sandbox, query: &str, mut between: impl FnMut()) -> (Vec<St
         let data = page.json["data"].as_array().unwrap();
         ids.extend(data.iter().map(|e| e["endpointId"].as_str().unwrap().to_owned()));
         pages += 1;
+        assert!(pages < 1000, "the list has no end");
         let Some(next) = next_cursor(&page.json) else { return (ids, pages) };
         let encoded: String = form_urlencoded::byte_serialize(next.as_bytes()).collect();
         cursor = format!("&afterCursor={encoded}");
