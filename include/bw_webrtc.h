@@ -44,13 +44,11 @@
  * 8. Forks. Create the client before the fork. Each child process can use it, and opens its own
  *    connections.
  * 9. Queues. If a thread must not block, such as the thread of an event loop, submit calls to a
- *    queue
- *    (bw_queue_new), poll the queue's descriptor, and fetch the completions. Each accepted call
- *    completes exactly once. Before you free a queue, close it and fetch until BW_E_CLOSED. There
- *    are no completion callbacks.
- * 10. Late responses. If a create request completes after its call was cancelled, the new
- *    participant or session exists, but no caller has its id. bw_client_take_late returns these
- *    ids.
+ *    queue (bw_queue_new), poll the queue's descriptor, and fetch the completions. Each accepted
+ *    call completes exactly once. Before you free a queue, close it and fetch until BW_E_CLOSED.
+ *    There are no completion callbacks.
+ * 10. Late responses. If a create request completes after its call was cancelled, the participant or
+ *    session exists, but no caller has its id. bw_client_take_late returns the ids of such objects.
  * 11. Side effects. There is no global initialization. The library prints nothing, and it changes
  *    no signal handler and no locale. Messages never contain secrets. Environment variables
  *    configure a client only in bw_client_new(NULL, ..), and never in a set-uid process. However,
