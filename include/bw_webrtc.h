@@ -29,12 +29,12 @@
  * 3. Retries. A client repeats a failed request, within the deadline, if this is safe. A create
  *    request with an unknown outcome is never repeated.
  * 4. Memory. The caller frees text that a function returns through a char ** with bw_free. Do not
- *    use free: the program may use another C library than this library. Text that is returned as a
- *    const char * is static: never free it. A function does not use its arguments after it has
+ *    use free: the program and this library may use different C libraries. Text that is returned as
+ *    a const char * is static: never free it. A function does not use its arguments after it has
  *    returned, except callbacks and user data.
  * 5. Text is UTF-8 and ends with a NUL.
  * 6. Handles are checked. A client or a queue is a number, not an address. If a handle is NULL, was
- *    freed, or was not returned by this library, functions return BW_E_INVALID_HANDLE. To free a
+ *    freed, or was not returned by this library, functions return BW_E_INVALID_HANDLE. Freeing a
  *    handle twice has no effect.
  * 7. Threads. "Any thread" means that any thread may call the function at any time, also with a
  *    client that other threads use. "Does not block" means that the function does not wait for the
@@ -135,11 +135,6 @@
  * Also log every attempt.
  */
 #define BW_LOG_DEBUG 4
-
-/**
- * The C arguments of an operation's function. `None`: the function has no such parameter.
- */
-typedef struct Arguments Arguments;
 
 /**
  * A client of the service. `bw_client_new` creates it. It is a checked handle, not an address.
@@ -292,8 +287,6 @@ typedef void (*bw_log_callback)(int32_t level, const char *line, void *user_data
  */
 #define BW_E_INTERNAL 40
 
-
-
 #ifdef __cplusplus
 extern "C" {
 #endif /* __cplusplus */
@@ -335,11 +328,11 @@ uint32_t bw_abi_version(void);
  *   `username` and `password` (an API user; they stop working on 2 December 2026).
  *   Optional, with the default value:
  *   - `baseUrl`: the URL of Bandwidth's service.
- *   - `tokenUrl`: Bandwidth's URL for token requests. Required if there are a `clientId` and a
- *     `baseUrl` that is not Bandwidth's.
+ *   - `tokenUrl`: Bandwidth's URL for token requests. Required with `clientId` if `baseUrl` is not
+ *     Bandwidth's.
  *   - `timeoutMs`: 10000. The deadline of a call in milliseconds, including the token request,
  *     name resolution, connection, TLS, and all retries.
- *   - `attemptTimeoutMs`: not set. The deadline of each attempt of a call.
+ *   - `attemptTimeoutMs`: not set. The limit of each attempt, within `timeoutMs`.
  *   - `connectTimeoutMs`: 3000. The limit for name resolution, connection and TLS together.
  *   - `maxRetries`: 2. The largest number of retries of a call.
  *   - `retryBaseMs`: 100. The upper limit of the random delay before the first retry. The limit
@@ -347,11 +340,12 @@ uint32_t bw_abi_version(void);
  *   - `retryMaxMs`: 2000. The upper limit of the delay before any retry.
  *   - `proxy`: not set. "http://user:password@host:port" (HTTP CONNECT) or "socks5://..". A proxy
  *     needs https URLs.
- *   - `roots`: "bundled" (the library contains the certificate authorities). Or "system".
+ *   - `roots`: "bundled", the certificate authorities in the library. Or "system", those of the
+ *     system.
  *   - `caFile`: not set. A PEM file of certificate authorities, which replace those of `roots`.
  *   - `clientCertFile` and `clientKeyFile`: not set. PEM files of a client certificate and its
  *     key.
- *   - `ipFamily`: "any". Or "ipv4" or "ipv6", to use only such addresses.
+ *   - `ipFamily`: "any". Or "ipv4" or "ipv6", to use only IPv4 or only IPv6 addresses.
  *   - `bindAddress`: not set. The local IP address from which connections are opened.
  *   - `dnsTtlMs`: 30000. The time for which resolved addresses are cached.
  *   - `maxIdleConnections`: 64. The number of idle connections that are kept for later calls.
@@ -385,8 +379,8 @@ bw_status bw_client_new(const char *config_json, bw_client **client, char **erro
  * Calls in progress on other threads return BW_E_CANCELLED soon afterwards. The memory of the
  * client is released, and its credentials are erased, when the last of these calls has returned.
  *
- * - `client`: the client. It is invalid afterwards: to use it returns BW_E_INVALID_HANDLE, and to
- *   free it again has no effect. NULL is allowed.
+ * - `client`: the client. NULL is allowed. The handle is invalid afterwards: functions return
+ *   BW_E_INVALID_HANDLE for it, and freeing it again has no effect.
  *
  * Any thread. Does not block.
  */
@@ -415,8 +409,8 @@ bw_status bw_client_set_credentials(bw_client *client,
 /**
  * Creates a participant and its token (createParticipant).
  *
- * If `outcome` in the error document is "unknown", a participant may exist: the request is never
- * repeated.
+ * If `outcome` in the error document is "unknown", a participant may exist. The client does not
+ * repeat such a request.
  *
  * - `request_json`: one JSON object, not NULL. All keys are optional: `callbackUrl` (absolute URL
  *   to which the service sends webhooks), `publishPermissions` (array of "AUDIO" and "VIDEO"),
@@ -464,8 +458,8 @@ bw_status bw_delete_participant(bw_client *client, const char *participant_id, c
 /**
  * Creates a session (createSession).
  *
- * If `outcome` in the error document is "unknown", a session may exist: the request is never
- * repeated.
+ * If `outcome` in the error document is "unknown", a session may exist. The client does not repeat
+ * such a request.
  *
  * - `request_json`: `{"tag": ".."}` (at most 50 characters), `{}`, or NULL.
  * - `out`: receives the Session document, `{"id": "..", "tag": ".."}`, or the error document. The
@@ -611,8 +605,8 @@ bw_status bw_call(bw_client *client, const char *call_json, char **out);
 /**
  * Creates a queue of calls for programs whose threads must not block.
  *
- * The first submitted call starts the queue's threads. In a forked child, the queue is empty and
- * can be used; call `bw_queue_fd` again, because the child has a descriptor of its own.
+ * The first submitted call starts the queue's threads. In a forked child, the queue is empty. The
+ * child can use it, and must call `bw_queue_fd` to get a descriptor of its own.
  *
  * - `client`: executes the calls. If it is freed, the calls of the queue complete with
  *   BW_E_CANCELLED.
@@ -632,8 +626,8 @@ bw_status bw_queue_new(bw_client *client, const char *options_json, bw_queue **q
 /**
  * Submits a call to a queue. Each accepted call completes exactly once, even if it is cancelled.
  *
- * - `call_json`: the call, as for `bw_call`. It is checked in this function. Its timeout starts
- *   now, so the time in the queue counts.
+ * - `call_json`: the call, as for `bw_call`. This function checks it. The timeout of the call
+ *   starts now and includes the time in the queue.
  * - `user_data`: any pointer. `bw_queue_next` returns it with the completion.
  * - `id`: receives the number of the call, or 0 on failure. The number of a call is never 0. `id`
  *   may be NULL.
@@ -655,8 +649,8 @@ bw_status bw_queue_submit(bw_queue *queue,
  * Returns the descriptor of a queue, which is readable while completions are available.
  *
  * Watch it with poll, epoll or select. Never read it, write to it, or close it. It stays valid
- * until `bw_queue_free` closes it: remove it from the event loop first. After a fork, the child
- * must call this function again. The same applies if the program has closed the descriptor.
+ * until `bw_queue_free` closes it: remove it from the event loop first. Call this function again
+ * in a forked child, or after the program has closed the descriptor.
  *
  * The function returns -1 if the handle is invalid or if no descriptor can be opened.
  * Any thread. Does not block.
@@ -673,16 +667,15 @@ int bw_queue_fd(bw_queue *queue);
  * - `out`: receives the service's response, or the error document of the call. It must not be
  *   NULL. The caller frees the document with `bw_free`.
  *
- * These values describe a call only if the function returns BW_OK. If it returns
+ * If the function returns BW_OK, `*out` belongs to the completion. If it returns
  * BW_E_INVALID_ARGUMENT or BW_E_INVALID_HANDLE, `*out` is the error document of this function.
- * Otherwise `*out` is NULL.
+ * Otherwise, `*out` is NULL.
  *
  * Statuses: BW_OK, BW_E_EMPTY (no completion within `timeout_ms`), BW_E_CLOSED (the queue is
  * closed and all completions were fetched, or the queue was freed), BW_E_INVALID_ARGUMENT,
  * BW_E_INVALID_HANDLE, BW_E_INTERNAL (no memory for the document; the completion can be fetched
  * later).
- * Any thread. Blocks up to `timeout_ms`. A thread that is cancelled (pthread_cancel) waits until
- * then, or until the queue is closed or freed.
+ * Any thread. Blocks up to `timeout_ms`. pthread_cancel does not interrupt the wait.
  */
 bw_status bw_queue_next(bw_queue *queue,
                         int32_t timeout_ms,
@@ -725,8 +718,8 @@ bw_status bw_queue_close(bw_queue *queue);
  * `bw_client_take_late`. The descriptor of the queue is closed: remove it from the event loop
  * first.
  *
- * - `queue`: the queue. It is invalid afterwards, and to free it again has no effect. NULL is
- *   allowed.
+ * - `queue`: the queue. NULL is allowed. The handle is invalid afterwards, and freeing it again
+ *   has no effect.
  *
  * Any thread. Does not block.
  */
@@ -736,7 +729,7 @@ void bw_queue_free(bw_queue *queue);
  * Sends the log of a client to a callback. The log is off by default.
  *
  * - `level`: the most detailed level that is logged: BW_LOG_ERROR, BW_LOG_WARN, BW_LOG_INFO or
- *   BW_LOG_DEBUG. BW_LOG_OFF disables the log, and `callback` may be NULL.
+ *   BW_LOG_DEBUG. BW_LOG_OFF disables the log; then `callback` may be NULL.
  * - `callback`: called on each thread that executes calls, also on several threads at the same
  *   time. It must not throw an exception, and must not call this library. It should return
  *   quickly.
@@ -767,16 +760,16 @@ bw_status bw_client_set_log(bw_client *client,
  * "attempts", "retries", "inFlight", "statuses", "times": [{"belowUs": 2048, "count": 5}, ..]},
  * ..}}`
  *
- * The counters begin when the client is created. A forked child has counters of its own.
+ * The counters start at zero when the client is created, and again in each forked child.
  *
- * - `statuses`: the number of completed calls for each status that callers received. A call that
- *   was cancelled in a queue counts as BW_E_CANCELLED, and a call that expired in a queue counts
- *   as BW_E_TIMEOUT, even if the service executes it.
+ * - `statuses`: for each status, the number of completed calls that returned it to the caller.
+ *   A call that was cancelled in a queue counts as BW_E_CANCELLED, and a call that expired in a
+ *   queue counts as BW_E_TIMEOUT, even if the service executes it.
  * - `queue`: `waiting`, `running` and `done` (completed but not fetched) are the present numbers
  *   of calls in all queues of the client. `cancelled` is the number of calls that were cancelled
  *   so far.
  * - `tokenRequests`: the token requests that were sent. They are not part of `attempts`.
- * - `times`: the number of executed calls for each duration. `belowUs` is the upper limit in
+ * - `times`: a histogram of the durations of executed calls. `belowUs` is the upper limit in
  *   microseconds, a power of two.
  * - `lateAnswers`: the number of responses that no caller received. `lateParticipants` and
  *   `lateSessions` are the ids that `bw_client_take_late` returns.
@@ -804,8 +797,9 @@ bw_status bw_client_stats(bw_client *client, char **out);
  *   - `dropped`: the number of objects that were removed from the list because it holds at most
  *     1024.
  *
- * The object of a cancelled call is added when the response arrives. `bw_client_free` aborts such
- * calls: call this function immediately before it.
+ * The object of a cancelled call is added when the response arrives. `bw_client_free` aborts calls
+ * that still wait for their response. To get the complete list, call this function immediately
+ * before it.
  *
  * Statuses: BW_OK, BW_E_INVALID_ARGUMENT (`out` is NULL), BW_E_INVALID_HANDLE, BW_E_INTERNAL (no
  * memory; the list is not cleared).
@@ -834,10 +828,10 @@ bw_status bw_json_get(const char *json, const char *pointer, char **text);
  *
  * - `token`: the token of a participant in that session.
  * - `call_id`: the id of the phone call ("c-93d6f3c0-be584596-.."), or NULL.
- * - `sip_uri`: the destination of the transfer, or NULL for the service's own.
+ * - `sip_uri`: the destination of the transfer, or NULL for the SIP URI of the service.
  * - `out`: receives `{"bxml": "..", "uuiLength": 81, "warnings": [".."]}`, or the error document.
- *   The caller frees it with `bw_free`. There is a warning if the uui is longer than the
- *   documented limit of 256 characters.
+ *   The caller frees it with `bw_free`. There is a warning if the uui parameter in the BXML is
+ *   longer than the documented limit of 256 characters.
  *
  * All arguments are checked and escaped.
  *

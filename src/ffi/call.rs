@@ -12,6 +12,7 @@ use crate::client::Client;
 use crate::error::Error;
 
 /// The C arguments of an operation's function. `None`: the function has no such parameter.
+#[derive(Default)]
 pub struct Arguments {
     /// `session_id`.
     pub session: Option<*const c_char>,
@@ -27,11 +28,6 @@ pub enum Request {
     Required(&'static str, *const c_char),
     /// May be NULL.
     Optional(&'static str, *const c_char),
-}
-
-impl Arguments {
-    /// A function without ids and without a request.
-    pub const NONE: Arguments = Arguments { session: None, participant: None, request: None };
 }
 
 /// Executes an operation for its function.

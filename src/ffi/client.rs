@@ -18,11 +18,11 @@ use crate::error::Error;
 ///   `username` and `password` (an API user; they stop working on 2 December 2026).
 ///   Optional, with the default value:
 ///   - `baseUrl`: the URL of Bandwidth's service.
-///   - `tokenUrl`: Bandwidth's URL for token requests. Required if there are a `clientId` and a
-///     `baseUrl` that is not Bandwidth's.
+///   - `tokenUrl`: Bandwidth's URL for token requests. Required with `clientId` if `baseUrl` is not
+///     Bandwidth's.
 ///   - `timeoutMs`: 10000. The deadline of a call in milliseconds, including the token request,
 ///     name resolution, connection, TLS, and all retries.
-///   - `attemptTimeoutMs`: not set. The deadline of each attempt of a call.
+///   - `attemptTimeoutMs`: not set. The limit of each attempt, within `timeoutMs`.
 ///   - `connectTimeoutMs`: 3000. The limit for name resolution, connection and TLS together.
 ///   - `maxRetries`: 2. The largest number of retries of a call.
 ///   - `retryBaseMs`: 100. The upper limit of the random delay before the first retry. The limit
@@ -30,11 +30,12 @@ use crate::error::Error;
 ///   - `retryMaxMs`: 2000. The upper limit of the delay before any retry.
 ///   - `proxy`: not set. "http://user:password@host:port" (HTTP CONNECT) or "socks5://..". A proxy
 ///     needs https URLs.
-///   - `roots`: "bundled" (the library contains the certificate authorities). Or "system".
+///   - `roots`: "bundled", the certificate authorities in the library. Or "system", those of the
+///     system.
 ///   - `caFile`: not set. A PEM file of certificate authorities, which replace those of `roots`.
 ///   - `clientCertFile` and `clientKeyFile`: not set. PEM files of a client certificate and its
 ///     key.
-///   - `ipFamily`: "any". Or "ipv4" or "ipv6", to use only such addresses.
+///   - `ipFamily`: "any". Or "ipv4" or "ipv6", to use only IPv4 or only IPv6 addresses.
 ///   - `bindAddress`: not set. The local IP address from which connections are opened.
 ///   - `dnsTtlMs`: 30000. The time for which resolved addresses are cached.
 ///   - `maxIdleConnections`: 64. The number of idle connections that are kept for later calls.
@@ -95,8 +96,8 @@ pub unsafe extern "C" fn bw_client_new(
 /// Calls in progress on other threads return BW_E_CANCELLED soon afterwards. The memory of the
 /// client is released, and its credentials are erased, when the last of these calls has returned.
 ///
-/// - `client`: the client. It is invalid afterwards: to use it returns BW_E_INVALID_HANDLE, and to
-///   free it again has no effect. NULL is allowed.
+/// - `client`: the client. NULL is allowed. The handle is invalid afterwards: functions return
+///   BW_E_INVALID_HANDLE for it, and freeing it again has no effect.
 ///
 /// Any thread. Does not block.
 #[unsafe(no_mangle)]

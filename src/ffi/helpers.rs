@@ -43,10 +43,10 @@ pub unsafe extern "C" fn bw_json_get(
 ///
 /// - `token`: the token of a participant in that session.
 /// - `call_id`: the id of the phone call ("c-93d6f3c0-be584596-.."), or NULL.
-/// - `sip_uri`: the destination of the transfer, or NULL for the service's own.
+/// - `sip_uri`: the destination of the transfer, or NULL for the SIP URI of the service.
 /// - `out`: receives `{"bxml": "..", "uuiLength": 81, "warnings": [".."]}`, or the error document.
-///   The caller frees it with `bw_free`. There is a warning if the uui is longer than the
-///   documented limit of 256 characters.
+///   The caller frees it with `bw_free`. There is a warning if the uui parameter in the BXML is
+///   longer than the documented limit of 256 characters.
 ///
 /// All arguments are checked and escaped.
 ///

@@ -60,7 +60,7 @@ impl HostCallback {
 /// Sends the log of a client to a callback. The log is off by default.
 ///
 /// - `level`: the most detailed level that is logged: BW_LOG_ERROR, BW_LOG_WARN, BW_LOG_INFO or
-///   BW_LOG_DEBUG. BW_LOG_OFF disables the log, and `callback` may be NULL.
+///   BW_LOG_DEBUG. BW_LOG_OFF disables the log; then `callback` may be NULL.
 /// - `callback`: called on each thread that executes calls, also on several threads at the same
 ///   time. It must not throw an exception, and must not call this library. It should return
 ///   quickly.
@@ -118,16 +118,16 @@ pub unsafe extern "C" fn bw_client_set_log(
 /// "attempts", "retries", "inFlight", "statuses", "times": [{"belowUs": 2048, "count": 5}, ..]},
 /// ..}}`
 ///
-/// The counters begin when the client is created. A forked child has counters of its own.
+/// The counters start at zero when the client is created, and again in each forked child.
 ///
-/// - `statuses`: the number of completed calls for each status that callers received. A call that
-///   was cancelled in a queue counts as BW_E_CANCELLED, and a call that expired in a queue counts
-///   as BW_E_TIMEOUT, even if the service executes it.
+/// - `statuses`: for each status, the number of completed calls that returned it to the caller.
+///   A call that was cancelled in a queue counts as BW_E_CANCELLED, and a call that expired in a
+///   queue counts as BW_E_TIMEOUT, even if the service executes it.
 /// - `queue`: `waiting`, `running` and `done` (completed but not fetched) are the present numbers
 ///   of calls in all queues of the client. `cancelled` is the number of calls that were cancelled
 ///   so far.
 /// - `tokenRequests`: the token requests that were sent. They are not part of `attempts`.
-/// - `times`: the number of executed calls for each duration. `belowUs` is the upper limit in
+/// - `times`: a histogram of the durations of executed calls. `belowUs` is the upper limit in
 ///   microseconds, a power of two.
 /// - `lateAnswers`: the number of responses that no caller received. `lateParticipants` and
 ///   `lateSessions` are the ids that `bw_client_take_late` returns.
@@ -164,8 +164,9 @@ pub unsafe extern "C" fn bw_client_stats(
 ///   - `dropped`: the number of objects that were removed from the list because it holds at most
 ///     1024.
 ///
-/// The object of a cancelled call is added when the response arrives. `bw_client_free` aborts such
-/// calls: call this function immediately before it.
+/// The object of a cancelled call is added when the response arrives. `bw_client_free` aborts calls
+/// that still wait for their response. To get the complete list, call this function immediately
+/// before it.
 ///
 /// Statuses: BW_OK, BW_E_INVALID_ARGUMENT (`out` is NULL), BW_E_INVALID_HANDLE, BW_E_INTERNAL (no
 /// memory; the list is not cleared).

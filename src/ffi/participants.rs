@@ -9,8 +9,8 @@ use crate::api::{CREATE_PARTICIPANT, DELETE_PARTICIPANT, GET_PARTICIPANT};
 
 /// Creates a participant and its token (createParticipant).
 ///
-/// If `outcome` in the error document is "unknown", a participant may exist: the request is never
-/// repeated.
+/// If `outcome` in the error document is "unknown", a participant may exist. The client does not
+/// repeat such a request.
 ///
 /// - `request_json`: one JSON object, not NULL. All keys are optional: `callbackUrl` (absolute URL
 ///   to which the service sends webhooks), `publishPermissions` (array of "AUDIO" and "VIDEO"),
@@ -33,7 +33,7 @@ pub unsafe extern "C" fn bw_create_participant(
 ) -> bw_status {
     let arguments = Arguments {
         request: Some(Request::Required("request_json", request_json)),
-        ..Arguments::NONE
+        ..Arguments::default()
     };
     // SAFETY: promised by the caller.
     unsafe { execute(client, &CREATE_PARTICIPANT, arguments, out) }
@@ -58,7 +58,7 @@ pub unsafe extern "C" fn bw_get_participant(
     participant_id: *const c_char,
     out: *mut *mut c_char,
 ) -> bw_status {
-    let arguments = Arguments { participant: Some(participant_id), ..Arguments::NONE };
+    let arguments = Arguments { participant: Some(participant_id), ..Arguments::default() };
     // SAFETY: promised by the caller.
     unsafe { execute(client, &GET_PARTICIPANT, arguments, out) }
 }
@@ -84,7 +84,7 @@ pub unsafe extern "C" fn bw_delete_participant(
     participant_id: *const c_char,
     out: *mut *mut c_char,
 ) -> bw_status {
-    let arguments = Arguments { participant: Some(participant_id), ..Arguments::NONE };
+    let arguments = Arguments { participant: Some(participant_id), ..Arguments::default() };
     // SAFETY: promised by the caller.
     unsafe { execute(client, &DELETE_PARTICIPANT, arguments, out) }
 }

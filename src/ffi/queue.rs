@@ -12,8 +12,8 @@ use crate::queue::{Options, Queue, RecvError, Wait};
 
 /// Creates a queue of calls for programs whose threads must not block.
 ///
-/// The first submitted call starts the queue's threads. In a forked child, the queue is empty and
-/// can be used; call `bw_queue_fd` again, because the child has a descriptor of its own.
+/// The first submitted call starts the queue's threads. In a forked child, the queue is empty. The
+/// child can use it, and must call `bw_queue_fd` to get a descriptor of its own.
 ///
 /// - `client`: executes the calls. If it is freed, the calls of the queue complete with
 ///   BW_E_CANCELLED.
@@ -62,8 +62,8 @@ pub unsafe extern "C" fn bw_queue_new(
 
 /// Submits a call to a queue. Each accepted call completes exactly once, even if it is cancelled.
 ///
-/// - `call_json`: the call, as for `bw_call`. It is checked in this function. Its timeout starts
-///   now, so the time in the queue counts.
+/// - `call_json`: the call, as for `bw_call`. This function checks it. The timeout of the call
+///   starts now and includes the time in the queue.
 /// - `user_data`: any pointer. `bw_queue_next` returns it with the completion.
 /// - `id`: receives the number of the call, or 0 on failure. The number of a call is never 0. `id`
 ///   may be NULL.
@@ -103,8 +103,8 @@ pub unsafe extern "C" fn bw_queue_submit(
 /// Returns the descriptor of a queue, which is readable while completions are available.
 ///
 /// Watch it with poll, epoll or select. Never read it, write to it, or close it. It stays valid
-/// until `bw_queue_free` closes it: remove it from the event loop first. After a fork, the child
-/// must call this function again. The same applies if the program has closed the descriptor.
+/// until `bw_queue_free` closes it: remove it from the event loop first. Call this function again
+/// in a forked child, or after the program has closed the descriptor.
 ///
 /// The function returns -1 if the handle is invalid or if no descriptor can be opened.
 /// Any thread. Does not block.
@@ -122,16 +122,15 @@ pub extern "C" fn bw_queue_fd(queue: *mut bw_queue) -> c_int {
 /// - `out`: receives the service's response, or the error document of the call. It must not be
 ///   NULL. The caller frees the document with `bw_free`.
 ///
-/// These values describe a call only if the function returns BW_OK. If it returns
+/// If the function returns BW_OK, `*out` belongs to the completion. If it returns
 /// BW_E_INVALID_ARGUMENT or BW_E_INVALID_HANDLE, `*out` is the error document of this function.
-/// Otherwise `*out` is NULL.
+/// Otherwise, `*out` is NULL.
 ///
 /// Statuses: BW_OK, BW_E_EMPTY (no completion within `timeout_ms`), BW_E_CLOSED (the queue is
 /// closed and all completions were fetched, or the queue was freed), BW_E_INVALID_ARGUMENT,
 /// BW_E_INVALID_HANDLE, BW_E_INTERNAL (no memory for the document; the completion can be fetched
 /// later).
-/// Any thread. Blocks up to `timeout_ms`. A thread that is cancelled (pthread_cancel) waits until
-/// then, or until the queue is closed or freed.
+/// Any thread. Blocks up to `timeout_ms`. pthread_cancel does not interrupt the wait.
 ///
 /// # Safety
 /// `id`, `user_data`, `status` and `out` are NULL or writable.
@@ -231,8 +230,8 @@ pub extern "C" fn bw_queue_close(queue: *mut bw_queue) -> bw_status {
 /// `bw_client_take_late`. The descriptor of the queue is closed: remove it from the event loop
 /// first.
 ///
-/// - `queue`: the queue. It is invalid afterwards, and to free it again has no effect. NULL is
-///   allowed.
+/// - `queue`: the queue. NULL is allowed. The handle is invalid afterwards, and freeing it again
+///   has no effect.
 ///
 /// Any thread. Does not block.
 #[unsafe(no_mangle)]

@@ -13,8 +13,8 @@ use crate::api::{
 
 /// Creates a session (createSession).
 ///
-/// If `outcome` in the error document is "unknown", a session may exist: the request is never
-/// repeated.
+/// If `outcome` in the error document is "unknown", a session may exist. The client does not repeat
+/// such a request.
 ///
 /// - `request_json`: `{"tag": ".."}` (at most 50 characters), `{}`, or NULL.
 /// - `out`: receives the Session document, `{"id": "..", "tag": ".."}`, or the error document. The
@@ -34,7 +34,7 @@ pub unsafe extern "C" fn bw_create_session(
 ) -> bw_status {
     let arguments = Arguments {
         request: Some(Request::Optional("request_json", request_json)),
-        ..Arguments::NONE
+        ..Arguments::default()
     };
     // SAFETY: promised by the caller.
     unsafe { execute(client, &CREATE_SESSION, arguments, out) }
@@ -58,7 +58,7 @@ pub unsafe extern "C" fn bw_get_session(
     session_id: *const c_char,
     out: *mut *mut c_char,
 ) -> bw_status {
-    let arguments = Arguments { session: Some(session_id), ..Arguments::NONE };
+    let arguments = Arguments { session: Some(session_id), ..Arguments::default() };
     // SAFETY: promised by the caller.
     unsafe { execute(client, &GET_SESSION, arguments, out) }
 }
@@ -80,7 +80,7 @@ pub unsafe extern "C" fn bw_delete_session(
     session_id: *const c_char,
     out: *mut *mut c_char,
 ) -> bw_status {
-    let arguments = Arguments { session: Some(session_id), ..Arguments::NONE };
+    let arguments = Arguments { session: Some(session_id), ..Arguments::default() };
     // SAFETY: promised by the caller.
     unsafe { execute(client, &DELETE_SESSION, arguments, out) }
 }
@@ -103,7 +103,7 @@ pub unsafe extern "C" fn bw_list_session_participants(
     session_id: *const c_char,
     out: *mut *mut c_char,
 ) -> bw_status {
-    let arguments = Arguments { session: Some(session_id), ..Arguments::NONE };
+    let arguments = Arguments { session: Some(session_id), ..Arguments::default() };
     // SAFETY: promised by the caller.
     unsafe { execute(client, &LIST_SESSION_PARTICIPANTS, arguments, out) }
 }
@@ -167,7 +167,7 @@ pub unsafe extern "C" fn bw_remove_participant_from_session(
     let arguments = Arguments {
         session: Some(session_id),
         participant: Some(participant_id),
-        ..Arguments::NONE
+        ..Arguments::default()
     };
     // SAFETY: promised by the caller.
     unsafe { execute(client, &REMOVE_PARTICIPANT_FROM_SESSION, arguments, out) }
@@ -197,7 +197,7 @@ pub unsafe extern "C" fn bw_get_participant_subscriptions(
     let arguments = Arguments {
         session: Some(session_id),
         participant: Some(participant_id),
-        ..Arguments::NONE
+        ..Arguments::default()
     };
     // SAFETY: promised by the caller.
     unsafe { execute(client, &GET_PARTICIPANT_SUBSCRIPTIONS, arguments, out) }

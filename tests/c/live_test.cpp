@@ -175,8 +175,8 @@ void queue_with_poll(const bw::Config &config)
     check_throws(BW_E_INVALID_HANDLE, "", 0, "queue: is NULL", [&] { first.next(completion); });
 }
 
-// Some threads replace the sink of one client while others make calls. Each sink checks that it was not
-// destroyed.
+// Some threads replace the sink of one client while others make calls. Each sink checks that it was
+// not destroyed.
 void set_log_on_many_threads(const bw::Config &config)
 {
     struct Sink {
