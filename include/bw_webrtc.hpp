@@ -261,7 +261,8 @@ private:
 class Client {
 public:
     // Opens no connection. Throws Error: BW_E_CONFIG, with a message that names every invalid key.
-    explicit Client(const detail::Document &config) : state_(new State(config.c_str())) {}
+    // A null pointer is an empty configuration; it does not select the environment.
+    explicit Client(const detail::Document &config) : state_(new State(config.str().c_str())) {}
     explicit Client(const Config &config) : state_(new State(config.json().c_str())) {}
     // Reads the configuration from the environment: BW_ACCOUNT_ID, BW_CLIENT_ID and
     // BW_CLIENT_SECRET (or BW_USERNAME and BW_PASSWORD), BW_BASE_URL and BW_TOKEN_URL.
