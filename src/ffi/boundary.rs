@@ -127,7 +127,7 @@ pub fn silent(work: impl FnOnce()) {
 }
 
 fn guarded<T>(work: impl FnOnce() -> Result<T, Error>) -> Result<T, Error> {
-    let _uncancelled = sys::hold_off_cancellation();
+    let _cancellation_disabled = sys::disable_cancellation();
     guard::guarded(work)
 }
 

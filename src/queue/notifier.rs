@@ -41,14 +41,14 @@ impl QueueNotifier {
         let mut wakeup = self.lock();
         match &*wakeup {
             Wakeup::Closed => return None,
-            Wakeup::Open(pair) if pair.is_ours() => return Some(pair.end()),
+            Wakeup::Open(pair) if pair.owns_descriptors() => return Some(pair.poll_descriptor()),
             Wakeup::Open(_) | Wakeup::Unused => {}
         }
         let pair = SocketPair::new().ok()?;
         if has_completions {
-            pair.fill();
+            pair.set_readable();
         }
-        let end = pair.end();
+        let end = pair.poll_descriptor();
         *wakeup = Wakeup::Open(pair);
         Some(end)
     }
@@ -61,13 +61,13 @@ impl QueueNotifier {
 impl Notifier<CallHandle, Executed> for QueueNotifier {
     fn notify(&self) {
         if let Wakeup::Open(pair) = &*self.lock() {
-            pair.fill();
+            pair.set_readable();
         }
     }
 
     fn clear(&self) {
         if let Wakeup::Open(pair) = &*self.lock() {
-            pair.empty();
+            pair.clear();
         }
     }
 

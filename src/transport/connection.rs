@@ -55,13 +55,13 @@ impl Connection {
     /// what belongs to TLS itself.
     pub fn is_usable(&mut self, idle_timeout: Duration) -> bool {
         let longest = self.keep_alive.map_or(idle_timeout, |time| time.min(idle_timeout));
-        if self.idle_since.elapsed() >= longest || !self.socket.is_ours() {
+        if self.idle_since.elapsed() >= longest || !self.socket.owns_descriptor() {
             return false;
         }
         match &mut self.tls {
-            None => self.socket.is_quiet(),
+            None => self.socket.is_idle(),
             Some(tls) => {
-                (self.socket.is_quiet() || tls::receive_waiting(tls, &self.socket))
+                (self.socket.is_idle() || tls::receive_waiting(tls, &self.socket))
                     && tls::is_quiet(tls)
             }
         }
@@ -171,7 +171,7 @@ impl Connection {
     fn receive(&mut self, exchange: &ExchangeState) -> Result<usize, Fault> {
         // After a failure, nothing can come that is not here: without this, a socket that is still open
         // would be waited for until the deadline.
-        if let Some(fault) = self.send_failure.take_if(|_| self.socket.is_quiet()) {
+        if let Some(fault) = self.send_failure.take_if(|_| self.socket.is_idle()) {
             if !self.tls.as_mut().is_some_and(|tls| tls::has_content(tls)) {
                 return Err(fault);
             }

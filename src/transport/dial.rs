@@ -109,11 +109,11 @@ impl Connector<'_> {
                 pause = pause.min(next_start.saturating_duration_since(Instant::now()));
             }
             let interests: Vec<_> = attempts.iter().map(|(s, _)| (s, Interest::Write)).collect();
-            let ready = sys::wait(&interests, pause)
+            let ready = sys::poll(&interests, pause)
                 .map_err(|error| self.failure(&attempts[0].1, &error))?;
             for at in (0..ready.len()).rev().filter(|at| ready[*at]) {
                 let (socket, address) = attempts.swap_remove(at);
-                match socket.connected().and_then(|()| socket.settle(TICK)) {
+                match socket.connect_result().and_then(|()| socket.configure(TICK)) {
                     Ok(()) => return Ok(socket),
                     Err(error) => self.failed(&mut failure, &address, &error),
                 }

@@ -46,7 +46,7 @@ impl<'a> Link<'a> {
         let mut has_input = false;
         let written = self.transfer(Interest::Write, |block| {
             self.socket.send(bytes, block).or_else(|error| {
-                has_input = error.kind() == io::ErrorKind::WouldBlock && !self.socket.is_quiet();
+                has_input = error.kind() == io::ErrorKind::WouldBlock && !self.socket.is_idle();
                 if has_input { Ok(0) } else { Err(error) }
             })
         })?;
@@ -102,7 +102,7 @@ impl<'a> Link<'a> {
             let result = if left > TICK {
                 operation(true)
             } else {
-                sys::wait(&[(self.socket, interest)], left).and_then(|_| operation(false))
+                sys::poll(&[(self.socket, interest)], left).and_then(|_| operation(false))
             };
             match result {
                 Ok(count) => return Ok(count),

@@ -256,7 +256,7 @@ fn look(host: &str, port: u16, family: Family) -> Result<Arc<[SocketAddr]>, Stri
             }
         }
         // The C library tells of a name that is not known where it could not even ask.
-        Err(error) => Err(sys::why_no_names().unwrap_or_else(|| error.to_string())),
+        Err(error) => Err(sys::resolver_problem().unwrap_or_else(|| error.to_string())),
     }
 }
 

@@ -3,7 +3,7 @@
 //! A thread finds the one that it used last, which is still in its core's cache and whose peer waits
 //! there; else the one nearest to the front, so that few connections stay warm.
 
-use crate::sys::{AtomicBox, thread_number};
+use crate::sys::{AtomicBox, thread_index};
 
 /// Places for idle connections.
 pub struct Pool<T>(Box<[AtomicBox<T>]>);
@@ -42,7 +42,7 @@ impl<T> Pool<T> {
 
     /// The thread's own place, then all from the front.
     fn places(&self) -> impl Iterator<Item = &AtomicBox<T>> {
-        let own = self.0.get(thread_number() % self.0.len().max(1));
+        let own = self.0.get(thread_index() % self.0.len().max(1));
         own.into_iter().chain(&self.0)
     }
 }
