@@ -107,7 +107,7 @@ fn repeat(
             });
             continue;
         }
-        if authorization.is_for_one_call() {
+        if authorization.is_single_use() {
             own_token = Some(authorization);
         }
         if ended.outcome == Outcome::Unknown {
