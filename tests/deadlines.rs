@@ -178,7 +178,7 @@ fn freeing_a_client_ends_its_calls_in_every_phase() {
     }
     let busy = answers(response("503 Service Unavailable", "Retry-After: 30\r\n", "{}"));
     let stall = stall(
-        "waited to try again",
+        "waited for the next attempt",
         busy,
         |address| json!({"baseUrl": format!("http://{address}/v1")}),
     );

@@ -105,15 +105,17 @@ pub unsafe extern "C" fn bw_client_set_log(
 /// {"waiting", "running", "done", "cancelled"}, "connectionsOpened", "connectionsReused",
 /// "tokenRequests", "lateAnswers", "lateParticipants", "lateSessions", "operations":
 /// {"createParticipant": {"calls", "attempts", "retries", "inFlight", "statuses", "times":
-/// [{"belowUs": 2048, "count": 5}, ..]}, ..}}`, or the error document. The caller frees it with
-/// `bw_free`.
+/// [{"belowUs": 1000, "count": 5}, ..], "timeSumUs": 3120}, ..}}`, or the error document. The caller
+/// frees it with `bw_free`.
 ///
 /// The counts are those of this process since the client was made. `statuses` counts each completed
 /// call by the status that its caller receives: a call that is cancelled or expires in a queue counts
 /// as BW_E_CANCELLED or BW_E_TIMEOUT, even if the service executes it. `tokenRequests` counts the
 /// token requests that were sent, which are not among the `attempts`. `queue` has the calls in all
 /// queues of the client now (those that wait, run, and are done but not fetched), and how many have
-/// been cancelled. `times` are those of calls that were executed, in powers of two of microseconds.
+/// been cancelled. `times` is a histogram of the calls that were executed: `belowUs` is the upper bound
+/// in microseconds, or null above 10 s; the lower bound is the previous one of 0, 1, 5, 10, 25, 50, 100,
+/// 250, 1000, 2500 and 10000 ms. Empty ranges are left out. `timeSumUs` is the sum of these times.
 /// `lateAnswers` counts the responses that reached no caller; the other two list the ids that
 /// `bw_client_take_late` would give. New keys may be added.
 ///

@@ -15,7 +15,7 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
 use crate::api::{Operation, Retry};
-use crate::client::{Client, Prepared};
+use crate::client::{Client, PreparedCall};
 use crate::error::{Error, NO_MEMORY, Outcome, Status};
 use crate::guard;
 use crate::sys::{self, PerProcess};
@@ -35,7 +35,7 @@ struct CallHandle {
 
 /// A call to be executed.
 struct Job {
-    call: Prepared,
+    call: PreparedCall,
     deadline: Instant,
     submitted: Instant,
 }
@@ -254,8 +254,9 @@ fn run_worker(state: &State, client: &Weak<Client>) {
         let Some(client) = client.upgrade() else { return };
         let Job { call, submitted, deadline } = job;
         let began = Instant::now();
-        let result =
-            guard::guarded(|| client.perform(&call, submitted, deadline, Some(&cancelled)));
+        let result = guard::guarded(|| {
+            client.execute_prepared(&call, submitted, deadline, Some(&cancelled))
+        });
         let time = began.elapsed();
         let has_created = result.is_ok() && handle.operation.retry == Retry::Never;
         let request = if has_created { call.body } else { None };
@@ -277,7 +278,7 @@ fn record_late_object(client: &Client, done: Done<CallHandle, CallResult>) {
     }) = done.completion
     {
         let CallHandle { operation, user_data } = done.handle;
-        client.keep_created(operation, &document, request.as_deref(), user_data);
+        client.record_late_object(operation, &document, request.as_deref(), user_data);
     }
 }
 

@@ -7,7 +7,7 @@ use zeroize::Zeroize;
 
 use super::Client;
 use super::attempts::{
-    AttemptError, coded, pause_before_retry, retry_cost, sleep, transport_error,
+    AttemptError, pause_before_retry, retry_cost, sleep, transport_error, unsupported_coding,
 };
 use super::log::{Level, Millis};
 use crate::api;
@@ -15,17 +15,17 @@ use crate::auth::{self, AccessToken, Authorization, Credentials, Purpose};
 use crate::error::{Answer, Error, Outcome, Status};
 use crate::transport::{Limits, Reply, Request, Transport};
 
-/// Where tokens are requested. It has connections of its own.
+/// The token endpoint, with its own connections.
 pub struct TokenEndpoint {
     pub transport: Transport,
     /// The path of the token URL.
     pub target: String,
 }
 
-/// What an attempt authenticates with; requests a token if necessary.
+/// The authorization for an attempt. Requests a token if necessary.
 ///
 /// # Errors
-/// Why there is no token. Nothing was sent to the service in its attempt.
+/// Returns why there is no token. The attempt sent nothing to the service.
 pub fn authorize(client: &Client, limits: &Limits<'_>) -> Result<Arc<Authorization>, Error> {
     client.authenticator.authorize(limits, |credentials, purpose| {
         let began = Instant::now();
@@ -49,11 +49,11 @@ fn request(
     limits: &Limits<'_>,
 ) -> Result<AccessToken, Error> {
     let mut limits = *limits;
-    // Nothing is lost if a token is not received: a cancelled call ends at once.
+    // A token request creates nothing, so a cancelled call need not wait for its response.
     limits.must_know = false;
     let max_retries = match purpose {
         Purpose::First => client.retry.max_retries,
-        // The call has a valid token: it must not fail because a new one is slow to come.
+        // The call has a valid token, and must not fail because the token endpoint is slow.
         Purpose::Renewal => {
             let left = limits.left().unwrap_or_default();
             limits.deadline = limits.deadline.min(Instant::now() + left / 2);
@@ -61,19 +61,19 @@ fn request(
         }
     };
     let mut attempts = 0;
-    let mut drawn = 0;
+    let mut withdrawn = 0;
     loop {
         attempts += 1;
         let failed = match attempt(client, credentials, &limits) {
             Ok(token) => {
-                client.budget.refill(drawn);
+                client.retry_budget.refill(withdrawn);
                 return Ok(token);
             }
             Err(failed) => failed,
         };
         let pause = pause_before_retry(client, &failed, attempts, max_retries, &limits);
         let Some(pause) = pause else { return Err(failed.error) };
-        drawn = retry_cost(&failed.error);
+        withdrawn = retry_cost(&failed.error);
         client
             .log
             .line(Level::Warn, || format!("{}; next attempt in {}", failed.error, Millis(pause)));
@@ -113,7 +113,9 @@ fn attempt(
 fn success(mut reply: Reply, requested: Instant) -> Result<AccessToken, AttemptError> {
     let parsed = match &reply.cut {
         Some(fault) => Err((fault.status, fault.message.clone(), fault.transient)),
-        None if reply.coding.is_some() => Err((Status::Protocol, coded(&reply).message, false)),
+        None if reply.coding.is_some() => {
+            Err((Status::Protocol, unsupported_coding(&reply).message, false))
+        }
         None => AccessToken::parse(&reply.body, requested)
             .map_err(|why| (Status::Protocol, format!("{why}; check tokenUrl"), false)),
     };
@@ -140,12 +142,12 @@ fn rejection(mut reply: Reply, credentials: &Credentials) -> AttemptError {
         &secrets.each_ref().map(|secret| secret.as_str()),
     );
     reply.body.zeroize();
-    // Whatever the status says, a token is not shown.
+    // The body may contain a token, whatever the status is.
     answer.body.take_if(|body| body.get().contains("_token"));
     let body = answer.body.as_deref();
     let code = body.and_then(|body| api::own_text(body, "error"));
     let (status, mut message) = auth::token_error(reply.status, code.as_deref());
-    // RFC 6749, 5.2; a gateway in front of the endpoint uses other keys.
+    // RFC 6749, 5.2; gateways use other keys.
     let words = body.and_then(|body| {
         ["error_description", "error", "message"].iter().find_map(|name| api::own_text(body, name))
     });
