@@ -10,7 +10,7 @@ use super::credentials::{Credentials, Kind};
 use super::token::AccessToken;
 use crate::error::{Error, Status};
 use crate::sys::{ArcCell, PerProcess};
-use crate::transport::Limits;
+use crate::transport::CallContext;
 
 /// How often a waiting call checks whether it was cancelled.
 const CANCEL_CHECK_INTERVAL: Duration = Duration::from_millis(50);
@@ -142,7 +142,7 @@ impl Authenticator {
     /// another call requested it.
     pub fn authorize(
         &self,
-        limits: &Limits<'_>,
+        context: &CallContext<'_>,
         mut request: impl FnMut(&Credentials, Purpose) -> Result<AccessToken, Error>,
     ) -> Result<Arc<Authorization>, Error> {
         loop {
@@ -176,7 +176,7 @@ impl Authenticator {
                 }
                 None => {}
             }
-            let guard = match self.requests.begin_or_wait(limits)? {
+            let guard = match self.requests.begin_or_wait(context)? {
                 Turn::Mine(guard) => guard,
                 Turn::OtherFinished(None) => continue,
                 Turn::OtherFinished(Some(failure)) => {
@@ -201,7 +201,7 @@ impl Authenticator {
                     // This call's own deadline, cancellation or memory does not concern the others.
                     let is_local = match error.status {
                         Status::Cancelled | Status::Internal => true,
-                        Status::Timeout => limits.left().is_none(),
+                        Status::Timeout => context.deadline.remaining().is_none(),
                         _ => false,
                     };
                     if is_local {
@@ -209,7 +209,7 @@ impl Authenticator {
                     }
                     guard.fail(&current.credentials, &error);
                     // With the new credentials the request may succeed.
-                    if is_current || limits.left().is_none() {
+                    if is_current || context.deadline.remaining().is_none() {
                         return Err(error);
                     }
                 }
@@ -275,20 +275,20 @@ impl TokenRequests {
     }
 
     /// Begins a request, or waits until the one in progress has finished.
-    fn begin_or_wait(&self, limits: &Limits<'_>) -> Result<Turn<'_>, Error> {
+    fn begin_or_wait(&self, context: &CallContext<'_>) -> Result<Turn<'_>, Error> {
         let mut state = self.lock();
         if !state.in_progress {
             return Ok(Turn::Mine(self.begin(&mut state)));
         }
         let before = state.count;
         while state.count == before {
-            if limits.is_over(false) {
+            if context.cancel.is_cancelled(false) {
                 return Err(Error::new(
                     Status::Cancelled,
                     "the call was cancelled while it waited for the token request of another call",
                 ));
             }
-            let Some(left) = limits.left() else {
+            let Some(left) = context.deadline.remaining() else {
                 return Err(Error::new(
                     Status::Timeout,
                     "the time ran out while the call waited for the token request of another \
@@ -339,17 +339,16 @@ impl Drop for RequestGuard<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::transport::{CancelToken, Deadline};
     use std::sync::LazyLock;
     use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
     static CANCELLED: LazyLock<Arc<AtomicBool>> = LazyLock::new(Arc::default);
 
-    fn limits() -> Limits<'static> {
-        Limits {
-            deadline: Instant::now() + Duration::from_secs(30),
-            cancelled: &CANCELLED,
-            abandoned: None,
-            must_know: false,
+    fn context() -> CallContext<'static> {
+        CallContext {
+            deadline: Deadline::after(Duration::from_secs(30)),
+            cancel: CancelToken { client: &CANCELLED, call: None, completes_if_sent: false },
         }
     }
 
@@ -371,10 +370,10 @@ mod tests {
     fn failed_renewal_keeps_the_token_and_postpones_the_next_renewal() {
         let authenticator = authenticator();
         // Due after 90 s of 100.
-        authenticator.authorize(&limits(), |_, _| Ok(token("old", 100, 91))).unwrap();
+        authenticator.authorize(&context(), |_, _| Ok(token("old", 100, 91))).unwrap();
         let mut renewals = 0;
         for _ in 0..10 {
-            let authorized = authenticator.authorize(&limits(), |_, purpose| {
+            let authorized = authenticator.authorize(&context(), |_, purpose| {
                 assert_eq!(purpose, Purpose::Renewal);
                 renewals += 1;
                 Err(Error::new(Status::Server, "no"))
@@ -386,7 +385,7 @@ mod tests {
         // New credentials reset the delay.
         authenticator
             .set_credentials(Credentials::new(Kind::Client, "client", "new").ok().unwrap());
-        let authorized = authenticator.authorize(&limits(), |_, purpose| {
+        let authorized = authenticator.authorize(&context(), |_, purpose| {
             assert_eq!(purpose, Purpose::First);
             Ok(token("new", 100, 0))
         });
@@ -396,9 +395,9 @@ mod tests {
     #[test]
     fn other_calls_use_the_old_token_during_a_renewal() {
         let authenticator = authenticator();
-        authenticator.authorize(&limits(), |_, _| Ok(token("old", 100, 95))).unwrap();
-        let authorized = authenticator.authorize(&limits(), |_, _| {
-            let other = authenticator.authorize(&limits(), |_, _| unreachable!("one at a time"));
+        authenticator.authorize(&context(), |_, _| Ok(token("old", 100, 95))).unwrap();
+        let authorized = authenticator.authorize(&context(), |_, _| {
+            let other = authenticator.authorize(&context(), |_, _| unreachable!("one at a time"));
             assert_eq!(header(other), "Bearer old");
             Ok(token("new", 100, 0))
         });
@@ -408,8 +407,8 @@ mod tests {
     #[test]
     fn expired_token_is_not_used() {
         let authenticator = authenticator();
-        authenticator.authorize(&limits(), |_, _| Ok(token("old", 100, 101))).unwrap();
-        let authorized = authenticator.authorize(&limits(), |_, purpose| {
+        authenticator.authorize(&context(), |_, _| Ok(token("old", 100, 101))).unwrap();
+        let authorized = authenticator.authorize(&context(), |_, purpose| {
             assert_eq!(purpose, Purpose::First);
             Ok(token("new", 100, 0))
         });
@@ -420,14 +419,14 @@ mod tests {
     fn token_of_replaced_credentials_is_not_stored() {
         let authenticator = authenticator();
         authenticator
-            .authorize(&limits(), |_, _| {
+            .authorize(&context(), |_, _| {
                 let new = Credentials::new(Kind::Client, "client", "new").ok().unwrap();
                 authenticator.set_credentials(new);
                 Ok(token("old", 100, 0))
             })
             .unwrap();
         let mut secrets = Vec::new();
-        let authorized = authenticator.authorize(&limits(), |credentials, _| {
+        let authorized = authenticator.authorize(&context(), |credentials, _| {
             secrets.push(credentials.secrets()[0].to_string());
             Ok(token("new", 100, 0))
         });
@@ -443,7 +442,7 @@ mod tests {
                 let (authenticator, requests) = (authenticator.clone(), requests.clone());
                 std::thread::spawn(move || {
                     for _ in 0..5 {
-                        let result = authenticator.authorize(&limits(), |_, _| {
+                        let result = authenticator.authorize(&context(), |_, _| {
                             requests.fetch_add(1, Ordering::SeqCst);
                             std::thread::sleep(Duration::from_millis(50));
                             Err(Error::new(Status::Unauthorized, "no"))
@@ -464,15 +463,15 @@ mod tests {
     fn failure_from_before_the_wait_is_not_shared() {
         let authenticator = authenticator();
         let failed = |_: &Credentials, _| Err(Error::new(Status::Connect, "no"));
-        assert!(authenticator.authorize(&limits(), failed).is_err());
+        assert!(authenticator.authorize(&context(), failed).is_err());
         // Another call waits for a request that is dropped without a result.
-        let guard = match authenticator.requests.begin_or_wait(&limits()).unwrap() {
+        let guard = match authenticator.requests.begin_or_wait(&context()).unwrap() {
             Turn::Mine(guard) => guard,
             Turn::OtherFinished(_) => panic!("nothing is in progress"),
         };
         std::thread::scope(|scope| {
             let waiting =
-                scope.spawn(|| authenticator.authorize(&limits(), |_, _| Ok(token("t", 100, 0))));
+                scope.spawn(|| authenticator.authorize(&context(), |_, _| Ok(token("t", 100, 0))));
             // If it does not wait yet, it makes its own request, with the same result.
             std::thread::sleep(Duration::from_millis(50));
             drop(guard);
@@ -484,7 +483,7 @@ mod tests {
     fn concurrent_calls_renew_a_token_once() {
         for _ in 0..200 {
             let authenticator = Arc::new(authenticator());
-            authenticator.authorize(&limits(), |_, _| Ok(token("old", 100, 95))).unwrap();
+            authenticator.authorize(&context(), |_, _| Ok(token("old", 100, 95))).unwrap();
             let renewals = Arc::new(AtomicUsize::new(0));
             let together = Arc::new(std::sync::Barrier::new(8));
             let threads: Vec<_> = (0..8)
@@ -494,7 +493,7 @@ mod tests {
                     std::thread::spawn(move || {
                         together.wait();
                         authenticator
-                            .authorize(&limits(), |_, _| {
+                            .authorize(&context(), |_, _| {
                                 renewals.fetch_add(1, Ordering::SeqCst);
                                 Ok(token("new", 100, 0))
                             })
@@ -511,7 +510,7 @@ mod tests {
     fn replaced_credentials_are_released_after_a_failure() {
         let authenticator = authenticator();
         let failed = |_: &Credentials, _| Err(Error::new(Status::Unauthorized, "no"));
-        assert!(authenticator.authorize(&limits(), failed).is_err());
+        assert!(authenticator.authorize(&context(), failed).is_err());
         let old = Arc::downgrade(&authenticator.current.load().credentials);
         authenticator.set_credentials(Credentials::new(Kind::Client, "c", "new").ok().unwrap());
         assert!(old.upgrade().is_none(), "the previous secret is kept in memory");
@@ -521,23 +520,23 @@ mod tests {
     fn panic_in_a_request_does_not_block_the_next_call() {
         let authenticator = authenticator();
         let panicked = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
-            let _ = authenticator.authorize(&limits(), |_, _| panic!("in the request"));
+            let _ = authenticator.authorize(&context(), |_, _| panic!("in the request"));
         }));
         assert!(panicked.is_err());
-        let authorized = authenticator.authorize(&limits(), |_, _| Ok(token("t", 100, 0)));
+        let authorized = authenticator.authorize(&context(), |_, _| Ok(token("t", 100, 0)));
         assert_eq!(header(authorized), "Bearer t");
     }
 
     #[test]
     fn rejected_token_is_discarded_and_a_newer_one_is_kept() {
         let authenticator = authenticator();
-        let first = authenticator.authorize(&limits(), |_, _| Ok(token("1", 100, 0))).unwrap();
+        let first = authenticator.authorize(&context(), |_, _| Ok(token("1", 100, 0))).unwrap();
         authenticator.reject(&first);
-        let second = authenticator.authorize(&limits(), |_, _| Ok(token("2", 100, 0)));
+        let second = authenticator.authorize(&context(), |_, _| Ok(token("2", 100, 0)));
         assert_eq!(header(second), "Bearer 2");
         // A slow call reports the rejection of the old token.
         authenticator.reject(&first);
-        let third = authenticator.authorize(&limits(), |_, _| unreachable!("there is a token"));
+        let third = authenticator.authorize(&context(), |_, _| unreachable!("there is a token"));
         assert_eq!(header(third), "Bearer 2");
     }
 }

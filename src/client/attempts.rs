@@ -13,7 +13,7 @@ use crate::auth::{Authorization, Kind};
 use crate::error::{Answer, Error, Outcome, Status};
 use crate::memory;
 use crate::redact;
-use crate::transport::{Failure, Limits, Reply, Request, Transport};
+use crate::transport::{CallContext, Deadline, ExchangeError, Request, Response, Transport};
 
 /// How often a sleeping call checks whether it was cancelled.
 const CANCEL_CHECK_INTERVAL: Duration = Duration::from_millis(50);
@@ -42,21 +42,21 @@ pub struct Call<'a> {
 pub fn execute_and_count(
     client: &Client,
     call: &Call<'_>,
-    limits: &Limits<'_>,
+    context: &CallContext<'_>,
 ) -> Result<String, Error> {
     let began = Instant::now();
-    let result = execute(client, call, limits);
+    let result = execute(client, call, context);
     let status = result.as_ref().map_or_else(|error| error.status, |_| Status::Ok);
     client.stats.end(call.operation, status, Some(began.elapsed()));
     result
 }
 
 /// Executes one call and counts it, but not its result: a queue may report another one.
-pub fn execute(client: &Client, call: &Call<'_>, limits: &Limits<'_>) -> Result<String, Error> {
+pub fn execute(client: &Client, call: &Call<'_>, context: &CallContext<'_>) -> Result<String, Error> {
     let name = call.operation.name;
     let began = Instant::now();
     let counter = client.stats.begin(call.operation);
-    let result = run_attempts(client, call, limits, &counter);
+    let result = run_attempts(client, call, context, &counter);
     let time = began.elapsed();
     match &result {
         Ok(_) => client.log.line(Level::Info, || format!("{name}: BW_OK after {}", Millis(time))),
@@ -72,7 +72,7 @@ pub fn execute(client: &Client, call: &Call<'_>, limits: &Limits<'_>) -> Result<
 fn run_attempts(
     client: &Client,
     call: &Call<'_>,
-    limits: &Limits<'_>,
+    context: &CallContext<'_>,
     counter: &CallCounter<'_>,
 ) -> Result<String, Error> {
     let mut attempts = 0;
@@ -83,7 +83,7 @@ fn run_attempts(
     loop {
         let authorization = match single_use_token.take() {
             Some(authorization) => authorization,
-            None => token_request::authorize(client, limits).map_err(|error| {
+            None => token_request::authorize(client, context).map_err(|error| {
                 let outcome = Some(if unknown { Outcome::Unknown } else { Outcome::NotSent });
                 Error { attempts, outcome, ..error }
             })?,
@@ -91,7 +91,7 @@ fn run_attempts(
         attempts += 1;
         counter.attempt(attempts);
         client.log.line(Level::Debug, || format!("{}: attempt {attempts}", call.operation.name));
-        let failed_attempt = match attempt(client, call, limits, &authorization) {
+        let failed_attempt = match attempt(client, call, context, &authorization) {
             Ok(document) => {
                 client.retry_budget.refill(if withdrawn > 0 { withdrawn } else { SUCCESS_REFILL });
                 return Ok(document);
@@ -123,7 +123,7 @@ fn run_attempts(
             && failed_attempt.outcome == Outcome::Rejected
             && !failed_attempt.transient
         {
-            match resolve_unknown(client, call, &failed_attempt, limits) {
+            match resolve_unknown(client, call, &failed_attempt, context) {
                 PriorAttempt::Succeeded => return Ok("null".to_owned()),
                 PriorAttempt::Failed => unknown = false,
                 PriorAttempt::Unknown => {}
@@ -140,7 +140,7 @@ fn run_attempts(
                     &failed_attempt,
                     failed_attempts,
                     client.retry.max_retries,
-                    limits,
+                    context,
                 )
             })
             .flatten();
@@ -156,7 +156,7 @@ fn run_attempts(
                 Millis(pause)
             )
         });
-        if let Err(cancelled) = sleep(pause, limits) {
+        if let Err(cancelled) = sleep(pause, context) {
             return Err(Error { attempts, outcome, ..cancelled });
         }
     }
@@ -177,13 +177,13 @@ fn resolve_unknown(
     client: &Client,
     call: &Call<'_>,
     failed_attempt: &AttemptError,
-    limits: &Limits<'_>,
+    context: &CallContext<'_>,
 ) -> PriorAttempt {
     match (call.operation.retry, failed_attempt.error.status) {
         // The service did not look at the request.
         (_, Status::Unauthorized | Status::Forbidden) => PriorAttempt::Unknown,
         (Retry::Removal, Status::NotFound) => PriorAttempt::Succeeded,
-        (Retry::Joining, Status::Conflict) => read_join_result(client, call, limits),
+        (Retry::Joining, Status::Conflict) => read_join_result(client, call, context),
         // The service checked the same request and rejected it.
         _ => PriorAttempt::Failed,
     }
@@ -191,12 +191,12 @@ fn resolve_unknown(
 
 /// Reads from the service whether the participant is in the session, with the requested
 /// subscriptions.
-fn read_join_result(client: &Client, call: &Call<'_>, limits: &Limits<'_>) -> PriorAttempt {
+fn read_join_result(client: &Client, call: &Call<'_>, context: &CallContext<'_>) -> PriorAttempt {
     let Some(session) = call.ids.session else { return PriorAttempt::Unknown };
     let read = |operation: &'static Operation| {
         let target = api::fill(&client.prefix, operation.path, call.ids).ok()?;
         let read = Call { operation, ids: call.ids, target: &target, body: None };
-        run_attempts(client, &read, limits, &client.stats.begin_internal(operation)).ok()
+        run_attempts(client, &read, context, &client.stats.begin_internal(operation)).ok()
     };
     let is_in_session = read(&api::GET_PARTICIPANT)
         .and_then(|participant| api::is_in_session(&participant, session));
@@ -219,7 +219,7 @@ fn read_join_result(client: &Client, call: &Call<'_>, limits: &Limits<'_>) -> Pr
 fn attempt(
     client: &Client,
     call: &Call<'_>,
-    limits: &Limits<'_>,
+    context: &CallContext<'_>,
     authorization: &Authorization,
 ) -> Result<String, AttemptError> {
     let request = Request {
@@ -229,28 +229,28 @@ fn attempt(
         content_type: "application/json",
         authorization: authorization.header(),
     };
-    match client.exchange(&client.transport, &request, limits) {
-        Ok(reply) if (200..300).contains(&reply.status) => success(call.operation, reply),
-        Ok(reply) => Err(rejection(&reply, authorization)),
+    match client.exchange(&client.transport, &request, context) {
+        Ok(response) if (200..300).contains(&response.status) => success(call.operation, response),
+        Ok(response) => Err(rejection(&response, authorization)),
         Err(failure) => Err(transport_error(failure)),
     }
 }
 
 impl Client {
-    /// Sends one request within the limits of an attempt, and counts its connection.
+    /// Sends one request within the context of an attempt, and counts its connection.
     pub(super) fn exchange(
         &self,
         transport: &Transport,
         request: &Request<'_>,
-        limits: &Limits<'_>,
-    ) -> Result<Reply, Failure> {
-        let mut limits = *limits;
+        context: &CallContext<'_>,
+    ) -> Result<Response, ExchangeError> {
+        let mut context = *context;
         if let Some(most) = self.attempt_timeout {
-            limits.deadline = limits.deadline.min(Instant::now() + most);
+            context.deadline = context.deadline.min(Deadline::after(most));
         }
-        let result = transport.exchange(request, &limits);
+        let result = transport.exchange(request, &context);
         let (opened, sent) = match &result {
-            Ok(reply) => (reply.opened, true),
+            Ok(response) => (response.opened, true),
             Err(failure) => (failure.opened, failure.sent),
         };
         // An attempt without a connection is not counter.
@@ -261,13 +261,13 @@ impl Client {
     }
 }
 
-fn success(operation: &Operation, reply: Reply) -> Result<String, AttemptError> {
-    let status = reply.status;
-    let (error, transient) = match reply.cut {
-        Some(fault) => (Error::new(fault.status, fault.message), fault.transient),
-        None if reply.coding.is_some() => (unsupported_coding(&reply), false),
-        None if memory::require_to_read(reply.body.len()).is_err() => (memory::exhausted(), false),
-        None => match operation.answer.check(reply.body) {
+fn success(operation: &Operation, response: Response) -> Result<String, AttemptError> {
+    let status = response.status;
+    let (error, transient) = match response.body_error {
+        Some(error) => (Error::new(error.status, error.message), error.transient),
+        None if response.content_coding.is_some() => (unsupported_coding(&response), false),
+        None if memory::require_to_read(response.body.len()).is_err() => (memory::exhausted(), false),
+        None => match operation.answer.check(response.body) {
             Ok(document) => return Ok(document),
             Err(why) => (
                 Error::new(Status::Protocol, format!("{why} (HTTP {status}); check baseUrl")),
@@ -281,9 +281,9 @@ fn success(operation: &Operation, reply: Reply) -> Result<String, AttemptError> 
 }
 
 /// The error of a response whose body is compressed, although the request does not allow that.
-pub fn unsupported_coding(reply: &Reply) -> Error {
-    let coding = redact::quoted(reply.coding.as_deref().unwrap_or_default());
-    let status = reply.status;
+pub fn unsupported_coding(response: &Response) -> Error {
+    let coding = redact::quoted(response.content_coding.as_deref().unwrap_or_default());
+    let status = response.status;
     Error::new(
         Status::Protocol,
         format!(
@@ -293,12 +293,12 @@ pub fn unsupported_coding(reply: &Reply) -> Error {
     )
 }
 
-fn rejection(reply: &Reply, authorization: &Authorization) -> AttemptError {
+fn rejection(response: &Response, authorization: &Authorization) -> AttemptError {
     let secrets = authorization.secrets();
     let secrets: Vec<&str> = secrets.iter().map(|secret| secret.as_str()).collect();
     // A compressed body is not shown.
-    let body = if reply.coding.is_some() { &[][..] } else { &reply.body };
-    let answer = api::error_answer(reply.status, reply.retry_after.as_deref(), body, &secrets);
+    let body = if response.content_coding.is_some() { &[][..] } else { &response.body };
+    let answer = api::error_answer(response.status, response.retry_after.as_deref(), body, &secrets);
     let meaning = api::classify(&answer, authorization.kind().keys());
     let error =
         Error { answer: Some(Box::new(answer)), ..Error::new(meaning.status, meaning.message) };
@@ -309,22 +309,22 @@ fn rejection(reply: &Reply, authorization: &Authorization) -> AttemptError {
     let transient = match meaning.settled {
         // 408 on a reused connection: the server closed it while it was idle. On a new connection, a
         // gateway may have sent the response after waiting for the service.
-        Settled::Refused => reply.status == 408 && !reply.opened,
+        Settled::Refused => response.status == 408 && !response.opened,
         Settled::TurnedAway => true,
         // Only after these may another attempt succeed.
-        Settled::Unknown => matches!(reply.status, 500 | 502 | 503 | 504),
+        Settled::Unknown => matches!(response.status, 500 | 502 | 503 | 504),
     };
     AttemptError { error, outcome, transient }
 }
 
 /// The error of an attempt without a response.
-pub fn transport_error(failure: Failure) -> AttemptError {
+pub fn transport_error(failure: ExchangeError) -> AttemptError {
     let outcome = if failure.sent { Outcome::Unknown } else { Outcome::NotSent };
-    let fault = failure.fault;
+    let error = failure.error;
     AttemptError {
-        error: Error::new(fault.status, fault.message),
+        error: Error::new(error.status, error.message),
         outcome,
-        transient: fault.transient,
+        transient: error.transient,
     }
 }
 
@@ -339,7 +339,7 @@ pub fn pause_before_retry(
     failed_attempt: &AttemptError,
     attempts: u32,
     max_retries: u32,
-    limits: &Limits<'_>,
+    context: &CallContext<'_>,
 ) -> Option<Duration> {
     let rules = &client.retry;
     if !failed_attempt.transient || attempts > max_retries {
@@ -348,8 +348,9 @@ pub fn pause_before_retry(
     let jittered = rules.ceiling(attempts).mul_f64(jitter());
     let retry_after = failed_attempt.error.answer.as_ref().and_then(|answer| answer.retry_after_ms);
     let pause = jittered.max(Duration::from_millis(retry_after.unwrap_or(0)));
-    limits
-        .left()
+    context
+        .deadline
+        .remaining()
         .filter(|left| pause < *left)
         .filter(|_| client.retry_budget.try_withdraw(retry_cost(&failed_attempt.error)))
         .map(|_| pause)
@@ -371,10 +372,10 @@ fn jitter() -> f64 {
 ///
 /// # Errors
 /// `Status::Cancelled`.
-pub fn sleep(pause: Duration, limits: &Limits<'_>) -> Result<(), Error> {
+pub fn sleep(pause: Duration, context: &CallContext<'_>) -> Result<(), Error> {
     let until = Instant::now() + pause;
     loop {
-        if limits.is_over(false) {
+        if context.cancel.is_cancelled(false) {
             return Err(Error::new(
                 Status::Cancelled,
                 "the call was cancelled while it waited for the next attempt",

@@ -19,7 +19,7 @@ use crate::memory;
 use crate::redact;
 use crate::sys::PerProcess;
 pub use crate::transport::{Family, Roots, TlsFiles};
-use crate::transport::{Limits, Transport};
+use crate::transport::{CallContext, CancelToken, Deadline, Transport};
 
 use attempts::Call;
 pub use config::{BASE_URL, Config, TOKEN_URL};
@@ -203,11 +203,13 @@ impl Client {
     ) -> Result<String, Error> {
         let ids =
             Ids { session: call.session.as_deref(), participant: call.participant.as_deref() };
-        let limits = Limits {
-            deadline,
-            cancelled: &self.cancelled,
-            abandoned: cancelled,
-            must_know: call.operation.retry == Retry::Never,
+        let context = CallContext {
+            deadline: Deadline(deadline),
+            cancel: CancelToken {
+                client: &self.cancelled,
+                call: cancelled,
+                completes_if_sent: call.operation.retry == Retry::Never,
+            },
         };
         let waited = submitted.elapsed();
         if waited > Duration::from_millis(1) {
@@ -218,8 +220,8 @@ impl Client {
         let (operation, target, body) = (call.operation, &call.target, call.body.as_deref());
         let call = Call { operation, ids: &ids, target, body };
         match cancelled {
-            Some(_) => attempts::execute(self, &call, &limits),
-            None => attempts::execute_and_count(self, &call, &limits),
+            Some(_) => attempts::execute(self, &call, &context),
+            None => attempts::execute_and_count(self, &call, &context),
         }
     }
 
@@ -304,12 +306,12 @@ impl Client {
         root: &str,
         request: Option<&str>,
     ) -> Result<String, Error> {
-        let deadline = Instant::now() + self.timeout;
-        let limits =
-            Limits { deadline, cancelled: &self.cancelled, abandoned: None, must_know: false };
+        let cancel =
+            CancelToken { client: &self.cancelled, call: None, completes_if_sent: false };
+        let context = CallContext { deadline: Deadline::after(self.timeout), cancel };
         let (target, body) = self.request(operation, ids, root, request)?;
         let call = Call { operation, ids, target: &target, body: body.as_deref() };
-        attempts::execute_and_count(self, &call, &limits)
+        attempts::execute_and_count(self, &call, &context)
     }
 
     /// Checks the arguments and returns the path and the body of the request.

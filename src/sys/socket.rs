@@ -127,12 +127,20 @@ impl Socket {
 
     /// Whether the peer has neither sent bytes nor closed the connection.
     pub fn is_idle(&self) -> bool {
+        self.peek() < 0 && io::Error::last_os_error().kind() == io::ErrorKind::WouldBlock
+    }
+
+    /// Whether bytes of the peer can be read without waiting.
+    pub fn has_unread_bytes(&self) -> bool {
+        self.peek() > 0
+    }
+
+    fn peek(&self) -> isize {
         let mut byte = 0u8;
         // SAFETY: one byte may be written, and there is room for one.
-        let got = unsafe {
+        unsafe {
             libc::recv(self.fd, (&raw mut byte).cast(), 1, libc::MSG_PEEK | libc::MSG_DONTWAIT)
-        };
-        got < 0 && io::Error::last_os_error().kind() == io::ErrorKind::WouldBlock
+        }
     }
 
     /// Sends some of the bytes. Raises no SIGPIPE.
@@ -318,7 +326,7 @@ mod tests {
     #[test]
     fn bytes_pass_in_both_directions_and_idle_socket_is_recognized() {
         let (socket, mut peer) = connected();
-        assert!(socket.owns_descriptor() && socket.is_idle());
+        assert!(socket.owns_descriptor() && socket.is_idle() && !socket.has_unread_bytes());
         assert_eq!(socket.send(b"ping", true).unwrap(), 4);
         let mut buffer = [0; 4];
         peer.read_exact(&mut buffer).unwrap();
@@ -327,7 +335,7 @@ mod tests {
         assert_eq!(error.kind(), io::ErrorKind::WouldBlock);
         peer.write_all(b"pong").unwrap();
         poll(&[(&socket, Interest::Read)], Duration::from_secs(10)).unwrap();
-        assert!(!socket.is_idle());
+        assert!(!socket.is_idle() && socket.has_unread_bytes());
         assert_eq!(socket.recv(&mut buffer, false).unwrap(), 4);
     }
 

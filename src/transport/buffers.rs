@@ -1,5 +1,5 @@
-//! The bytes between ureq and the socket: a request is held until it is complete and then sent in
-//! one write; a response is kept in one buffer until it is used.
+//! The buffers between ureq and the socket: a request is collected and sent in one write; a response is
+//! kept in one buffer until it is used.
 //!
 //! ureq-proto passes every byte that it reads or writes to the `log` crate at trace level, and a
 //! Rust program that contains this library may have a logger that listens. Therefore ureq never
@@ -9,19 +9,19 @@
 use ureq::unversioned::transport::Buffers;
 use zeroize::Zeroizing;
 
-use super::input::Input;
+use super::input_buffer::InputBuffer;
 
 /// The size of the output buffer, in bytes: enough for most requests. A larger buffer is freed after
 /// its request.
-const USUAL_REQUEST: usize = 4 * 1024;
+const OUTPUT_SIZE: usize = 4 * 1024;
 /// The longest line of framing (the size of a chunk, or a trailer) in bytes, and the most framing
 /// between two pieces of content.
 const MAX_FRAMING: usize = 4 * 1024;
 
 /// How much content ureq can use at once, in bytes.
-pub const PIECE: usize = 1024;
+pub const MAX_HIDDEN: usize = 1024;
 /// Shown to ureq in place of content.
-static HIDDEN: [u8; PIECE] = [0; PIECE];
+static HIDDEN: [u8; MAX_HIDDEN] = [0; MAX_HIDDEN];
 /// How many zeros ureq sees first after framing. It searches all of them for the end of a line, so
 /// that more would make small chunks expensive.
 const FIRST_HIDDEN: usize = 64;
@@ -47,19 +47,19 @@ enum View {
 #[derive(Debug)]
 pub struct ConnectionBuffers {
     output: Vec<u8>,
-    held: usize,
+    pending: usize,
     /// The last headers of the request, until they are inserted.
     end_of_head: Zeroizing<Vec<u8>>,
-    /// Bytes of the response that were not used yet.
-    pub input: Input,
+    /// Bytes of the response that were not used_head yet.
+    pub input: InputBuffer,
     view: View,
     /// Whether ureq consumed some of the input when it last looked.
     progress: bool,
-    /// How many bytes of heads were used since the request was sent.
-    used: usize,
+    /// How many bytes of heads were used_head since the request was sent.
+    used_head: usize,
     /// How far the unused bytes were examined as a head.
     head: Head,
-    /// How many bytes of framing were used since the last content.
+    /// How many bytes of framing were used_head since the last content.
     framing: usize,
     content: Vec<u8>,
     /// Whether there was no memory for some of the content.
@@ -91,13 +91,13 @@ impl ConnectionBuffers {
     /// Empty buffers.
     pub fn new() -> ConnectionBuffers {
         ConnectionBuffers {
-            output: vec![0; USUAL_REQUEST],
-            held: 0,
+            output: vec![0; OUTPUT_SIZE],
+            pending: 0,
             end_of_head: Zeroizing::default(),
-            input: Input::new(),
+            input: InputBuffer::new(),
             view: View::Head,
             progress: false,
-            used: 0,
+            used_head: 0,
             head: Head::default(),
             framing: 0,
             content: Vec::new(),
@@ -120,7 +120,7 @@ impl ConnectionBuffers {
             self.end_of_head.extend_from_slice(part);
         }
         self.end_of_head.extend_from_slice(END);
-        (self.view, self.progress, self.used, self.head, self.framing) =
+        (self.view, self.progress, self.used_head, self.head, self.framing) =
             (View::Head, false, 0, Head::default(), 0);
     }
 
@@ -128,42 +128,42 @@ impl ConnectionBuffers {
     ///
     /// # Errors
     /// The output is too small, which means that [`ConnectionBuffers::prepare`] was wrong.
-    pub fn hold(&mut self, amount: usize) -> Result<(), NoRoom> {
-        self.held = (self.held + amount).min(self.output.len());
-        if self.end_of_head.is_empty() || !self.output[..self.held].ends_with(b"\r\n\r\n") {
+    pub fn append(&mut self, amount: usize) -> Result<(), OutputFull> {
+        self.pending = (self.pending + amount).min(self.output.len());
+        if self.end_of_head.is_empty() || !self.output[..self.pending].ends_with(b"\r\n\r\n") {
             return Ok(());
         }
-        let start = self.held - 2;
+        let start = self.pending - 2;
         let end = start + self.end_of_head.len();
-        self.output.get_mut(start..end).ok_or(NoRoom)?.copy_from_slice(&self.end_of_head);
-        self.held = end;
+        self.output.get_mut(start..end).ok_or(OutputFull)?.copy_from_slice(&self.end_of_head);
+        self.pending = end;
         wipe(&mut self.end_of_head);
         self.end_of_head.clear();
         Ok(())
     }
 
     /// The output that waits to be sent.
-    pub fn held(&self) -> &[u8] {
-        &self.output[..self.held]
+    pub fn pending(&self) -> &[u8] {
+        &self.output[..self.pending]
     }
 
     /// The output was sent, or never will be.
     pub fn sent(&mut self) {
-        wipe(&mut self.output[..self.held]);
-        if self.output.len() > USUAL_REQUEST {
-            self.output = vec![0; USUAL_REQUEST];
+        wipe(&mut self.output[..self.pending]);
+        if self.output.len() > OUTPUT_SIZE {
+            self.output = vec![0; OUTPUT_SIZE];
         }
-        self.held = 0;
+        self.pending = 0;
     }
 
     /// The output that waits to be sent, and the input, which may arrive meanwhile.
-    pub fn held_and_input(&mut self) -> (&[u8], &mut Input) {
-        (&self.output[..self.held], &mut self.input)
+    pub fn pending_and_input(&mut self) -> (&[u8], &mut InputBuffer) {
+        (&self.output[..self.pending], &mut self.input)
     }
 
     /// How many bytes of heads were received since the request was sent.
     pub fn received_head(&self) -> usize {
-        self.used + self.input.unused().len()
+        self.used_head + self.input.unused().len()
     }
 
     /// Whether there is new input that is worth parsing as a head: it contains an empty line, or has
@@ -180,12 +180,12 @@ impl ConnectionBuffers {
         *blank += unused[*blank..].iter().take_while(is_line_end).count();
         let from = scanned.saturating_sub(2).max(*blank);
         *scanned = unused.len();
-        let is_worth = *blank < unused.len()
+        let is_worthwhile = *blank < unused.len()
             && (unused.len() >= *parsed * 2 || has_empty_line(&unused[from..]));
-        if is_worth {
+        if is_worthwhile {
             *parsed = unused.len();
         }
-        is_worth
+        is_worthwhile
     }
 
     /// The head of the response was read: hides the rest from ureq. The body is expected to have
@@ -200,7 +200,7 @@ impl ConnectionBuffers {
     }
 
     /// Whether ureq expects framing next: it saw input and did not use it as content.
-    pub fn needs_line(&self) -> bool {
+    pub fn expects_line(&self) -> bool {
         !self.progress && !self.input.unused().is_empty()
     }
 
@@ -210,18 +210,18 @@ impl ConnectionBuffers {
             return Line::Invalid;
         }
         let unused = self.input.unused();
-        let room = MAX_FRAMING.saturating_sub(self.framing);
-        match unused.iter().take(room).position(|byte| *byte == b'\n') {
+        let free_space = MAX_FRAMING.saturating_sub(self.framing);
+        match unused.iter().take(free_space).position(|byte| *byte == b'\n') {
             Some(end) => {
                 self.view = View::Line(end + 1);
                 Line::Shown
             }
-            None if unused.len() >= room => Line::Invalid,
+            None if unused.len() >= free_space => Line::Invalid,
             None => Line::Incomplete,
         }
     }
 
-    /// Makes room for this much more content. A copy of what was received is wiped: it may be a
+    /// Makes free_space for this much more content. A copy of what was received is wiped: it may be a
     /// token.
     fn reserve(&mut self, more: usize) {
         let needed = self.content.len() + more;
@@ -247,7 +247,7 @@ impl ConnectionBuffers {
 
 /// The output buffer is too small.
 #[derive(Debug)]
-pub struct NoRoom;
+pub struct OutputFull;
 
 impl Drop for ConnectionBuffers {
     fn drop(&mut self) {
@@ -257,7 +257,7 @@ impl Drop for ConnectionBuffers {
 
 impl Buffers for ConnectionBuffers {
     fn output(&mut self) -> &mut [u8] {
-        &mut self.output[self.held..]
+        &mut self.output[self.pending..]
     }
 
     fn input(&self) -> &[u8] {
@@ -270,7 +270,7 @@ impl Buffers for ConnectionBuffers {
     }
 
     fn input_append_buf(&mut self) -> &mut [u8] {
-        self.input.room()
+        self.input.free_space()
     }
 
     fn input_appended(&mut self, amount: usize) {
@@ -283,7 +283,7 @@ impl Buffers for ConnectionBuffers {
             return;
         }
         match self.view {
-            View::Head => (self.used, self.head) = (self.used + amount, Head::default()),
+            View::Head => (self.used_head, self.head) = (self.used_head + amount, Head::default()),
             View::Hidden(most) => {
                 self.reserve(amount);
                 if !self.is_out_of_memory {
@@ -304,7 +304,7 @@ impl Buffers for ConnectionBuffers {
 
     fn tmp_and_output(&mut self) -> (&mut [u8], &mut [u8]) {
         // The first buffer is for bodies that are sent in chunks, which this library never does.
-        (&mut [], &mut self.output[self.held..])
+        (&mut [], &mut self.output[self.pending..])
     }
 
     fn can_use_input(&self) -> bool {
@@ -329,7 +329,7 @@ mod tests {
 
     fn write(buffers: &mut ConnectionBuffers, bytes: &[u8]) {
         buffers.output()[..bytes.len()].copy_from_slice(bytes);
-        buffers.hold(bytes.len()).unwrap();
+        buffers.append(bytes.len()).unwrap();
     }
 
     fn receive(buffers: &mut ConnectionBuffers, bytes: &[u8]) {
@@ -346,7 +346,7 @@ mod tests {
         }
         let expected = "GET / HTTP/1.1\r\nhost: h\r\na: b\r\nauthorization: Basic eA==\r\n\r\n\
                         {}\r\n\r\n";
-        assert_eq!(buffers.held(), expected.as_bytes());
+        assert_eq!(buffers.pending(), expected.as_bytes());
         assert!(buffers.end_of_head.is_empty());
     }
 
@@ -357,12 +357,12 @@ mod tests {
         assert_eq!(buffers.output().len(), 70_000);
         write(&mut buffers, b"HEAD\r\n\r\n");
         buffers.sent();
-        assert_eq!(buffers.output().len(), USUAL_REQUEST);
+        assert_eq!(buffers.output().len(), OUTPUT_SIZE);
         buffers.prepare(0, &[b"authorization: Basic eA=="]);
         write(&mut buffers, b"HEAD\r\n\r\n");
-        let length = buffers.held().len();
+        let length = buffers.pending().len();
         buffers.sent();
-        assert_eq!(buffers.held(), b"");
+        assert_eq!(buffers.pending(), b"");
         assert!(
             buffers.output()[..length].iter().all(|byte| *byte == 0),
             "the secret is still there"
@@ -372,10 +372,10 @@ mod tests {
     #[test]
     fn too_little_room_is_an_error() {
         let mut buffers = ConnectionBuffers::new();
-        buffers.prepare(0, &[&[b'a'; USUAL_REQUEST]]);
+        buffers.prepare(0, &[&[b'a'; OUTPUT_SIZE]]);
         let head = b"GET / HTTP/1.1\r\n\r\n";
         buffers.output()[..head.len()].copy_from_slice(head);
-        assert!(buffers.hold(head.len()).is_err());
+        assert!(buffers.append(head.len()).is_err());
     }
 
     #[test]
@@ -389,7 +389,7 @@ mod tests {
         // What ureq does with chunks: it uses no zeros while it expects a line.
         assert_eq!(buffers.input(), [0; 11]);
         buffers.input_consume(0);
-        assert!(buffers.needs_line() && !buffers.can_use_input());
+        assert!(buffers.expects_line() && !buffers.can_use_input());
         assert!(matches!(buffers.show_line(), Line::Shown));
         assert_eq!(buffers.input(), b"6\r\n");
         buffers.input_consume(3);

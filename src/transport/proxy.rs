@@ -10,16 +10,17 @@ use percent_encoding::percent_decode_str;
 use ureq::http::uri::Authority;
 use zeroize::Zeroizing;
 
-use super::link::Link;
-use super::names::port_of;
-use super::wire::{Fault, Phase, Wire};
+use super::stream::Stream;
+use super::resolver::port_of;
+use super::error::TransportError;
+use super::exchange_state::{Phase, ExchangeState};
 use crate::error::Status;
 use crate::redact;
 
 /// The longest head of an answer to CONNECT, in bytes.
-const LONGEST_HEAD: usize = 16 * 1024;
+const MAX_HEAD: usize = 16 * 1024;
 /// How much of the body of a rejection is read, in bytes.
-const LONGEST_LINE: usize = 1024;
+const MAX_REASON_LINE: usize = 1024;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Kind {
@@ -67,27 +68,27 @@ impl Proxy {
     /// Asks for a tunnel to this host and port.
     ///
     /// # Errors
-    /// A fault that says what the proxy refused, or how the link failed.
+    /// An error that says what the proxy refused, or how the stream failed.
     pub fn tunnel(
         &self,
         host: &str,
         port: u16,
-        link: &Link<'_>,
-        wire: &Wire<'_>,
-    ) -> Result<(), Fault> {
-        wire.enter(Phase::Proxy);
+        stream: &Stream<'_>,
+        exchange: &ExchangeState,
+    ) -> Result<(), TransportError> {
+        exchange.enter(Phase::Proxy);
         let result = match self.kind {
-            Kind::Connect => self.connect(host, port, link),
-            Kind::Socks5 => self.socks5(host, port, link),
+            Kind::Connect => self.connect(host, port, stream),
+            Kind::Socks5 => self.socks5(host, port, stream),
         };
-        result.map_err(|fault| match fault.status {
+        result.map_err(|error| match error.status {
             // The connection that was lost is the proxy's.
-            Status::Network => Fault::new(Status::Proxy, fault.message),
-            _ => fault,
+            Status::Network => TransportError::new(Status::Proxy, error.message),
+            _ => error,
         })
     }
 
-    fn connect(&self, host: &str, port: u16, link: &Link<'_>) -> Result<(), Fault> {
+    fn connect(&self, host: &str, port: u16, stream: &Stream<'_>) -> Result<(), TransportError> {
         let target = match host.contains(':') {
             true => format!("[{host}]:{port}"),
             false => format!("{host}:{port}"),
@@ -101,14 +102,14 @@ impl Proxy {
             head.push_str("\r\n");
         }
         head.push_str("\r\n");
-        link.write_all(head.as_bytes())?;
-        let (head, rest) = self.read_head(link)?;
+        stream.write_all(head.as_bytes())?;
+        let (head, rest) = self.read_head(stream)?;
         match head.code {
             // Nobody speaks in the tunnel before we do.
             200..=299 if rest.is_empty() => Ok(()),
             200..=299 => Err(lasting("the proxy speaks inside the tunnel".to_owned())),
             code => {
-                let words = self.words(&head, &first_line(&head, rest, link));
+                let words = self.words(&head, &first_line(&head, rest, stream));
                 let what = match code {
                     407 => self.no_credentials(&head),
                     400..=499 => format!("the proxy {self} refuses a tunnel to {target}"),
@@ -116,7 +117,7 @@ impl Proxy {
                 };
                 let message = format!("{what} (HTTP {code}{words}");
                 let transient = !(400..=499).contains(&code);
-                Err(Fault { transient, ..Fault::new(Status::Proxy, message) })
+                Err(TransportError { transient, ..TransportError::new(Status::Proxy, message) })
             }
         }
     }
@@ -162,8 +163,8 @@ impl Proxy {
     }
 
     /// Reads heads up to the first that is not an interim response. Returns what was read after it too.
-    fn read_head(&self, link: &Link<'_>) -> Result<(ResponseHead, Vec<u8>), Fault> {
-        let mut bytes = vec![0; LONGEST_HEAD];
+    fn read_head(&self, stream: &Stream<'_>) -> Result<(ResponseHead, Vec<u8>), TransportError> {
+        let mut bytes = vec![0; MAX_HEAD];
         let (mut filled, mut interim) = (0, 0);
         loop {
             let parsed = parse_head(&bytes[..filled]).map_err(|_| {
@@ -183,15 +184,15 @@ impl Proxy {
                 None if interim + filled >= bytes.len() => {
                     return Err(lasting("the head of the proxy's answer has no end".to_owned()));
                 }
-                None => filled += some(link, &mut bytes[filled..])?,
+                None => filled += some(stream, &mut bytes[filled..])?,
             }
         }
     }
 
-    fn socks5(&self, host: &str, port: u16, link: &Link<'_>) -> Result<(), Fault> {
+    fn socks5(&self, host: &str, port: u16, stream: &Stream<'_>) -> Result<(), TransportError> {
         let offered: &[u8] = if self.user.is_some() { &[5, 2, 0, 2] } else { &[5, 1, 0] };
-        link.write_all(offered)?;
-        match (exactly::<2>(link)?, &self.user) {
+        stream.write_all(offered)?;
+        match (exactly::<2>(stream)?, &self.user) {
             ([5, 0], _) => {}
             ([5, 2], Some((name, password))) => {
                 let mut login = Zeroizing::new(Vec::with_capacity(3 + 2 * 255));
@@ -201,8 +202,8 @@ impl Proxy {
                     login.push(text.len() as u8);
                     login.extend_from_slice(text.as_bytes());
                 }
-                link.write_all(&login)?;
-                if exactly::<2>(link)?[1] != 0 {
+                stream.write_all(&login)?;
+                if exactly::<2>(stream)?[1] != 0 {
                     return Err(lasting(format!(
                         "the proxy {self} refused its credentials; see proxy in the configuration"
                     )));
@@ -242,31 +243,31 @@ impl Proxy {
             }
         }
         request.extend(port.to_be_bytes());
-        link.write_all(&request)?;
-        let [version, reply, _, form] = exactly::<4>(link)?;
+        stream.write_all(&request)?;
+        let [version, response, _, form] = exactly::<4>(stream)?;
         if version != 5 {
             return Err(lasting(format!("what answers at the proxy's {self} is no SOCKS5 proxy")));
         }
-        if reply != 0 {
-            let why = match reply {
+        if response != 0 {
+            let why = match response {
                 2 => return Err(lasting(format!("the proxy {self} does not allow {host}:{port}"))),
                 3 | 4 => "it cannot reach the host",
                 5 => "the connection was refused",
                 6 => "the host did not answer in time",
                 _ => "it failed",
             };
-            return Err(Fault::new(
+            return Err(TransportError::new(
                 Status::Proxy,
-                format!("the proxy {self} made no tunnel to {host}:{port}: {why} (reply {reply})"),
+                format!("the proxy {self} made no tunnel to {host}:{port}: {why} (reply {response})"),
             ));
         }
         // The address that the proxy uses is of no interest, but it must be read.
         match form {
-            1 => exactly::<6>(link).map(drop),
-            4 => exactly::<18>(link).map(drop),
+            1 => exactly::<6>(stream).map(drop),
+            4 => exactly::<18>(stream).map(drop),
             3 => {
-                let [length] = exactly::<1>(link)?;
-                (0..usize::from(length) + 2).try_for_each(|_| exactly::<1>(link).map(drop))
+                let [length] = exactly::<1>(stream)?;
+                (0..usize::from(length) + 2).try_for_each(|_| exactly::<1>(stream).map(drop))
             }
             _ => Err(lasting(format!("the proxy {self} breaks the SOCKS5 protocol"))),
         }
@@ -385,19 +386,19 @@ fn schemes(challenges: &str) -> Vec<String> {
 }
 
 /// The first line of the body that says something, as far as the body arrives.
-fn first_line(head: &ResponseHead, mut body: Vec<u8>, link: &Link<'_>) -> String {
+fn first_line(head: &ResponseHead, mut body: Vec<u8>, stream: &Stream<'_>) -> String {
     // Only for what was announced: nothing else may be waited for.
-    let expected = head.length.unwrap_or(0).min(LONGEST_LINE);
+    let expected = head.length.unwrap_or(0).min(MAX_REASON_LINE);
     while body.len() < expected && !body.contains(&b'\n') {
         let filled = body.len();
         body.resize(expected, 0);
-        let count = link.read(&mut body[filled..]).unwrap_or(0);
+        let count = stream.read(&mut body[filled..]).unwrap_or(0);
         body.truncate(filled + count);
         if count == 0 {
             break;
         }
     }
-    body.truncate(head.length.unwrap_or(LONGEST_LINE).min(LONGEST_LINE));
+    body.truncate(head.length.unwrap_or(MAX_REASON_LINE).min(MAX_REASON_LINE));
     let text = String::from_utf8_lossy(&body);
     let mut lines = text.lines().skip(usize::from(head.is_chunked)).map(str::trim);
     // A page begins with declarations.
@@ -406,23 +407,23 @@ fn first_line(head: &ResponseHead, mut body: Vec<u8>, link: &Link<'_>) -> String
     line.unwrap_or("").to_owned()
 }
 
-/// A fault that another attempt would meet again.
-fn lasting(message: String) -> Fault {
-    Fault { transient: false, ..Fault::new(Status::Proxy, message) }
+/// An error that another attempt would meet again.
+fn lasting(message: String) -> TransportError {
+    TransportError { transient: false, ..TransportError::new(Status::Proxy, message) }
 }
 
-fn some(link: &Link<'_>, room: &mut [u8]) -> Result<usize, Fault> {
-    match link.read(room)? {
-        0 => Err(Fault::new(Status::Proxy, "the proxy closed the connection")),
+fn some(stream: &Stream<'_>, room: &mut [u8]) -> Result<usize, TransportError> {
+    match stream.read(room)? {
+        0 => Err(TransportError::new(Status::Proxy, "the proxy closed the connection")),
         count => Ok(count),
     }
 }
 
-fn exactly<const N: usize>(link: &Link<'_>) -> Result<[u8; N], Fault> {
+fn exactly<const N: usize>(stream: &Stream<'_>) -> Result<[u8; N], TransportError> {
     let mut bytes = [0; N];
     let mut length = 0;
     while length < N {
-        length += some(link, &mut bytes[length..])?;
+        length += some(stream, &mut bytes[length..])?;
     }
     Ok(bytes)
 }

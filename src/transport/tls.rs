@@ -14,10 +14,11 @@ use rustls::{
     SignatureScheme,
 };
 
-use super::input::Input;
-use super::link::{Link, LinkIo, RequestIo, unwrap};
+use super::input_buffer::InputBuffer;
+use super::stream::{Stream, StreamIo, RequestIo, into_transport_error};
 use super::tls_files::{authorities, certificates, private_key};
-use super::wire::{Fault, Phase};
+use super::error::TransportError;
+use super::exchange_state::Phase;
 use crate::error::Status;
 use crate::redact;
 use crate::sys::Socket;
@@ -153,23 +154,23 @@ fn bundled() -> &'static Arc<RootCertStore> {
 /// Makes the handshake.
 ///
 /// # Errors
-/// A fault that says what is wrong with the peer's certificate, or how the link failed.
+/// An error that says what is wrong with the peer's certificate, or how the stream failed.
 pub fn handshake(
     config: &Arc<ClientConfig>,
     host: &ServerName<'static>,
-    link: &Link<'_>,
-) -> Result<Box<ClientConnection>, Fault> {
+    stream: &Stream<'_>,
+) -> Result<Box<ClientConnection>, TransportError> {
     let connection = ClientConnection::new(config.clone(), host.clone());
     let mut tls = Box::new(connection.map_err(|e| describe(&e, host, false))?);
     // This thread makes the whole handshake.
     WAS_ASKED.set(false);
     while tls.is_handshaking() || tls.wants_write() {
         if tls.wants_write() {
-            tls.write_tls(&mut LinkIo(link)).map_err(unwrap)?;
-        } else if let Err(fault) = receive(&mut tls, link, |e| describe(e, host, WAS_ASKED.get())) {
+            tls.write_tls(&mut StreamIo(stream)).map_err(into_transport_error)?;
+        } else if let Err(error) = receive(&mut tls, stream, |e| describe(e, host, WAS_ASKED.get())) {
             // The alert tells the peer why; that it arrives is not essential.
-            let _ = tls.write_tls(&mut LinkIo(link));
-            return Err(fault);
+            let _ = tls.write_tls(&mut StreamIo(stream));
+            return Err(error);
         }
     }
     Ok(tls)
@@ -179,30 +180,30 @@ pub fn handshake(
 /// before it accepted all of it. Interim responses do not count; `input` gets what was received.
 ///
 /// # Errors
-/// How the link failed.
+/// How the stream failed.
 pub fn send_request(
     tls: &mut ClientConnection,
-    link: &Link<'_>,
+    stream: &Stream<'_>,
     mut plain: &[u8],
-    input: &mut Input,
-) -> Result<bool, Fault> {
+    input: &mut InputBuffer,
+) -> Result<bool, TransportError> {
     while !plain.is_empty() {
-        let taken = tls.writer().write(plain).map_err(unwrap)?;
+        let taken = tls.writer().write(plain).map_err(into_transport_error)?;
         plain = &plain[taken..];
         while tls.wants_write() {
-            match tls.write_tls(&mut RequestIo(link)) {
+            match tls.write_tls(&mut RequestIo(stream)) {
                 Ok(_) => {}
                 // The input may be something other than a response, such as a session ticket.
                 Err(e) if e.kind() == io::ErrorKind::WouldBlock => {
-                    let is_end = receive(tls, link, broken)? == 0;
-                    while let Ok(count @ 1..) = tls.reader().read(input.room()) {
+                    let is_end = receive(tls, stream, broken)? == 0;
+                    while let Ok(count @ 1..) = tls.reader().read(input.free_space()) {
                         input.filled(count);
                     }
                     if is_end || input.begins_final_response() {
                         return Ok(false);
                     }
                 }
-                Err(e) => return Err(unwrap(e)),
+                Err(e) => return Err(into_transport_error(e)),
             }
         }
     }
@@ -212,36 +213,36 @@ pub fn send_request(
 /// Reads plain bytes, waiting for them; 0 at the end.
 ///
 /// # Errors
-/// How the link failed.
-pub fn read(tls: &mut ClientConnection, link: &Link<'_>, room: &mut [u8]) -> Result<usize, Fault> {
+/// How the stream failed.
+pub fn read(tls: &mut ClientConnection, stream: &Stream<'_>, free_space: &mut [u8]) -> Result<usize, TransportError> {
     loop {
-        match tls.reader().read(room) {
+        match tls.reader().read(free_space) {
             Ok(count) => return Ok(count),
             Err(e) if e.kind() == io::ErrorKind::WouldBlock => {}
-            // The peer closed without saying so: see `has_said_goodbye`.
+            // The peer closed without saying so: see `received_close_notify`.
             Err(e) if e.kind() == io::ErrorKind::UnexpectedEof => return Ok(0),
-            Err(e) => return Err(unwrap(e)),
+            Err(e) => return Err(into_transport_error(e)),
         }
-        if let Err(fault) = receive(tls, link, broken) {
-            // What came before the fault is good, and may be the whole answer.
-            return tls.reader().read(room).ok().filter(|count| *count > 0).ok_or(fault);
+        if let Err(error) = receive(tls, stream, broken) {
+            // What came before the error is good, and may be the whole answer.
+            return tls.reader().read(free_space).ok().filter(|count| *count > 0).ok_or(error);
         }
     }
 }
 
 /// What is wrong with a peer after the handshake.
-fn broken(error: &rustls::Error) -> Fault {
+fn broken(error: &rustls::Error) -> TransportError {
     match error {
         // Of TLS 1.3, where our handshake is over before the peer has looked at it.
         rustls::Error::AlertReceived(alert) => {
-            Fault::new(Status::Tls, rejected("the peer", *alert, false))
+            TransportError::new(Status::Tls, rejected("the peer", *alert, false))
         }
-        _ => Fault::new(Status::Tls, "the peer breaks the TLS protocol"),
+        _ => TransportError::new(Status::Tls, "the peer breaks the TLS protocol"),
     }
 }
 
 /// Whether the peer has announced its end, so that nobody else can have cut off what came before.
-pub fn has_said_goodbye(tls: &mut ClientConnection) -> bool {
+pub fn received_close_notify(tls: &mut ClientConnection) -> bool {
     matches!(tls.reader().read(&mut [0]), Ok(0))
 }
 
@@ -275,7 +276,7 @@ pub fn has_content(tls: &mut ClientConnection) -> bool {
 }
 
 /// Whether nothing that the peer sent is left to be read, neither its end nor what broke TLS.
-pub fn is_quiet(tls: &mut ClientConnection) -> bool {
+pub fn is_idle(tls: &mut ClientConnection) -> bool {
     if tls.process_new_packets().is_err() {
         return false;
     }
@@ -285,13 +286,13 @@ pub fn is_quiet(tls: &mut ClientConnection) -> bool {
 
 fn receive(
     tls: &mut ClientConnection,
-    link: &Link<'_>,
-    explain: impl Fn(&rustls::Error) -> Fault,
-) -> Result<usize, Fault> {
-    let count = tls.read_tls(&mut LinkIo(link)).map_err(unwrap)?;
+    stream: &Stream<'_>,
+    explain: impl Fn(&rustls::Error) -> TransportError,
+) -> Result<usize, TransportError> {
+    let count = tls.read_tls(&mut StreamIo(stream)).map_err(into_transport_error)?;
     tls.process_new_packets().map_err(|e| explain(&e))?;
     if count == 0 && tls.is_handshaking() {
-        return Err(Fault::new(
+        return Err(TransportError::new(
             Status::Tls,
             format!(
                 "the peer closed the connection {}; does it speak TLS at this port?",
@@ -351,7 +352,7 @@ fn no_cipher(host: &str) -> String {
 }
 
 /// What is wrong with the peer, and what to do.
-fn describe(error: &rustls::Error, host: &ServerName<'_>, asks_for_certificate: bool) -> Fault {
+fn describe(error: &rustls::Error, host: &ServerName<'_>, asks_for_certificate: bool) -> TransportError {
     use rustls::PeerIncompatible as P;
     let host = &*host.to_str();
     let why = match error {
@@ -372,7 +373,7 @@ fn describe(error: &rustls::Error, host: &ServerName<'_>, asks_for_certificate: 
         }
         _ => format!("{host} breaks the TLS protocol; does something change the bytes on the way?"),
     };
-    Fault::new(Status::Tls, why)
+    TransportError::new(Status::Tls, why)
 }
 
 fn certificate_problem(problem: &CertificateError, host: &str) -> String {

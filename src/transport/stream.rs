@@ -1,48 +1,48 @@
-//! A socket and the limits of the exchange that uses it: every wait ends in time, and it is known
-//! what was handed to the kernel.
+//! A byte stream over a socket: every wait obeys the deadline and the cancellation of the exchange.
 
 use std::io::{self, Read, Write};
 
-use super::input::Input;
-use super::wire::{Fault, TICK, Wire};
+use super::input_buffer::InputBuffer;
+use super::call_context::CANCEL_CHECK_INTERVAL;
+use super::error::TransportError;
+use super::exchange_state::ExchangeState;
 use crate::error::Status;
 use crate::sys::{self, Interest, Socket};
 
-/// A settled socket that asks the wire how long it may wait.
-pub struct Link<'a> {
+/// A configured socket, and the exchange that uses it.
+pub struct Stream<'a> {
     socket: &'a Socket,
-    wire: &'a Wire<'a>,
+    exchange: &'a ExchangeState,
 }
 
-impl<'a> Link<'a> {
-    /// The socket, for one exchange.
-    pub fn new(socket: &'a Socket, wire: &'a Wire<'a>) -> Link<'a> {
-        Link { socket, wire }
+impl<'a> Stream<'a> {
+    /// Creates the stream of one exchange.
+    pub fn new(socket: &'a Socket, exchange: &'a ExchangeState) -> Stream<'a> {
+        Stream { socket, exchange }
     }
 
-    /// Reads what is there, waiting for it; 0 at the end.
+    /// Waits for bytes and reads some; 0 at the end of the stream.
     ///
     /// # Errors
-    /// A fault when the time is over, the call is cancelled or the connection lost.
-    pub fn read(&self, buffer: &mut [u8]) -> Result<usize, Fault> {
+    /// The deadline has passed, the call was cancelled, or the connection was lost.
+    pub fn read(&self, buffer: &mut [u8]) -> Result<usize, TransportError> {
         self.transfer(Interest::Read, |block| self.socket.recv(buffer, block))
     }
 
     /// Writes some of the bytes.
     ///
     /// # Errors
-    /// As for [`Link::read`].
-    pub fn write(&self, bytes: &[u8]) -> Result<usize, Fault> {
+    /// As for [`Stream::read`].
+    pub fn write(&self, bytes: &[u8]) -> Result<usize, TransportError> {
         self.transfer(Interest::Write, |block| self.socket.send(bytes, block))
-            .inspect(|_| self.wire.handed_over())
+            .inspect(|_| self.exchange.record_sent())
     }
 
-    /// Writes some of the bytes of a request; none of them if the peer, which does not accept more
-    /// now, has sent something.
+    /// Writes some of the bytes of a request. None if the peer accepts no more now and has sent input.
     ///
     /// # Errors
-    /// As for [`Link::read`].
-    pub fn write_unless_input(&self, bytes: &[u8]) -> Result<Option<usize>, Fault> {
+    /// As for [`Stream::read`].
+    pub fn write_unless_input(&self, bytes: &[u8]) -> Result<Option<usize>, TransportError> {
         let mut has_input = false;
         let written = self.transfer(Interest::Write, |block| {
             self.socket.send(bytes, block).or_else(|error| {
@@ -53,7 +53,7 @@ impl<'a> Link<'a> {
         if has_input {
             return Ok(None);
         }
-        self.wire.handed_over();
+        self.exchange.record_sent();
         Ok(Some(written))
     }
 
@@ -61,13 +61,13 @@ impl<'a> Link<'a> {
     /// responses do not count; `input` gets what was received.
     ///
     /// # Errors
-    /// As for [`Link::read`].
-    pub fn send_request(&self, mut bytes: &[u8], input: &mut Input) -> Result<bool, Fault> {
+    /// As for [`Stream::read`].
+    pub fn send_request(&self, mut bytes: &[u8], input: &mut InputBuffer) -> Result<bool, TransportError> {
         while !bytes.is_empty() {
             match self.write_unless_input(bytes)? {
                 Some(written) => bytes = &bytes[written..],
                 None => {
-                    let count = self.read(input.room())?;
+                    let count = self.read(input.free_space())?;
                     input.filled(count);
                     if count == 0 || input.begins_final_response() {
                         return Ok(false);
@@ -81,8 +81,8 @@ impl<'a> Link<'a> {
     /// Writes all the bytes.
     ///
     /// # Errors
-    /// As for [`Link::read`].
-    pub fn write_all(&self, mut bytes: &[u8]) -> Result<(), Fault> {
+    /// As for [`Stream::read`].
+    pub fn write_all(&self, mut bytes: &[u8]) -> Result<(), TransportError> {
         while !bytes.is_empty() {
             let written = self.write(bytes)?;
             bytes = &bytes[written..];
@@ -94,12 +94,12 @@ impl<'a> Link<'a> {
         &self,
         interest: Interest,
         mut operation: impl FnMut(bool) -> io::Result<usize>,
-    ) -> Result<usize, Fault> {
+    ) -> Result<usize, TransportError> {
         loop {
-            let left = self.wire.left()?;
-            // The socket itself wakes every tick, which costs no further system call when the
-            // peer is quick. Only the last stretch needs a finer clock.
-            let result = if left > TICK {
+            let left = self.exchange.remaining()?;
+            // The timeout of the socket ends each wait, which takes no further system call. Only just
+            // before the deadline is a shorter timeout necessary.
+            let result = if left > CANCEL_CHECK_INTERVAL {
                 operation(true)
             } else {
                 sys::poll(&[(self.socket, interest)], left).and_then(|_| operation(false))
@@ -111,27 +111,27 @@ impl<'a> Link<'a> {
                         e.kind(),
                         io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted
                     ) => {}
-                Err(e) => return Err(self.lost(&e)),
+                Err(e) => return Err(self.lost_connection(&e)),
             }
         }
     }
 
-    fn lost(&self, error: &io::Error) -> Fault {
-        let phase = self.wire.phase();
-        Fault::new(Status::Network, format!("the connection was lost while {phase}: {error}"))
+    fn lost_connection(&self, error: &io::Error) -> TransportError {
+        let phase = self.exchange.phase();
+        TransportError::new(Status::Network, format!("the connection was lost while {phase}: {error}"))
     }
 }
 
-/// A link as rustls reads and writes it. A fault travels inside the io::Error.
-pub struct LinkIo<'a>(pub &'a Link<'a>);
+/// A stream for rustls. The io::Error contains the [`TransportError`].
+pub struct StreamIo<'a>(pub &'a Stream<'a>);
 
-impl Read for LinkIo<'_> {
+impl Read for StreamIo<'_> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         self.0.read(buffer).map_err(io::Error::other)
     }
 }
 
-impl Write for LinkIo<'_> {
+impl Write for StreamIo<'_> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         self.0.write(bytes).map_err(io::Error::other)
     }
@@ -141,9 +141,9 @@ impl Write for LinkIo<'_> {
     }
 }
 
-/// A link as rustls writes a request to it. `WouldBlock` means that the peer, which does not accept
-/// more now, has sent something.
-pub struct RequestIo<'a>(pub &'a Link<'a>);
+/// A stream to which rustls writes a request. `WouldBlock` means that the peer accepts no more now and
+/// has sent input.
+pub struct RequestIo<'a>(pub &'a Stream<'a>);
 
 impl Write for RequestIo<'_> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
@@ -156,11 +156,11 @@ impl Write for RequestIo<'_> {
     }
 }
 
-/// The fault inside an error that came through [`LinkIo`].
-pub fn unwrap(error: io::Error) -> Fault {
+/// The [`TransportError`] inside an error of [`StreamIo`].
+pub fn into_transport_error(error: io::Error) -> TransportError {
     let text = error.to_string();
-    match error.into_inner().and_then(|inner| inner.downcast::<Fault>().ok()) {
-        Some(fault) => *fault,
-        None => Fault::new(Status::Network, format!("the connection failed: {text}")),
+    match error.into_inner().and_then(|inner| inner.downcast::<TransportError>().ok()) {
+        Some(error) => *error,
+        None => TransportError::new(Status::Network, format!("the connection failed: {text}")),
     }
 }
