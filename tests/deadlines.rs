@@ -89,7 +89,7 @@ fn stalls() -> Vec<Stall> {
             |address| json!({"baseUrl": format!("https://{address}/v1")}),
         ),
         stall(
-            "waiting for the answer",
+            "waiting for the response",
             Arc::new(|wire, seen| {
                 read_request(wire, seen)?;
                 seen.linger();
@@ -97,8 +97,8 @@ fn stalls() -> Vec<Stall> {
             }),
             plain,
         ),
-        stall("reading the answer", dribbles(format!("HTTP/1.1 200 OK\r\nX: {long}")), plain),
-        stall("reading the answer", dribbles(response("200 OK", "", &long)), plain),
+        stall("receiving the response", dribbles(format!("HTTP/1.1 200 OK\r\nX: {long}")), plain),
+        stall("receiving the response", dribbles(response("200 OK", "", &long)), plain),
     ]
 }
 

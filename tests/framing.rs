@@ -134,6 +134,18 @@ fn lingers(bytes: &str) -> Behaviour {
 }
 
 #[test]
+fn response_205_ends_with_its_head() {
+    let server = Rogue::start(None, lingers("HTTP/1.1 205 Reset Content\r\n\r\n"));
+    let client = client(&server, json!({"timeoutMs": 5000}));
+    for _ in 0..2 {
+        let answer = client.call("removeParticipantFromSession", "s", "p", None);
+        assert_eq!(answer, Ok(Value::Null));
+    }
+    // Something may follow, if the service is wrong.
+    assert_eq!(server.seen.connections.load(Ordering::SeqCst), 2);
+}
+
+#[test]
 fn invalid_heads_and_chunks_are_protocol_errors() {
     let ok = "HTTP/1.1 200 OK\r\n";
     let chunked = format!("{ok}Transfer-Encoding: chunked\r\n\r\n");

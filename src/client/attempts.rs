@@ -52,7 +52,11 @@ pub fn execute_and_count(
 }
 
 /// Executes one call and counts it, but not its result: a queue may report another one.
-pub fn execute(client: &Client, call: &Call<'_>, context: &CallContext<'_>) -> Result<String, Error> {
+pub fn execute(
+    client: &Client,
+    call: &Call<'_>,
+    context: &CallContext<'_>,
+) -> Result<String, Error> {
     let name = call.operation.name;
     let began = Instant::now();
     let counter = client.stats.begin(call.operation);
@@ -266,7 +270,9 @@ fn success(operation: &Operation, response: Response) -> Result<String, AttemptE
     let (error, transient) = match response.body_error {
         Some(error) => (Error::new(error.status, error.message), error.transient),
         None if response.content_coding.is_some() => (unsupported_coding(&response), false),
-        None if memory::require_to_read(response.body.len()).is_err() => (memory::exhausted(), false),
+        None if memory::require_to_read(response.body.len()).is_err() => {
+            (memory::exhausted(), false)
+        }
         None => match operation.answer.check(response.body) {
             Ok(document) => return Ok(document),
             Err(why) => (
@@ -298,7 +304,8 @@ fn rejection(response: &Response, authorization: &Authorization) -> AttemptError
     let secrets: Vec<&str> = secrets.iter().map(|secret| secret.as_str()).collect();
     // A compressed body is not shown.
     let body = if response.content_coding.is_some() { &[][..] } else { &response.body };
-    let answer = api::error_answer(response.status, response.retry_after.as_deref(), body, &secrets);
+    let answer =
+        api::error_answer(response.status, response.retry_after.as_deref(), body, &secrets);
     let meaning = api::classify(&answer, authorization.kind().keys());
     let error =
         Error { answer: Some(Box::new(answer)), ..Error::new(meaning.status, meaning.message) };

@@ -18,8 +18,8 @@ use crate::error::{Error, Status};
 use crate::memory;
 use crate::redact;
 use crate::sys::PerProcess;
-pub use crate::transport::{Family, Roots, TlsFiles};
 use crate::transport::{CallContext, CancelToken, Deadline, Transport};
+pub use crate::transport::{Family, Roots, TlsFiles};
 
 use attempts::Call;
 pub use config::{BASE_URL, Config, TOKEN_URL};
@@ -306,8 +306,7 @@ impl Client {
         root: &str,
         request: Option<&str>,
     ) -> Result<String, Error> {
-        let cancel =
-            CancelToken { client: &self.cancelled, call: None, completes_if_sent: false };
+        let cancel = CancelToken { client: &self.cancelled, call: None, completes_if_sent: false };
         let context = CallContext { deadline: Deadline::after(self.timeout), cancel };
         let (target, body) = self.request(operation, ids, root, request)?;
         let call = Call { operation, ids, target: &target, body: body.as_deref() };

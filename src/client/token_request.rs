@@ -13,7 +13,7 @@ use super::log::{Level, Millis};
 use crate::api;
 use crate::auth::{self, AccessToken, Authorization, Credentials, Purpose};
 use crate::error::{Answer, Error, Outcome, Status};
-use crate::transport::{CallContext, Deadline, Response, Request, Transport};
+use crate::transport::{CallContext, Deadline, Request, Response, Transport};
 
 /// The token endpoint, with its own connections.
 pub struct TokenEndpoint {

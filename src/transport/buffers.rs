@@ -11,33 +11,30 @@ use zeroize::Zeroizing;
 
 use super::input_buffer::InputBuffer;
 
-/// The size of the output buffer, in bytes: enough for most requests. A larger buffer is freed after
-/// its request.
+/// The size of the output buffer in bytes, enough for most requests. A larger one is freed after its
+/// request.
 const OUTPUT_SIZE: usize = 4 * 1024;
-/// The longest line of framing (the size of a chunk, or a trailer) in bytes, and the most framing
-/// between two pieces of content.
+/// The maximum amount of framing (chunk sizes and trailers) without content in between, in bytes.
 const MAX_FRAMING: usize = 4 * 1024;
 
-/// How much content ureq can use at once, in bytes.
-pub const MAX_HIDDEN: usize = 1024;
-/// Shown to ureq in place of content.
-static HIDDEN: [u8; MAX_HIDDEN] = [0; MAX_HIDDEN];
-/// How many zeros ureq sees first after framing. It searches all of them for the end of a line, so
-/// that more would make small chunks expensive.
+/// The zeros that ureq sees in place of content.
+static HIDDEN: [u8; 1024] = [0; 1024];
+/// How many zeros ureq sees first after framing. It searches all of them for the end of a line, so more
+/// would make small chunks expensive.
 const FIRST_HIDDEN: usize = 64;
 
 /// Which part of the input ureq sees.
 ///
-/// Content of a response may be a token. While the body is read, ureq first sees zeros in place of
-/// bytes of the input. The zeros that it consumes stand for content: the real bytes are moved
-/// to [`ConnectionBuffers::content`]. If it consumes none, it expects framing, since a zero is
-/// neither a chunk size nor the end of a line. It then sees one real line. So ureq alone decides
-/// where a body and its chunks end.
+/// The content of a response may be a token. While the body is read, ureq first sees zeros in place of
+/// the input. If it consumes zeros, the real bytes are content, and are moved to
+/// [`ConnectionBuffers::content`]. If it consumes none, it expects framing, because a zero is neither a
+/// chunk size nor the end of a line; then it sees one real line. So only ureq decides where a body and
+/// its chunks end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum View {
     /// All unused bytes: the head of the response.
     Head,
-    /// Zeros, as many as there are unused bytes, but no more than this.
+    /// As many zeros as there are unused bytes, but at most this many.
     Hidden(usize),
     /// A line of this many bytes.
     Line(usize),
@@ -50,23 +47,23 @@ pub struct ConnectionBuffers {
     pending: usize,
     /// The last headers of the request, until they are inserted.
     end_of_head: Zeroizing<Vec<u8>>,
-    /// Bytes of the response that were not used_head yet.
+    /// The received bytes that ureq has not used yet.
     pub input: InputBuffer,
     view: View,
-    /// Whether ureq consumed some of the input when it last looked.
+    /// Whether ureq consumed input when it last looked.
     progress: bool,
-    /// How many bytes of heads were used_head since the request was sent.
+    /// How many bytes of heads were used since the request was sent.
     used_head: usize,
-    /// How far the unused bytes were examined as a head.
+    /// How far the unused bytes were searched for a head.
     head: Head,
-    /// How many bytes of framing were used_head since the last content.
+    /// How many bytes of framing were used since the last content.
     framing: usize,
     content: Vec<u8>,
     /// Whether there was no memory for some of the content.
     is_out_of_memory: bool,
 }
 
-/// How far a head was examined, in bytes.
+/// How far the unused bytes were searched for a head, in bytes.
 #[derive(Debug, Default)]
 struct Head {
     /// Searched for its end.
@@ -83,12 +80,12 @@ pub enum Line {
     Shown,
     /// The end of the line is still to be received.
     Incomplete,
-    /// ureq saw the line before and did not accept it, or the line is too long.
+    /// ureq did not accept the line, or it is too long.
     Invalid,
 }
 
 impl ConnectionBuffers {
-    /// Empty buffers.
+    /// Creates empty buffers.
     pub fn new() -> ConnectionBuffers {
         ConnectionBuffers {
             output: vec![0; OUTPUT_SIZE],
@@ -105,9 +102,8 @@ impl ConnectionBuffers {
         }
     }
 
-    /// Prepares for one request of at most `size` bytes, whose last headers consist of these parts.
-    /// They may contain secrets: the output does not grow later, because a reallocation would leave
-    /// copies of them in memory.
+    /// Prepares for one request of at most `size` bytes, whose last headers consist of these parts. The
+    /// output does not grow later, because a reallocation would leave copies of secrets in memory.
     pub fn prepare(&mut self, size: usize, last_headers: &[&[u8]]) {
         const END: &[u8] = b"\r\n\r\n";
         if self.output.len() < size {
@@ -124,10 +120,11 @@ impl ConnectionBuffers {
             (View::Head, false, 0, Head::default(), 0);
     }
 
-    /// Holds the next bytes of the output. At the end of the head, inserts the last headers.
+    /// Adds the bytes that ureq has written to the pending output. At the end of the head, inserts the
+    /// last headers.
     ///
     /// # Errors
-    /// The output is too small, which means that [`ConnectionBuffers::prepare`] was wrong.
+    /// The output is larger than the size given to [`ConnectionBuffers::prepare`].
     pub fn append(&mut self, amount: usize) -> Result<(), OutputFull> {
         self.pending = (self.pending + amount).min(self.output.len());
         if self.end_of_head.is_empty() || !self.output[..self.pending].ends_with(b"\r\n\r\n") {
@@ -142,13 +139,13 @@ impl ConnectionBuffers {
         Ok(())
     }
 
-    /// The output that waits to be sent.
+    /// The output that is not sent yet.
     pub fn pending(&self) -> &[u8] {
         &self.output[..self.pending]
     }
 
-    /// The output was sent, or never will be.
-    pub fn sent(&mut self) {
+    /// Wipes the pending output, because it was sent or never will be.
+    pub fn clear_output(&mut self) {
         wipe(&mut self.output[..self.pending]);
         if self.output.len() > OUTPUT_SIZE {
             self.output = vec![0; OUTPUT_SIZE];
@@ -156,7 +153,7 @@ impl ConnectionBuffers {
         self.pending = 0;
     }
 
-    /// The output that waits to be sent, and the input, which may arrive meanwhile.
+    /// The output that is not sent yet, and the input, which may arrive while it is sent.
     pub fn pending_and_input(&mut self) -> (&[u8], &mut InputBuffer) {
         (&self.output[..self.pending], &mut self.input)
     }
@@ -166,16 +163,16 @@ impl ConnectionBuffers {
         self.used_head + self.input.unused().len()
     }
 
-    /// Whether there is new input that is worth parsing as a head: it contains an empty line, or has
-    /// at least doubled since it was last parsed. A head that arrives byte by byte is therefore
-    /// neither scanned nor parsed again for each byte.
-    pub fn may_hold_a_head(&mut self) -> bool {
+    /// Whether ureq should parse the input as a head: it contains an empty line, or has at least doubled
+    /// since ureq last parsed it. A head that arrives byte by byte is therefore not parsed for each
+    /// byte.
+    pub fn may_contain_head(&mut self) -> bool {
         let unused = self.input.unused();
         let Head { scanned, parsed, blank } = &mut self.head;
         if unused.len() <= *scanned {
             return false;
         }
-        // Empty lines before a head are none that end it.
+        // Empty lines before a head do not end it.
         let is_line_end = |byte: &&u8| matches!(byte, b'\r' | b'\n');
         *blank += unused[*blank..].iter().take_while(is_line_end).count();
         let from = scanned.saturating_sub(2).max(*blank);
@@ -188,8 +185,8 @@ impl ConnectionBuffers {
         is_worthwhile
     }
 
-    /// The head of the response was read: hides the rest from ureq. The body is expected to have
-    /// this many bytes; 0 if that is not known, as with chunks.
+    /// Hides the input from ureq after the head of the response, and reserves `expected` bytes for the
+    /// content. Later calls for the same response have no effect.
     pub fn hide_content(&mut self, expected: usize) {
         if self.view == View::Head {
             self.view = View::Hidden(if expected > 0 { HIDDEN.len() } else { FIRST_HIDDEN });
@@ -199,7 +196,7 @@ impl ConnectionBuffers {
         }
     }
 
-    /// Whether ureq expects framing next: it saw input and did not use it as content.
+    /// Whether ureq expects framing: it saw input and did not use it as content.
     pub fn expects_line(&self) -> bool {
         !self.progress && !self.input.unused().is_empty()
     }
@@ -210,19 +207,18 @@ impl ConnectionBuffers {
             return Line::Invalid;
         }
         let unused = self.input.unused();
-        let free_space = MAX_FRAMING.saturating_sub(self.framing);
-        match unused.iter().take(free_space).position(|byte| *byte == b'\n') {
+        let limit = MAX_FRAMING.saturating_sub(self.framing);
+        match unused.iter().take(limit).position(|byte| *byte == b'\n') {
             Some(end) => {
                 self.view = View::Line(end + 1);
                 Line::Shown
             }
-            None if unused.len() >= free_space => Line::Invalid,
+            None if unused.len() >= limit => Line::Invalid,
             None => Line::Incomplete,
         }
     }
 
-    /// Makes free_space for this much more content. A copy of what was received is wiped: it may be a
-    /// token.
+    /// Reserves memory for this much more content. Wipes the old memory, which may contain a token.
     fn reserve(&mut self, more: usize) {
         let needed = self.content.len() + more;
         if needed <= self.content.capacity() {
@@ -238,7 +234,7 @@ impl ConnectionBuffers {
         self.content = larger;
     }
 
-    /// The content that was received; none if there was no memory for it.
+    /// The received content. None if there was no memory for it.
     pub fn take_content(&mut self) -> Option<Vec<u8>> {
         let content = std::mem::take(&mut self.content);
         (!self.is_out_of_memory).then_some(content)
@@ -251,7 +247,7 @@ pub struct OutputFull;
 
 impl Drop for ConnectionBuffers {
     fn drop(&mut self) {
-        self.sent();
+        self.clear_output();
     }
 }
 
@@ -303,7 +299,7 @@ impl Buffers for ConnectionBuffers {
     }
 
     fn tmp_and_output(&mut self) -> (&mut [u8], &mut [u8]) {
-        // The first buffer is for bodies that are sent in chunks, which this library never does.
+        // The first buffer is for chunked requests, which the library never sends.
         (&mut [], &mut self.output[self.pending..])
     }
 
@@ -312,8 +308,8 @@ impl Buffers for ConnectionBuffers {
     }
 }
 
-/// Overwrites the bytes. Faster than `zeroize`, which does it byte by byte; `black_box` prevents the
-/// compiler from leaving it out.
+/// Overwrites the bytes with zeros. This is faster than `zeroize`, which writes single bytes;
+/// `black_box` prevents the compiler from removing it.
 fn wipe(bytes: &mut [u8]) {
     bytes.fill(0);
     std::hint::black_box(bytes);
@@ -356,12 +352,12 @@ mod tests {
         buffers.prepare(70_000, &[b"authorization: Basic eA=="]);
         assert_eq!(buffers.output().len(), 70_000);
         write(&mut buffers, b"HEAD\r\n\r\n");
-        buffers.sent();
+        buffers.clear_output();
         assert_eq!(buffers.output().len(), OUTPUT_SIZE);
         buffers.prepare(0, &[b"authorization: Basic eA=="]);
         write(&mut buffers, b"HEAD\r\n\r\n");
         let length = buffers.pending().len();
-        buffers.sent();
+        buffers.clear_output();
         assert_eq!(buffers.pending(), b"");
         assert!(
             buffers.output()[..length].iter().all(|byte| *byte == 0),
@@ -370,7 +366,7 @@ mod tests {
     }
 
     #[test]
-    fn too_little_room_is_an_error() {
+    fn full_output_buffer_is_an_error() {
         let mut buffers = ConnectionBuffers::new();
         buffers.prepare(0, &[&[b'a'; OUTPUT_SIZE]]);
         let head = b"GET / HTTP/1.1\r\n\r\n";
@@ -386,7 +382,7 @@ mod tests {
         assert_eq!(buffers.input(), b"HEAD6\r\nsecret\r\n");
         buffers.input_consume(4);
         buffers.hide_content(6);
-        // What ureq does with chunks: it uses no zeros while it expects a line.
+        // As ureq reads chunks: it uses no zeros while it expects a line.
         assert_eq!(buffers.input(), [0; 11]);
         buffers.input_consume(0);
         assert!(buffers.expects_line() && !buffers.can_use_input());
@@ -405,7 +401,7 @@ mod tests {
     }
 
     #[test]
-    fn refused_and_endless_lines_are_invalid() {
+    fn rejected_and_endless_lines_are_invalid() {
         let framing = |bytes: &[u8]| {
             let mut buffers = ConnectionBuffers::new();
             buffers.hide_content(0);

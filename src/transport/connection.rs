@@ -5,10 +5,10 @@ use std::time::Duration;
 use rustls::ClientConnection;
 
 use super::buffers::{ConnectionBuffers, Line};
-use super::stream::Stream;
-use super::tls;
 use super::error::TransportError;
 use super::exchange_state::{ExchangeState, Phase};
+use super::stream::Stream;
+use super::tls;
 use crate::error::Status;
 use crate::sys::{BootInstant as Instant, Socket};
 
@@ -69,7 +69,7 @@ impl Connection {
         match &mut self.tls {
             None => self.socket.is_idle(),
             Some(tls) => {
-                (self.socket.is_idle() || tls::receive_waiting(tls, &self.socket))
+                (self.socket.is_idle() || tls::receive_available(tls, &self.socket))
                     && tls::is_idle(tls)
             }
         }
@@ -119,7 +119,7 @@ impl Connection {
             None => stream.send_request(pending, input),
             Some(tls) => tls::send_request(tls, &stream, pending, input),
         };
-        self.buffers.sent();
+        self.buffers.clear_output();
         match sent {
             Ok(complete) => self.finished = !complete,
             Err(error) if error.status == Status::Network => {
@@ -134,7 +134,7 @@ impl Connection {
 
     fn await_head(&mut self, exchange: &ExchangeState) -> Result<bool, TransportError> {
         // Input may have arrived while the request was sent.
-        if self.buffers.may_hold_a_head() {
+        if self.buffers.may_contain_head() {
             exchange.record_received();
             return Ok(true);
         }
@@ -148,7 +148,7 @@ impl Connection {
             if self.receive(exchange)? == 0 {
                 return Err(self.send_error.take().unwrap_or_else(|| closed(exchange)));
             }
-            if self.buffers.may_hold_a_head() {
+            if self.buffers.may_contain_head() {
                 return Ok(true);
             }
         }
@@ -161,7 +161,9 @@ impl Connection {
                 match self.buffers.show_line() {
                     Line::Shown => return Ok(true),
                     Line::Incomplete => {}
-                    Line::Invalid => return Err(TransportError::malformed(&"it has invalid chunks")),
+                    Line::Invalid => {
+                        return Err(TransportError::malformed(&"it has invalid chunks"));
+                    }
                 }
             }
             if self.receive(exchange)? == 0 {
@@ -214,8 +216,13 @@ impl Connection {
 /// The peer closed the connection before the end of the response.
 pub fn closed(exchange: &ExchangeState) -> TransportError {
     match exchange.phase() {
-        Phase::Receiving => TransportError::truncated("the connection was closed in the middle of the response"),
-        _ => TransportError::new(Status::Network, "the connection was closed before a response arrived"),
+        Phase::Receiving => {
+            TransportError::truncated("the connection was closed in the middle of the response")
+        }
+        _ => TransportError::new(
+            Status::Network,
+            "the connection was closed before a response arrived",
+        ),
     }
 }
 

@@ -7,13 +7,13 @@ use rustls::ClientConfig;
 use rustls::pki_types::ServerName;
 
 use super::connection::Connection;
-use super::happy_eyeballs;
-use super::stream::Stream;
-use super::resolver::Resolver;
-use super::proxy::Proxy;
-use super::tls;
 use super::error::TransportError;
-use super::exchange_state::{Phase, ExchangeState};
+use super::exchange_state::{ExchangeState, Phase};
+use super::happy_eyeballs;
+use super::proxy::Proxy;
+use super::resolver::Resolver;
+use super::stream::Stream;
+use super::tls;
 use crate::error::Status;
 
 /// Opens the connections of one transport.
@@ -36,15 +36,14 @@ impl Connector {
     /// Returns in which phase it failed and why.
     pub fn open(&self, exchange: &ExchangeState) -> Result<Connection, TransportError> {
         let addresses = self.resolver.addresses(exchange)?;
-        let socket = happy_eyeballs::connect(&self.resolver, &addresses, self.bind, exchange).map_err(|error| {
-            match (&self.proxy, error.status) {
+        let socket = happy_eyeballs::connect(&self.resolver, &addresses, self.bind, exchange)
+            .map_err(|error| match (&self.proxy, error.status) {
                 (Some(_), Status::Connect) => {
                     let message = format!("the proxy: {}", error.message);
                     TransportError { message, status: Status::Proxy, ..error }
                 }
                 _ => error,
-            }
-        })?;
+            })?;
         let stream = Stream::new(&socket, exchange);
         if let Some((proxy, host, port)) = &self.proxy {
             proxy.tunnel(host, *port, &stream, exchange)?;

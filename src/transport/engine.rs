@@ -178,7 +178,9 @@ impl Transport for SlotTransport {
 
     fn transmit_output(&mut self, amount: usize, _: NextTimeout) -> Result<(), ureq::Error> {
         let pending = self.lease().connection.buffers.append(amount);
-        pending.map_err(|_| wrap(TransportError::new(Status::Internal, "the request is larger than expected")))
+        pending.map_err(|_| {
+            wrap(TransportError::new(Status::Internal, "the request is larger than expected"))
+        })
     }
 
     fn await_input(&mut self, _: NextTimeout) -> Result<bool, ureq::Error> {

@@ -6,10 +6,10 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::resolver::Resolver;
 use super::call_context::CANCEL_CHECK_INTERVAL;
 use super::error::TransportError;
-use super::exchange_state::{Phase, ExchangeState};
+use super::exchange_state::{ExchangeState, Phase};
+use super::resolver::Resolver;
 use crate::error::Status;
 use crate::sys::{self, Interest, Socket};
 
@@ -77,7 +77,11 @@ struct AttemptFailure {
 }
 
 impl Race<'_> {
-    fn connect(&self, addresses: &[SocketAddr], exchange: &ExchangeState) -> Result<Socket, AttemptFailure> {
+    fn connect(
+        &self,
+        addresses: &[SocketAddr],
+        exchange: &ExchangeState,
+    ) -> Result<Socket, AttemptFailure> {
         let resolver = self.resolver;
         let mut waiting: VecDeque<SocketAddr> = interleave(addresses).into();
         let mut attempts: Vec<(Socket, SocketAddr)> = Vec::new();
@@ -103,7 +107,10 @@ impl Race<'_> {
                 return Err(failure.unwrap_or_else(|| {
                     let host = resolver.host();
                     let message = format!("{host} has no address of the family in ipFamily");
-                    AttemptFailure { error: TransportError::new(Status::Resolve, message), is_address_failure: false }
+                    AttemptFailure {
+                        error: TransportError::new(Status::Resolve, message),
+                        is_address_failure: false,
+                    }
                 }));
             }
             let mut pause = left.min(CANCEL_CHECK_INTERVAL);
@@ -115,7 +122,8 @@ impl Race<'_> {
                 .map_err(|error| self.failure(&attempts[0].1, &error))?;
             for at in (0..ready.len()).rev().filter(|at| ready[*at]) {
                 let (socket, address) = attempts.swap_remove(at);
-                match socket.connect_result().and_then(|()| socket.configure(CANCEL_CHECK_INTERVAL)) {
+                match socket.connect_result().and_then(|()| socket.configure(CANCEL_CHECK_INTERVAL))
+                {
                     Ok(()) => return Ok(socket),
                     Err(error) => self.record(&mut failure, &address, &error),
                 }
@@ -141,7 +149,9 @@ impl Race<'_> {
                 let error = TransportError::new(Status::Connect, message);
                 return AttemptFailure { error, is_address_failure: false };
             }
-            Some(libc::ECONNREFUSED) => format!("; check that a server is listening there, see {key}"),
+            Some(libc::ECONNREFUSED) => {
+                format!("; check that a server is listening there, see {key}")
+            }
             Some(libc::EADDRNOTAVAIL) => match self.from {
                 Some(from) => format!("; see bindAddress ({from})"),
                 None => "; this machine has no local port left".to_owned(),
@@ -149,7 +159,10 @@ impl Race<'_> {
             _ => String::new(),
         };
         let message = format!("no connection to {host} at {address}: {error}{what}");
-        AttemptFailure { error: TransportError::new(Status::Connect, message), is_address_failure: !is_local(number) }
+        AttemptFailure {
+            error: TransportError::new(Status::Connect, message),
+            is_address_failure: !is_local(number),
+        }
     }
 }
 

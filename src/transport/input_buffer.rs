@@ -176,14 +176,23 @@ mod tests {
         assert_eq!(input.free_space().len(), INITIAL_SIZE - 1);
         input.free_space().fill(2);
         input.filled(INITIAL_SIZE - 1);
-        assert_eq!((input.unused().len(), input.unused()[0], input.unused()[1]), (INITIAL_SIZE, 1, 2));
+        assert_eq!(
+            (input.unused().len(), input.unused()[0], input.unused()[1]),
+            (INITIAL_SIZE, 1, 2)
+        );
         assert_eq!(input.free_space().len(), INITIAL_SIZE);
-        assert_eq!((input.unused().len(), input.unused()[0], input.unused()[1]), (INITIAL_SIZE, 1, 2));
+        assert_eq!(
+            (input.unused().len(), input.unused()[0], input.unused()[1]),
+            (INITIAL_SIZE, 1, 2)
+        );
         input.wipe();
         assert_eq!(input.unused().len(), INITIAL_SIZE, "what is not used yet was lost");
         input.consume(INITIAL_SIZE);
         input.wipe();
-        assert!(input.free_space().iter().all(|byte| *byte == 0), "what was used up is still there");
+        assert!(
+            input.free_space().iter().all(|byte| *byte == 0),
+            "what was used up is still there"
+        );
         assert_eq!(input.free_space().len(), INITIAL_SIZE);
     }
 }

@@ -13,7 +13,7 @@ use ureq::http::uri::Authority;
 
 use super::call_context::CANCEL_CHECK_INTERVAL;
 use super::error::TransportError;
-use super::exchange_state::{Phase, ExchangeState};
+use super::exchange_state::{ExchangeState, Phase};
 use crate::error::Status;
 use crate::guard;
 use crate::sys::{self, ArcCell, BootInstant, PerProcess};
@@ -177,7 +177,11 @@ impl Resolver {
 
     /// Starts a lookup, or waits for the running one. If there are stale addresses, returns None as
     /// soon as the lookup has taken longer than [`STALE_LOOKUP_WAIT`].
-    fn lookup_or_wait(&self, exchange: &ExchangeState, has_stale: bool) -> Result<Option<Arc<[SocketAddr]>>, TransportError> {
+    fn lookup_or_wait(
+        &self,
+        exchange: &ExchangeState,
+        has_stale: bool,
+    ) -> Result<Option<Arc<[SocketAddr]>>, TransportError> {
         let mut state = self.lookup.lock();
         let before = state.finished;
         let since = match state.running_since {
@@ -270,11 +274,7 @@ mod tests {
     fn addresses(resolver: &Resolver) -> Result<Arc<[SocketAddr]>, TransportError> {
         let context = CallContext {
             deadline: Deadline::after(Duration::from_secs(10)),
-            cancel: CancelToken {
-                client: &Arc::default(),
-                call: None,
-                completes_if_sent: false,
-            },
+            cancel: CancelToken { client: &Arc::default(), call: None, completes_if_sent: false },
         };
         resolver.addresses(&ExchangeState::new(&context, Duration::from_secs(10)))
     }
@@ -375,7 +375,8 @@ mod tests {
             addresses: stale.clone(),
             resolved_at: Some(BootInstant::now()),
         }));
-        let resolver = Resolver::new("nowhere.invalid", 80, "proxy", Family::Any, Duration::ZERO, cache);
+        let resolver =
+            Resolver::new("nowhere.invalid", 80, "proxy", Family::Any, Duration::ZERO, cache);
         assert_eq!(addresses(&resolver).unwrap()[0].to_string(), "192.0.2.1:80");
         assert_eq!(resolver.lookup.lock().finished, 1);
         resolver.mark_stale(&stale);

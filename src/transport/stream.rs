@@ -2,10 +2,10 @@
 
 use std::io::{self, Read, Write};
 
-use super::input_buffer::InputBuffer;
 use super::call_context::CANCEL_CHECK_INTERVAL;
 use super::error::TransportError;
 use super::exchange_state::ExchangeState;
+use super::input_buffer::InputBuffer;
 use crate::error::Status;
 use crate::sys::{self, Interest, Socket};
 
@@ -62,7 +62,11 @@ impl<'a> Stream<'a> {
     ///
     /// # Errors
     /// As for [`Stream::read`].
-    pub fn send_request(&self, mut bytes: &[u8], input: &mut InputBuffer) -> Result<bool, TransportError> {
+    pub fn send_request(
+        &self,
+        mut bytes: &[u8],
+        input: &mut InputBuffer,
+    ) -> Result<bool, TransportError> {
         while !bytes.is_empty() {
             match self.write_unless_input(bytes)? {
                 Some(written) => bytes = &bytes[written..],
@@ -118,7 +122,10 @@ impl<'a> Stream<'a> {
 
     fn lost_connection(&self, error: &io::Error) -> TransportError {
         let phase = self.exchange.phase();
-        TransportError::new(Status::Network, format!("the connection was lost while {phase}: {error}"))
+        TransportError::new(
+            Status::Network,
+            format!("the connection was lost while {phase}: {error}"),
+        )
     }
 }
 

@@ -14,22 +14,23 @@ use ureq::http::uri::{self, Authority, PathAndQuery, Scheme};
 use ureq::http::{HeaderValue, Method, Uri};
 use ureq::{AsSendBody, Body, http};
 
-use super::engine::{self, Engine};
-use super::resolver::{Family, DnsCache, Resolver};
-use super::pool::Pool;
-use super::proxy::Proxy;
-use super::connector::Connector;
-use super::tls;
 use super::call_context::CallContext;
-use super::message::{ExchangeError, Request, Response};
-use super::response_head::{self, keep_alive, text_header};
+use super::connector::Connector;
+use super::engine::{self, Engine};
 use super::error::TransportError;
 use super::exchange_state::ExchangeState;
+use super::message::{ExchangeError, Request, Response};
+use super::pool::Pool;
+use super::proxy::Proxy;
+use super::resolver::{DnsCache, Family, Resolver};
+use super::response_head::{self, keep_alive, text_header};
+use super::tls;
 use crate::error::{NO_MEMORY, Status};
 use crate::sys::{self, BootInstant as Instant, PerProcess};
 
 /// The headers that all requests have, up to the User-Agent's value.
-const COMMON_HEADERS: &[u8] = b"accept: application/json\r\naccept-encoding: identity\r\nuser-agent: ";
+const COMMON_HEADERS: &[u8] =
+    b"accept: application/json\r\naccept-encoding: identity\r\nuser-agent: ";
 /// The minimum time between two checks of all idle connections.
 const SWEEP_INTERVAL: Duration = Duration::from_secs(1);
 /// How much memory is reserved in advance for the body of a response, in bytes. The announced length
@@ -155,7 +156,14 @@ impl Transport {
             let (family, ttl) = (settings.family, settings.dns_ttl);
             ProcessState {
                 connector: Connector {
-                    resolver: Resolver::new(host, host_port, key, family, ttl, self.dns_cache.clone()),
+                    resolver: Resolver::new(
+                        host,
+                        host_port,
+                        key,
+                        family,
+                        ttl,
+                        self.dns_cache.clone(),
+                    ),
                     proxy: proxy.map(|proxy| (proxy, settings.host.clone(), port)),
                     tls,
                     bind: settings.bind,
@@ -171,7 +179,11 @@ impl Transport {
     ///
     /// # Errors
     /// Returns why there is no response, and whether the service may have received the request.
-    pub fn exchange(&self, request: &Request<'_>, context: &CallContext<'_>) -> Result<Response, ExchangeError> {
+    pub fn exchange(
+        &self,
+        request: &Request<'_>,
+        context: &CallContext<'_>,
+    ) -> Result<Response, ExchangeError> {
         let exchange = Arc::new(ExchangeState::new(context, self.settings.connect_timeout));
         self.run(request, &exchange).map_err(|error| ExchangeError {
             error,
@@ -180,7 +192,11 @@ impl Transport {
         })
     }
 
-    fn run(&self, request: &Request<'_>, exchange: &Arc<ExchangeState>) -> Result<Response, TransportError> {
+    fn run(
+        &self,
+        request: &Request<'_>,
+        exchange: &Arc<ExchangeState>,
+    ) -> Result<Response, TransportError> {
         // A line break would end the header. The message must not contain the value.
         // No early exit, so that the compiler vectorizes the loop: a token is long.
         let is_control = |byte: &u8| byte.is_ascii_control();
@@ -202,13 +218,14 @@ impl Transport {
             .map_err(|error| engine::to_transport_error(error, exchange))?;
         let end = response_head::check(&response)?;
         let (head, body) = response.into_parts();
-        let length =
-            body.content_length().unwrap_or(DEFAULT_RESERVED_BODY).min(MAX_RESERVED_BODY);
+        let length = body.content_length().unwrap_or(DEFAULT_RESERVED_BODY).min(MAX_RESERVED_BODY);
         exchange.begin_body(length as usize);
-        let mut body_error =
-            if end.is_empty { None } else { self.read_body(body, exchange).err() };
+        let mut body_error = if end.is_empty { None } else { self.read_body(body, exchange).err() };
         let Some(connection) = engine.take_back() else {
-            return Err(TransportError::new(Status::Internal, "the HTTP engine kept the connection"));
+            return Err(TransportError::new(
+                Status::Internal,
+                "the HTTP engine kept the connection",
+            ));
         };
         let content = connection.buffers.take_content();
         if content.is_none() {
@@ -327,7 +344,8 @@ impl Transport {
         {
             // A connection that was just used is skipped, because another thread may need it now.
             state.idle.sweep(|engine| {
-                engine.idle_since().elapsed() < SWEEP_INTERVAL.min(timeout) || engine.is_usable(timeout)
+                engine.idle_since().elapsed() < SWEEP_INTERVAL.min(timeout)
+                    || engine.is_usable(timeout)
             });
         }
     }
@@ -374,11 +392,7 @@ mod tests {
         };
         let context = CallContext {
             deadline: Deadline::after(Duration::from_secs(1)),
-            cancel: CancelToken {
-                client: &Arc::default(),
-                call: None,
-                completes_if_sent: false,
-            },
+            cancel: CancelToken { client: &Arc::default(), call: None, completes_if_sent: false },
         };
         let failure = transport.unwrap().exchange(&request, &context).err().unwrap();
         assert_eq!(failure.error.message, "the credentials contain a control character");

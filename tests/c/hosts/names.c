@@ -67,9 +67,9 @@ static void fresh(void)
 /* Nobody listens at the address, which is good for an hour. Break: `mark_stale` in dial.rs. */
 static void useless(void)
 {
-    fails(BW_E_CONNECT, "does anybody listen there");
+    fails(BW_E_CONNECT, "check that a server is listening there");
     CHECK(look_ups() == 1);
-    fails(BW_E_CONNECT, "does anybody listen there");
+    fails(BW_E_CONNECT, "check that a server is listening there");
     CHECK(look_ups() == 2);
 }
 
@@ -101,10 +101,10 @@ static void outage(void)
     pthread_t thread;
     pid_t child;
 
-    fails(BW_E_CONNECT, "does anybody listen there");
+    fails(BW_E_CONNECT, "check that a server is listening there");
     put("SHIM_SILENT_FILE");
-    fails(BW_E_CONNECT, "does anybody listen there");
-    fails(BW_E_CONNECT, "does anybody listen there");
+    fails(BW_E_CONNECT, "check that a server is listening there");
+    fails(BW_E_CONNECT, "check that a server is listening there");
     CHECK(look_ups() == 2);
     address.sin_family = AF_INET;
     address.sin_port = htons((uint16_t)atoi(getenv("SERVICE_PORT")));
@@ -157,7 +157,7 @@ static void connect_timeout(void)
 
 static void *waiter(void *unused)
 {
-    fails(BW_E_TIMEOUT, "looking up the host's name");
+    fails(BW_E_TIMEOUT, "resolving the host name");
     return unused;
 }
 
@@ -175,7 +175,7 @@ static void silent(void)
         pthread_join(callers[i], NULL);
     CHECK(threads() == before + 1 && look_ups() == 1);
     printf("timeoutMs 500, and the last of 10 came back after %.0f ms\n", (now() - began) * 1000);
-    fails(BW_E_TIMEOUT, "looking up the host's name");
+    fails(BW_E_TIMEOUT, "resolving the host name");
     CHECK(threads() == before + 1 && look_ups() == 1);
     /* It answers again, and the calls work again. */
     unlink(getenv("SHIM_SILENT_FILE"));
@@ -186,7 +186,7 @@ static void silent(void)
 
 static void *caller(void *unused)
 {
-    fails(BW_E_CANCELLED, "looking up the host's name");
+    fails(BW_E_CANCELLED, "resolving the host name");
     return unused;
 }
 
@@ -235,7 +235,7 @@ static void inherited(void)
 static void threadless(void)
 {
     put("SHIM_NO_THREADS_FILE");
-    fails(BW_E_RESOLVE, "no thread could be made");
+    fails(BW_E_RESOLVE, "cannot start a thread");
     unlink(getenv("SHIM_NO_THREADS_FILE"));
     CHECK(create(client, "threads again") == 0);
 }
