@@ -1,5 +1,5 @@
-//! Panics into errors: one place where a fault of ours is caught, its message kept, and nothing
-//! printed.
+//! Converts panics to errors: catches a panic inside the library, keeps its message, and prints
+//! nothing.
 
 use std::any::Any;
 use std::cell::Cell;
@@ -11,25 +11,25 @@ use crate::redact;
 use crate::sys::InCall;
 
 thread_local! {
-    // `Cell<bool>` has no destructor, so a thread that ends after dlclose runs none of ours.
+    // `Cell<bool>` has no destructor, so none runs at the end of a thread.
     static GUARDED: Cell<bool> = const { Cell::new(false) };
 }
 
-/// Does the work; a panic in it becomes an error with the panic's message.
+/// Runs `work`. A panic becomes an error with its message.
 ///
 /// # Errors
-/// The work's, and `Internal` for a panic.
+/// Returns the error of `work`, or `Internal` for a panic.
 pub fn guarded<T>(work: impl FnOnce() -> Result<T, Error>) -> Result<T, Error> {
     let _in_call = InCall::enter();
     install_hook();
     let before = GUARDED.replace(true);
     let result = panic::catch_unwind(AssertUnwindSafe(work));
     GUARDED.set(before);
-    result.unwrap_or_else(|payload| Err(of_panic(payload)))
+    result.unwrap_or_else(|payload| Err(panic_error(payload)))
 }
 
-/// Makes the panic hook silent for panics inside the guard, whose message goes into the error
-/// document, and leaves all others to the hook that was there.
+/// Makes the panic hook silent for panics inside the guard, whose message goes into the error document.
+/// All other panics are passed to the previous hook.
 fn install_hook() {
     static INSTALLED: AtomicBool = AtomicBool::new(false);
     if INSTALLED.load(Ordering::Relaxed) || INSTALLED.swap(true, Ordering::Relaxed) {
@@ -43,19 +43,19 @@ fn install_hook() {
     }));
 }
 
-fn of_panic(payload: Box<dyn Any + Send>) -> Error {
+fn panic_error(payload: Box<dyn Any + Send>) -> Error {
     let what = payload
         .downcast_ref::<&str>()
         .copied()
         .or_else(|| payload.downcast_ref::<String>().map(String::as_str))
         .unwrap_or("a panic without a message");
-    // Where a text was cut wrongly, the standard library quotes that text behind a backtick.
+    // For a wrong string index, the standard library quotes the string after a backtick.
     let what = redact::line(what.split('`').next().unwrap_or(""));
     let error = Error::new(
         Status::Internal,
         format!("a fault inside the library, please report it: {what}"),
     );
-    // A payload whose own destructor panics must not undo all this.
+    // The destructor of the payload may panic too.
     if let Err(second) = panic::catch_unwind(AssertUnwindSafe(move || drop(payload))) {
         std::mem::forget(second);
     }

@@ -1,19 +1,19 @@
-//! Memory that a peer or a caller can make large: it is reserved fallibly, and failure is an error.
-//! All other failed allocations abort the process, as in any Rust library.
+//! Allocations that can fail, for memory that a peer or a caller can make large. All other failed
+//! allocations abort the process, as in every Rust library.
 
 use std::hint::black_box;
 
 use crate::error::{Error, NO_MEMORY, Status};
 
-/// The error where memory ran out.
+/// The error of a failed allocation.
 pub fn exhausted() -> Error {
     Error::new(Status::Internal, NO_MEMORY)
 }
 
-/// A copy of a text.
+/// Copies a string.
 ///
 /// # Errors
-/// `Internal`, if there is no memory for it.
+/// `Internal` if there is no memory for it.
 pub fn copy(text: &str) -> Result<String, Error> {
     let mut copy = String::new();
     copy.try_reserve_exact(text.len()).map_err(|_| exhausted())?;
@@ -21,10 +21,10 @@ pub fn copy(text: &str) -> Result<String, Error> {
     Ok(copy)
 }
 
-/// Checks that this many bytes could be allocated now.
+/// Checks that this many bytes can be allocated now.
 ///
 /// # Errors
-/// `Internal`, if not.
+/// `Internal` if they cannot.
 pub fn require(bytes: usize) -> Result<(), Error> {
     let mut probe: Vec<u8> = Vec::new();
     let reserved = probe.try_reserve_exact(bytes);
@@ -33,11 +33,10 @@ pub fn require(bytes: usize) -> Result<(), Error> {
     reserved.map_err(|_| exhausted())
 }
 
-/// Checks that a text can be read as JSON: texts of usual size always, larger ones if there is memory
-/// for copies of their strings and keys.
+/// Checks that a large JSON text can be parsed: there is memory for copies of its strings and keys.
 ///
 /// # Errors
-/// `Internal`, if not.
+/// `Internal` if there is not.
 pub fn require_to_read(bytes: usize) -> Result<(), Error> {
     const USUAL: usize = 32 * 1024;
     if bytes < USUAL { Ok(()) } else { require(bytes.saturating_mul(3)) }

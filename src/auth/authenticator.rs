@@ -217,7 +217,7 @@ impl Authenticator {
         }
     }
 
-    /// Makes the token the current one, unless the credentials were replaced meanwhile.
+    /// Makes the token the current one, unless the credentials were replaced in the meantime.
     fn store_token(
         &self,
         requested_with: &Arc<Authorization>,
@@ -356,7 +356,7 @@ mod tests {
         Authenticator::new(Credentials::new(Kind::Client, "client", "secret").ok().unwrap())
     }
 
-    /// A token of this lifetime, requested so many seconds ago.
+    /// A token with this lifetime and age in seconds.
     fn token(name: &str, lifetime: u64, age: u64) -> AccessToken {
         let body = format!(r#"{{"access_token":"{name}","expires_in":{lifetime}}}"#);
         AccessToken::parse(body.as_bytes(), Instant::now() - Duration::from_secs(age)).ok().unwrap()

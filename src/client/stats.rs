@@ -120,7 +120,7 @@ struct PerOperation {
 /// Counts one call while it is being executed.
 pub struct CallCounter<'a> {
     of: &'a PerOperation,
-    /// Whether a caller made it.
+    /// Whether it is a call of a caller, and not an internal request.
     is_call: bool,
 }
 
@@ -132,7 +132,7 @@ impl Stats {
         CallCounter { of, is_call: true }
     }
 
-    /// Counts the attempts of a request that the client makes for itself.
+    /// Begins an internal request of the client, of which only the attempts are counted.
     pub fn begin_internal(&self, operation: &Operation) -> CallCounter<'_> {
         CallCounter { of: &self.operations[operation.index], is_call: false }
     }

@@ -185,7 +185,7 @@ mod tests {
             let (first, second) = (PlaceholderGuard::new(), PlaceholderGuard::new());
             drop(first);
             let while_used = is_placed(0) && !is_placed(1) && is_placed(2);
-            // SAFETY: write is given one byte; the placeholder takes none.
+            // SAFETY: the buffer has one byte.
             let written = unsafe { libc::write(2, c"x".as_ptr().cast(), 1) };
             let refused = io::Error::last_os_error().raw_os_error() == Some(libc::EBADF);
             // The host opens its standard error again.

@@ -92,7 +92,7 @@ impl InputBuffer {
         }
     }
 
-    /// Forgets what was used up, and takes no more memory than at the beginning.
+    /// Wipes the used bytes and shrinks the buffer to its initial size.
     pub fn wipe(&mut self) {
         if self.unused().is_empty() {
             // An earlier read may have filled more than the last one.
@@ -104,7 +104,7 @@ impl InputBuffer {
         }
     }
 
-    /// As `Vec::resize`, without leaving a copy behind.
+    /// As `Vec::resize`, but wipes the old memory.
     fn resize(&mut self, size: usize) {
         let mut new = vec![0; size];
         let kept = self.filled.min(size);
@@ -116,7 +116,7 @@ impl InputBuffer {
 
 impl Drop for InputBuffer {
     fn drop(&mut self) {
-        // Answers hold tokens.
+        // Responses may contain tokens.
         self.bytes.zeroize();
     }
 }

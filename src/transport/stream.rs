@@ -58,7 +58,7 @@ impl<'a> Stream<'a> {
     }
 
     /// Writes a request. Returns false if the peer responded before it accepted all of it. Interim
-    /// responses do not count; `input` gets what was received.
+    /// responses do not count. Received bytes are put into `input`.
     ///
     /// # Errors
     /// As for [`Stream::read`].

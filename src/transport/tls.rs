@@ -180,7 +180,7 @@ pub fn handshake(
 }
 
 /// Sends a request, in as few records and writes as possible. Returns false if the peer responded
-/// before it accepted all of it. Interim responses do not count; `input` gets what was received.
+/// before it accepted all of it. Interim responses do not count. Received bytes are put into `input`.
 ///
 /// # Errors
 /// How the stream failed.

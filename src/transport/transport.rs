@@ -92,7 +92,7 @@ pub struct Transport {
 /// The state that a process does not share with forked children.
 struct ProcessState {
     connector: Connector,
-    /// The engines whose connection is idle.
+    /// The engines with an idle connection.
     idle: Pool<Engine>,
     created: Instant,
     /// When idle connections are checked next, in milliseconds since `created`.
