@@ -18,7 +18,7 @@ use crate::transport::{CallContext, Deadline, ExchangeError, Request, Response, 
 /// How often a sleeping call checks whether it was cancelled.
 const CANCEL_CHECK_INTERVAL: Duration = Duration::from_millis(50);
 
-/// Why an attempt failed_attempts.
+/// Why an attempt failed.
 pub struct AttemptError {
     pub error: Error,
     pub outcome: Outcome,
@@ -95,15 +95,15 @@ fn run_attempts(
         attempts += 1;
         counter.attempt(attempts);
         client.log.line(Level::Debug, || format!("{}: attempt {attempts}", call.operation.name));
-        let failed_attempt = match attempt(client, call, context, &authorization) {
+        let failure = match attempt(client, call, context, &authorization) {
             Ok(document) => {
                 client.retry_budget.refill(if withdrawn > 0 { withdrawn } else { SUCCESS_REFILL });
                 return Ok(document);
             }
-            Err(failed_attempt) => failed_attempt,
+            Err(failure) => failure,
         };
         // The token may have been revoked. The service has not processed the request.
-        if failed_attempt.error.status == Status::Unauthorized
+        if failure.error.status == Status::Unauthorized
             && authorization.kind() == Kind::Client
             && !rejected_token
         {
@@ -113,7 +113,7 @@ fn run_attempts(
                 let name = call.operation.name;
                 format!(
                     "{name}: attempt {attempts}: {}; next attempt with a new token",
-                    failed_attempt.error
+                    failure.error
                 )
             });
             continue;
@@ -121,42 +121,33 @@ fn run_attempts(
         if authorization.is_single_use() {
             single_use_token = Some(authorization);
         }
-        if failed_attempt.outcome == Outcome::Unknown {
+        if failure.outcome == Outcome::Unknown {
             unknown = true;
-        } else if unknown
-            && failed_attempt.outcome == Outcome::Rejected
-            && !failed_attempt.transient
-        {
-            match resolve_unknown(client, call, &failed_attempt, context) {
+        } else if unknown && failure.outcome == Outcome::Rejected && !failure.transient {
+            match resolve_unknown(client, call, &failure, context) {
                 PriorAttempt::Succeeded => return Ok("null".to_owned()),
                 PriorAttempt::Failed => unknown = false,
                 PriorAttempt::Unknown => {}
             }
         }
-        let outcome = Some(if unknown { Outcome::Unknown } else { failed_attempt.outcome });
-        let may_retry = is_retryable(call.operation, failed_attempt.outcome);
+        let outcome = Some(if unknown { Outcome::Unknown } else { failure.outcome });
+        let may_retry = is_retryable(call.operation, failure.outcome);
         // The attempt with the rejected token does not count.
-        let failed_attempts = attempts - u32::from(rejected_token);
+        let failed = attempts - u32::from(rejected_token);
         let pause = may_retry
             .then(|| {
-                pause_before_retry(
-                    client,
-                    &failed_attempt,
-                    failed_attempts,
-                    client.retry.max_retries,
-                    context,
-                )
+                pause_before_retry(client, &failure, failed, client.retry.max_retries, context)
             })
             .flatten();
         let Some(pause) = pause else {
-            return Err(Error { attempts, outcome, ..failed_attempt.error });
+            return Err(Error { attempts, outcome, ..failure.error });
         };
-        withdrawn = retry_cost(&failed_attempt.error);
+        withdrawn = retry_cost(&failure.error);
         client.log.line(Level::Warn, || {
             let name = call.operation.name;
             format!(
                 "{name}: attempt {attempts}: {}; next attempt in {}",
-                failed_attempt.error,
+                failure.error,
                 Millis(pause)
             )
         });
@@ -180,10 +171,10 @@ enum PriorAttempt {
 fn resolve_unknown(
     client: &Client,
     call: &Call<'_>,
-    failed_attempt: &AttemptError,
+    failure: &AttemptError,
     context: &CallContext<'_>,
 ) -> PriorAttempt {
-    match (call.operation.retry, failed_attempt.error.status) {
+    match (call.operation.retry, failure.error.status) {
         // The service did not look at the request.
         (_, Status::Unauthorized | Status::Forbidden) => PriorAttempt::Unknown,
         (Retry::Removal, Status::NotFound) => PriorAttempt::Succeeded,
@@ -343,23 +334,23 @@ fn is_retryable(operation: &Operation, outcome: Outcome) -> bool {
 /// None if there is no further attempt.
 pub fn pause_before_retry(
     client: &Client,
-    failed_attempt: &AttemptError,
+    failure: &AttemptError,
     attempts: u32,
     max_retries: u32,
     context: &CallContext<'_>,
 ) -> Option<Duration> {
     let rules = &client.retry;
-    if !failed_attempt.transient || attempts > max_retries {
+    if !failure.transient || attempts > max_retries {
         return None;
     }
     let jittered = rules.ceiling(attempts).mul_f64(jitter());
-    let retry_after = failed_attempt.error.answer.as_ref().and_then(|answer| answer.retry_after_ms);
+    let retry_after = failure.error.answer.as_ref().and_then(|answer| answer.retry_after_ms);
     let pause = jittered.max(Duration::from_millis(retry_after.unwrap_or(0)));
     context
         .deadline
         .remaining()
         .filter(|left| pause < *left)
-        .filter(|_| client.retry_budget.try_withdraw(retry_cost(&failed_attempt.error)))
+        .filter(|_| client.retry_budget.try_withdraw(retry_cost(&failure.error)))
         .map(|_| pause)
 }
 

@@ -220,7 +220,13 @@ impl Transport {
         let (head, body) = response.into_parts();
         let length = body.content_length().unwrap_or(DEFAULT_RESERVED_BODY).min(MAX_RESERVED_BODY);
         exchange.begin_body(length as usize);
-        let mut body_error = if end.is_empty { None } else { self.read_body(body, exchange).err() };
+        let mut body_error = if end.is_empty {
+            // Returns the connection to the engine.
+            drop(body);
+            None
+        } else {
+            self.read_body(body, exchange).err()
+        };
         let Some(connection) = engine.take_back() else {
             return Err(TransportError::new(
                 Status::Internal,
