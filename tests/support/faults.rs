@@ -179,7 +179,13 @@ fn connections_lost(faults: &mut Vec<Fault>) {
         ..fault("closed at once", server, "BW_E_NETWORK", "unknown", "connection")
     });
     let server = plain(answers_and_closes(""));
-    faults.push(fault("closed unanswered", server, "BW_E_NETWORK", "unknown", "closed before any"));
+    faults.push(fault(
+        "closed unanswered",
+        server,
+        "BW_E_NETWORK",
+        "unknown",
+        "closed before a response",
+    ));
     let server = plain(answers_and_closes("HTTP/1.1 200 OK\r\nContent-Le"));
     faults.push(fault("the head cut", server, "BW_E_PROTOCOL", "unknown", "in the middle"));
     let server =
