@@ -341,7 +341,8 @@ class Client:
         As returned by ``bw_client_stats``: ``calls``, ``attempts``, ``retries``, ``inFlight``,
         ``statuses``, ``queue``, ``connectionsOpened``, ``connectionsReused``, ``tokenRequests``,
         and ``operations`` with the same for each operation, and ``times``, a histogram with upper
-        bounds in microseconds, with its sum ``timeSumUs``. ``statuses`` counts each call by what its caller receives.
+        bounds in microseconds, and its sum ``timeSumUs``. ``statuses`` counts each call by what
+        its caller receives.
         """
         stats: Dict[str, Any] = self._run(_operations.stats())
         return stats
