@@ -13,6 +13,7 @@ from ctypes import POINTER, c_char_p, c_int32, c_uint32, c_uint64, c_void_p
 from pathlib import Path
 from typing import Any, Callable, Dict, List, Optional, Tuple, Type
 
+from . import _operations
 from ._version import __version__
 from .errors import BwError, LibraryError, Outcome, ProtocolError, from_document
 
@@ -47,17 +48,10 @@ _SIGNATURES: Dict[str, Tuple[Any, List[Any]]] = {
     "bw_client_stats": (c_int32, [c_void_p, _TEXT]),
     "bw_client_take_late": (c_int32, [c_void_p, _TEXT]),
     "bw_client_set_log": (c_int32, [c_void_p, c_int32, LOG_CALLBACK, c_void_p, _TEXT]),
-    "bw_create_participant": _operation(1),
-    "bw_get_participant": _operation(1),
-    "bw_delete_participant": _operation(1),
-    "bw_create_session": _operation(1),
-    "bw_get_session": _operation(1),
-    "bw_delete_session": _operation(1),
-    "bw_list_session_participants": _operation(1),
-    "bw_add_participant_to_session": _operation(3),
-    "bw_remove_participant_from_session": _operation(2),
-    "bw_get_participant_subscriptions": _operation(2),
-    "bw_update_participant_subscriptions": _operation(3),
+    **{
+        operation.function: _operation(len(operation.ids) + operation.has_body)
+        for operation in _operations.ALL
+    },
     "bw_call": _operation(1),
     "bw_queue_new": (c_int32, [c_void_p, c_char_p, _HANDLE, _TEXT]),
     "bw_queue_submit": (c_int32, [c_void_p, c_char_p, c_void_p, POINTER(c_uint64), _TEXT]),

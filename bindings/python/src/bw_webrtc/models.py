@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import abc
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any, Dict, List, Optional, Tuple
+from typing import TYPE_CHECKING, Any, Dict, Optional, Tuple
 
 from ._arguments import wrong_type
 
@@ -261,11 +261,6 @@ class TokenClaims:
     """From when it was read; negative if it has expired."""
     claims: Dict[str, Any] = field(default_factory=dict, compare=False)
     """All of them, also those that are not known."""
-
-
-def participants_from_raw(value: object) -> List[Participant]:
-    """A list of participants from the service's own form."""
-    return [Participant.from_raw(item) for item in value] if isinstance(value, list) else []
 
 
 def _items(name: str, wanted: str, value: object) -> Tuple[Any, ...]:
