@@ -1,4 +1,4 @@
-//! `operations.toml`, and what it says about each row of the table of operations.
+//! `operations.toml`, joined with the table of operations.
 
 use std::collections::BTreeMap;
 

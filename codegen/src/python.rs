@@ -11,7 +11,7 @@ pub const REQUESTS: &str = "bindings/python/src/bw_webrtc/_operations.py";
 pub struct Client {
     pub path: &'static str,
     def: &'static str,
-    /// What stands before a call of `_run`.
+    /// The prefix of a call of `_run`.
     wait: &'static str,
 }
 
@@ -122,8 +122,8 @@ fn request(text: &mut String, operation: &Operation) {
 fn append_field(text: &mut String, constant: &str, field: &Parameter) {
     let (key, name) = (&field.key, snake_case(&field.key));
     let convert = match field.r#type {
-        Type::String => "quoted",
-        Type::Strings => "quoted_list",
+        Type::String => "json_string",
+        Type::Strings => "json_strings",
         Type::Subscriptions => panic!("{key} is a whole document"),
     };
     let indent = if field.required {

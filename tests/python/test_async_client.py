@@ -239,7 +239,8 @@ def test_a_call_is_one_document_whatever_its_texts_hold() -> None:
     }
     removed = _operations.remove_participant_from_session(session, participant)
     assert set(json.loads(removed.document())) == {"operation", "sessionId", "participantId"}
-    assert json.loads(_operations.create_session(None).document()) == {"operation": "createSession"}
+    created = _operations.create_session(None)
+    assert json.loads(created.document()) == {"operation": "createSession", "body": {}}
 
 
 def test_it_belongs_to_one_loop(plain: Sandbox) -> None:

@@ -284,8 +284,7 @@ FILES = {"ca_file", "client_cert_file", "client_key_file"}
 @pytest.mark.parametrize("option", OPTIONS)
 def test_every_option_reaches_the_library(option: str) -> None:
     value, key, sent = OPTIONS[option]
-    options: Dict[str, object] = dict.fromkeys(name for name, _, _ in _config.KEYS)
-    options.update({"account_id": "9", **CREDENTIALS, option: value})
+    options = {"account_id": "9", **CREDENTIALS, option: value}
     required = {"accountId": "9", "clientId": "i", "clientSecret": "s"}
     assert json.loads(_config.to_document(options)) == {**required, key: sent}
     url = "http://127.0.0.1:9/v1" if option == "token_url" else None
@@ -309,9 +308,9 @@ def test_the_options_are_the_keys_that_the_header_documents() -> None:
     before = header[: header.index("bw_status bw_client_new(")]
     comment = before[before.rindex("/**") :]
     documented = set(re.findall(r"`([a-z][a-zA-Z]*)`", comment)) - {"client", "error"}
-    assert {key for _, key, _ in _config.KEYS} == documented
+    assert {option.key for option in _config.OPTIONS} == documented
     tested = {*OPTIONS, *FILES, *_config.REQUIRED, *CREDENTIALS, *USER}
-    assert tested == {name for name, _, _ in _config.KEYS}
+    assert tested == {option.name for option in _config.OPTIONS}
 
 
 def test_all_that_is_wrong_with_a_configuration_is_named() -> None:

@@ -91,21 +91,21 @@ def create_participant(
     """Creates a participant, and the token for its device."""
     body = ""
     if publish_permissions is not None:
-        body += ',"publishPermissions":' + arguments.quoted_list(
+        body += ',"publishPermissions":' + arguments.json_strings(
             "publish_permissions",
             publish_permissions,
             CREATE_PARTICIPANT.name,
         )
     if tag is not None:
-        body += ',"tag":' + arguments.quoted("tag", tag, CREATE_PARTICIPANT.name)
+        body += ',"tag":' + arguments.json_string("tag", tag, CREATE_PARTICIPANT.name)
     if callback_url is not None:
-        body += ',"callbackUrl":' + arguments.quoted(
+        body += ',"callbackUrl":' + arguments.json_string(
             "callback_url",
             callback_url,
             CREATE_PARTICIPANT.name,
         )
     if device_api_version is not None:
-        body += ',"deviceApiVersion":' + arguments.quoted(
+        body += ',"deviceApiVersion":' + arguments.json_string(
             "device_api_version",
             device_api_version,
             CREATE_PARTICIPANT.name,
@@ -127,7 +127,7 @@ def create_session(tag: Optional[str]) -> Request[Session]:
     """Creates a session."""
     body = ""
     if tag is not None:
-        body += ',"tag":' + arguments.quoted("tag", tag, CREATE_SESSION.name)
+        body += ',"tag":' + arguments.json_string("tag", tag, CREATE_SESSION.name)
     return Request(CREATE_SESSION, (), "{" + body[1:] + "}")
 
 

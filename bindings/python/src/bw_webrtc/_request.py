@@ -23,8 +23,8 @@ class Operation(Generic[T]):
     """What is the same for every call of an operation.
 
     Attributes:
-        name: The service's name of it. None if only the library knows it.
-        read: Makes the result from the response.
+        name: The service's name of it. None for a function that is not an operation.
+        read: Converts the response to the result.
         ids: The ids in its path, in order: the name in a call document, and the argument's name.
         has_body: Whether the function takes a document.
         creates: Whether every call creates a new object.
@@ -93,7 +93,7 @@ def no_result(_: object) -> None:
 
 
 def list_of(read: Callable[[Any], T]) -> Callable[[Any], List[T]]:
-    """Makes the result from a response that is an array."""
+    """Converts a response that is an array."""
 
     def read_all(response: Any) -> List[T]:
         return [read(item) for item in response] if isinstance(response, list) else []
@@ -123,7 +123,7 @@ def call(document: Mapping[str, Any]) -> Request[Any]:
 def created(operation: Operation[Any], response: Any) -> LateObject:
     """The object that an operation created, from the operation's response."""
     raw = response if isinstance(response, dict) else {}
-    # A participant stands next to its token, a session by itself; both have an id and a tag.
+    # {"participant": .., "token": ..}, or a session; both have an id and a tag.
     found = Session.from_raw(raw.get("participant", raw))
     return LateObject(operation.name or "", found.id, found.tag)
 

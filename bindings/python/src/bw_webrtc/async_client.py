@@ -38,7 +38,7 @@ from .models import (
 
 T = TypeVar("T")
 
-# The number of completions that are fetched at a time, so that other handlers of the loop can run.
+# The number of completions that are fetched at a time, so that the loop's other handlers can run.
 _AT_ONCE = 16
 _NO_WAIT = 0
 
@@ -46,14 +46,17 @@ _NO_WAIT = 0
 class AsyncClient:
     """A client of the service for one event loop.
 
-    ``workers``: how many calls are executed at the same time (8). ``backlog``: how many calls may
-    be waiting or in progress; one more raises ``QueueFullError`` (1024). The other options are
-    those of ``Client``.
-
-    Cancelling a task cancels its call. If the service creates an object all the same,
+    Cancelling a task cancels its call. If the service creates an object nevertheless,
     ``take_late()`` returns it.
 
     Use the client in an ``async with`` statement, or close it with ``await client.aclose()``.
+
+    Args:
+        account_id: The account at the service.
+        workers: The number of calls that are executed at the same time (8).
+        backlog: The maximum number of calls that are waiting or in progress; one more raises
+            ``QueueFullError`` (1024).
+        **options: The other options of ``Client``.
     """
 
     def __init__(
@@ -70,14 +73,14 @@ class AsyncClient:
     def from_env(
         cls, *, workers: Optional[int] = None, backlog: Optional[int] = None, **options: Any
     ) -> AsyncClient:
-        """As ``Client.from_env``."""
+        """Creates a client from the environment, as ``Client.from_env``."""
         client = cls.__new__(cls)
         client._open(Client.from_env(**options), workers, backlog)
         return client
 
     def _open(self, client: Client, workers: Optional[int], backlog: Optional[int]) -> None:
         sizes = {"workers": workers, "backlog": backlog}
-        given = {name: arguments.whole(name, n) for name, n in sizes.items() if n is not None}
+        given = {name: arguments.integer(name, n) for name, n in sizes.items() if n is not None}
         options = arguments.to_json("options", given)
         self._library = _library.load()
         self._client = client
@@ -91,8 +94,8 @@ class AsyncClient:
         self._descriptor = -1
         # The process of the loop.
         self._process = 0
-        # The operation of each call, until its response has reached its caller, and the future for
-        # the response; None if nobody waits.
+        # The operation of each call whose caller has not received its response, and the future for
+        # the response; None if the caller no longer waits.
         self._calls: Dict[int, Tuple[_request.Operation[Any], Optional[asyncio.Future[Any]]]] = {}
         # Whether a call that was cancelled may still create an object.
         self._may_be_late = False
@@ -113,11 +116,11 @@ class AsyncClient:
         while self._fetch():
             pass
         if self._loop is not None and self._loop.is_closed():
-            # No task of it takes its response any more.
+            # Its tasks can no longer receive responses.
             for number in list(self._calls):
                 self._abandon(number)
         elif self._loop is not None and self._process == os.getpid():
-            # A forked child shares the loop's epoll instance with its parent, which goes on.
+            # Not in a forked child, which shares the loop's epoll instance with its parent.
             self._loop.remove_reader(self._descriptor)
         self._finalizer()
         if not self._may_be_late:
@@ -126,10 +129,10 @@ class AsyncClient:
     def take_late(self) -> LateObjects:
         """Returns the objects that cancelled calls created, and clears the list; does not block.
 
-        It contains every participant and session that was created and reached no caller: the
+        The list contains every participant and session that was created and reached no caller: the
         service responded after the call was cancelled, or the task was cancelled when the response
-        was already available. It can also be called after ``aclose()``. At most 1024 objects are
-        kept; ``LateObjects.dropped`` counts the others.
+        was already available. At most 1024 objects are kept; ``LateObjects.dropped`` counts the
+        others. This method can also be called after ``aclose()``.
         """
         return self._client.take_late()
 
@@ -157,19 +160,22 @@ class AsyncClient:
         raise TypeError("an AsyncClient can be neither pickled nor copied")
 
     def set_credentials(self, identifier: str, secret: str) -> None:
-        """As ``Client.set_credentials``; does not block."""
+        """Changes the credentials, as ``Client.set_credentials``; does not block."""
         self._check_open(None)
         self._client.set_credentials(identifier, secret)
 
     def stats(self) -> Dict[str, Any]:
-        """As ``Client.stats``; does not block."""
+        """Returns counters, as ``Client.stats``; does not block."""
         self._check_open(None)
         return self._client.stats()
 
     def set_log(
         self, level: Optional[int], logger: Union[str, logging.Logger] = "bw_webrtc"
     ) -> None:
-        """As ``Client.set_log``. The handlers run on the library's worker threads."""
+        """Sends log lines to a logger, as ``Client.set_log``.
+
+        The handlers run on the library's worker threads.
+        """
         self._check_open(None)
         self._client.set_log(level, logger)
 
@@ -371,11 +377,11 @@ class AsyncClient:
     # End of the generated part.
 
     async def call(self, document: Mapping[str, Any]) -> Any:
-        """As ``Client.call``."""
+        """Executes any operation, given as one mapping, as ``Client.call``."""
         return await self._run(_request.call(document))
 
     def _run(self, request: _request.Request[T]) -> Awaitable[T]:
-        """Submits a request; its result is to be awaited."""
+        """Submits a request, and returns an awaitable for its result."""
         operation = request.operation
         self._check_open(operation.name)
         loop = asyncio.get_running_loop()
@@ -383,7 +389,7 @@ class AsyncClient:
             self._watch(loop)
         number = c_uint64()
         self._library.call("bw_queue_submit", self._queue, request.document(), None, number)
-        # Completions are fetched on this thread only, so this one was not fetched yet.
+        # Completions are fetched only on this thread, so this one has not been fetched yet.
         future: asyncio.Future[Any] = loop.create_future()
         self._calls[number.value] = (operation, future)
         return self._wait(number.value, operation, future)
@@ -403,7 +409,7 @@ class AsyncClient:
         return operation.read(response)
 
     def _abandon(self, number: int) -> None:
-        """Cancels a call whose caller does not wait any more, or keeps what it created."""
+        """Cancels a call whose caller no longer waits, or keeps what the call created."""
         operation, future = self._calls.pop(number, (None, None))
         if operation is None or future is None:
             return
@@ -412,13 +418,15 @@ class AsyncClient:
             if future.exception() is None:
                 self._client._keep(operation, future.result())
             return
-        # If the call has ended meanwhile, its completion is still fetched.
+        # If the call has ended meanwhile, its completion will still be fetched.
         self._calls[number] = (operation, None)
         self._library.function("bw_queue_cancel")(self._queue, number)
 
     def _watch(self, loop: asyncio.AbstractEventLoop) -> None:
         if self._loop is not None:
-            raise RuntimeError("an AsyncClient belongs to one event loop; make one in each")
+            raise RuntimeError(
+                "an AsyncClient belongs to one event loop; create one client for each loop"
+            )
         descriptor = self._library.function("bw_queue_fd")(self._queue)
         if descriptor < 0:
             raise OSError("the queue has no descriptor: too many files are open")
@@ -426,13 +434,13 @@ class AsyncClient:
         self._loop, self._descriptor, self._process = loop, descriptor, os.getpid()
 
     def _fetch_some(self) -> None:
-        # The descriptor stays readable while completions are left.
+        # The descriptor remains readable while completions are available.
         for _ in range(_AT_ONCE):
             if not self._fetch():
                 return
 
     def _fetch(self) -> bool:
-        """Fetches one completion; whether there was one."""
+        """Fetches one completion, and returns whether there was one."""
         number, data, status, out = c_uint64(), c_void_p(), c_int32(), c_char_p()
         got = self._library.function("bw_queue_next")(
             self._queue, _NO_WAIT, number, data, status, out

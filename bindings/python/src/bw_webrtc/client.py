@@ -44,42 +44,49 @@ _MAX_LATE = 1024
 class Client:
     """A client of the service, for any number of threads at the same time.
 
-    Make one client and share it: it keeps connections and retries what is safe to retry. A call
-    blocks only the calling thread, for no longer than ``timeout``, and releases the GIL meanwhile;
+    Create one client and share it: it keeps connections and retries what is safe to retry. A call
+    blocks only the calling thread, for no longer than ``timeout``, and releases the GIL meanwhile.
     Ctrl-C takes effect when the call has returned, and ``take_late()`` then returns what the call
     created. A client also works in children of ``os.fork``.
 
     Close the client, or use it in a ``with`` statement; a client that is no longer referenced is
     freed. It opens no connection before the first call.
 
-    ``account_id``: the account at the service.
-    ``client_id``, ``client_secret``: API credentials (OAuth 2.0).
-    ``username``, ``password``: an API user, instead of API credentials. User names and passwords
-    stop working on 2 December 2026.
+    All times are in seconds. If an option is None, the library's default applies.
 
-    All times are in seconds. If an option is None, the library's default applies:
+    Args:
+        account_id: The account at the service.
+        client_id: The id of the API credentials (OAuth 2.0).
+        client_secret: The secret of the API credentials.
+        username: The name of an API user, instead of API credentials. User names and passwords stop
+            working on 2 December 2026.
+        password: The password of the API user.
+        base_url: The URL of the service (default: Bandwidth's).
+        token_url: The URL of token requests (default: Bandwidth's). It is required with
+            ``client_id`` if ``base_url`` is not Bandwidth's.
+        timeout: The limit for a whole call, including retries, name resolution and TLS (10).
+        attempt_timeout: The limit for one attempt (what remains of ``timeout``).
+        connect_timeout: The limit for name resolution, connection and TLS together (3).
+        max_retries: The maximum number of attempts after the first (2).
+        retry_base: The upper limit of the first back-off (0.1).
+        retry_max: The upper limit of any back-off (2).
+        proxy: ``"http://user:password@host:port"``, for CONNECT, or ``"socks5://.."`` (none).
+        roots: The certificate authorities to trust, ``"bundled"`` (the default) or ``"system"``.
+        ca_file: A PEM file with the certificate authorities to trust instead.
+        client_cert_file: A PEM file with the certificate to present to the service.
+        client_key_file: A PEM file with the key of that certificate.
+        ip_family: ``"any"`` (the default), ``"ipv4"`` or ``"ipv6"``.
+        bind_address: The local IP address to connect from.
+        dns_ttl: How long the addresses of a name are cached (30).
+        max_idle_connections: The maximum number of idle connections that are kept (64).
+        idle_timeout: How long an idle connection is kept (15).
+        max_response_bytes: The size of the largest response that is read (1048576).
+        user_agent: A text that is appended to the User-Agent header.
+        allow_insecure_http: Whether plain http is allowed to hosts other than this one (False).
 
-    ``base_url``: the URL of the service (Bandwidth's).
-    ``token_url``: the URL of token requests (Bandwidth's); required with ``client_id`` if
-    ``base_url`` is not Bandwidth's.
-    ``timeout``: for a whole call, including retries, name resolution and TLS (10).
-    ``attempt_timeout``: for one attempt (what remains of the call).
-    ``connect_timeout``: for name resolution, connection and TLS together (3).
-    ``max_retries``: the maximum number of attempts after the first (2).
-    ``retry_base``, ``retry_max``: the upper limits of the first back-off (0.1), and of any (2).
-    ``proxy``: ``"http://user:password@host:port"``, for CONNECT, or ``"socks5://.."`` (none).
-    ``roots``: the certificate authorities to trust, ``"bundled"`` (the default) or ``"system"``.
-    ``ca_file``: PEM file with the certificate authorities to trust instead.
-    ``client_cert_file``, ``client_key_file``: PEM files to present to the service.
-    ``ip_family``: ``"any"`` (the default), ``"ipv4"`` or ``"ipv6"``.
-    ``bind_address``: the local IP address to connect from.
-    ``dns_ttl``: how long the addresses of a name are cached (30).
-    ``max_idle_connections``, ``idle_timeout``: how many connections are kept (64), how long (15).
-    ``max_response_bytes``: the largest response that is read (1048576).
-    ``user_agent``: appended to the User-Agent header.
-    ``allow_insecure_http``: allows plain http to hosts other than this one (False).
-
-    Raises ``ConfigError``, which names everything that is wrong, and ``LibraryError``.
+    Raises:
+        ConfigError: The configuration is invalid; the message names everything that is wrong.
+        LibraryError: The shared library is not found.
     """
 
     # None only if __init__ failed. In a comment, because it is not a type at run time.
@@ -115,57 +122,27 @@ class Client:
         user_agent: Optional[str] = None,
         allow_insecure_http: Optional[bool] = None,
     ) -> None:
-        options = {
-            "account_id": account_id,
-            "client_id": client_id,
-            "client_secret": client_secret,
-            "username": username,
-            "password": password,
-            "base_url": base_url,
-            "token_url": token_url,
-            "timeout": timeout,
-            "attempt_timeout": attempt_timeout,
-            "connect_timeout": connect_timeout,
-            "max_retries": max_retries,
-            "retry_base": retry_base,
-            "retry_max": retry_max,
-            "proxy": proxy,
-            "roots": roots,
-            "ca_file": ca_file,
-            "client_cert_file": client_cert_file,
-            "client_key_file": client_key_file,
-            "ip_family": ip_family,
-            "bind_address": bind_address,
-            "dns_ttl": dns_ttl,
-            "max_idle_connections": max_idle_connections,
-            "idle_timeout": idle_timeout,
-            "max_response_bytes": max_response_bytes,
-            "user_agent": user_agent,
-            "allow_insecure_http": allow_insecure_http,
-        }
-        self._open(_config.to_document(options))
+        self._open(_config.to_document(locals()))
 
     @classmethod
     def from_env(cls, **options: Any) -> Client:
-        """A client for the credentials in the environment; further options as for ``Client``.
+        """Creates a client from the environment.
 
         It reads BW_ACCOUNT_ID, BW_CLIENT_ID and BW_CLIENT_SECRET (or BW_USERNAME and
         BW_PASSWORD), and, if set, BW_BASE_URL and BW_TOKEN_URL, once. An empty variable counts as
-        unset. ``options`` override the environment; credentials of one kind also override those
-        of the other kind.
+        unset.
 
-        Raises ``ConfigError``, which names all variables that are not set, also in a set-uid
-        process, and ``LibraryError``.
+        Args:
+            **options: Options of ``Client``, which override the environment. Credentials of one
+                kind also override those of the other kind.
+
+        Raises:
+            ConfigError: A variable is not set, and the message names all of these; or the process
+                is set-uid.
+            LibraryError: The shared library is not found.
         """
-        config: Optional[str] = None
-        if any(value is not None for value in options.values()):
-            known = dict.fromkeys(name for name, _, _ in _config.KEYS)
-            for name in options:
-                if name not in known:
-                    raise TypeError(f"from_env() got an unexpected keyword argument {name!r}")
-            config = _config.to_document({**known, **_config.from_environment(options)})
         client = cls.__new__(cls)
-        client._open(config)
+        client._open(_config.from_environment(options))
         return client
 
     def _open(self, config: Optional[str]) -> None:
@@ -176,20 +153,20 @@ class Client:
         self._library = library
         self._handle = handle
         self._log = _log.Log()
-        # What the library's list of late objects was at close(), if the client is closed.
+        # The library's list of late objects at close(), if the client is closed.
         self._late: List[Optional[bytes]] = []
-        # Late objects whose responses the library had already returned.
+        # Late objects whose responses the library had returned to this package.
         self._lost: Deque[LateObject] = deque()
         self._dropped = 0
-        # Runs once, at close(), when the last reference goes, or at the interpreter's exit,
-        # whichever is first; also in a forked child, where the library forgets what it inherited.
-        self._finalizer = weakref.finalize(self, _end, library, handle, self._log, self._late)
+        # Runs once: at close(), when the last reference is deleted, or at the interpreter's exit,
+        # whichever is first. In a forked child, it frees only the child's copy.
+        self._finalizer = weakref.finalize(self, _free, library, handle, self._log, self._late)
 
     def close(self) -> None:
         """Closes the client. Calls in flight on other threads raise ``CallCancelledError``.
 
-        Does not wait for them. Closing twice is allowed; any other use of a closed client raises
-        ``InvalidHandleError``.
+        It does not wait for these calls. Closing twice is allowed; any other use of a closed client
+        raises ``InvalidHandleError``.
         """
         if self._finalizer is not None:
             self._finalizer()
@@ -217,16 +194,18 @@ class Client:
     def __reduce__(self) -> NoReturn:
         raise TypeError(
             "a Client can be neither pickled nor copied: share it among threads and forked "
-            "children, make one in other processes"
+            "children, and create one in each other process"
         )
 
     def set_credentials(self, identifier: str, secret: str) -> None:
-        """Changes the credentials, for all attempts that begin from now on.
+        """Changes the credentials for all attempts that begin from now on. No call is dropped.
 
-        ``identifier``, ``secret``: a client id and its secret, or a user name and its password,
-        whichever kind the client was made with. No call is dropped.
+        Args:
+            identifier: The client id or the user name, whichever kind the client was created with.
+            secret: The client secret or the password.
 
-        Raises ``InvalidArgumentError``, and the client keeps the old credentials.
+        Raises:
+            InvalidArgumentError: The credentials are invalid. The client keeps the old ones.
         """
         new = [arguments.text("identifier", identifier), arguments.text("secret", secret)]
         self._check_open()
@@ -427,19 +406,25 @@ class Client:
     def call(self, document: Mapping[str, Any]) -> Any:
         """Executes any operation, given as one mapping.
 
-        ``{"operation": "addParticipantToSession", "sessionId": .., "participantId": .., "body":
-        {..}, "timeoutMs": 500}``: the operation by its name at the service, with its ids, its body
-        and optionally a timeout for this call. Returns the service's response as Python objects.
+        Args:
+            document: The operation by its name at the service, with its ids, its body and,
+                optionally, a timeout for this call: ``{"operation": "addParticipantToSession",
+                "sessionId": .., "participantId": .., "body": {..}, "timeoutMs": 500}``.
+
+        Returns:
+            The service's response as Python objects.
         """
         return self._run(_request.call(document))
 
     def stats(self) -> Dict[str, Any]:
-        """Counters of this client: calls, attempts, statuses, connections, times.
+        """Returns counters of this client: calls, attempts, statuses, connections, times.
 
-        As returned by ``bw_client_stats``: ``calls``, ``attempts``, ``retries``, ``inFlight``,
-        ``statuses``, ``queue``, ``connectionsOpened``, ``connectionsReused``, ``tokenRequests``,
-        and ``operations`` with the same for each operation, and ``times``, a histogram in powers
-        of two of microseconds. ``statuses`` counts each call by what its caller receives.
+        Returns:
+            The document of ``bw_client_stats``: ``calls``, ``attempts``, ``retries``, ``inFlight``,
+            ``statuses``, ``queue``, ``connectionsOpened``, ``connectionsReused``,
+            ``tokenRequests``, and ``operations`` with the same for each operation, and ``times``, a
+            histogram in powers of two of microseconds. ``statuses`` counts each call by the status
+            that its caller receives.
         """
         stats: Dict[str, Any] = self._run(_request.STATS)
         return stats
@@ -447,10 +432,10 @@ class Client:
     def take_late(self) -> LateObjects:
         """Returns the objects that were created and reached no caller, and clears the list.
 
-        They are what a call created if a signal handler raised an exception during the call, as
-        Ctrl-C does, or if the call of an ``AsyncClient`` was cancelled while it was running. At
-        most 1024 objects of each kind are kept; ``LateObjects.dropped`` counts the others. It can
-        also be called after ``close()``.
+        A call creates such an object if a signal handler raises an exception during the call, as
+        Ctrl-C does, or if the call of an ``AsyncClient`` is cancelled while it is running. At most
+        1024 objects of each kind are kept; ``LateObjects.dropped`` counts the others. This method
+        can also be called after ``close()``.
         """
         if not self.closed:
             found: LateObjects = self._run(_request.TAKE_LATE)
@@ -467,11 +452,15 @@ class Client:
     ) -> None:
         """Sends log lines of this client to a logger. Logging is disabled initially.
 
-        ``level``: what the library reports, as in ``logging``: ``logging.ERROR`` (failed calls),
-        ``WARNING`` (also attempts that are retried), ``INFO`` (also calls that succeeded) or
-        ``DEBUG`` (also every attempt). None disables logging. The logger's own level also
-        applies. A line never contains a secret. The handlers run on the threads that make calls,
-        and must not use this package.
+        A line never contains a secret. The handlers run on the threads that make calls, and must
+        not use this package.
+
+        Args:
+            level: What the library reports, as in ``logging``: ``logging.ERROR`` (failed calls),
+                ``WARNING`` (also attempts that are retried), ``INFO`` (also calls that succeeded)
+                or ``DEBUG`` (also every attempt). None disables logging. The logger's own level
+                also applies.
+            logger: The logger, or its name.
         """
         self._check_open()
         self._log.set(self._library, self._handle, level, logger)
@@ -486,12 +475,12 @@ class Client:
             )
             return operation.read(library.response(document, operation.name))
         except InvalidHandleError as error:
-            # Checked only now: the library checks handles, so that the attempt is harmless.
+            # Checked only here: the library rejects the handle of a closed client.
             raise (_closed(operation.name) if self.closed else error) from None
         except BwError:
             raise
         except BaseException:
-            # A signal handler raised: the caller does not receive the response.
+            # A signal handler raised this: the caller does not receive the response.
             if received and creates(operation):
                 with contextlib.suppress(*_library.NOT_REPRESENTABLE):
                     self._keep(operation, _library.decode(received[0]))
@@ -499,14 +488,14 @@ class Client:
 
     def _keep(self, operation: _request.Operation[Any], response: Any) -> None:
         """Keeps what an operation created and no caller received."""
-        made = _request.created(operation, response)
+        late = _request.created(operation, response)
         # An error document has no id.
-        if not made.id or not creates(operation):
+        if not late.id or not creates(operation):
             return
         if len(self._lost) >= _MAX_LATE:
             self._lost.popleft()
             self._dropped += 1
-        self._lost.append(made)
+        self._lost.append(late)
 
     def _check_open(self) -> None:
         if self.closed:
@@ -522,11 +511,11 @@ def _closed(operation: Optional[str]) -> BwError:
     return local(InvalidHandleError, "this client is closed", operation)
 
 
-def _end(
+def _free(
     library: _library.Library, handle: c_void_p, log: _log.Log, late: List[Optional[bytes]]
 ) -> None:
     log.stop(library, handle)
-    # A library without this function, or without memory, must not keep the client from its end.
+    # The client is freed even if the library lacks this function or memory.
     with contextlib.suppress(BwError, LibraryError):
         late.append(library.call("bw_client_take_late", handle))
     library.function("bw_client_free")(handle)
