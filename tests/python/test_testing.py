@@ -12,7 +12,7 @@ import pytest
 
 from bw_webrtc import ServerError, UnauthorizedError
 from bw_webrtc.testing import Sandbox, find_sandbox
-from support import LIMIT, python
+from support import LIMIT, python, statuses
 
 CONFTEST = 'pytest_plugins = ["bw_webrtc.pytest_plugin"]\n'
 USERS_TEST = '''
@@ -34,16 +34,16 @@ def test_each_test_starts_with_the_initial_state(bw_client: Client, bw_sandbox: 
     assert bw_sandbox.requests() == []
     bw_sandbox.fault("createParticipant", "status", status=429)
     assert invite(bw_client, "bob")
-    assert [seen["status"] for seen in bw_sandbox.requests()] == [429, 200]
+    assert [request["status"] for request in bw_sandbox.requests()] == [429, 200]
 '''
 
 
 def test_fixtures_work_in_the_tests_of_a_user(tmp_path: Path) -> None:
     (tmp_path / "conftest.py").write_text(CONFTEST)
     (tmp_path / "test_program.py").write_text(USERS_TEST)
-    ended = python(["-m", "pytest", "-q", "-p", "no:cacheprovider"], cwd=tmp_path)
-    assert ended.returncode == 0, ended.stdout
-    assert "2 passed" in ended.stdout
+    completed = python(["-m", "pytest", "-q", "-p", "no:cacheprovider"], cwd=tmp_path)
+    assert completed.returncode == 0, completed.stdout
+    assert "2 passed" in completed.stdout
 
 
 def test_with_statement_stops_the_sandbox() -> None:
@@ -52,7 +52,7 @@ def test_with_statement_stops_the_sandbox() -> None:
             client.create_participant()
         assert Path(f"/proc/{sandbox.pid}").exists()
         assert "/accounts/77/" in sandbox.requests()[0]["path"]
-        assert [seen["status"] for seen in sandbox.requests("token")] == [200]
+        assert statuses(sandbox, "token") == [200]
     assert not Path(f"/proc/{sandbox.pid}").exists()
     sandbox.stop()
 
@@ -70,9 +70,9 @@ def test_certificate_passes_strict_verification(secure: Sandbox) -> None:
 
 def test_unreferenced_sandbox_is_stopped_at_exit() -> None:
     code = "from bw_webrtc.testing import Sandbox\nsandbox = Sandbox()\nprint(sandbox.pid)"
-    ended = python(["-c", code])
-    assert (ended.returncode, ended.stderr) == (0, "")
-    assert not Path(f"/proc/{int(ended.stdout)}").exists()
+    completed = python(["-c", code])
+    assert (completed.returncode, completed.stderr) == (0, "")
+    assert not Path(f"/proc/{int(completed.stdout)}").exists()
 
 
 def test_forked_child_does_not_stop_the_sandbox() -> None:
