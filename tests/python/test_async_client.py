@@ -78,8 +78,8 @@ def test_every_operation(run: Run[Any], sandbox: Sandbox) -> None:
                 await client.delete_participant(bob.id)
             assert caught.value.operation == "deleteParticipant"
             await client.delete_session(session.id)
-            answer = await client.call({"operation": "createSession", "body": {"tag": "x"}})
-            assert answer["tag"] == "x"
+            response = await client.call({"operation": "createSession", "body": {"tag": "x"}})
+            assert response["tag"] == "x"
             assert client.stats()["calls"] == 15
         assert client.closed
 
@@ -124,7 +124,7 @@ def test_cancelled_task_cancels_its_call(run: Run[Any], plain: Sandbox) -> None:
 
     async def work() -> None:
         async with plain.async_client(workers=1) as client:
-            first = asyncio.ensure_future(client.create_participant(tag="under way"))
+            first = asyncio.ensure_future(client.create_participant(tag="in progress"))
             second = asyncio.ensure_future(client.create_participant(tag="waits"))
             await until(lambda: bool(client.stats()["inFlight"]))
             await asyncio.sleep(0.1)
@@ -135,9 +135,9 @@ def test_cancelled_task_cancels_its_call(run: Run[Any], plain: Sandbox) -> None:
             # The service created the participant nevertheless.
             await until(lambda: client.stats()["lateAnswers"] == 1)
             (late,) = client.stats()["lateParticipants"]
-            assert (await client.get_participant(late)).tag == "under way"
+            assert (await client.get_participant(late)).tag == "in progress"
             found = client.take_late().objects
-            assert found == (LateObject("createParticipant", late, "under way"),)
+            assert found == (LateObject("createParticipant", late, "in progress"),)
             assert client.take_late() == LateObjects()
         assert len(plain.requests("createParticipant")) == 1
 
@@ -308,8 +308,8 @@ def test_created_object_is_late_if_task_is_cancelled_before_the_fetch(
         with pytest.raises(asyncio.CancelledError):
             await task
         await client.aclose()
-        (made,) = existing(plain)
-        expected = LateObjects((LateObject(operation, made, "lost"),))
+        (created_id,) = existing(plain)
+        expected = LateObjects((LateObject(operation, created_id, "lost"),))
         assert client.take_late() == expected
         assert client.take_late() == LateObjects()
 
@@ -395,7 +395,7 @@ def test_late_objects_are_bounded(
                 task.cancel()
             await asyncio.wait(tasks)
         late = client.take_late()
-        assert ([made.tag for made in late.objects], late.dropped) == (["3", "4"], 3)
+        assert ([one.tag for one in late.objects], late.dropped) == (["3", "4"], 3)
         assert client.take_late() == LateObjects()
 
     run(work())

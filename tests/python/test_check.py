@@ -33,8 +33,8 @@ def test_success(plain: Sandbox, variables: Callable[..., Environment]) -> None:
         "right: the name, the connection, the credentials and the account "
         f"(account 9900000 at {plain.url}){end if variables is api_user_environment else ''}"
     )
-    (seen,) = plain.requests()
-    assert (seen["operation"], seen["status"]) == ("getParticipant", 404)
+    (request,) = plain.requests()
+    assert (request["operation"], request["status"]) == ("getParticipant", 404)
 
 
 def test_success_over_tls(secure: Sandbox) -> None:

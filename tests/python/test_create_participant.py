@@ -37,9 +37,9 @@ def test_all_fields_are_sent_and_returned(client: Client, sandbox: Sandbox) -> N
     assert created.raw["participant"] == participant.raw
     assert created.raw["token"] == created.token
 
-    (seen,) = sandbox.requests("createParticipant")
-    assert seen["status"] == 200
-    assert seen["body"] == {
+    (request,) = sandbox.requests("createParticipant")
+    assert request["status"] == 200
+    assert request["body"] == {
         "publishPermissions": ["VIDEO", "AUDIO"],
         "tag": 'caf\u00e9 "\U0001f600"',
         "callbackUrl": "https://example.com/hook?a=b",
@@ -102,7 +102,7 @@ RAW: Dict[str, Any] = {"participant": {"id": "p", "tag": "a", "sessions": ["s"]}
 def test_participant_is_created_on_first_use(
     use: Callable[[CreatedParticipant], CreatedParticipant], asked: bool
 ) -> None:
-    # One that was made at once, by the constructor.
+    # The participant exists from the start.
     whole = CreatedParticipant(Participant.from_raw(RAW["participant"]), "t", RAW)
     created = CreatedParticipant.from_raw(RAW)
     if asked:
@@ -153,17 +153,17 @@ def test_unexpected_fields_are_accepted() -> None:
 
 
 def test_unknown_fields_reach_the_caller(plain: Sandbox) -> None:
-    answer = {"participant": {"id": "p-1", "participant_ids": ["x"]}, "token": "t", "new": 1}
-    plain.fault("createParticipant", "status", status=200, body=answer)
+    response = {"participant": {"id": "p-1", "participant_ids": ["x"]}, "token": "t", "new": 1}
+    plain.fault("createParticipant", "status", status=200, body=response)
     with plain.client() as client:
         created = client.create_participant()
-    assert created.raw == answer
+    assert created.raw == response
     assert created.participant.raw == {"id": "p-1", "participant_ids": ["x"]}
 
 
 def test_white_space_around_a_response_is_accepted(plain: Sandbox) -> None:
-    answer = ' \r\n\t{"participant": {"id": "p-1"}, "token": "t"}\n '
-    plain.fault("createParticipant", "status", status=200, body=answer)
+    response = ' \r\n\t{"participant": {"id": "p-1"}, "token": "t"}\n '
+    plain.fault("createParticipant", "status", status=200, body=response)
     with plain.client() as client:
         assert client.create_participant().id == "p-1"
 

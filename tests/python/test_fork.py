@@ -77,10 +77,10 @@ client.create_participant(tag="parent again")
 client.close()
 """,
     )
-    seen = sandbox.requests()
-    assert [request["body"]["tag"] for request in seen] == ["parent", "parent again"]
+    request = sandbox.requests()
+    assert [request["body"]["tag"] for request in request] == ["parent", "parent again"]
     # The parent continues with the same connection.
-    assert len({request["connection"] for request in seen}) == 1
+    assert len({request["connection"] for request in request}) == 1
 
 
 def test_sys_exit_of_a_child_does_not_affect_the_parent(sandbox: Sandbox) -> None:

@@ -36,8 +36,8 @@ def test_transfer_bxml() -> None:
         'uui="93d6f3c0be5845960b744fa28015d8ede84bd1a4;encoding=base64,abc.def.ghi;encoding=jwt">'
         "sip:sipx.webrtc.bandwidth.com:5060</SipUri></Transfer></Response>"
     )
-    made = bw_webrtc.transfer_bxml("t<&>\"'", sip_uri="sip:host;transport=tls?a=1&b=2")
-    (uri,) = ElementTree.fromstring(made).iter("SipUri")
+    bxml = bw_webrtc.transfer_bxml("t<&>\"'", sip_uri="sip:host;transport=tls?a=1&b=2")
+    (uri,) = ElementTree.fromstring(bxml).iter("SipUri")
     assert uri.attrib == {"uui": "t<&>\"';encoding=jwt"}
     assert uri.text == "sip:host;transport=tls?a=1&b=2"
 
@@ -48,8 +48,8 @@ def test_long_uui_causes_a_warning(client: Client) -> None:
         warnings.simplefilter("error")
         bw_webrtc.transfer_bxml(token)
     with pytest.warns(BxmlWarning, match="its documented limit is 256") as caught:
-        made = bw_webrtc.transfer_bxml(token, CALL)
-    assert token in made
+        bxml = bw_webrtc.transfer_bxml(token, CALL)
+    assert token in bxml
     assert [warning.filename for warning in caught] == [__file__]
     assert token not in str(caught[0].message)
 

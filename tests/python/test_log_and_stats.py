@@ -151,13 +151,13 @@ def test_exception_of_a_handler_does_not_affect_the_call(
         raise RuntimeError(record.getMessage())
 
     monkeypatch.setattr(lines, "emit", fail)
-    seen: List[object] = []
-    monkeypatch.setattr("sys.unraisablehook", lambda raised: seen.append(raised.exc_value))
+    request: List[object] = []
+    monkeypatch.setattr("sys.unraisablehook", lambda raised: request.append(raised.exc_value))
     with plain.client() as client:
         client.create_session()
         client.set_log(logging.INFO)
         assert client.create_session().id
-    assert [type(error) for error in seen] == [RuntimeError]
+    assert [type(error) for error in request] == [RuntimeError]
 
 
 def test_unreferenced_client_with_a_log_is_freed(plain: Sandbox) -> None:

@@ -214,8 +214,8 @@ def test_ids_are_percent_encoded(plain: Sandbox, operation: str) -> None:
             with pytest.raises(BwError) as caught:
                 CALLS[operation](client, value)
             assert caught.value.http_status in (400, 404)
-            (seen,) = plain.requests()[-1:]
-            assert quote(value, safe="") in seen["path"].split("/")
+            (request,) = plain.requests()[-1:]
+            assert quote(value, safe="") in request["path"].split("/")
 
 
 @pytest.mark.parametrize("operation", CALLS)
@@ -264,10 +264,10 @@ def test_subscriptions_of_wrong_type_are_a_type_error(plain: Sandbox, subscripti
 def test_ids_are_accepted_as_participants_of_subscriptions() -> None:
     one = ParticipantSubscription("p", ("a",))
     for participants in (["q", one], ("q", one), iter(["q", one])):
-        made = Subscriptions(participants=participants)  # type: ignore[arg-type]
-        assert made.participants == (ParticipantSubscription("q"), one)
-        assert made == Subscriptions(participants=(ParticipantSubscription("q"), one))
-        assert len({made}) == 1
+        subscriptions = Subscriptions(participants=participants)  # type: ignore[arg-type]
+        assert subscriptions.participants == (ParticipantSubscription("q"), one)
+        assert subscriptions == Subscriptions(participants=(ParticipantSubscription("q"), one))
+        assert len({subscriptions}) == 1
     aliases: Any = ["a", "b"]
     assert ParticipantSubscription("p", aliases).stream_aliases == ("a", "b")
 
@@ -341,9 +341,9 @@ def test_invalid_call_documents_are_rejected(
 
 
 def test_unexpected_responses_are_accepted(plain: Sandbox) -> None:
-    answers: List[Any] = [{}, {"id": None, "tag": 5}, {"id": "s", "participant_ids": ["p"]}]
+    responses: List[Any] = [{}, {"id": None, "tag": 5}, {"id": "s", "participant_ids": ["p"]}]
     with plain.client() as client:
-        for body in answers:
+        for body in responses:
             plain.fault("getSession", "status", status=200, body=body)
             session = client.get_session(MISSING)
             assert session.raw == body

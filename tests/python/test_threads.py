@@ -84,7 +84,7 @@ def test_threads_share_a_client(sandbox: Sandbox) -> None:
     assert [c.participant.tag for c in created] == tags
     assert len({c.id for c in created}) == len(tags)
     assert len({c.token for c in created}) == len(tags)
-    assert len({seen["connection"] for seen in sandbox.requests()}) <= 8
+    assert len({request["connection"] for request in sandbox.requests()}) <= 8
 
 
 def test_threads_create_and_close_clients(plain: Sandbox) -> None:

@@ -195,10 +195,11 @@ class AsyncClient:
         error is "unknown", a participant may exist.
 
         Args:
-            publish_permissions: What the participant may publish: any of "AUDIO" and "VIDEO".
+            publish_permissions: What the participant may publish: any of ``"AUDIO"`` and
+                ``"VIDEO"``.
             tag: A text of at most 50 characters, which webhooks contain.
             callback_url: The absolute URL to which the service sends webhooks.
-            device_api_version: The version of the device API: "V3".
+            device_api_version: The version of the device API: ``"V3"``.
 
         Returns:
             The participant and its token. The service returns the token only once.
@@ -302,9 +303,9 @@ class AsyncClient:
         Args:
             session_id: The session's id.
             participant_id: The participant's id.
-            subscriptions: Whom the participant hears: Subscriptions(session_id=session_id) for
+            subscriptions: Whom the participant hears: ``Subscriptions(session_id=session_id)`` for
                 everyone in the session, including participants that join later;
-                Subscriptions.to(participant_id, ..) for these participants; None for nobody. A
+                ``Subscriptions.to(participant_id, ..)`` for these participants; None for nobody. A
                 mapping in the service's own form is also accepted.
 
         Raises:
@@ -359,9 +360,9 @@ class AsyncClient:
         Args:
             session_id: The session's id.
             participant_id: The participant's id.
-            subscriptions: Whom the participant hears: Subscriptions(session_id=session_id) for
+            subscriptions: Whom the participant hears: ``Subscriptions(session_id=session_id)`` for
                 everyone in the session, including participants that join later;
-                Subscriptions.to(participant_id, ..) for these participants; None for nobody. A
+                ``Subscriptions.to(participant_id, ..)`` for these participants; None for nobody. A
                 mapping in the service's own form is also accepted.
 
         Raises:

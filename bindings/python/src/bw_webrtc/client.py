@@ -227,10 +227,11 @@ class Client:
         error is "unknown", a participant may exist.
 
         Args:
-            publish_permissions: What the participant may publish: any of "AUDIO" and "VIDEO".
+            publish_permissions: What the participant may publish: any of ``"AUDIO"`` and
+                ``"VIDEO"``.
             tag: A text of at most 50 characters, which webhooks contain.
             callback_url: The absolute URL to which the service sends webhooks.
-            device_api_version: The version of the device API: "V3".
+            device_api_version: The version of the device API: ``"V3"``.
 
         Returns:
             The participant and its token. The service returns the token only once.
@@ -334,9 +335,9 @@ class Client:
         Args:
             session_id: The session's id.
             participant_id: The participant's id.
-            subscriptions: Whom the participant hears: Subscriptions(session_id=session_id) for
+            subscriptions: Whom the participant hears: ``Subscriptions(session_id=session_id)`` for
                 everyone in the session, including participants that join later;
-                Subscriptions.to(participant_id, ..) for these participants; None for nobody. A
+                ``Subscriptions.to(participant_id, ..)`` for these participants; None for nobody. A
                 mapping in the service's own form is also accepted.
 
         Raises:
@@ -386,9 +387,9 @@ class Client:
         Args:
             session_id: The session's id.
             participant_id: The participant's id.
-            subscriptions: Whom the participant hears: Subscriptions(session_id=session_id) for
+            subscriptions: Whom the participant hears: ``Subscriptions(session_id=session_id)`` for
                 everyone in the session, including participants that join later;
-                Subscriptions.to(participant_id, ..) for these participants; None for nobody. A
+                ``Subscriptions.to(participant_id, ..)`` for these participants; None for nobody. A
                 mapping in the service's own form is also accepted.
 
         Raises:

@@ -19,6 +19,9 @@ import pytest
 from .client import Client
 from .testing import Sandbox
 
+# The style of the docstrings, for pdoc.
+__docformat__ = "google"
+
 
 @pytest.fixture(scope="session")
 def bw_sandbox_process() -> Iterator[Sandbox]:

@@ -30,6 +30,9 @@ from urllib.parse import quote
 from .async_client import AsyncClient
 from .client import Client
 
+# The style of the docstrings, for pdoc.
+__docformat__ = "google"
+
 VARIABLE = "BW_SANDBOX"
 _START = 20.0
 _STOP = 5.0
