@@ -12,14 +12,14 @@
 //! | [`queue`] | calls that never block: backlog, workers, the descriptor to watch |
 //! | [`client`] | a client: configuration, the attempt loop, statistics |
 //! | `auth` | credentials and the access token |
-//! | [`api`] | what the service is: its operations, documents and errors |
+//! | [`api`] | the definition of the service: its operations, documents and errors |
 //! | `transport` | one HTTP exchange: connections, TLS, names, deadlines |
 //! | [`interop`] | pure helpers for hosts |
-//! | [`json`] | reading JSON that a stranger wrote |
+//! | [`json`] | reading untrusted JSON, and checking documents by their tables of fields |
 //! | `sys` | safe wrappers over the C library |
-//! | `guard` | panics into errors |
+//! | `guard` | conversion of panics to errors |
 //! | [`error`] | statuses, outcomes and the error document |
-//! | `redact` | what of a foreign value a message may show |
+//! | `redact` | removal of secrets from messages |
 //!
 //! Rust programs may use [`client::Client`] directly; it does all that the C ABI does.
 

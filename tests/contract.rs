@@ -77,7 +77,7 @@ fn a_configuration_that_is_wrong_names_its_keys() {
         (
             c"{\"accountId\":\"a\\u0000b\",\"timeoutMs\":[]}".as_ptr(),
             "BW_E_CONFIG",
-            "config.accountId: must not contain U+0000; config.timeoutMs: must be a number",
+            "config.accountId: must not contain U+0000; config.timeoutMs: must be a whole number",
         ),
     ] {
         says(&config_error(config), name, part);

@@ -127,7 +127,7 @@ fn the_generic_call_does_them_all() {
         (json!({"operation": "getParticipant"}), "participantId: is missing"),
         (json!({"operation": "getParticipant", "participantId": ".."}), "participantId: \"..\" is"),
         (json!({"operation": "deleteParticpant"}), "did you mean deleteParticipant?"),
-        (json!({"operation": "createSession", "sessionId": "s"}), "call.sessionId: is not for"),
+        (json!({"operation": "createSession", "sessionId": "s"}), "call.sessionId: does not apply"),
     ] {
         let refused = call(document).unwrap_err();
         assert_eq!(refused["error"]["name"], "BW_E_INVALID_ARGUMENT");

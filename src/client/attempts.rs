@@ -8,9 +8,9 @@ use super::budget::{PLAIN_SUCCESS, RETRY, RETRY_AFTER_TIMEOUT};
 use super::log::{Level, Millis};
 use super::stats::Counted;
 use super::token;
-use crate::api::{self, Ids, Operation, Retry, Settled};
+use crate::api::{self, Disposition, Ids, Operation, RetryClass};
 use crate::auth::{Authorization, Kind};
-use crate::error::{Answer, Error, Outcome, Status};
+use crate::error::{Error, ErrorResponse, Outcome, Status};
 use crate::memory;
 use crate::redact;
 use crate::transport::{Failure, Limits, Reply, Request, Transport};
@@ -160,8 +160,8 @@ fn came_of_it(
     match (call.operation.retry, ended.error.status) {
         // Who may not ask has learned nothing.
         (_, Status::Unauthorized | Status::Forbidden) => Earlier::NotKnown,
-        (Retry::Removal, Status::NotFound) => Earlier::Done,
-        (Retry::Joining, Status::Conflict) => is_joined(client, call, limits),
+        (RetryClass::Delete, Status::NotFound) => Earlier::Done,
+        (RetryClass::AddParticipant, Status::Conflict) => is_joined(client, call, limits),
         // The service has now looked at the very same request and refused it.
         _ => Earlier::NotDone,
     }
@@ -245,7 +245,7 @@ fn success(operation: &Operation, reply: Reply) -> Result<String, AttemptError> 
         Some(fault) => (Error::new(fault.status, fault.message), fault.transient),
         None if reply.coding.is_some() => (coded(&reply), false),
         None if memory::require_to_read(reply.body.len()).is_err() => (memory::exhausted(), false),
-        None => match operation.answer.check(reply.body) {
+        None => match operation.response.check(reply.body) {
             Ok(document) => return Ok(document),
             Err(why) => (
                 Error::new(Status::Protocol, format!("{why} (HTTP {status}); check baseUrl")),
@@ -253,8 +253,9 @@ fn success(operation: &Operation, reply: Reply) -> Result<String, AttemptError> 
             ),
         },
     };
-    let answer = Answer { http_status: status, request_id: None, retry_after_ms: None, body: None };
-    let error = Error { answer: Some(Box::new(answer)), ..error };
+    let response =
+        ErrorResponse { http_status: status, request_id: None, retry_after_ms: None, body: None };
+    let error = Error { response: Some(Box::new(response)), ..error };
     Err(AttemptError { error, outcome: Outcome::Unknown, transient })
 }
 
@@ -276,21 +277,21 @@ fn refusal(reply: &Reply, authorization: &Authorization) -> AttemptError {
     let secrets: Vec<&str> = secrets.iter().map(|secret| secret.as_str()).collect();
     // A body that cannot be read is not shown.
     let body = if reply.coding.is_some() { &[][..] } else { &reply.body };
-    let answer = api::error_answer(reply.status, reply.retry_after.as_deref(), body, &secrets);
-    let meaning = api::classify(&answer, authorization.kind().keys());
+    let response = api::error_response(reply.status, reply.retry_after.as_deref(), body, &secrets);
+    let meaning = api::classify(&response, authorization.kind().keys());
     let error =
-        Error { answer: Some(Box::new(answer)), ..Error::new(meaning.status, meaning.message) };
-    let outcome = match meaning.settled {
-        Settled::Unknown => Outcome::Unknown,
-        Settled::Refused | Settled::TurnedAway => Outcome::Rejected,
+        Error { response: Some(Box::new(response)), ..Error::new(meaning.status, meaning.message) };
+    let outcome = match meaning.disposition {
+        Disposition::Unknown => Outcome::Unknown,
+        Disposition::Rejected | Disposition::Throttled => Outcome::Rejected,
     };
-    let transient = match meaning.settled {
+    let transient = match meaning.disposition {
         // The server closed an idle connection when the request was on its way. On a new connection
         // it may be a gateway that waited for the service.
-        Settled::Refused => reply.status == 408 && !reply.opened,
-        Settled::TurnedAway => true,
+        Disposition::Rejected => reply.status == 408 && !reply.opened,
+        Disposition::Throttled => true,
         // Of the others only these say that a repetition may help.
-        Settled::Unknown => matches!(reply.status, 500 | 502 | 503 | 504),
+        Disposition::Unknown => matches!(reply.status, 500 | 502 | 503 | 504),
     };
     AttemptError { error, outcome, transient }
 }
@@ -307,7 +308,7 @@ pub fn transport_error(failure: Failure) -> AttemptError {
 }
 
 fn is_repeatable(operation: &Operation, outcome: Outcome) -> bool {
-    outcome != Outcome::Unknown || operation.retry != Retry::Never
+    outcome != Outcome::Unknown || operation.retry != RetryClass::Create
 }
 
 /// How long to wait before the next attempt, whose cost is drawn from the client's retry budget;
@@ -324,7 +325,7 @@ pub fn pause_before_retry(
         return None;
     }
     let jittered = rules.ceiling(attempts).mul_f64(fraction());
-    let asked = ended.error.answer.as_ref().and_then(|answer| answer.retry_after_ms);
+    let asked = ended.error.response.as_ref().and_then(|response| response.retry_after_ms);
     let pause = jittered.max(Duration::from_millis(asked.unwrap_or(0)));
     limits
         .left()

@@ -12,7 +12,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use crate::api::{self, Ids, Operation, Retry};
+use crate::api::{self, Ids, Operation, RetryClass};
 use crate::auth::{Authenticator, Credentials};
 use crate::error::{Error, Status};
 use crate::memory;
@@ -36,7 +36,7 @@ use token::TokenEndpoint;
 ///
 /// let config = r#"{"accountId":"9900000","clientId":"client","clientSecret":"secret"}"#;
 /// let client = Client::new(Config::from_json(config)?)?;
-/// let answer = client.create_participant(r#"{"publishPermissions":["AUDIO"]}"#)?;
+/// let created = client.create_participant(r#"{"publishPermissions":["AUDIO"]}"#)?;
 /// # Ok::<(), bw_webrtc::error::Error>(())
 /// ```
 pub struct Client {
@@ -140,11 +140,8 @@ impl Client {
         ids: &Ids<'_>,
         request: Option<&str>,
     ) -> Result<String, Error> {
-        let root = match operation.retry {
-            Retry::Never => "request",
-            _ => "subscriptions",
-        };
-        self.carry_out(operation, ids, root, request).map_err(|e| e.of(operation.name))
+        self.carry_out(operation, ids, operation.request.name(), request)
+            .map_err(|e| e.of(operation.name))
     }
 
     /// Executes a call that is a document: `{"operation": .., "sessionId": .., ..}`.
@@ -207,7 +204,7 @@ impl Client {
             deadline,
             cancelled: &self.cancelled,
             abandoned,
-            must_know: call.operation.retry == Retry::Never,
+            must_know: call.operation.retry == RetryClass::Create,
         };
         let waited = submitted.elapsed();
         if waited > Duration::from_millis(1) {
@@ -273,7 +270,7 @@ impl Client {
         request: Option<&str>,
         user_data: usize,
     ) -> bool {
-        let Some(id) = operation.answer.id_of(document) else { return false };
+        let Some(id) = operation.response.created_id(document) else { return false };
         // The list is bounded, and so is what it holds: the service's ids have 36 characters.
         let id: String = id.chars().take(256).collect();
         self.log.line(Level::Warn, || {
@@ -322,10 +319,7 @@ impl Client {
     ) -> Result<(String, Option<String>), Error> {
         let target = api::fill(&self.prefix, operation.path, ids).map_err(Error::invalid)?;
         check_size(root, request.unwrap_or(""))?;
-        let body = match operation.body {
-            Some(check) => check(root, request).map_err(Error::invalid)?,
-            None => None,
-        };
+        let body = operation.request.check(&root, request).map_err(Error::invalid)?;
         Ok((target, body))
     }
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use serde_json::{Map, Value, json};
 
-use crate::api::{OPERATIONS, Operation, Shape};
+use crate::api::{OPERATIONS, Operation, ResponseBody};
 use crate::error::Status;
 
 /// Times from under 1 microsecond to over half an hour, in powers of two.
@@ -89,7 +89,7 @@ impl LateList {
         self.kept
             .iter()
             .filter(|created| {
-                (created.operation.answer == Shape::ParticipantAndToken) == of_participants
+                (created.operation.response == ResponseBody::CreatedParticipant) == of_participants
             })
             .map(|created| &*created.id)
             .collect()

@@ -12,7 +12,7 @@ use super::attempts::{
 use super::log::{Level, Millis};
 use crate::api;
 use crate::auth::{self, AccessToken, Authorization, Credentials, Purpose};
-use crate::error::{Answer, Error, Outcome, Status};
+use crate::error::{Error, ErrorResponse, Outcome, Status};
 use crate::transport::{Limits, Reply, Request, Transport};
 
 /// Where tokens are requested. It has connections of its own.
@@ -120,20 +120,20 @@ fn success(mut reply: Reply, requested: Instant) -> Result<AccessToken, AttemptE
     reply.body.zeroize();
     parsed.map_err(|(status, why, transient)| {
         let message = format!("the token request failed: {why} (HTTP {})", reply.status);
-        let answer = Answer {
+        let response = ErrorResponse {
             http_status: reply.status,
             request_id: None,
             retry_after_ms: None,
             body: None,
         };
-        let error = Error { answer: Some(Box::new(answer)), ..Error::new(status, message) };
+        let error = Error { response: Some(Box::new(response)), ..Error::new(status, message) };
         AttemptError { error, outcome: Outcome::NotSent, transient }
     })
 }
 
 fn rejection(mut reply: Reply, credentials: &Credentials) -> AttemptError {
     let secrets = credentials.secrets();
-    let mut answer = api::error_answer(
+    let mut response = api::error_response(
         reply.status,
         reply.retry_after.as_deref(),
         if reply.coding.is_some() { &[] } else { &reply.body },
@@ -141,19 +141,21 @@ fn rejection(mut reply: Reply, credentials: &Credentials) -> AttemptError {
     );
     reply.body.zeroize();
     // Whatever the status says, a token is not shown.
-    answer.body.take_if(|body| body.get().contains("_token"));
-    let body = answer.body.as_deref();
-    let code = body.and_then(|body| api::own_text(body, "error"));
+    response.body.take_if(|body| body.get().contains("_token"));
+    let body = response.body.as_deref();
+    let code = body.and_then(|body| api::text_member(body, "error"));
     let (status, mut message) = auth::token_error(reply.status, code.as_deref());
     // RFC 6749, 5.2; a gateway in front of the endpoint uses other keys.
     let words = body.and_then(|body| {
-        ["error_description", "error", "message"].iter().find_map(|name| api::own_text(body, name))
+        ["error_description", "error", "message"]
+            .iter()
+            .find_map(|name| api::text_member(body, name))
     });
     if let Some(words) = words {
         message.push_str(": ");
         message.push_str(&words);
     }
     let transient = matches!(reply.status, 429 | 500 | 502..=504);
-    let error = Error { answer: Some(Box::new(answer)), ..Error::new(status, message) };
+    let error = Error { response: Some(Box::new(response)), ..Error::new(status, message) };
     AttemptError { error, outcome: Outcome::NotSent, transient }
 }

@@ -7,7 +7,7 @@ use super::boundary::{Delivery, Out, document_of};
 use super::handles::{self, bw_client};
 use super::status::{BW_E_INTERNAL, BW_OK, bw_status};
 use super::text;
-use crate::api::{Ids, Operation, Retry};
+use crate::api::{Ids, Operation, RetryClass};
 use crate::client::Client;
 use crate::error::Error;
 
@@ -65,7 +65,7 @@ fn deliver(
     request: Option<&str>,
 ) -> bw_status {
     let delivery = out.deliver(document);
-    if delivery != Delivery::Delivered && operation.retry == Retry::Never {
+    if delivery != Delivery::Delivered && operation.retry == RetryClass::Create {
         client.keep_created(operation, document, request, 0);
     }
     if delivery == Delivery::NoMemory { BW_E_INTERNAL } else { BW_OK }

@@ -14,7 +14,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
-use crate::api::{Operation, Retry};
+use crate::api::{Operation, RetryClass};
 use crate::client::{Client, Prepared};
 use crate::error::{Error, NO_MEMORY, Outcome, Status};
 use crate::guard;
@@ -252,7 +252,7 @@ fn work(state: &State, client: &Weak<Client>) {
         let result =
             guard::guarded(|| client.perform(&call, submitted, deadline, Some(&cancelled)));
         let time = began.elapsed();
-        let has_created = result.is_ok() && handle.operation.retry == Retry::Never;
+        let has_created = result.is_ok() && handle.operation.retry == RetryClass::Create;
         let request = if has_created { call.body } else { None };
         let (status, document) = completion(handle.operation, result);
         let executed = Executed { status, document, time, request };

@@ -77,7 +77,8 @@ static void configurations(void)
     refuse_config("{\"\xff\":1}", BW_E_INVALID_ARGUMENT, "config_json: is not valid UTF-8");
     refuse_config("{\"tiemoutMs\":1}", BW_E_CONFIG, "did you mean timeoutMs?");
     refuse_config("{\"password\":7,\"timeoutMs\":\"x\"}", BW_E_CONFIG,
-                  "config.password: must be a string, not a number; config.timeoutMs: must be a number");
+                  "config.password: must be a string, not a number; config.timeoutMs: must be a whole "
+                  "number");
     refuse_config("{\"password\":\"a\\u0000b\"}", BW_E_CONFIG, "config.password: must not contain U+0000");
     refuse_config(huge, BW_E_CONFIG, "has more than 65536 bytes");
     refuse_config(deep, BW_E_CONFIG, "is not valid JSON");
@@ -99,8 +100,8 @@ static void requests(bw_client *client)
     refuse_request(client, "{\"tag\":\"\\u0000\"}", BW_E_INVALID_ARGUMENT, "must not contain U+0000");
     refuse_request(client, "{\"tag\":1,\"tagg\":2,\"publishPermissions\":[\"AUDOI\"]}",
                    BW_E_INVALID_ARGUMENT,
-                   "request.tagg: is not known; did you mean tag?; request.tag: must be a string, not "
-                   "a number; request.publishPermissions[0]: \"AUDOI\" is not one of AUDIO, VIDEO");
+                   "request.tag: must be a string, not a number; request.tagg: is not known; did you "
+                   "mean tag?; request.publishPermissions[0]: \"AUDOI\" is not one of AUDIO, VIDEO");
     refuse_request(client, huge, BW_E_INVALID_ARGUMENT, "at most 65536 are allowed");
     refuse_request(client, deep, BW_E_INVALID_ARGUMENT, "request: ");
     refuse_request(NULL, "{}", BW_E_INVALID_HANDLE, "client: is NULL");
@@ -129,7 +130,7 @@ static void values(void)
     CHECK(bw_json_get("{\"a\":[true,\"b\\\"\"]}", "/a/1", &text) == BW_OK);
     CHECK(text != NULL && strcmp(text, "b\"") == 0);
     bw_free(text);
-    refuse_value("{}", "/a", BW_E_NO_VALUE, "there is nothing at \"/a\"");
+    refuse_value("{}", "/a", BW_E_NO_VALUE, "there is no value at \"/a\"");
     refuse_value(NULL, "", BW_E_INVALID_ARGUMENT, "json: is NULL");
     refuse_value("{}", NULL, BW_E_INVALID_ARGUMENT, "pointer: is NULL");
     refuse_value("{", "", BW_E_INVALID_ARGUMENT, "json: is not valid JSON");

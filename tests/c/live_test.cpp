@@ -82,7 +82,7 @@ void creates(const bw::Config &config)
     const std::string answer = client.create_participant(R"({"tag": "caf\u00e9"})");
     CHECK(bw::json_get(answer, "/participant/id").size() == 36);
     CHECK(bw::json_get(answer, "/participant/tag") == "caf\xc3\xa9");
-    fails(BW_E_NO_VALUE, "", 0, "there is nothing at", [&] { bw::json_get(answer, "/no"); });
+    fails(BW_E_NO_VALUE, "", 0, "there is no value at", [&] { bw::json_get(answer, "/no"); });
     fails(BW_E_INVALID_ARGUMENT, "not_sent", 0, "did you mean tag?",
           [&] { client.create_participant(R"({"tags": ""})"); });
     fails(BW_E_INVALID_ARGUMENT, "not_sent", 0, "UTF-8",
@@ -118,7 +118,7 @@ void does_everything(const bw::Config &config)
     client.remove_participant_from_session(session, id);
     client.delete_session(session);
     CHECK(client.call(R"({"operation": "deleteParticipant", "participantId": ")" + id + R"("})") == "null");
-    fails(BW_E_NOT_FOUND, "rejected", 404, "knows no such thing", [&] { client.delete_participant(id); });
+    fails(BW_E_NOT_FOUND, "rejected", 404, "did not find the resource", [&] { client.delete_participant(id); });
     fails(BW_E_INVALID_ARGUMENT, "not_sent", 0, "participantId: \"..\" is not an id",
           [&] { client.delete_participant(".."); });
     CHECK(bw::json_get(client.stats(), "/operations/deleteParticipant/calls") == "2");

@@ -24,7 +24,7 @@ mutate() { # name sources tests: both separated by blanks
     -o "$build/$name" "${arguments[@]}" >"$build/$name.log" 2>&1) || true
 }
 
-mutate operations 'src/api/*.rs src/interop/*.rs' 'answers calls service' &
+mutate operations 'src/api/*.rs src/json/*.rs src/interop/*.rs' 'answers calls service' &
 mutate attempts 'src/client/attempts.rs src/client/budget.rs' \
   'deadlines retries service wire_faults' &
 wait
