@@ -284,7 +284,7 @@ public:
 
     // Creates a participant, and the token for its device. It is never retried if the service may
     // have processed the request: if the outcome of the error is "unknown", a participant may
-    // exist. The request may contain publishPermissions, tag, callbackUrl, deviceApiVersion.
+    // exist. The request may contain callbackUrl, publishPermissions, tag, deviceApiVersion.
     // Returns {"participant": {..}, "token": ".."}.
     std::string create_participant(const detail::Document &request = "{}") const
     {

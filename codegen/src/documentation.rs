@@ -2,57 +2,38 @@
 
 use std::collections::BTreeMap;
 
-use bw_webrtc::api::{Method, OPERATIONS};
+use bw_webrtc::api::{OPERATIONS, RequestBody, RetryClass};
+use bw_webrtc::json::document::{Field, Rule};
 use serde::Deserialize;
+
+use crate::text::snake_case;
 
 /// The file.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Documentation {
     operations: BTreeMap<String, Entry>,
-    parameters: BTreeMap<String, ParameterEntry>,
+    parameters: BTreeMap<String, String>,
 }
 
+/// The documentation of an operation.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Entry {
-    summary: String,
+pub struct Entry {
+    pub summary: String,
     #[serde(default)]
-    details: String,
+    pub details: String,
+    pub result: Option<ResultType>,
     #[serde(default)]
-    body: Vec<String>,
-    result: Option<ResultType>,
+    pub returns: String,
     #[serde(default)]
-    returns: String,
+    pub document: String,
     #[serde(default)]
-    document: String,
-    #[serde(default)]
-    raises: BTreeMap<String, String>,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct ParameterEntry {
-    r#type: Type,
-    doc: String,
-    #[serde(default)]
-    document: String,
-    #[serde(default)]
-    required: bool,
-}
-
-/// The type of a parameter.
-#[derive(Clone, Copy, Deserialize, PartialEq)]
-pub enum Type {
-    #[serde(rename = "string")]
-    String,
-    #[serde(rename = "strings")]
-    Strings,
-    Subscriptions,
+    pub raises: BTreeMap<String, String>,
 }
 
 /// The Python type of a result.
-#[derive(Clone, Deserialize)]
+#[derive(Deserialize)]
 #[serde(untagged)]
 pub enum ResultType {
     One(String),
@@ -62,47 +43,59 @@ pub enum ResultType {
 /// A row of the table, with its documentation.
 pub struct Operation {
     pub name: &'static str,
-    pub summary: String,
-    pub details: String,
     /// Whether each call creates a new resource.
     pub creates: bool,
     /// The ids in the path.
     pub ids: Vec<Parameter>,
-    pub body: Body,
-    pub result: Option<ResultType>,
-    pub returns: String,
-    pub document: String,
-    pub raises: BTreeMap<String, String>,
+    /// Whether the operation takes a request document.
+    pub has_body: bool,
+    /// The parameters for the request document: one for each field, or one for the whole document.
+    pub body: Vec<Parameter>,
+    pub text: Entry,
 }
 
-/// The request document of an operation.
-pub enum Body {
-    None,
-    /// A parameter for each field.
-    Fields(Vec<Parameter>),
-    /// One parameter for the document.
-    Whole(Parameter),
-}
+impl Operation {
+    /// All parameters.
+    pub fn parameters(&self) -> impl Iterator<Item = &Parameter> {
+        self.ids.iter().chain(&self.body)
+    }
 
-impl Body {
-    /// The parameters of the document.
-    pub fn parameters(&self) -> &[Parameter] {
-        match self {
-            Body::None => &[],
-            Body::Fields(fields) => fields,
-            Body::Whole(parameter) => std::slice::from_ref(parameter),
-        }
+    /// The parameter for the whole request document.
+    pub fn whole_document(&self) -> Option<&Parameter> {
+        self.body.first().filter(|parameter| parameter.r#type == Type::Subscriptions)
     }
 }
 
 /// A parameter of a method.
 pub struct Parameter {
     /// The name in the path or in the request document, such as `participantId`.
-    pub key: String,
+    pub key: &'static str,
+    /// The name of the argument, such as `participant_id`.
+    pub name: String,
     pub r#type: Type,
-    pub required: bool,
+    pub is_required: bool,
     pub doc: String,
-    pub document: String,
+}
+
+/// The type of a parameter.
+#[derive(Clone, Copy, PartialEq)]
+pub enum Type {
+    String,
+    Strings,
+    Subscriptions,
+}
+
+impl Type {
+    fn of(field: &Field) -> Type {
+        match field.rule {
+            Rule::Text | Rule::ShortText(_) | Rule::Id | Rule::Url => Type::String,
+            Rule::OneOf(_) | Rule::OneOfAnyCase(_) | Rule::IpAddress => Type::String,
+            Rule::Set(_) => Type::Strings,
+            Rule::Any | Rule::Integer(..) | Rule::Boolean | Rule::Objects(_) => {
+                panic!("add the type of {} to codegen", field.name)
+            }
+        }
+    }
 }
 
 impl Documentation {
@@ -112,47 +105,38 @@ impl Documentation {
 
     /// All operations, in the order of the table. Panics if the file does not fit the table.
     pub fn operations(mut self) -> Vec<Operation> {
-        let mut operations = Vec::new();
-        for row in OPERATIONS {
-            let entry = self.operations.remove(row.name);
-            let entry = entry.unwrap_or_else(|| panic!("operations.toml lacks {}", row.name));
-            let ids = row.path.split('{').skip(1).map(|part| part.split('}').next().unwrap());
-            let ids = ids.map(|id| Parameter { required: true, ..self.parameter(id) }).collect();
-            let mut fields: Vec<_> = entry.body.iter().map(|key| self.parameter(key)).collect();
-            assert_eq!(row.body.is_some(), !fields.is_empty(), "the body of {}", row.name);
-            let is_whole = fields.iter().any(|field| field.r#type == Type::Subscriptions);
-            let body = match fields.len() {
-                0 => Body::None,
-                1 if is_whole => Body::Whole(fields.remove(0)),
-                _ => Body::Fields(fields),
+        let operations = OPERATIONS.map(|row| {
+            let ids = row.path.split(['{', '}']).skip(1).step_by(2);
+            let body = match row.request {
+                RequestBody::None => Vec::new(),
+                RequestBody::Json(fields) => fields
+                    .iter()
+                    .map(|field| self.parameter(field.name, Type::of(field), field.is_required))
+                    .collect(),
+                RequestBody::Subscriptions => {
+                    vec![self.parameter(row.request.name(), Type::Subscriptions, false)]
+                }
             };
-            operations.push(Operation {
+            Operation {
                 name: row.name,
-                summary: entry.summary,
-                details: entry.details,
-                creates: row.method == Method::Post,
-                ids,
+                creates: row.retry == RetryClass::Create,
+                ids: ids.map(|id| self.parameter(id, Type::String, true)).collect(),
+                has_body: !matches!(row.request, RequestBody::None),
                 body,
-                result: entry.result,
-                returns: entry.returns,
-                document: entry.document,
-                raises: entry.raises,
-            });
-        }
+                text: self.operations.remove(row.name).unwrap_or_else(|| missing(row.name)),
+            }
+        });
         let unknown: Vec<_> = self.operations.keys().collect();
         assert!(unknown.is_empty(), "not in the table of operations: {unknown:?}");
-        operations
+        operations.into()
     }
 
-    fn parameter(&self, key: &str) -> Parameter {
-        let entry = self.parameters.get(key);
-        let entry = entry.unwrap_or_else(|| panic!("operations.toml lacks the parameter {key}"));
-        Parameter {
-            key: key.to_owned(),
-            r#type: entry.r#type,
-            required: entry.required,
-            doc: entry.doc.clone(),
-            document: entry.document.clone(),
-        }
+    fn parameter(&self, key: &'static str, r#type: Type, is_required: bool) -> Parameter {
+        let doc = self.parameters.get(key).cloned().unwrap_or_else(|| missing(key));
+        Parameter { key, name: snake_case(key), r#type, is_required, doc }
     }
+}
+
+fn missing<T>(name: &str) -> T {
+    panic!("operations.toml does not describe {name}")
 }

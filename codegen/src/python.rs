@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::documentation::{Body, Operation, Parameter, ResultType, Type};
+use crate::documentation::{Operation, Parameter, ResultType, Type};
 use crate::text::{WIDTH, snake_case, wrap};
 
 pub const REQUESTS: &str = "bindings/python/src/bw_webrtc/_operations.py";
@@ -49,13 +49,13 @@ pub fn requests(operations: &[Operation]) -> String {
     let mut text = REQUESTS_START.to_owned();
     let models: BTreeSet<_> = operations
         .iter()
-        .filter_map(|operation| operation.result.as_ref())
+        .filter_map(|operation| operation.text.result.as_ref())
         .map(|(ResultType::One(model) | ResultType::List([model]))| model.clone())
         .collect();
     exploded(&mut text, "", "from .models import ", models, "");
     text.push('\n');
     for operation in operations {
-        let reader = match &operation.result {
+        let reader = match &operation.text.result {
             None => "no_result".to_owned(),
             Some(ResultType::One(model)) => format!("{model}.from_raw"),
             Some(ResultType::List([model])) => format!("list_of({model}.from_raw)"),
@@ -63,7 +63,7 @@ pub fn requests(operations: &[Operation]) -> String {
         let ids = operation.ids.iter().map(|id| format!("\"{}\"", id.key));
         let mut arguments = vec![format!("\"{}\"", operation.name), reader];
         arguments.extend(ids);
-        if !matches!(operation.body, Body::None) {
+        if operation.has_body {
             arguments.push("has_body=True".to_owned());
         }
         if operation.creates {
@@ -89,30 +89,24 @@ pub fn requests(operations: &[Operation]) -> String {
 /// The function that makes the request of an operation.
 fn request(text: &mut String, operation: &Operation) {
     let (name, constant) = (snake_case(operation.name), constant(operation));
-    let parameters = operation.ids.iter().chain(operation.body.parameters());
-    let parameters = parameters.map(|each| format!("{}: {}", snake_case(&each.key), hint(each)));
+    let parameters = operation.parameters().map(|each| format!("{}: {}", each.name, hint(each)));
     let result = result(operation);
     call(text, "", &format!("def {name}"), parameters, &format!(" -> Request[{result}]:"));
-    text.push_str(&format!("    \"\"\"{}\"\"\"\n", operation.summary));
-    let ids = operation.ids.iter().map(|id| snake_case(&id.key)).collect::<Vec<_>>().join(", ");
+    text.push_str(&format!("    \"\"\"{}\"\"\"\n", operation.text.summary));
+    let ids = operation.ids.iter().map(|id| id.name.as_str()).collect::<Vec<_>>().join(", ");
     let ids = match ids.as_str() {
         "" => "()".to_owned(),
         ids => format!("checked_ids({constant}, {ids})"),
     };
     let mut arguments = vec![constant.clone(), ids];
-    match &operation.body {
-        Body::None => {}
-        Body::Whole(parameter) => {
-            let document = snake_case(&parameter.key);
-            arguments.push(format!("subscriptions_document({constant}, {document})"));
+    if let Some(document) = operation.whole_document() {
+        arguments.push(format!("subscriptions_document({constant}, {})", document.name));
+    } else if operation.has_body {
+        text.push_str("    body = \"\"\n");
+        for field in &operation.body {
+            append_field(text, &constant, field);
         }
-        Body::Fields(fields) => {
-            text.push_str("    body = \"\"\n");
-            for field in fields {
-                append_field(text, &constant, field);
-            }
-            arguments.push("\"{\" + body[1:] + \"}\"".to_owned());
-        }
+        arguments.push("\"{\" + body[1:] + \"}\"".to_owned());
     }
     call(text, "    ", "return Request", arguments, "");
 }
@@ -120,19 +114,19 @@ fn request(text: &mut String, operation: &Operation) {
 /// The statement that appends a field to the request document. Python joins strings faster than it
 /// encodes a dict.
 fn append_field(text: &mut String, constant: &str, field: &Parameter) {
-    let (key, name) = (&field.key, snake_case(&field.key));
+    let Parameter { key, name, .. } = field;
     let convert = match field.r#type {
         Type::String => "json_string",
         Type::Strings => "json_strings",
         Type::Subscriptions => panic!("{key} is a whole document"),
     };
-    let indent = if field.required {
+    let indent = if field.is_required {
         "    "
     } else {
         text.push_str(&format!("    if {name} is not None:\n"));
         "        "
     };
-    let arguments = [format!("\"{name}\""), name, format!("{constant}.name")];
+    let arguments = [format!("\"{name}\""), name.clone(), format!("{constant}.name")];
     call(text, indent, &format!("body += ',\"{key}\":' + arguments.{convert}"), arguments, "");
 }
 
@@ -146,21 +140,20 @@ fn method(client: &Client, operation: &Operation) -> String {
     let name = snake_case(operation.name);
     let (def, wait) = (client.def, client.wait);
     let with_default = |each: &Parameter| {
-        let default = if each.required { "" } else { " = None" };
-        format!("{}: {}{default}", snake_case(&each.key), hint(each))
+        let default = if each.is_required { "" } else { " = None" };
+        format!("{}: {}{default}", each.name, hint(each))
     };
     let mut parameters = vec!["self".to_owned()];
     parameters.extend(operation.ids.iter().map(with_default));
-    if matches!(operation.body, Body::Fields(_)) {
+    if operation.has_body && operation.whole_document().is_none() {
         parameters.push("*".to_owned());
     }
-    parameters.extend(operation.body.parameters().iter().map(with_default));
+    parameters.extend(operation.body.iter().map(with_default));
     let end = format!(" -> {}:", result(operation));
     call(&mut text, "    ", &format!("{def} {name}"), parameters, &end);
     docstring(&mut text, operation);
-    let parameters = operation.ids.iter().chain(operation.body.parameters());
-    let names: Vec<_> = parameters.map(|each| snake_case(&each.key)).collect();
-    let returns = if operation.result.is_some() { "return " } else { "" };
+    let names: Vec<_> = operation.parameters().map(|each| each.name.clone()).collect();
+    let returns = if operation.text.result.is_some() { "return " } else { "" };
     let request = format!("_operations.{name}({})", names.join(", "));
     let run = |request: &str| format!("        {returns}{wait}self._run({request})\n");
     if run(&request).len() <= WIDTH {
@@ -177,10 +170,10 @@ fn docstring(text: &mut String, operation: &Operation) {
     const INDENT: &str = "        ";
     const ENTRY: &str = "            ";
     const CONTINUED: &str = "                ";
-    text.push_str(&format!("{INDENT}\"\"\"{}\n", operation.summary));
-    if !operation.details.is_empty() {
+    text.push_str(&format!("{INDENT}\"\"\"{}\n", operation.text.summary));
+    if !operation.text.details.is_empty() {
         text.push('\n');
-        wrap(text, INDENT, INDENT, &operation.details);
+        wrap(text, INDENT, INDENT, &operation.text.details);
     }
     let mut section = |title: &str, entries: &[String]| {
         if !entries.is_empty() {
@@ -190,12 +183,11 @@ fn docstring(text: &mut String, operation: &Operation) {
             wrap(text, ENTRY, CONTINUED, entry);
         }
     };
-    let parameters = operation.ids.iter().chain(operation.body.parameters());
-    let parameters = parameters.map(|each| format!("{}: {}", snake_case(&each.key), each.doc));
+    let parameters = operation.parameters().map(|each| format!("{}: {}", each.name, each.doc));
     section("Args", &parameters.collect::<Vec<_>>());
-    let returns = Some(operation.returns.clone()).filter(|returns| !returns.is_empty());
+    let returns = Some(operation.text.returns.clone()).filter(|returns| !returns.is_empty());
     section("Returns", returns.as_slice());
-    let raises = operation.raises.iter().map(|(class, when)| format!("{class}: {when}"));
+    let raises = operation.text.raises.iter().map(|(class, when)| format!("{class}: {when}"));
     section("Raises", &raises.collect::<Vec<_>>());
     text.push_str(&format!("{INDENT}\"\"\"\n"));
 }
@@ -237,7 +229,7 @@ fn constant(operation: &Operation) -> String {
 }
 
 fn result(operation: &Operation) -> String {
-    match &operation.result {
+    match &operation.text.result {
         None => "None".to_owned(),
         Some(ResultType::One(model)) => model.clone(),
         Some(ResultType::List([model])) => format!("List[{model}]"),
@@ -250,5 +242,5 @@ fn hint(parameter: &Parameter) -> String {
         Type::Strings => "Iterable[str]",
         Type::Subscriptions => "SubscriptionsLike",
     };
-    if parameter.required { hint.to_owned() } else { format!("Optional[{hint}]") }
+    if parameter.is_required { hint.to_owned() } else { format!("Optional[{hint}]") }
 }

@@ -83,13 +83,19 @@ ALL: Tuple[Operation[Any], ...] = (
 
 
 def create_participant(
+    callback_url: Optional[str],
     publish_permissions: Optional[Iterable[str]],
     tag: Optional[str],
-    callback_url: Optional[str],
     device_api_version: Optional[str],
 ) -> Request[CreatedParticipant]:
     """Creates a participant, and the token for its device."""
     body = ""
+    if callback_url is not None:
+        body += ',"callbackUrl":' + arguments.json_string(
+            "callback_url",
+            callback_url,
+            CREATE_PARTICIPANT.name,
+        )
     if publish_permissions is not None:
         body += ',"publishPermissions":' + arguments.json_strings(
             "publish_permissions",
@@ -98,12 +104,6 @@ def create_participant(
         )
     if tag is not None:
         body += ',"tag":' + arguments.json_string("tag", tag, CREATE_PARTICIPANT.name)
-    if callback_url is not None:
-        body += ',"callbackUrl":' + arguments.json_string(
-            "callback_url",
-            callback_url,
-            CREATE_PARTICIPANT.name,
-        )
     if device_api_version is not None:
         body += ',"deviceApiVersion":' + arguments.json_string(
             "device_api_version",

@@ -216,9 +216,9 @@ class Client:
     def create_participant(
         self,
         *,
+        callback_url: Optional[str] = None,
         publish_permissions: Optional[Iterable[str]] = None,
         tag: Optional[str] = None,
-        callback_url: Optional[str] = None,
         device_api_version: Optional[str] = None,
     ) -> CreatedParticipant:
         """Creates a participant, and the token for its device.
@@ -227,19 +227,19 @@ class Client:
         error is "unknown", a participant may exist.
 
         Args:
+            callback_url: The absolute URL to which the service sends webhooks.
             publish_permissions: What the participant may publish: any of ``"AUDIO"`` and
                 ``"VIDEO"``.
             tag: A text of at most 50 characters, which webhooks contain.
-            callback_url: The absolute URL to which the service sends webhooks.
             device_api_version: The version of the device API: ``"V3"``.
 
         Returns:
             The participant and its token. The service returns the token only once.
         """
         request = _operations.create_participant(
+            callback_url,
             publish_permissions,
             tag,
-            callback_url,
             device_api_version,
         )
         return self._run(request)
