@@ -47,7 +47,7 @@ def test_long_uui_causes_a_warning(client: Client) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         bw_webrtc.transfer_bxml(token)
-    with pytest.warns(BxmlWarning, match="its documented limit is 256") as caught:
+    with pytest.warns(BxmlWarning, match="the documented limit is 256") as caught:
         bxml = bw_webrtc.transfer_bxml(token, CALL)
     assert token in bxml
     assert [warning.filename for warning in caught] == [__file__]
