@@ -6,8 +6,8 @@
 #[path = "../support/mod.rs"]
 mod support;
 
-mod cell;
+mod cases;
+mod fault_server;
 mod matrix;
-mod peer;
 mod replay;
 mod resolver;

@@ -1,4 +1,4 @@
-//! The resolver of this test program, in the C library's place: names under `.test` answer as the
+//! The resolver of this test program, in the C library's place: names under `.test` response as the
 //! name says, and no other is known.
 
 use std::collections::HashMap;
@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use libc::{addrinfo, c_char, c_int, sockaddr_in};
 
-use super::cell::Fault;
+use super::cases::Fault;
 
 /// What look-ups of a name meet: how many more of them, and what.
 static ORDERS: Mutex<Option<HashMap<String, (usize, Fault)>>> = Mutex::new(None);
@@ -21,7 +21,7 @@ pub fn order(name: &str, count: usize, fault: Fault) {
     orders.get_or_insert_default().insert(name.to_owned(), (count, fault));
 }
 
-fn strikes(name: &str) -> Option<Fault> {
+fn takes_fault(name: &str) -> Option<Fault> {
     let mut orders = ORDERS.lock().unwrap_or_else(PoisonError::into_inner);
     let (left, fault) = orders.get_or_insert_default().get_mut(name)?;
     *left = left.checked_sub(1)?;
@@ -41,7 +41,7 @@ unsafe extern "C" fn getaddrinfo(
         return libc::EAI_NONAME;
     }
     let mut family = libc::AF_INET;
-    let count = match strikes(name) {
+    let count = match takes_fault(name) {
         Some(Fault::Refuse) => return libc::EAI_NONAME,
         Some(Fault::Stall) => {
             std::thread::sleep(Duration::from_millis(2500));

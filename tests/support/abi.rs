@@ -21,11 +21,11 @@ unsafe impl Sync for Client {}
 impl Client {
     /// A client, or the error document.
     pub fn new(config: &Value) -> Result<Client, Value> {
-        secrets::credentials(
+        secrets::add_credentials(
             config["username"].as_str().unwrap_or_default(),
             config["password"].as_str().unwrap_or_default(),
         );
-        secrets::credentials(
+        secrets::add_credentials(
             config["clientId"].as_str().unwrap_or_default(),
             config["clientSecret"].as_str().unwrap_or_default(),
         );
@@ -137,7 +137,7 @@ impl Client {
 
     /// Changes the credentials.
     pub fn set_credentials(&self, username: &str, password: &str) -> Result<(), Value> {
-        secrets::credentials(username, password);
+        secrets::add_credentials(username, password);
         let (username, password) =
             (CString::new(username).unwrap(), CString::new(password).unwrap());
         let mut error = ptr::null_mut();
@@ -164,7 +164,7 @@ type Callback = unsafe extern "C" fn(i32, *const c_char, *mut c_void);
 /// The callback of every client; a panic in it ends the test program.
 unsafe extern "C" fn look(_: i32, line: *const c_char, _: *mut c_void) {
     // SAFETY: a C string for the length of the call.
-    secrets::check(unsafe { CStr::from_ptr(line) }.to_str().unwrap());
+    secrets::assert_none_in(unsafe { CStr::from_ptr(line) }.to_str().unwrap());
 }
 
 type Take = Box<dyn Fn(i32, &str) + Sync>;
@@ -174,7 +174,7 @@ unsafe extern "C" fn hand_on(level: i32, line: *const c_char, data: *mut c_void)
     // SAFETY: the line is a C string for the length of the call, the data what on_line passed.
     let (line, take) = unsafe { (CStr::from_ptr(line), &*data.cast_const().cast::<Take>()) };
     let line = line.to_str().unwrap();
-    secrets::check(line);
+    secrets::assert_none_in(line);
     take(level, line);
 }
 
@@ -182,7 +182,7 @@ fn finish(status: bw_status, document: Value) -> Result<Value, Value> {
     if status != BW_OK {
         return Err(document);
     }
-    secrets::answer(&document);
+    secrets::add_token_of(&document);
     Ok(document)
 }
 
@@ -196,7 +196,7 @@ pub fn document(status: bw_status, text: *mut c_char) -> Value {
         serde_json::from_str(&copy).unwrap()
     };
     if status != BW_OK {
-        secrets::check(&document.to_string());
+        secrets::assert_none_in(&document.to_string());
         assert_eq!(document["error"]["status"], status, "{document}");
         // SAFETY: a static string.
         let name = unsafe { CStr::from_ptr(bw_status_name(status)) }.to_str().unwrap();

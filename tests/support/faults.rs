@@ -10,7 +10,9 @@ use rustls::version::{TLS12, TLS13};
 use serde_json::{Value, json};
 
 use super::certificates::{Authority, Validity, self_signed};
-use super::rogue::{Behaviour, Rogue, answers, answers_and_closes, read_request, response};
+use super::test_server::{
+    Behavior, TestServer, read_request, respond_and_close, respond_with, response,
+};
 
 pub const PASSWORD: &str = "pa55-w0rd-\"of\"-the-tests";
 pub const TOKEN: &str = "eyJhbGciOiJIUzI1NiJ9.eyJwIjoic2VjcmV0In0.c2lnbmF0dXJl";
@@ -27,7 +29,7 @@ pub struct Fault {
     /// How many requests the server must have read.
     pub requests: Option<usize>,
     /// Lives as long as the case.
-    pub server: Option<Rogue>,
+    pub server: Option<TestServer>,
 }
 
 /// All cases, each with its own server.
@@ -50,7 +52,7 @@ fn config(url: &str) -> Value {
 
 fn fault(
     name: &'static str,
-    server: Rogue,
+    server: TestServer,
     status: &'static str,
     outcome: &'static str,
     says: &'static str,
@@ -67,8 +69,8 @@ fn fault(
     }
 }
 
-fn plain(behaviour: Behaviour) -> Rogue {
-    Rogue::start(None, behaviour)
+fn plain(behavior: Behavior) -> TestServer {
+    TestServer::start(None, behavior)
 }
 
 fn statuses(faults: &mut Vec<Fault>) {
@@ -92,17 +94,18 @@ fn statuses(faults: &mut Vec<Fault>) {
         ),
         ("HTTP 504", "504 Gateway Timeout", "BW_E_SERVER", "unknown"),
     ] {
-        let server = plain(answers(response(line, "", &body("the reason"))));
+        let server = plain(respond_with(response(line, "", &body("the reason"))));
         faults.push(fault(name, server, status, outcome, "the reason"));
     }
     let page = "<html><h1>502 Bad Gateway</h1></html>";
-    let server = plain(answers(response("502 Bad Gateway", "Content-Type: text/html\r\n", page)));
+    let server =
+        plain(respond_with(response("502 Bad Gateway", "Content-Type: text/html\r\n", page)));
     faults.push(fault("HTTP 502 with a page", server, "BW_E_SERVER", "unknown", "HTTP 502"));
     // Followed, the credentials would go to another host, and the call would succeed there.
     let good = json!({"participant": {"id": "p"}, "token": TOKEN}).to_string();
-    let elsewhere = Box::leak(Box::new(plain(answers(response("200 OK", "", &good)))));
+    let elsewhere = Box::leak(Box::new(plain(respond_with(response("200 OK", "", &good)))));
     let location = format!("Location: {}/x\r\n", elsewhere.url());
-    let server = plain(answers(response("307 Temporary Redirect", &location, "")));
+    let server = plain(respond_with(response("307 Temporary Redirect", &location, "")));
     faults.push(fault("a redirect", server, "BW_E_HTTP_STATUS", "unknown", "not followed"));
 }
 
@@ -143,23 +146,23 @@ fn answers_of_no_use(faults: &mut Vec<Fault>) {
             "too many headers",
         ),
     ] {
-        let server = plain(answers_and_lingers(answer));
+        let server = plain(respond_and_hold(answer));
         faults.push(fault(name, server, "BW_E_PROTOCOL", "unknown", says));
     }
-    let server = plain(Arc::new(|wire, seen| {
-        read_request(wire, seen)?;
-        wire.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 104857600\r\n\r\n{\"a\":\"")?;
+    let server = plain(Arc::new(|connection, state| {
+        read_request(connection, state)?;
+        connection.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 104857600\r\n\r\n{\"a\":\"")?;
         for _ in 0..100 {
-            wire.write_all(&[b'x'; 1 << 20])?;
+            connection.write_all(&[b'x'; 1 << 20])?;
         }
         Ok(())
     }));
     faults.push(fault("100 MB", server, "BW_E_PROTOCOL", "unknown", "maxResponseBytes"));
-    let server = plain(Arc::new(|wire, seen| {
-        read_request(wire, seen)?;
-        wire.write_all(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")?;
-        while !seen.is_over() {
-            wire.write_all(b"10\r\n0123456789abcdef\r\n")?;
+    let server = plain(Arc::new(|connection, state| {
+        read_request(connection, state)?;
+        connection.write_all(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")?;
+        while !state.is_stopped() {
+            connection.write_all(b"10\r\n0123456789abcdef\r\n")?;
         }
         Ok(())
     }));
@@ -178,28 +181,28 @@ fn connections_lost(faults: &mut Vec<Fault>) {
         requests: Some(0),
         ..fault("closed at once", server, "BW_E_NETWORK", "unknown", "connection")
     });
-    let server = plain(answers_and_closes(""));
+    let server = plain(respond_and_close(""));
     faults.push(fault("closed unanswered", server, "BW_E_NETWORK", "unknown", "closed before any"));
-    let server = plain(answers_and_closes("HTTP/1.1 200 OK\r\nContent-Le"));
+    let server = plain(respond_and_close("HTTP/1.1 200 OK\r\nContent-Le"));
     faults.push(fault("the head cut", server, "BW_E_PROTOCOL", "unknown", "in the middle"));
     let server =
-        plain(answers_and_closes("HTTP/1.1 200 OK\r\nContent-Length: 500\r\n\r\n{\"token\":"));
+        plain(respond_and_close("HTTP/1.1 200 OK\r\nContent-Length: 500\r\n\r\n{\"token\":"));
     faults.push(fault("the body cut", server, "BW_E_PROTOCOL", "unknown", "in the middle"));
 
-    let slow = |server: &Rogue| {
+    let slow = |server: &TestServer| {
         let mut config = config(&server.url());
         config["timeoutMs"] = json!(1500);
         config
     };
-    let server = plain(answers_and_lingers(""));
+    let server = plain(respond_and_hold(""));
     faults.push(Fault {
         config: slow(&server),
         ..fault("never answers", server, "BW_E_TIMEOUT", "unknown", "waiting for the answer")
     });
-    let server = plain(Arc::new(|wire, seen| {
-        read_request(wire, seen)?;
+    let server = plain(Arc::new(|connection, state| {
+        read_request(connection, state)?;
         for byte in response("200 OK", "", "{}").bytes() {
-            wire.write_all(&[byte])?;
+            connection.write_all(&[byte])?;
             std::thread::sleep(Duration::from_millis(300));
         }
         Ok(())
@@ -212,7 +215,7 @@ fn connections_lost(faults: &mut Vec<Fault>) {
 
 fn certificates(faults: &mut Vec<Fault>) {
     let authority = Authority::new("faults");
-    let ok = || answers(response("200 OK", "", "{}"));
+    let ok = || respond_with(response("200 OK", "", "{}"));
     let host = "127.0.0.1";
     for (name, tls, says) in [
         ("expired", authority.server(host, Validity::Past), "has expired"),
@@ -229,7 +232,7 @@ fn certificates(faults: &mut Vec<Fault>) {
             "not signed by a trusted authority",
         ),
     ] {
-        let server = Rogue::start(Some(tls), ok());
+        let server = TestServer::start(Some(tls), ok());
         let mut config = config(&server.url());
         config["caFile"] = json!(authority.file);
         faults.push(Fault {
@@ -248,7 +251,7 @@ fn certificates(faults: &mut Vec<Fault>) {
             "has no subjectAltName",
         ),
     ] {
-        let server = Rogue::start(Some(tls), ok());
+        let server = TestServer::start(Some(tls), ok());
         let mut config = config(&server.url());
         config["caFile"] = json!(file);
         faults.push(Fault {
@@ -259,12 +262,12 @@ fn certificates(faults: &mut Vec<Fault>) {
     }
     client_certificates(faults, &authority);
     let good = authority.server(host, Validity::Now);
-    let server = Rogue::start(Some(good.clone()), ok());
+    let server = TestServer::start(Some(good.clone()), ok());
     faults.push(Fault {
         requests: Some(0),
         ..fault("an authority we were not told of", server, "BW_E_TLS", "not_sent", "caFile")
     });
-    for (name, behaviour, status, says) in [
+    for (name, behavior, status, says) in [
         ("plain HTTP where TLS is due", speaks("HTTP/1.1 400 No\r\n\r\n"), "BW_E_TLS", "TLS"),
         // Alerts 70 and 40, as a server with old TLS and one with other cipher suites send them.
         (
@@ -275,9 +278,9 @@ fn certificates(faults: &mut Vec<Fault>) {
         ),
         ("other ciphers", speaks("\x15\x03\x03\0\x02\x02\x28"), "BW_E_TLS", "no cipher suite"),
         ("closed in the handshake", closes(), "BW_E_", ""),
-        ("a handshake that stalls", answers_and_lingers(""), "BW_E_TIMEOUT", "TLS handshake"),
+        ("a handshake that stalls", respond_and_hold(""), "BW_E_TIMEOUT", "TLS handshake"),
     ] {
-        let server = plain(behaviour);
+        let server = plain(behavior);
         let mut config = config(&server.url().replace("http:", "https:"));
         config["caFile"] = json!(authority.file);
         config["timeoutMs"] = json!(1500);
@@ -287,7 +290,7 @@ fn certificates(faults: &mut Vec<Fault>) {
             ..fault(name, server, status, "not_sent", says)
         });
     }
-    let server = Rogue::start(Some(good), answers_and_closes("HTTP/1.1 200 OK\r\nContent-Le"));
+    let server = TestServer::start(Some(good), respond_and_close("HTTP/1.1 200 OK\r\nContent-Le"));
     let mut with_ca = config(&server.url());
     with_ca["caFile"] = json!(authority.file);
     faults.push(Fault {
@@ -318,12 +321,12 @@ fn client_certificates(faults: &mut Vec<Fault>, authority: &Authority) {
         ),
     ] {
         let tls = authority.guarded_server("127.0.0.1", version, error);
-        let server = Rogue::start(
+        let server = TestServer::start(
             Some(tls),
-            Arc::new(|wire, seen| {
+            Arc::new(|connection, state| {
                 // Closing would cut the alert off.
-                let _ = read_request(wire, seen);
-                seen.linger();
+                let _ = read_request(connection, state);
+                state.wait_until_stopped();
                 Ok(())
             }),
         );
@@ -367,27 +370,27 @@ fn unreachable(faults: &mut Vec<Fault>) {
 }
 
 /// Closes at once.
-fn closes() -> Behaviour {
+fn closes() -> Behavior {
     Arc::new(|_, _| Ok(()))
 }
 
 /// Sends these bytes unasked and then keeps the connection open.
-fn speaks(bytes: &'static str) -> Behaviour {
-    Arc::new(move |wire, seen| {
-        wire.write_all(bytes.as_bytes())?;
-        seen.linger();
+fn speaks(bytes: &'static str) -> Behavior {
+    Arc::new(move |connection, state| {
+        connection.write_all(bytes.as_bytes())?;
+        state.wait_until_stopped();
         Ok(())
     })
 }
 
 /// Answers with these bytes and then keeps the connection open, silent.
-fn answers_and_lingers(bytes: impl Into<Vec<u8>>) -> Behaviour {
+fn respond_and_hold(bytes: impl Into<Vec<u8>>) -> Behavior {
     let bytes = bytes.into();
-    Arc::new(move |wire, seen| {
-        read_request(wire, seen)?;
-        wire.write_all(&bytes)?;
-        wire.flush()?;
-        seen.linger();
+    Arc::new(move |connection, state| {
+        read_request(connection, state)?;
+        connection.write_all(&bytes)?;
+        connection.flush()?;
+        state.wait_until_stopped();
         Ok(())
     })
 }

@@ -88,13 +88,26 @@ fn compiled(source: &str, ending: &str, more: impl FnOnce(&mut Command)) -> Path
 }
 
 /// Runs a program that ends with its sum; fails, with what it printed, unless all is well.
-pub fn passes(command: &mut Command) -> String {
+pub fn run_checks(command: &mut Command) -> String {
     let output = command.output().unwrap();
     let printed = String::from_utf8_lossy(&output.stdout).into_owned();
     let errors = String::from_utf8_lossy(&output.stderr);
     let good = output.status.success() && printed.trim_end().ends_with(" passed, 0 failed");
     assert!(good, "{command:?}: {}\n{printed}\n{errors}", output.status);
     printed
+}
+
+/// Runs an ignored test of this program in its own process, and fails if it fails there.
+pub fn run_in_child(test: &str, environment: &[(&str, &str)]) {
+    let output = Command::new(std::env::current_exe().unwrap())
+        .args(["--ignored", "--exact", "--nocapture", test])
+        .envs(environment.iter().copied())
+        .output()
+        .unwrap();
+    let (printed, errors) =
+        (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    let has_passed = output.status.success() && printed.contains("test result: ok. 1 passed");
+    assert!(has_passed, "{test}: {}\n{printed}\n{errors}", output.status);
 }
 
 /// A running sandbox.
@@ -118,7 +131,7 @@ impl Sandbox {
     }
 
     /// One without and one with TLS.
-    pub fn both() -> [Sandbox; 2] {
+    pub fn plain_and_tls() -> [Sandbox; 2] {
         [Sandbox::start(&[]), Sandbox::start_tls()]
     }
 

@@ -2,7 +2,6 @@
 
 use std::ffi::{CString, c_void};
 use std::ptr;
-use std::time::{Duration, Instant};
 
 use bw_webrtc::ffi::*;
 use serde_json::Value;
@@ -70,7 +69,7 @@ impl Queue {
         if got == BW_OK {
             let document = document(status, out);
             if status == BW_OK {
-                secrets::answer(&document);
+                secrets::add_token_of(&document);
             }
             return Ok(Completion { id, user_data: data.addr(), status, document });
         }
@@ -116,14 +115,5 @@ impl Queue {
 impl Drop for Queue {
     fn drop(&mut self) {
         bw_queue_free(self.0);
-    }
-}
-
-/// Waits until it is so.
-pub fn until(what: &str, mut is_so: impl FnMut() -> bool) {
-    let began = Instant::now();
-    while !is_so() {
-        assert!(began.elapsed() < Duration::from_secs(30), "{what}: it never came to be");
-        std::thread::sleep(Duration::from_millis(5));
     }
 }

@@ -1,14 +1,12 @@
-//! All eleven operations over the wire, against bw-sandbox, by their own functions and by the
+//! All eleven operations, against bw-sandbox, by their own functions and by the
 //! generic one; webhooks, counters.
-
-mod support;
 
 use std::io::{Read, Write};
 use std::net::TcpListener;
 
+use crate::support::abi::Client;
+use crate::support::process::Sandbox;
 use serde_json::{Value, json};
-use support::abi::Client;
-use support::process::Sandbox;
 
 fn client(sandbox: &Sandbox) -> Client {
     Client::new(&json!({
@@ -143,8 +141,11 @@ fn ids_stay_in_their_place_of_the_path() {
         let answer = client.call("getParticipant", "", odd, None).unwrap_err();
         assert_eq!(answer["error"]["name"], "BW_E_BAD_REQUEST", "{odd}");
     }
-    let paths: Vec<Value> =
-        sandbox.requests("getParticipant").into_iter().map(|seen| seen["path"].clone()).collect();
+    let paths: Vec<Value> = sandbox
+        .requests("getParticipant")
+        .into_iter()
+        .map(|received| received["path"].clone())
+        .collect();
     let below = "/v1/accounts/9900000/participants/";
     let encoded = ["x%3Fy%3D1", "..%2F..", "a%2Fb", "%C3%BC", "%252e", "%23"];
     assert_eq!(paths, encoded.map(|id| json!(format!("{below}{id}"))));
@@ -188,20 +189,20 @@ fn a_webhook_can_be_read() {
     let id = text(&created["participant"]["id"]).to_owned();
     let receiver = std::thread::spawn(move || {
         let (mut stream, _) = listener.accept().unwrap();
-        let (mut seen, mut buffer) = (Vec::new(), [0; 4096]);
+        let (mut received, mut buffer) = (Vec::new(), [0; 4096]);
         // The body is the last thing sent, and ends with a brace.
-        while !seen.ends_with(b"}") {
+        while !received.ends_with(b"}") {
             let count = stream.read(&mut buffer).unwrap();
             assert!(count > 0, "the webhook broke off");
-            seen.extend_from_slice(&buffer[..count]);
+            received.extend_from_slice(&buffer[..count]);
         }
         stream.write_all(b"HTTP/1.1 204 No Content\r\n\r\n").unwrap();
-        String::from_utf8(seen).unwrap()
+        String::from_utf8(received).unwrap()
     });
     let delivery = sandbox.device(&id, "disconnect");
     assert_eq!(delivery["status"], 204, "{delivery}");
-    let seen = receiver.join().unwrap();
-    let (head, body) = seen.split_once("\r\n\r\n").unwrap();
+    let received = receiver.join().unwrap();
+    let (head, body) = received.split_once("\r\n\r\n").unwrap();
     assert!(head.starts_with("POST /hook HTTP/1.1"), "{head}");
     let event: Value =
         serde_json::from_str(&bw_webrtc::interop::parse_event(body).unwrap()).unwrap();

@@ -1,8 +1,6 @@
 //! Names: looked up rarely, remembered, and never a reason to hang. The name server is a preloaded
 //! shim, so that it can fall silent.
 
-mod support;
-
 use std::io;
 use std::net::{Ipv6Addr, SocketAddr, TcpListener, TcpStream};
 use std::os::fd::AsRawFd;
@@ -10,8 +8,8 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
+use crate::support::process::{Sandbox, compile, compile_shared, run_checks};
 use serde_json::{Value, json};
-use support::process::{Sandbox, compile, compile_shared, passes};
 
 struct Stage {
     program: PathBuf,
@@ -42,7 +40,7 @@ impl Stage {
             .env("SHIM_COUNT_FILE", file("count"))
             .env("SHIM_SILENT_FILE", file("silent"))
             .env("SHIM_NO_THREADS_FILE", file("threadless"));
-        print!("{}", passes(&mut command));
+        print!("{}", run_checks(&mut command));
     }
 }
 

@@ -1,17 +1,16 @@
 //! Whatever stalls, a call ends soon after its deadline, or after its client is freed. The times are
 //! printed; what is asserted leaves room for a slow machine. To see these fail, make TICK in
-//! src/transport/wire.rs an hour.
-
-mod support;
+//! src/transport/connection.rs an hour.
 
 use std::net::TcpListener;
 use std::os::fd::AsRawFd;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use crate::support::abi::Client;
+use crate::support::test_server::{Behavior, TestServer, read_request, respond_with, response};
+use crate::support::{extend, wait_until};
 use serde_json::{Value, json};
-use support::abi::Client;
-use support::rogue::{Behaviour, Rogue, answers, read_request, response};
 
 /// More than any call should take beyond its time, even on a machine that is busy.
 const SLACK: Duration = Duration::from_secs(2);
@@ -21,33 +20,33 @@ struct Stall {
     phase: &'static str,
     config: Value,
     /// Live as long as the case.
-    _server: Option<Rogue>,
+    _server: Option<TestServer>,
     _listener: Option<(TcpListener, Vec<std::net::TcpStream>)>,
 }
 
-fn stall(phase: &'static str, behaviour: Behaviour, keys: impl FnOnce(&str) -> Value) -> Stall {
-    let server = Rogue::start(None, behaviour);
+fn stall(phase: &'static str, behavior: Behavior, keys: impl FnOnce(&str) -> Value) -> Stall {
+    let server = TestServer::start(None, behavior);
     let config = keys(&server.address.to_string());
     Stall { phase, config, _server: Some(server), _listener: None }
 }
 
-fn silent() -> Behaviour {
-    Arc::new(|_, seen| {
-        seen.linger();
+fn silent() -> Behavior {
+    Arc::new(|_, state| {
+        state.wait_until_stopped();
         Ok(())
     })
 }
 
 /// Sends this once it has the request, a byte every 50 ms.
-fn dribbles(text: String) -> Behaviour {
-    Arc::new(move |wire, seen| {
-        read_request(wire, seen)?;
+fn dribbles(text: String) -> Behavior {
+    Arc::new(move |connection, state| {
+        read_request(connection, state)?;
         for byte in text.bytes() {
-            wire.write_all(&[byte])?;
-            wire.flush()?;
+            connection.write_all(&[byte])?;
+            connection.flush()?;
             std::thread::sleep(Duration::from_millis(50));
         }
-        seen.linger();
+        state.wait_until_stopped();
         Ok(())
     })
 }
@@ -90,9 +89,9 @@ fn stalls() -> Vec<Stall> {
         ),
         stall(
             "waiting for the answer",
-            Arc::new(|wire, seen| {
-                read_request(wire, seen)?;
-                seen.linger();
+            Arc::new(|connection, state| {
+                read_request(connection, state)?;
+                state.wait_until_stopped();
                 Ok(())
             }),
             plain,
@@ -106,7 +105,7 @@ fn client(stall: &Stall, more: Value) -> Client {
     let mut config = json!({"accountId": "1", "username": "user", "password": "a long password",
         "connectTimeoutMs": 60_000, "maxRetries": 0});
     for keys in [&stall.config, &more] {
-        config.as_object_mut().unwrap().extend(keys.as_object().unwrap().clone());
+        extend(&mut config, keys);
     }
     Client::new(&config).unwrap()
 }
@@ -148,11 +147,7 @@ fn is_cancelled(client: Client, phase: &str, outcome: &str) {
             std::thread::spawn(move || client.create("{}").unwrap_err()["error"].take())
         })
         .collect();
-    let began = Instant::now();
-    while client.stats()["inFlight"] != 8 {
-        assert!(began.elapsed() < Duration::from_secs(10), "the calls do not begin");
-        std::thread::sleep(Duration::from_millis(5));
-    }
+    wait_until("the start of the calls", || client.stats()["inFlight"] == 8);
     // Into the phase that is meant.
     std::thread::sleep(Duration::from_millis(300));
     let began = Instant::now();
@@ -176,7 +171,7 @@ fn freeing_a_client_ends_its_calls_in_every_phase() {
         let outcome = if stall.phase.contains("answer") { "unknown" } else { "not_sent" };
         is_cancelled(client(&stall, json!({"timeoutMs": 60_000})), stall.phase, outcome);
     }
-    let busy = answers(response("503 Service Unavailable", "Retry-After: 30\r\n", "{}"));
+    let busy = respond_with(response("503 Service Unavailable", "Retry-After: 30\r\n", "{}"));
     let stall = stall(
         "waited to try again",
         busy,

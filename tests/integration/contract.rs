@@ -1,18 +1,16 @@
 //! The promises of the C ABI that need no server: the header, the exports, bad arguments, secrets
 //! in memory, the environment.
 
-mod support;
-
 use std::ffi::{CStr, CString, c_char};
-use std::process::{Command, Output};
+use std::process::Command;
 use std::ptr;
 use std::sync::Arc;
 
+use crate::support::abi::{Client, document};
+use crate::support::process::{library, run_in_child};
+use crate::support::test_server::{TestServer, read_request_text, respond_with, response};
 use bw_webrtc::ffi::*;
 use serde_json::{Value, json};
-use support::abi::{Client, document};
-use support::process::library;
-use support::rogue::{Rogue, answers, request_text, response};
 
 const CONFIG: &str = r#"{"accountId":"1","username":"u","password":"pass-phrase"}"#;
 
@@ -41,7 +39,7 @@ fn says(document: &Value, name: &str, part: &str) {
 #[test]
 fn the_header_is_in_step_with_the_sources() {
     let made = include_str!(concat!(env!("OUT_DIR"), "/bw_webrtc.h"));
-    let checked_in = include_str!("../include/bw_webrtc.h");
+    let checked_in = include_str!("../../include/bw_webrtc.h");
     assert!(made == checked_in, "include/bw_webrtc.h is out of step: run `make header`");
 }
 
@@ -49,11 +47,16 @@ fn the_header_is_in_step_with_the_sources() {
 fn the_shared_library_exports_what_the_header_declares_and_nothing_else() {
     let library = library("libbw_webrtc.so");
     let nm = Command::new("nm").args(["-D", "--defined-only"]).arg(&library).output().unwrap();
-    assert!(nm.status.success(), "nm {}: {}", library.display(), stderr(&nm));
+    assert!(
+        nm.status.success(),
+        "nm {}: {}",
+        library.display(),
+        String::from_utf8_lossy(&nm.stderr)
+    );
     let listing = String::from_utf8(nm.stdout).unwrap();
     let exported: Vec<&str> =
         listing.lines().map(|line| line.split_whitespace().last().unwrap()).collect();
-    let header = include_str!("../include/bw_webrtc.h");
+    let header = include_str!("../../include/bw_webrtc.h");
     let mut declared: Vec<&str> = header
         .split(|c: char| !c.is_ascii_alphanumeric() && c != '_' && c != '(')
         .filter_map(|word| word.strip_suffix('(').or_else(|| word.split_once('(').map(|w| w.0)))
@@ -125,7 +128,7 @@ fn places_may_be_null_only_where_nothing_is_lost() {
 
 #[test]
 fn requests_that_are_wrong_are_not_sent() {
-    let server = Rogue::start(None, answers(response("200 OK", "", "{}")));
+    let server = TestServer::start(None, respond_with(response("200 OK", "", "{}")));
     let client = Client::new(&json!({
         "accountId": "1", "username": "u", "password": "p", "baseUrl": server.url(),
     }))
@@ -151,7 +154,7 @@ fn requests_that_are_wrong_are_not_sent() {
         assert_eq!(error["error"]["outcome"], "not_sent");
         assert_eq!(error["error"]["attempts"], 0);
     }
-    assert_eq!(server.seen.connections.load(std::sync::atomic::Ordering::SeqCst), 0);
+    assert_eq!(server.connections(), 0);
 }
 
 #[test]
@@ -185,22 +188,9 @@ fn status_names_are_there_for_every_number() {
     }
 }
 
-/// Runs one of the ignored tests below in a process of its own.
-fn child(test: &str, environment: &[(&str, &str)]) -> Output {
-    Command::new(std::env::current_exe().unwrap())
-        .args(["--ignored", "--exact", "--nocapture", test])
-        .envs(environment.iter().copied())
-        .output()
-        .unwrap()
-}
-
-fn stderr(output: &Output) -> String {
-    String::from_utf8_lossy(&output.stderr).into_owned()
-}
-
 #[test]
 fn without_a_configuration_the_environment_counts() {
-    let server = Rogue::start(None, answers(response("401 Unauthorized", "", "{}")));
+    let server = TestServer::start(None, respond_with(response("401 Unauthorized", "", "{}")));
     let url = server.url();
     let all = [
         ("BW_ACCOUNT_ID", "77"),
@@ -208,13 +198,11 @@ fn without_a_configuration_the_environment_counts() {
         ("BW_PASSWORD", "env-secret"),
         ("BW_BASE_URL", url.as_str()),
     ];
-    let output = child("child_with_an_environment", &all);
-    assert!(output.status.success(), "{}", stderr(&output));
-    let seen = server.seen.requests.lock().unwrap()[0].clone();
-    assert!(seen.starts_with("POST /v1/accounts/77/participants "), "{seen}");
-    assert!(seen.contains("Basic ZW52LXVzZXI6ZW52LXNlY3JldA==\r\n"), "{seen}");
-    let output = child("child_without_a_password", &all[..2]);
-    assert!(output.status.success(), "{}", stderr(&output));
+    run_in_child("contract::child_with_an_environment", &all);
+    let received = server.state.requests.lock().unwrap()[0].clone();
+    assert!(received.starts_with("POST /v1/accounts/77/participants "), "{received}");
+    assert!(received.contains("Basic ZW52LXVzZXI6ZW52LXNlY3JldA==\r\n"), "{received}");
+    run_in_child("contract::child_without_a_password", &all[..2]);
 }
 
 #[test]
@@ -235,7 +223,7 @@ fn child_without_a_password() {
 #[test]
 fn no_other_variable_has_an_effect() {
     // A proxy's listener that must stay alone, and a store of authorities that must not be read.
-    let proxy = Rogue::start(None, answers(response("200 OK", "", "{}")));
+    let proxy = TestServer::start(None, respond_with(response("200 OK", "", "{}")));
     let address = format!("http://{}", proxy.address);
     let environment: Vec<(&str, &str)> =
         ["ALL_PROXY", "all_proxy", "HTTP_PROXY", "http_proxy", "HTTPS_PROXY", "https_proxy"]
@@ -243,15 +231,14 @@ fn no_other_variable_has_an_effect() {
             .map(|name| (name, address.as_str()))
             .chain([("SSL_CERT_FILE", "/nowhere"), ("BW_BASE_URL", "http://127.0.0.1:1")])
             .collect();
-    let output = child("child_with_proxies", &environment);
-    assert!(output.status.success(), "{}", stderr(&output));
-    assert_eq!(proxy.seen.connections.load(std::sync::atomic::Ordering::SeqCst), 0);
+    run_in_child("contract::child_with_proxies", &environment);
+    assert_eq!(proxy.connections(), 0);
 }
 
 #[test]
 #[ignore = "is the child of another test"]
 fn child_with_proxies() {
-    let server = Rogue::start(None, answers(response("403 Forbidden", "", "{}")));
+    let server = TestServer::start(None, respond_with(response("403 Forbidden", "", "{}")));
     let client = Client::new(&json!({
         "accountId": "1", "username": "u", "password": "p", "baseUrl": server.url(),
     }))
@@ -263,12 +250,11 @@ fn child_with_proxies() {
 #[test]
 fn credentials_are_wiped_from_memory() {
     // The server is in this process, so that its copies are not in the child's memory.
-    let server = Rogue::start(None, answers(response("401 Unauthorized", "", "{}")));
-    let output = child("child_that_searches_its_memory", &[("TEST_URL", &server.url())]);
-    assert!(output.status.success(), "{}", stderr(&output));
-    let seen = server.seen.requests.lock().unwrap();
+    let server = TestServer::start(None, respond_with(response("401 Unauthorized", "", "{}")));
+    run_in_child("contract::child_that_searches_its_memory", &[("TEST_URL", &server.url())]);
+    let received = server.state.requests.lock().unwrap();
     let headers = HEADERS.map(|(one, two)| format!("Basic {one}{two}\r\n"));
-    assert!(seen[0].contains(&headers[0]) && seen[1].contains(&headers[1]));
+    assert!(received[0].contains(&headers[0]) && received[1].contains(&headers[1]));
 }
 
 /// The passwords and what Basic makes of them, in halves that the compiler does not join: the
@@ -315,10 +301,10 @@ fn client_credentials_and_access_tokens_are_wiped_from_memory() {
     for chunked in [false, true] {
         // The first token is revoked, the second is dropped with its credentials.
         let tokens = std::sync::atomic::AtomicUsize::new(0);
-        let server = Rogue::start(
+        let server = TestServer::start(
             None,
-            Arc::new(move |wire, seen| {
-                while let Some(request) = request_text(wire, seen)? {
+            Arc::new(move |connection, state| {
+                while let Some(request) = read_request_text(connection, state)? {
                     let text = if request.starts_with("POST /token ") {
                         let number = tokens.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
                         let (one, two) = TOKENS[number.min(2)];
@@ -336,17 +322,18 @@ fn client_credentials_and_access_tokens_are_wiped_from_memory() {
                     } else {
                         response("403 Forbidden", "", "{}")
                     };
-                    wire.write_all(text.as_bytes())?;
+                    connection.write_all(text.as_bytes())?;
                 }
                 Ok(())
             }),
         );
-        let output =
-            child("child_that_searches_its_memory_for_tokens", &[("TEST_URL", &server.url())]);
-        assert!(output.status.success(), "{}", stderr(&output));
-        let seen = server.seen.requests.lock().unwrap();
+        run_in_child(
+            "contract::child_that_searches_its_memory_for_tokens",
+            &[("TEST_URL", &server.url())],
+        );
+        let received = server.state.requests.lock().unwrap();
         for (one, two) in TOKENS {
-            assert!(seen.iter().any(|request| request.contains(&format!("Bearer {one}{two}"))));
+            assert!(received.iter().any(|request| request.contains(&format!("Bearer {one}{two}"))));
         }
     }
 }

@@ -1,18 +1,15 @@
 //! Every form in which HTTP/1.1 lets an answer come, whole and in pieces, over TCP and TLS: the
 //! caller gets the same document, and the connection is used again exactly where it may be.
 
-mod support;
-
 use std::io;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use crate::support::abi::Client;
+use crate::support::certificates::{Authority, Validity};
+use crate::support::test_server::{Behavior, Connection, TestServer, read_request};
 use rustls::ServerConfig;
 use serde_json::{Value, json};
-use support::abi::Client;
-use support::certificates::{Authority, Validity};
-use support::rogue::{Behaviour, Rogue, Wire, read_request};
 
 const CALLS: usize = 3;
 
@@ -102,13 +99,13 @@ fn forms(body: &str) -> Vec<Form> {
 
 /// Sends the bytes in pieces of this size, all at once if 0; small pieces with a pause behind each
 /// of the first, so that they arrive as such.
-fn send(wire: &mut dyn Wire, bytes: &[u8], step: usize) -> io::Result<()> {
+fn send(connection: &mut dyn Connection, bytes: &[u8], step: usize) -> io::Result<()> {
     if step == 0 {
-        return wire.write_all(bytes);
+        return connection.write_all(bytes);
     }
     for (number, piece) in bytes.chunks(step).enumerate() {
-        wire.write_all(piece)?;
-        wire.flush()?;
+        connection.write_all(piece)?;
+        connection.flush()?;
         if number < 40 {
             std::thread::sleep(Duration::from_millis(1));
         }
@@ -116,12 +113,12 @@ fn send(wire: &mut dyn Wire, bytes: &[u8], step: usize) -> io::Result<()> {
     Ok(())
 }
 
-fn serves(bytes: Vec<u8>, step: usize, closes: bool) -> Behaviour {
-    Arc::new(move |wire, seen| {
-        while read_request(wire, seen)? {
-            send(wire, &bytes, step)?;
+fn serves(bytes: Vec<u8>, step: usize, closes: bool) -> Behavior {
+    Arc::new(move |connection, state| {
+        while read_request(connection, state)? {
+            send(connection, &bytes, step)?;
             if closes {
-                return wire.say_goodbye();
+                return connection.send_close_notify();
             }
         }
         Ok(())
@@ -130,8 +127,8 @@ fn serves(bytes: Vec<u8>, step: usize, closes: bool) -> Behaviour {
 
 fn check(form: &Form, step: usize, tls: Option<(&Arc<ServerConfig>, &str)>, expected: &Value) {
     let what = format!("{}, {step} bytes at a time, TLS {}", form.name, tls.is_some());
-    let behaviour = serves(form.bytes.clone(), step, form.closes);
-    let server = Rogue::start(tls.map(|(config, _)| config.clone()), behaviour);
+    let behavior = serves(form.bytes.clone(), step, form.closes);
+    let server = TestServer::start(tls.map(|(config, _)| config.clone()), behavior);
     let mut config = json!({
         "accountId": "9900000", "username": "user", "password": "secret", "baseUrl": server.url(),
         "timeoutMs": 60_000, "maxRetries": 0,
@@ -144,9 +141,9 @@ fn check(form: &Form, step: usize, tls: Option<(&Arc<ServerConfig>, &str)>, expe
         let answer = client.create("{}").unwrap_or_else(|error| panic!("{what}: {error}"));
         assert_eq!(&answer, expected, "{what}");
     }
-    let connections = server.seen.connections.load(Ordering::SeqCst);
+    let connections = server.connections();
     assert_eq!(connections, if form.stays { 1 } else { CALLS }, "{what}: connections");
-    assert_eq!(server.seen.requests.lock().unwrap().len(), CALLS, "{what}: requests");
+    assert_eq!(server.state.requests.lock().unwrap().len(), CALLS, "{what}: requests");
 }
 
 #[test]
@@ -169,20 +166,20 @@ fn what_somebody_may_have_cut_off_is_no_answer() {
     let authority = Authority::new("cut");
     let server = authority.server("127.0.0.1", Validity::Now);
     let head = "HTTP/1.1 200 OK\r\n\r\n";
-    for says_goodbye in [true, false] {
-        let behaviour: Behaviour = Arc::new(move |wire, seen| {
-            read_request(wire, seen)?;
-            wire.write_all(head.as_bytes())?;
-            if says_goodbye { wire.say_goodbye() } else { wire.flush() }
+    for sends_close_notify in [true, false] {
+        let behavior: Behavior = Arc::new(move |connection, state| {
+            read_request(connection, state)?;
+            connection.write_all(head.as_bytes())?;
+            if sends_close_notify { connection.send_close_notify() } else { connection.flush() }
         });
-        let server = Rogue::start(Some(server.clone()), behaviour);
+        let server = TestServer::start(Some(server.clone()), behavior);
         let client = Client::new(&json!({
             "accountId": "9900000", "username": "user", "password": "secret",
             "baseUrl": server.url(), "caFile": authority.file, "maxRetries": 0,
         }))
         .unwrap();
         let answer = client.call("listSessionParticipants", "s", "", None);
-        if says_goodbye {
+        if sends_close_notify {
             assert_eq!(answer.unwrap(), json!([]));
         } else {
             let error = answer.unwrap_err();
@@ -203,12 +200,12 @@ fn long_answers_come_whole() {
 }
 
 /// Answers every request with this body, and a status of success.
-fn says(body: &'static str) -> Rogue {
+fn says(body: &'static str) -> TestServer {
     let bytes = format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n{body}", body.len());
-    Rogue::start(None, serves(bytes.into_bytes(), 0, false))
+    TestServer::start(None, serves(bytes.into_bytes(), 0, false))
 }
 
-fn client_of(server: &Rogue) -> Client {
+fn client_of(server: &TestServer) -> Client {
     let config = json!({
         "accountId": "9900000", "username": "user", "password": "secret", "baseUrl": server.url(),
     });

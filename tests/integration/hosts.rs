@@ -1,14 +1,12 @@
 //! Hosts that are hard on a library, as C programs: each says what it does, and what to break to
 //! see it fail.
 
-mod support;
-
 use std::os::unix::fs::{PermissionsExt, chown};
 use std::path::Path;
 use std::process::Command;
 
+use crate::support::process::{Sandbox, compile, library, run_checks};
 use serde_json::{Value, json};
-use support::process::{Sandbox, compile, library, passes};
 
 fn delay(sandbox: &Sandbox, ms: u64) {
     sandbox.fault(&json!({"operation": "*", "kind": "delay", "ms": ms, "count": null}));
@@ -24,25 +22,25 @@ fn by_name(sandbox: &Sandbox, more: &Value) -> String {
 #[test]
 fn strangers_descriptors_are_left_alone() {
     let program = compile("hosts/descriptors.c", false);
-    for sandbox in Sandbox::both() {
+    for sandbox in Sandbox::plain_and_tls() {
         delay(&sandbox, 50);
-        passes(Command::new(&program).arg(sandbox.config(&json!({})).to_string()));
+        run_checks(Command::new(&program).arg(sandbox.config(&json!({})).to_string()));
     }
 }
 
 #[test]
 fn descriptors_0_to_2_are_left_free() {
     let program = compile("hosts/no_standard_streams.c", false);
-    for sandbox in Sandbox::both() {
-        passes(Command::new(&program).arg(sandbox.config(&json!({})).to_string()));
+    for sandbox in Sandbox::plain_and_tls() {
+        run_checks(Command::new(&program).arg(sandbox.config(&json!({})).to_string()));
     }
 }
 
 #[test]
 fn threads_have_room_beside_the_hosts_thread_local_variables() {
     let program = compile("hosts/static_tls.c", false);
-    for sandbox in Sandbox::both() {
-        passes(Command::new(&program).arg(by_name(&sandbox, &json!({}))));
+    for sandbox in Sandbox::plain_and_tls() {
+        run_checks(Command::new(&program).arg(by_name(&sandbox, &json!({}))));
     }
 }
 
@@ -50,19 +48,21 @@ fn threads_have_room_beside_the_hosts_thread_local_variables() {
 fn idle_connections_age_while_the_system_is_suspended() {
     let program = compile("hosts/suspend.c", false);
     let sandbox = Sandbox::start(&[]);
-    passes(Command::new(&program).arg(sandbox.config(&json!({})).to_string()));
+    run_checks(Command::new(&program).arg(sandbox.config(&json!({})).to_string()));
 }
 
 #[test]
 fn signals_and_cancellation_do_no_harm() {
     let program = compile("hosts/signals.c", false);
-    for sandbox in Sandbox::both() {
+    for sandbox in Sandbox::plain_and_tls() {
         delay(&sandbox, 200);
         // Every call opens a connection, and looks its name up for that.
         let more = json!({"maxIdleConnections": 0, "dnsTtlMs": 0});
-        passes(Command::new(&program).arg("timers").arg(by_name(&sandbox, &more)));
+        run_checks(Command::new(&program).arg("timers").arg(by_name(&sandbox, &more)));
         delay(&sandbox, 300);
-        passes(Command::new(&program).arg("cancel").arg(sandbox.config(&json!({})).to_string()));
+        run_checks(
+            Command::new(&program).arg("cancel").arg(sandbox.config(&json!({})).to_string()),
+        );
     }
 }
 
@@ -72,7 +72,7 @@ fn limits_of_the_machine_are_named() {
     let plain = Sandbox::start(&[]);
     for what in ["descriptors", "high", "chroot", "memory"] {
         let literal = plain.config(&json!({})).to_string();
-        passes(Command::new(&program).arg(literal).arg(by_name(&plain, &json!({}))).arg(what));
+        run_checks(Command::new(&program).arg(literal).arg(by_name(&plain, &json!({}))).arg(what));
     }
 }
 
@@ -82,7 +82,7 @@ fn it_is_loaded_and_unloaded_again_and_again() {
     let sandbox = Sandbox::start_tls();
     let config = sandbox.config(&json!({})).to_string();
     let shared = library("libbw_webrtc.so");
-    passes(Command::new(&program).arg(&shared).arg(&config));
+    run_checks(Command::new(&program).arg(&shared).arg(&config));
     // Old C libraries do not know this weak symbol; a copy of the library asks for another.
     let mut bytes = std::fs::read(&shared).unwrap();
     let name = b"\0__cxa_thread_atexit_impl\0";
@@ -95,7 +95,7 @@ fn it_is_loaded_and_unloaded_again_and_again() {
     let copy =
         Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("old-{}.so", std::process::id()));
     std::fs::write(&copy, bytes).unwrap();
-    passes(Command::new(&program).arg(&copy).arg(&config));
+    run_checks(Command::new(&program).arg(&copy).arg(&config));
 }
 
 #[test]
@@ -114,14 +114,14 @@ fn the_library_says_its_name_and_that_it_stays() {
 fn the_environment_may_change_at_any_time() {
     let program = compile("hosts/environment.c", false);
     let sandbox = Sandbox::start(&[]);
-    passes(Command::new(&program).arg("changes").arg(sandbox.config(&json!({})).to_string()));
+    run_checks(Command::new(&program).arg("changes").arg(sandbox.config(&json!({})).to_string()));
 }
 
 #[test]
 fn the_variables_of_proxies_are_read_once_and_have_no_effect() {
     let program = compile("hosts/environment.c", false);
     let sandbox = Sandbox::start(&[]);
-    passes(Command::new(&program).arg("counts").arg(sandbox.config(&json!({})).to_string()));
+    run_checks(Command::new(&program).arg("counts").arg(sandbox.config(&json!({})).to_string()));
 }
 
 #[test]
@@ -141,5 +141,5 @@ fn a_set_uid_process_does_not_trust_its_environment() {
         command.env(name, "set");
     }
     let sandbox = Sandbox::start(&[]);
-    passes(command.arg("secure").arg(sandbox.config(&json!({})).to_string()));
+    run_checks(command.arg("secure").arg(sandbox.config(&json!({})).to_string()));
 }

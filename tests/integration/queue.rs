@@ -1,16 +1,15 @@
 //! The queue: every accepted call is completed exactly once, and nothing is forgotten.
 
-mod support;
-
 use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use crate::support::abi::Client;
+use crate::support::process::{Sandbox, compile, run_checks};
+use crate::support::queue::Queue;
+use crate::support::wait_until;
 use bw_webrtc::ffi::*;
 use serde_json::{Value, json};
-use support::abi::Client;
-use support::process::{Sandbox, compile, passes};
-use support::queue::{Queue, until};
 
 fn client(sandbox: &Sandbox, more: &Value) -> Client {
     Client::new(&sandbox.config(more)).unwrap()
@@ -27,7 +26,7 @@ fn slow(sandbox: &Sandbox, ms: u64) {
 
 #[test]
 fn calls_are_carried_out_and_come_back_with_what_was_submitted() {
-    for sandbox in Sandbox::both() {
+    for sandbox in Sandbox::plain_and_tls() {
         let client = client(&sandbox, &json!({}));
         let queue = Queue::new(&client, &json!({"workers": 4})).unwrap();
         assert_eq!(queue.next(0).unwrap_err(), BW_E_EMPTY);
@@ -63,7 +62,7 @@ fn the_descriptor_is_readable_exactly_while_completions_wait() {
     for _ in 0..3 {
         queue.submit(&create("one"), 0).unwrap();
         queue.submit(&create("two"), 0).unwrap();
-        until("a completion", || queue.is_readable());
+        wait_until("a completion", || queue.is_readable());
         assert!(queue.is_readable(), "a look is no fetch");
         queue.next(-1).unwrap();
         queue.next(-1).unwrap();
@@ -162,7 +161,7 @@ fn a_call_that_waits_is_cancelled_unsent_and_one_under_way_is_not_forgotten() {
     let queue = Queue::new(&client, &json!({"workers": 1})).unwrap();
     let first = queue.submit(&create("under way"), 1).unwrap();
     let second = queue.submit(&create("waits"), 2).unwrap();
-    until("the first call", || sandbox.requests("createParticipant").len() == 1);
+    wait_until("the first call", || sandbox.requests("createParticipant").len() == 1);
     let began = Instant::now();
     for (id, user_data, outcome) in [(second, 2, "not_sent"), (first, 1, "unknown")] {
         assert_eq!(queue.cancel(id), BW_OK);
@@ -173,7 +172,7 @@ fn a_call_that_waits_is_cancelled_unsent_and_one_under_way_is_not_forgotten() {
     }
     assert!(began.elapsed() < Duration::from_millis(400), "cancelling waited for the service");
     // The answer that nobody waits for any more tells of a participant that exists.
-    until("the late answer", || client.stats()["lateAnswers"] == 1);
+    wait_until("the late answer", || client.stats()["lateAnswers"] == 1);
     let stats = client.stats();
     let exists = sandbox.state()["participants"][0]["id"].clone();
     assert_eq!(stats["lateParticipants"], json!([exists]));
@@ -189,10 +188,10 @@ fn a_call_that_waits_is_cancelled_unsent_and_one_under_way_is_not_forgotten() {
     // What makes nothing is not waited for.
     let read = json!({"operation": "getParticipant", "participantId": exists});
     let id = queue.submit(&read, 3).unwrap();
-    until("the read", || sandbox.requests("getParticipant").len() == 1);
+    wait_until("the read", || sandbox.requests("getParticipant").len() == 1);
     queue.cancel(id);
     assert_eq!(queue.next(0).unwrap().document["error"]["outcome"], "unknown");
-    until("the end of the read", || client.stats()["inFlight"] == 0);
+    wait_until("the end of the read", || client.stats()["inFlight"] == 0);
     assert_eq!(client.stats()["statuses"], json!({"BW_E_CANCELLED": 3}));
 }
 
@@ -206,7 +205,7 @@ fn unfetched_creations_are_late_when_the_queue_is_freed() {
     queue.submit(&json!({"operation": "createSession"}), usize::MAX).unwrap();
     let unknown = json!({"operation": "getSession", "sessionId": "x"});
     queue.submit(&unknown, 10).unwrap();
-    until("the completions", || client.stats()["queue"]["done"] == 4);
+    wait_until("the completions", || client.stats()["queue"]["done"] == 4);
     assert_eq!(client.take_late()["late"], json!([]), "they can still be fetched");
     drop(queue);
     let late = client.take_late();
@@ -265,7 +264,7 @@ fn session_that_the_caller_does_not_receive_is_late() {
     // SAFETY: a writable place.
     let status = unsafe { bw_client_take_late(std::ptr::null_mut(), &raw mut out) };
     assert_eq!(status, BW_E_INVALID_HANDLE);
-    support::abi::document(status, out);
+    crate::support::abi::document(status, out);
 }
 
 #[test]
@@ -277,7 +276,7 @@ fn stats_count_what_callers_receive() {
     let mut short = create("short");
     short["timeoutMs"] = json!(50);
     let ids: Vec<u64> = (0..40).map(|n| queue.submit(&create("x"), n).unwrap()).collect();
-    until("two calls", || sandbox.requests("createParticipant").len() == 2);
+    wait_until("two calls", || sandbox.requests("createParticipant").len() == 2);
     let depth = json!({"waiting": 38, "running": 2, "done": 0, "cancelled": 0});
     assert_eq!(client.stats()["queue"], depth);
     queue.submit(&short, 40).unwrap();
@@ -290,7 +289,7 @@ fn stats_count_what_callers_receive() {
     assert_eq!((&stats["statuses"], &stats["calls"]), (&received, &json!(41)));
     assert_eq!(stats["queue"], json!({"waiting": 0, "running": 0, "done": 40, "cancelled": 40}));
     // The service executes two of them; no caller receives that.
-    until("the late responses", || client.stats()["lateAnswers"] == 2);
+    wait_until("the late responses", || client.stats()["lateAnswers"] == 2);
     let stats = client.stats();
     assert_eq!((&stats["statuses"], &stats["attempts"]), (&received, &json!(2)));
     assert_eq!(stats["operations"]["createParticipant"]["statuses"], received);
@@ -325,10 +324,10 @@ fn freeing_closes_the_descriptor_while_a_call_runs() {
     // SAFETY: the event is readable.
     assert_eq!(unsafe { libc::epoll_ctl(watcher, libc::EPOLL_CTL_ADD, fd, &raw mut event) }, 0);
     queue.submit(&create("done"), 1).unwrap();
-    until("a completion", || queue.is_readable());
+    wait_until("a completion", || queue.is_readable());
     slow(&sandbox, 1000);
     queue.submit(&create("runs"), 2).unwrap();
-    until("the call", || sandbox.requests("createParticipant").len() == 2);
+    wait_until("the call", || sandbox.requests("createParticipant").len() == 2);
     // SAFETY: there is room for one event.
     let ready = |ms| unsafe { libc::epoll_wait(watcher, &raw mut event, 1, ms) };
     let mut ready = ready;
@@ -336,7 +335,7 @@ fn freeing_closes_the_descriptor_while_a_call_runs() {
     drop(queue);
     assert_eq!(ready(0), 0, "an event loop would spin");
     assert_ne!(identity(fd), Some(before), "the descriptor is still open");
-    until("the response", || client.stats()["lateAnswers"] == 2);
+    wait_until("the response", || client.stats()["lateAnswers"] == 2);
     assert_eq!(ready(0), 0);
     // SAFETY: this test's own.
     unsafe { libc::close(watcher) };
@@ -371,7 +370,7 @@ fn closing_and_freeing_give_everything_back_at_once() {
     for n in 1..=5 {
         queue.submit(&create("x"), n).unwrap();
     }
-    until("two calls", || sandbox.requests("createParticipant").len() == 2);
+    wait_until("two calls", || sandbox.requests("createParticipant").len() == 2);
     let began = Instant::now();
     queue.close();
     let done = queue.drain();
@@ -384,7 +383,7 @@ fn closing_and_freeing_give_everything_back_at_once() {
     // Freed under somebody who waits, with calls under way.
     let queue = Arc::new(Queue::new(&client, &json!({"workers": 2})).unwrap());
     queue.submit(&create("x"), 1).unwrap();
-    until("the call", || sandbox.requests("createParticipant").len() == 3);
+    wait_until("the call", || sandbox.requests("createParticipant").len() == 3);
     let waiter = {
         let queue = queue.clone();
         std::thread::spawn(move || queue.next(-1).unwrap_err())
@@ -395,7 +394,7 @@ fn closing_and_freeing_give_everything_back_at_once() {
     assert_eq!(queue.next(0).unwrap_err(), BW_E_INVALID_HANDLE);
     assert!(began.elapsed() < Duration::from_millis(2500), "freeing waited for the service");
     // None of the three is forgotten.
-    until("the late answers", || client.stats()["lateAnswers"] == 3);
+    wait_until("the late answers", || client.stats()["lateAnswers"] == 3);
     assert_eq!(client.stats()["lateParticipants"].as_array().unwrap().len(), 3);
 }
 
@@ -408,7 +407,7 @@ fn freeing_the_client_ends_its_calls_as_cancelled() {
     for n in 1..=4 {
         queue.submit(&create("x"), n).unwrap();
     }
-    until("two calls", || sandbox.requests("createParticipant").len() == 2);
+    wait_until("two calls", || sandbox.requests("createParticipant").len() == 2);
     bw_client_free(client.0);
     let mut back = HashSet::new();
     for _ in 0..4 {
@@ -461,8 +460,10 @@ fn many_threads_submit_cancel_and_fetch_and_every_call_comes_back_once() {
 #[test]
 fn event_loops_forks_and_swept_descriptors() {
     let program = compile("hosts/queue.c", false);
-    for sandbox in Sandbox::both() {
+    for sandbox in Sandbox::plain_and_tls() {
         slow(&sandbox, 30);
-        passes(std::process::Command::new(&program).arg(sandbox.config(&json!({})).to_string()));
+        run_checks(
+            std::process::Command::new(&program).arg(sandbox.config(&json!({})).to_string()),
+        );
     }
 }

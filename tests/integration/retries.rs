@@ -1,13 +1,12 @@
 //! What is repeated and what is not: every kind of failure with every class of operation, ordered
 //! from bw-sandbox, which counts the requests. And no line or error of all this holds a secret.
 
-mod support;
-
 use std::sync::Mutex;
 
+use crate::support::abi::Client;
+use crate::support::extend;
+use crate::support::process::Sandbox;
 use serde_json::{Value, json};
-use support::abi::Client;
-use support::process::Sandbox;
 
 const PASSWORD: &str = "pa55phrase-of-retries";
 
@@ -73,7 +72,7 @@ fn client(sandbox: &Sandbox, more: &Value) -> Client {
         "accountId": "9900000", "username": "user", "password": PASSWORD, "baseUrl": sandbox.url,
         "timeoutMs": 60_000, "retryBaseMs": 1,
     });
-    config.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+    extend(&mut config, more);
     let client = Client::new(&config).unwrap();
     client.log_to(&LINES);
     client
@@ -112,10 +111,10 @@ fn meet(sandbox: &Sandbox, kind: &Kind, operation: &str, repeatable: bool) -> Op
         _ => json!({}),
     };
     let result = call(&client(sandbox, &more), operation, &things);
-    let seen = sandbox.requests(operation).len() - before;
+    let received = sandbox.requests(operation).len() - before;
     // Half of an empty answer is none at all, so that a truncated 204 is a lost connection.
     let repeated = kind.always || (kind.repeated && repeatable);
-    assert_eq!(seen, if repeated { 2 } else { 1 }, "{case}: {result:?}");
+    assert_eq!(received, if repeated { 2 } else { 1 }, "{case}: {result:?}");
     let Err(document) = result else {
         assert!(repeated, "{case} succeeded");
         return None;
@@ -183,7 +182,7 @@ fn a_removal_that_was_lost_has_worked_if_the_thing_is_gone() {
         sandbox.fault(&json!({"operation": operation, "kind": "close_after"}));
         assert_eq!(call(&client, operation, &things).unwrap(), Value::Null, "{operation}");
         let statuses: Vec<Value> =
-            sandbox.requests(operation).iter().map(|seen| seen["status"].clone()).collect();
+            sandbox.requests(operation).iter().map(|received| received["status"].clone()).collect();
         assert_eq!(statuses, [Value::Null, json!(404)], "{operation}");
         // Without the lost attempt it is what it is.
         let gone = call(&client, operation, &things).unwrap_err();

@@ -1,7 +1,7 @@
-//! The cells of the matrix: which there are, and what a caller must be told in each. Written from
+//! The cases of the matrix: which there are, and what a caller must be result in each. Written from
 //! what the library promises, not from what it does.
 
-/// How far an exchange has come when the fault strikes.
+/// How far an request has come when the fault takes_fault.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Phase {
     Name,
@@ -13,9 +13,9 @@ pub enum Phase {
     Tls,
     /// The service has read the beginning of the head.
     HeadSent,
-    /// It has read all of the request, and acted.
+    /// It has read all of the request, and processed.
     BodySent,
-    /// It acted, and this much of the answer came.
+    /// It processed, and this much of the response came.
     StatusLine,
     Headers,
     Body,
@@ -38,7 +38,7 @@ pub enum Fault {
 
 /// One operation for each way in which operations may be repeated.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Class {
+pub enum OperationClass {
     Create,
     Read,
     Add,
@@ -48,22 +48,22 @@ pub enum Class {
 
 /// The connection that the call finds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Link {
+pub enum ConnectionKind {
     New,
     /// One that an earlier call left; it is gone where the fault comes before the request.
     Reused,
 }
 
-/// How often the fault strikes.
+/// How often the fault takes_fault.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Lasting {
+pub enum Frequency {
     /// Every time, and nothing is retried.
     Always,
     /// Once, and retries are allowed.
     Once,
 }
 
-/// Which request the fault strikes.
+/// Which request the fault takes_fault.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Target {
     /// The operation's own.
@@ -73,14 +73,14 @@ pub enum Target {
 }
 
 #[derive(Clone, Copy, Debug)]
-pub struct Cell {
+pub struct Case {
     pub target: Target,
     pub phase: Phase,
     pub fault: Fault,
-    pub class: Class,
-    pub link: Link,
+    pub class: OperationClass,
+    pub connection_kind: ConnectionKind,
     pub tls: bool,
-    pub lasting: Lasting,
+    pub frequency: Frequency,
 }
 
 pub const PHASES: [Phase; 11] = [
@@ -106,7 +106,13 @@ pub const FAULTS: [Fault; 8] = [
     Fault::Duplicate,
     Fault::Oversize,
 ];
-const CLASSES: [Class; 5] = [Class::Create, Class::Read, Class::Add, Class::Set, Class::Remove];
+const OPERATION_CLASSES: [OperationClass; 5] = [
+    OperationClass::Create,
+    OperationClass::Read,
+    OperationClass::Add,
+    OperationClass::Set,
+    OperationClass::Remove,
+];
 
 /// Whether another attempt is made, where the operation and the outcome allow one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -126,43 +132,44 @@ pub struct Expected {
     pub reusable: bool,
 }
 
-/// All cells that there can be.
-pub fn all() -> Vec<Cell> {
-    let mut cells = Vec::new();
+/// All cases that there can be.
+pub fn all() -> Vec<Case> {
+    let mut cases = Vec::new();
     for (target, class) in targets() {
         for phase in PHASES {
             for fault in FAULTS {
-                for (link, tls, lasting) in ways() {
-                    let cell = Cell { target, phase, fault, class, link, tls, lasting };
-                    if why_impossible(phase, fault, tls).is_none() {
-                        cells.push(cell);
+                for (connection_kind, tls, frequency) in ways() {
+                    let case =
+                        Case { target, phase, fault, class, connection_kind, tls, frequency };
+                    if exclusion_reason(phase, fault, tls).is_none() {
+                        cases.push(case);
                     }
                 }
             }
         }
     }
-    cells
+    cases
 }
 
 /// Each class of operations; and the token request before a create operation, because a token
 /// request is repeated even if the operation must not be.
-fn targets() -> impl Iterator<Item = (Target, Class)> {
-    let operations = CLASSES.map(|class| (Target::Operation, class));
-    operations.into_iter().chain([(Target::TokenRequest, Class::Create)])
+fn targets() -> impl Iterator<Item = (Target, OperationClass)> {
+    let operations = OPERATION_CLASSES.map(|class| (Target::Operation, class));
+    operations.into_iter().chain([(Target::TokenRequest, OperationClass::Create)])
 }
 
-fn ways() -> impl Iterator<Item = (Link, bool, Lasting)> {
+fn ways() -> impl Iterator<Item = (ConnectionKind, bool, Frequency)> {
     (0..8).map(|bits| {
         (
-            if bits & 1 == 0 { Link::New } else { Link::Reused },
+            if bits & 1 == 0 { ConnectionKind::New } else { ConnectionKind::Reused },
             bits & 2 != 0,
-            if bits & 4 == 0 { Lasting::Always } else { Lasting::Once },
+            if bits & 4 == 0 { Frequency::Always } else { Frequency::Once },
         )
     })
 }
 
 /// Why there is no such fault in this phase.
-pub fn why_impossible(phase: Phase, fault: Fault, tls: bool) -> Option<&'static str> {
+pub fn exclusion_reason(phase: Phase, fault: Fault, tls: bool) -> Option<&'static str> {
     match (phase, fault) {
         (Phase::Tls, _) if !tls => Some("no TLS"),
         (Phase::Proxy | Phase::Socks, _) if !tls => Some("a proxy is for https alone"),
@@ -171,7 +178,7 @@ pub fn why_impossible(phase: Phase, fault: Fault, tls: bool) -> Option<&'static 
         (Phase::Connect, Fault::Duplicate) => Some("a connection is made once"),
         (Phase::HeadSent, Fault::Duplicate) => Some("nothing was said that could be repeated"),
         (Phase::StatusLine | Phase::Headers | Phase::Body | Phase::End, Fault::Refuse) => {
-            Some("the answer is a success already")
+            Some("the response is a success already")
         }
         _ => None,
     }
@@ -179,7 +186,7 @@ pub fn why_impossible(phase: Phase, fault: Fault, tls: bool) -> Option<&'static 
 
 const NOT_SENT: &[&str] = &["not_sent"];
 const UNKNOWN: &[&str] = &["unknown"];
-/// Bytes of the request may be in the kernel before the end of the connection is seen.
+/// Bytes of the request may be in the kernel before the end of the connection is records.
 const EITHER: &[&str] = &["not_sent", "unknown"];
 const REJECTED: &[&str] = &["rejected"];
 
@@ -193,8 +200,8 @@ impl Expected {
     }
 }
 
-impl Cell {
-    /// What an attempt that the fault strikes must come to.
+impl Case {
+    /// What an attempt that the fault takes_fault must come to.
     pub fn expected(&self) -> Expected {
         let expected = self.expected_of_request();
         match self.target {
@@ -213,7 +220,7 @@ impl Cell {
         let harmless = |reusable| Expected { reusable, ..new(&["BW_OK"], &[], No) };
         match (self.phase, self.fault) {
             // Old addresses are better than none.
-            (Phase::Name, _) if self.link == Link::Reused => harmless(true),
+            (Phase::Name, _) if self.connection_kind == ConnectionKind::Reused => harmless(true),
             (Phase::Name, Refuse | Garbage) => new(&["BW_E_RESOLVE"], NOT_SENT, Yes),
             (Phase::Name, Stall) => new(&["BW_E_TIMEOUT"], NOT_SENT, Yes),
             (Phase::Name, _) => harmless(true),
@@ -226,7 +233,7 @@ impl Cell {
                 new(statuses, NOT_SENT, if self.fault == Reset { Yes } else { No })
             }
             (Phase::Connect, Reset | Close) => new(&["BW_E_NETWORK", "BW_E_CONNECT"], EITHER, Yes),
-            // What a peer says unasked is no TLS and no answer.
+            // What a server says unasked is no TLS and no response.
             (Phase::Connect, _) if self.tls => new(&["BW_E_TLS"], NOT_SENT, No),
             (Phase::Connect, _) => new(&["BW_E_PROTOCOL"], EITHER, No),
 
@@ -258,7 +265,7 @@ impl Cell {
             (_, Close) => new(&["BW_E_PROTOCOL"], UNKNOWN, Yes),
             // Interim answers are no fault, however many of them there are in reason.
             (Phase::BodySent, Duplicate) => harmless(true),
-            // One answer, and then bytes that belong to none.
+            // One response, and then bytes that belong to none.
             (Phase::Body | Phase::End, Duplicate) => harmless(false),
             // Bytes of the right length that are not JSON, as a login page: never a success.
             (Phase::Body, Garbage) => {
@@ -278,27 +285,27 @@ impl Cell {
     }
 }
 
-impl Class {
+impl OperationClass {
     pub fn is_repeatable(self) -> bool {
-        self != Class::Create
+        self != OperationClass::Create
     }
 
     pub fn operation(self) -> &'static str {
         match self {
-            Class::Create => "createParticipant",
-            Class::Read => "getSession",
-            Class::Add => "addParticipantToSession",
-            Class::Set => "updateParticipantSubscriptions",
-            Class::Remove => "deleteParticipant",
+            OperationClass::Create => "createParticipant",
+            OperationClass::Read => "getSession",
+            OperationClass::Add => "addParticipantToSession",
+            OperationClass::Set => "updateParticipantSubscriptions",
+            OperationClass::Remove => "deleteParticipant",
         }
     }
 
     /// The document that the operation is called with.
     pub fn document(self) -> Option<&'static str> {
         match self {
-            Class::Create => Some(r#"{"tag": "a tag", "publishPermissions": ["AUDIO"]}"#),
-            Class::Add | Class::Set => Some(r#"{"sessionId": "s-1"}"#),
-            Class::Read | Class::Remove => None,
+            OperationClass::Create => Some(r#"{"tag": "a tag", "publishPermissions": ["AUDIO"]}"#),
+            OperationClass::Add | OperationClass::Set => Some(r#"{"sessionId": "s-1"}"#),
+            OperationClass::Read | OperationClass::Remove => None,
         }
     }
 }

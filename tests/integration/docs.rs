@@ -1,8 +1,6 @@
 //! The documentation: every block of code in it works, every link leads somewhere, and what it names
 //! is what there is, both ways.
 
-mod support;
-
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Component, Path, PathBuf};
 
@@ -10,8 +8,8 @@ use bw_webrtc::client::{BASE_URL, Config, Family, Roots, TOKEN_URL};
 use bw_webrtc::error::Status;
 use bw_webrtc::queue::Options;
 
-use support::markdown::{Page, identifiers, root};
-use support::snippets;
+use crate::support::markdown::{Page, identifiers, root};
+use crate::support::snippets;
 
 fn read(path: &str) -> String {
     std::fs::read_to_string(root().join(path)).expect(path)
@@ -260,7 +258,7 @@ fn all_of_the_python_package_is_named() {
 
 #[test]
 fn the_sandboxs_options_are_those_that_it_tells() {
-    let output = std::process::Command::new(support::process::sandbox_binary())
+    let output = std::process::Command::new(crate::support::process::sandbox_binary())
         .arg("--help")
         .output()
         .unwrap();
@@ -281,7 +279,7 @@ fn the_sandboxs_options_are_those_that_it_tells() {
         assert_eq!(shown.contains(&expected), !default.is_empty(), "{name}: {shown}");
     }
     // And the faults: an order with a kind that is not known is refused.
-    let sandbox = support::process::Sandbox::start(&[]);
+    let sandbox = crate::support::process::Sandbox::start(&[]);
     let kinds: Vec<_> =
         rows.iter().map(|(name, _)| name).filter(|name| !name.starts_with("--")).collect();
     for kind in &kinds {

@@ -1,14 +1,12 @@
 //! Every fault of the network once more, met by a C program under valgrind: no leak, no bad access,
 //! the same answers.
 
-mod support;
-
 use std::fmt::Write;
 use std::path::Path;
 use std::process::Command;
 
-use support::faults::{self, TOKEN};
-use support::process::compile;
+use crate::support::faults::{self, TOKEN};
+use crate::support::process::compile;
 
 #[test]
 fn a_c_program_meets_every_fault_without_a_leak() {

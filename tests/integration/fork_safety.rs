@@ -1,17 +1,15 @@
 //! A client that is forked: every process has its own connections, and nobody gets what is another's.
 
-mod support;
-
 use std::collections::{HashMap, HashSet};
 use std::process::Command;
 
+use crate::support::process::{Sandbox, compile, run_checks};
 use serde_json::{Value, json};
-use support::process::{Sandbox, compile, passes};
 
 #[test]
 fn every_child_has_its_own_connections_and_every_caller_its_own_answer() {
     let program = compile("hosts/forks.c", false);
-    for sandbox in Sandbox::both() {
+    for sandbox in Sandbox::plain_and_tls() {
         // Answers come late and in another order than the requests: 20 to 100 ms.
         for (ms, count, after) in
             [(20, Value::Null, 0), (30, json!(200), 60), (50, json!(150), 200)]
@@ -19,7 +17,7 @@ fn every_child_has_its_own_connections_and_every_caller_its_own_answer() {
             sandbox.fault(&json!({"operation": "createParticipant", "kind": "delay", "ms": ms,
                 "count": count, "after": after}));
         }
-        passes(Command::new(&program).arg(sandbox.config(&json!({})).to_string()));
+        run_checks(Command::new(&program).arg(sandbox.config(&json!({})).to_string()));
         let requests = sandbox.requests("createParticipant");
         let mut users: HashMap<u64, HashSet<&str>> = HashMap::new();
         let mut tags = HashSet::new();

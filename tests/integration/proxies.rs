@@ -1,19 +1,17 @@
 //! Proxies: real tunnels by HTTP CONNECT and SOCKS5, with and without credentials, which reach the
 //! proxy alone, while those of the API reach the service alone.
 
-mod support;
-
 use std::collections::HashMap;
 use std::io::{self, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};
 
+use crate::support::abi::Client;
+use crate::support::process::Sandbox;
+use crate::support::secrets;
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use serde_json::json;
-use support::abi::Client;
-use support::process::Sandbox;
-use support::secrets;
 
 const USER: &str = "proxyuser";
 const PASSWORD: &str = "proxy-pass phrase@";
@@ -169,7 +167,7 @@ fn proxy_url(scheme: &str, proxy: &Proxy, password: Option<&str>) -> String {
 
 #[test]
 fn calls_go_through_a_tunnel_that_hears_nothing() {
-    secrets::credentials(USER, PASSWORD);
+    secrets::add_credentials(USER, PASSWORD);
     let sandbox = Sandbox::start_tls();
     for scheme in ["http", "socks5"] {
         for (manner, password) in [(Manner::Open, None), (Manner::Guarded, Some(PASSWORD))] {
@@ -200,7 +198,7 @@ fn calls_go_through_a_tunnel_that_hears_nothing() {
 
 #[test]
 fn what_a_proxy_refuses_is_told() {
-    secrets::credentials(USER, PASSWORD);
+    secrets::add_credentials(USER, PASSWORD);
     let says = |bytes: &'static [u8]| Manner::Says(bytes);
     for (scheme, manner, password, part, attempts) in [
         (
@@ -325,7 +323,7 @@ fn a_response_to_connect_is_read_like_any_other() {
 
 #[test]
 fn secrets_that_a_proxy_repeats_are_not_shown() {
-    secrets::credentials(USER, PASSWORD);
+    secrets::add_credentials(USER, PASSWORD);
     static SAYS: &[u8] =
         b"HTTP/1.1 403 For proxyuser:proxy-pass phrase@\r\nContent-Length: 300\r\n\
         \r\nproxy-pass phrase@, cHJveHl1c2VyOnByb3h5LXBhc3MgcGhyYXNlQA==, \
