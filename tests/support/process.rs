@@ -26,7 +26,8 @@ pub fn sandbox_binary() -> &'static Path {
     BUILT.get_or_init(|| {
         let mut cargo = Command::new(env!("CARGO"));
         cargo
-            .args(["build", "--quiet", "--package", "bw-sandbox", "--target-dir"])
+            // With the features that a build of the whole workspace has: nothing is compiled twice.
+            .args(["build", "--quiet", "--workspace", "--bin", "bw-sandbox", "--target-dir"])
             .arg(target_dir().parent().unwrap())
             .current_dir(env!("CARGO_MANIFEST_DIR"));
         // What cargo tells a test about its package: build scripts that look at it would run again, here
