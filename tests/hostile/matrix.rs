@@ -31,7 +31,7 @@ const THREADS: usize = 32;
 type Names = BTreeMap<String, usize>;
 
 #[test]
-fn every_cell_agrees_with_what_the_service_saw() {
+fn every_result_agrees_with_the_records_of_the_service() {
     let cases = cases::all();
     let next = AtomicUsize::new(0);
     let wrong = Mutex::new(Vec::new());
@@ -303,7 +303,7 @@ impl Case {
 }
 
 #[test]
-fn the_names_of_the_matrix_are_the_program_s_own() {
+fn matrix_uses_its_own_resolver() {
     // The resolver of this file is what the library asks: no name of the machine's is known.
     let sandbox = Sandbox::start(&[]);
     let port = sandbox.url.rsplit(':').next().unwrap().to_owned();

@@ -55,7 +55,7 @@ fn the_request_is_what_the_service_documents() {
 }
 
 #[test]
-fn one_connection_serves_one_call_after_another() {
+fn consecutive_calls_use_one_connection() {
     let server = TestServer::start(None, respond_with(response("200 OK", "", GOOD)));
     let client = server.client(json!({}));
     for _ in 0..20 {
@@ -65,7 +65,7 @@ fn one_connection_serves_one_call_after_another() {
 }
 
 #[test]
-fn a_connection_that_the_peer_closed_is_not_used() {
+fn connection_closed_by_the_peer_is_not_reused() {
     // Without Connection::is_open's probe a call after the close fails with outcome unknown.
     let closed = Arc::new(AtomicUsize::new(0));
     let count = closed.clone();
@@ -85,7 +85,7 @@ fn a_connection_that_the_peer_closed_is_not_used() {
 }
 
 #[test]
-fn a_connection_with_an_unread_rest_is_not_used() {
+fn connection_with_unread_bytes_is_not_reused() {
     let two = response("200 OK", "", GOOD) + &response("200 OK", "", r#"{"not":"yours"}"#);
     let server = TestServer::start(None, respond_with(two));
     let client = server.client(json!({"maxRetries": 0}));
@@ -96,7 +96,7 @@ fn a_connection_with_an_unread_rest_is_not_used() {
 }
 
 #[test]
-fn an_idle_connection_gets_too_old() {
+fn expired_idle_connection_is_not_reused() {
     let server = TestServer::start(None, respond_with(response("200 OK", "", GOOD)));
     let client = server.client(json!({"idleTimeoutMs": 0}));
     for _ in 0..3 {
@@ -106,7 +106,7 @@ fn an_idle_connection_gets_too_old() {
 }
 
 #[test]
-fn a_call_that_was_turned_away_is_repeated_and_one_that_may_have_worked_is_not() {
+fn rejected_create_is_retried_and_unknown_outcome_is_not() {
     let ok = response("200 OK", "", GOOD);
     for (line, attempts) in [
         ("429 Too Many Requests", 2),
@@ -125,7 +125,7 @@ fn a_call_that_was_turned_away_is_repeated_and_one_that_may_have_worked_is_not()
 }
 
 #[test]
-fn retries_stop_at_their_number_and_tell_it() {
+fn retries_stop_at_max_retries_and_attempts_are_reported() {
     let busy = response("503 Service Unavailable", "Retry-After: 0\r\n", "{}");
     let server = TestServer::start(None, script(&[busy]));
     let error = server.client(json!({"maxRetries": 3})).create("{}").unwrap_err();
@@ -136,7 +136,7 @@ fn retries_stop_at_their_number_and_tell_it() {
 }
 
 #[test]
-fn connections_come_from_the_bind_address_or_fail() {
+fn connections_use_the_bind_address_or_fail() {
     let peers: Arc<Mutex<Vec<String>>> = Arc::default();
     let kept = peers.clone();
     let server = TestServer::start(
@@ -173,7 +173,7 @@ fn connections_come_from_the_bind_address_or_fail() {
 }
 
 #[test]
-fn a_token_in_the_wrong_place_is_not_quoted() {
+fn token_in_a_wrong_place_is_not_quoted_in_errors() {
     const TOKEN: &str = "eyJhbGciOiJIUzI1NiJ9.eyJwIjoic2VjcmV0In0.c2lnbmF0dXJl";
     // A service that repeats the path, at the end of a sentence.
     let server = TestServer::start(
@@ -218,7 +218,7 @@ fn a_token_in_the_wrong_place_is_not_quoted() {
 }
 
 #[test]
-fn a_pause_that_the_deadline_does_not_allow_is_not_begun() {
+fn retry_after_beyond_the_deadline_fails_at_once() {
     let busy = response("429 Too Many Requests", "Retry-After: 3600\r\n", "{}");
     let server = TestServer::start(None, script(&[busy]));
     let error = server.client(json!({})).create("{}").unwrap_err();
@@ -228,7 +228,7 @@ fn a_pause_that_the_deadline_does_not_allow_is_not_begun() {
 }
 
 #[test]
-fn new_credentials_are_used_from_the_next_attempt_on() {
+fn new_credentials_are_used_from_the_next_attempt() {
     let server = TestServer::start(None, respond_with(response("200 OK", "", GOOD)));
     let client = server.client(json!({}));
     client.create("{}").unwrap();
@@ -247,7 +247,7 @@ fn new_credentials_are_used_from_the_next_attempt_on() {
 }
 
 #[test]
-fn freeing_a_client_ends_the_calls_inside() {
+fn freeing_a_client_cancels_its_calls() {
     // The server answers nobody before the test is over.
     let silent: Behavior = Arc::new(|connection, state| {
         read_request(connection, state)?;
@@ -273,7 +273,7 @@ fn freeing_a_client_ends_the_calls_inside() {
 }
 
 #[test]
-fn threads_share_a_client_and_each_gets_its_own_answer() {
+fn threads_sharing_a_client_receive_their_own_responses() {
     let echo: Behavior = Arc::new(|connection, _| {
         let own = crate::support::test_server::ServerState::default();
         while read_request(connection, &own)? {

@@ -16,7 +16,7 @@ use serde_json::{Value, json};
 const CREATED: &str = r#"{"participant":{"id":"p-1"},"token":"t"}"#;
 
 #[test]
-fn connections_are_not_used_when_the_peer_is_about_to_close_them() {
+fn connection_that_the_peer_is_about_to_close_is_not_reused() {
     for (headers, opened) in [
         ("Keep-Alive: timeout=60\r\n", 1),
         ("Keep-Alive: max=100, Timeout = 60\r\n", 1),
@@ -35,7 +35,7 @@ fn connections_are_not_used_when_the_peer_is_about_to_close_them() {
 }
 
 #[test]
-fn key_updates_between_requests_cost_no_connection() {
+fn connection_is_reused_after_a_key_update() {
     let authority = Authority::new("key-update");
     let tls = authority.server("127.0.0.1", Validity::Now);
     let updates = Arc::new(AtomicUsize::new(0));
@@ -99,7 +99,7 @@ fn idle_connections_that_the_peer_closed_are_closed_during_later_calls() {
 }
 
 #[test]
-fn a_request_that_met_the_end_of_an_idle_connection_is_repeated() {
+fn request_on_a_closed_idle_connection_is_sent_again() {
     // 408 on a connection that was used before: the server gave up waiting for a request.
     let behavior: Behavior = Arc::new(|connection, state| {
         read_request(connection, state)?;
@@ -115,7 +115,7 @@ fn a_request_that_met_the_end_of_an_idle_connection_is_repeated() {
 }
 
 #[test]
-fn a_408_on_a_new_connection_is_reported() {
+fn status_408_on_a_new_connection_is_reported() {
     let server = TestServer::start(None, respond_with(response("408 Request Timeout", "", "")));
     let error = server.client(json!({})).create("{}").unwrap_err()["error"].take();
     assert_eq!(
@@ -125,7 +125,7 @@ fn a_408_on_a_new_connection_is_reported() {
 }
 
 #[test]
-fn misdirected_and_too_early_requests_are_repeated_on_a_new_connection() {
+fn statuses_421_and_425_are_retried_on_a_new_connection() {
     for line in ["421 Misdirected Request", "425 Too Early"] {
         let connections_seen = AtomicUsize::new(0);
         let behavior: Behavior = Arc::new(move |connection, state| {
@@ -144,7 +144,7 @@ fn misdirected_and_too_early_requests_are_repeated_on_a_new_connection() {
 }
 
 #[test]
-fn a_compressed_response_is_named() {
+fn compressed_response_is_reported_with_its_coding() {
     let coded =
         "HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: 4\r\n\r\n\u{1f}z\u{1}\u{2}";
     let server = TestServer::start(None, respond_with(coded));

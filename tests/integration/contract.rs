@@ -37,7 +37,7 @@ fn says(document: &Value, name: &str, part: &str) {
 }
 
 #[test]
-fn the_header_is_in_step_with_the_sources() {
+fn header_matches_the_sources() {
     let made = include_str!(concat!(env!("OUT_DIR"), "/bw_webrtc.h"));
     let checked_in = include_str!("../../include/bw_webrtc.h");
     assert!(made == checked_in, "include/bw_webrtc.h is out of step: run `make header`");
@@ -70,7 +70,7 @@ fn the_shared_library_exports_what_the_header_declares_and_nothing_else() {
 }
 
 #[test]
-fn a_configuration_that_is_wrong_names_its_keys() {
+fn invalid_configuration_is_reported_with_its_keys() {
     for (config, name, part) in [
         (c"".as_ptr(), "BW_E_CONFIG", "config: is empty"),
         (c"[]".as_ptr(), "BW_E_CONFIG", "must be a JSON object, not an array"),
@@ -92,7 +92,7 @@ fn a_configuration_that_is_wrong_names_its_keys() {
 }
 
 #[test]
-fn places_may_be_null_only_where_nothing_is_lost() {
+fn null_out_parameter_is_accepted_unless_a_token_would_be_lost() {
     let config = CString::new(CONFIG).unwrap();
     let mut error = ptr::null_mut();
     // SAFETY: a C string, NULL, and a writable place.
@@ -127,7 +127,7 @@ fn places_may_be_null_only_where_nothing_is_lost() {
 }
 
 #[test]
-fn requests_that_are_wrong_are_not_sent() {
+fn invalid_requests_are_not_sent() {
     let server = TestServer::start(None, respond_with(response("200 OK", "", "{}")));
     let client = Client::new(&json!({
         "accountId": "1", "username": "u", "password": "p", "baseUrl": server.url(),
@@ -158,7 +158,7 @@ fn requests_that_are_wrong_are_not_sent() {
 }
 
 #[test]
-fn freed_and_invented_handles_are_refused_on_every_thread() {
+fn freed_and_invalid_handles_are_rejected_on_every_thread() {
     let config: Value = serde_json::from_str(CONFIG).unwrap();
     std::thread::scope(|scope| {
         for seed in 0..8_usize {
@@ -180,7 +180,7 @@ fn freed_and_invented_handles_are_refused_on_every_thread() {
 }
 
 #[test]
-fn status_names_are_there_for_every_number() {
+fn every_status_number_has_a_name() {
     for (status, name) in [(0, "BW_OK"), (21, "BW_E_UNAUTHORIZED"), (-5, "BW_E_UNKNOWN")] {
         // SAFETY: a static string.
         let text = unsafe { CStr::from_ptr(bw_status_name(status)) };
@@ -189,7 +189,7 @@ fn status_names_are_there_for_every_number() {
 }
 
 #[test]
-fn without_a_configuration_the_environment_counts() {
+fn null_configuration_is_read_from_the_environment() {
     let server = TestServer::start(None, respond_with(response("401 Unauthorized", "", "{}")));
     let url = server.url();
     let all = [
@@ -206,7 +206,7 @@ fn without_a_configuration_the_environment_counts() {
 }
 
 #[test]
-#[ignore = "is the child of another test"]
+#[ignore = "runs in the process that another test starts"]
 fn child_with_an_environment() {
     let mut client = ptr::null_mut();
     // SAFETY: NULL, and a writable place.
@@ -215,13 +215,13 @@ fn child_with_an_environment() {
 }
 
 #[test]
-#[ignore = "is the child of another test"]
+#[ignore = "runs in the process that another test starts"]
 fn child_without_a_password() {
     says(&config_error(ptr::null()), "BW_E_CONFIG", "BW_PASSWORD is not set");
 }
 
 #[test]
-fn no_other_variable_has_an_effect() {
+fn other_environment_variables_have_no_effect() {
     // A proxy's listener that must stay alone, and a store of authorities that must not be read.
     let proxy = TestServer::start(None, respond_with(response("200 OK", "", "{}")));
     let address = format!("http://{}", proxy.address);
@@ -236,7 +236,7 @@ fn no_other_variable_has_an_effect() {
 }
 
 #[test]
-#[ignore = "is the child of another test"]
+#[ignore = "runs in the process that another test starts"]
 fn child_with_proxies() {
     let server = TestServer::start(None, respond_with(response("403 Forbidden", "", "{}")));
     let client = Client::new(&json!({
@@ -251,7 +251,7 @@ fn child_with_proxies() {
 fn credentials_are_wiped_from_memory() {
     // The server is in this process, so that its copies are not in the child's memory.
     let server = TestServer::start(None, respond_with(response("401 Unauthorized", "", "{}")));
-    run_in_child("contract::child_that_searches_its_memory", &[("TEST_URL", &server.url())]);
+    run_in_child("contract::child_searches_its_memory", &[("TEST_URL", &server.url())]);
     let received = server.state.requests.lock().unwrap();
     let headers = HEADERS.map(|(one, two)| format!("Basic {one}{two}\r\n"));
     assert!(received[0].contains(&headers[0]) && received[1].contains(&headers[1]));
@@ -267,8 +267,8 @@ const HEADERS: [(&str, &str); 2] =
 /// Fails if a password, or the header made of it, is anywhere in this process once the client has
 /// made calls, changed its credentials, and gone.
 #[test]
-#[ignore = "is the child of another test"]
-fn child_that_searches_its_memory() {
+#[ignore = "runs in the process that another test starts"]
+fn child_searches_its_memory() {
     let url = std::env::var("TEST_URL").unwrap();
     let config =
         format!("{{\"accountId\":\"1\",\"username\":\"u\",\"baseUrl\":\"{url}\",\"password\":\"");
@@ -328,7 +328,7 @@ fn client_credentials_and_access_tokens_are_wiped_from_memory() {
             }),
         );
         run_in_child(
-            "contract::child_that_searches_its_memory_for_tokens",
+            "contract::child_searches_its_memory_for_tokens",
             &[("TEST_URL", &server.url())],
         );
         let received = server.state.requests.lock().unwrap();
@@ -348,8 +348,8 @@ const TOKENS: [(&str, &str); 3] = [
 /// Fails if a client secret or an access token is anywhere in this process once the client has made
 /// calls, changed its credentials, and gone.
 #[test]
-#[ignore = "is the child of another test"]
-fn child_that_searches_its_memory_for_tokens() {
+#[ignore = "runs in the process that another test starts"]
+fn child_searches_its_memory_for_tokens() {
     let url = std::env::var("TEST_URL").unwrap();
     let token_url = url.replace("/v1", "/token");
     let config = format!(

@@ -127,7 +127,7 @@ fn every_phase_ends_at_the_deadline() {
 }
 
 #[test]
-fn the_connect_time_out_covers_all_up_to_the_handshake() {
+fn connect_timeout_includes_the_tls_handshake() {
     for stall in stalls().into_iter().filter(|stall| !stall.phase.contains("answer")) {
         let client = client(&stall, json!({"timeoutMs": 60_000, "connectTimeoutMs": 300}));
         let began = Instant::now();
@@ -166,7 +166,7 @@ fn is_cancelled(client: Client, phase: &str, outcome: &str) {
 }
 
 #[test]
-fn freeing_a_client_ends_its_calls_in_every_phase() {
+fn freeing_a_client_cancels_its_calls_in_every_phase() {
     for stall in stalls() {
         let outcome = if stall.phase.contains("answer") { "unknown" } else { "not_sent" };
         is_cancelled(client(&stall, json!({"timeoutMs": 60_000})), stall.phase, outcome);

@@ -16,7 +16,7 @@ fn read(path: &str) -> String {
 }
 
 #[test]
-fn every_block_of_code_works() {
+fn every_code_block_runs() {
     let pages = Page::all();
     let next = std::sync::atomic::AtomicUsize::new(0);
     let worker = || {
@@ -38,7 +38,7 @@ fn every_block_of_code_works() {
 }
 
 #[test]
-fn the_program_in_the_headers_first_comment_works() {
+fn example_in_the_header_runs() {
     let header = read("include/bw_webrtc.h");
     let (_, program) = header.split_once("BW_CLIENT_SECRET:\n").unwrap();
     let lines = program.split("*/").next().unwrap().lines();
@@ -49,7 +49,7 @@ fn the_program_in_the_headers_first_comment_works() {
 }
 
 #[test]
-fn the_first_programs_are_short() {
+fn first_programs_of_the_readme_are_short() {
     let mut count = 0;
     for block in Page::read("README.md").blocks() {
         let note = block.note.unwrap_or_default();
@@ -76,7 +76,7 @@ fn resolved(from: &Path, link: &str) -> PathBuf {
 }
 
 #[test]
-fn every_link_leads_somewhere() {
+fn every_link_has_a_target() {
     let pages: BTreeMap<PathBuf, Page> =
         Page::all().into_iter().map(|page| (page.path.clone(), page)).collect();
     let made = ["docs/c/", "docs/python/", "docs/rust/"];
@@ -150,7 +150,7 @@ fn ours(text: &str) -> impl Iterator<Item = &str> {
 }
 
 #[test]
-fn what_is_named_exists_and_what_exists_is_named() {
+fn documented_names_exist_and_existing_names_are_documented() {
     let declared = declared();
     let mut named = BTreeSet::new();
     let mut problems = Vec::new();
@@ -196,7 +196,7 @@ fn functions() -> Vec<(String, String)> {
 }
 
 #[test]
-fn the_functions_are_the_headers() {
+fn function_table_matches_the_header() {
     let rows: BTreeMap<String, Vec<String>> =
         Page::read("docs/functions.md").rows().into_iter().collect();
     let functions = functions();
@@ -239,7 +239,7 @@ fn the_functions_are_the_headers() {
 }
 
 #[test]
-fn all_of_the_python_package_is_named() {
+fn every_export_of_the_python_package_is_documented() {
     let init = read("bindings/python/src/bw_webrtc/__init__.py");
     let (_, list) = init.split_once("__all__ = [").unwrap();
     let exported: BTreeSet<&str> =
@@ -257,7 +257,7 @@ fn all_of_the_python_package_is_named() {
 }
 
 #[test]
-fn the_sandboxs_options_are_those_that_it_tells() {
+fn sandbox_options_match_its_help() {
     let output = std::process::Command::new(crate::support::process::sandbox_binary())
         .arg("--help")
         .output()
@@ -304,7 +304,7 @@ fn python_package() -> String {
 }
 
 #[test]
-fn every_status_has_its_row() {
+fn every_status_is_documented() {
     let page = Page::read("docs/errors.md");
     let rows: Vec<_> =
         page.rows().into_iter().filter(|(name, _)| name.starts_with("BW_")).collect();
@@ -383,7 +383,7 @@ fn range_of(message: &str) -> Option<String> {
 }
 
 #[test]
-fn every_option_has_its_row() {
+fn every_configuration_key_is_documented() {
     let page = Page::read("docs/configuration.md");
     let rows: BTreeMap<String, Vec<String>> = page.rows().into_iter().collect();
     let options = options();
@@ -416,7 +416,7 @@ fn every_option_has_its_row() {
 }
 
 #[test]
-fn the_table_names_every_operation_and_leads_to_its_tests() {
+fn operation_table_is_complete_and_links_to_tests() {
     let readme = Page::read("README.md").text;
     let rows: Vec<&str> = readme.lines().filter(|line| line.contains("](tests/c/")).collect();
     for operation in bw_webrtc::api::OPERATIONS {

@@ -7,7 +7,7 @@ use crate::support::process::{Sandbox, compile, run_checks};
 use serde_json::{Value, json};
 
 #[test]
-fn every_child_has_its_own_connections_and_every_caller_its_own_answer() {
+fn every_child_process_opens_its_own_connections() {
     let program = compile("hosts/forks.c", false);
     for sandbox in Sandbox::plain_and_tls() {
         // Answers come late and in another order than the requests: 20 to 100 ms.

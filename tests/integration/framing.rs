@@ -43,7 +43,7 @@ fn connections(bytes: &str, operation: &str, expected: &Value) -> usize {
 }
 
 #[test]
-fn connections_are_reused_only_if_the_end_of_the_response_is_certain() {
+fn connection_is_reused_only_if_the_end_of_the_response_is_certain() {
     let chunked = format!("{:x}\r\n{BODY}\r\n0\r\n\r\n", BODY.len());
     let length = BODY.len();
     for (head, body, is_reused) in [

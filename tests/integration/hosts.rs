@@ -20,7 +20,7 @@ fn by_name(sandbox: &Sandbox, more: &Value) -> String {
 }
 
 #[test]
-fn strangers_descriptors_are_left_alone() {
+fn foreign_descriptors_are_never_used() {
     let program = compile("hosts/descriptors.c", false);
     for sandbox in Sandbox::plain_and_tls() {
         delay(&sandbox, 50);
@@ -29,7 +29,7 @@ fn strangers_descriptors_are_left_alone() {
 }
 
 #[test]
-fn descriptors_0_to_2_are_left_free() {
+fn standard_stream_descriptors_stay_free() {
     let program = compile("hosts/no_standard_streams.c", false);
     for sandbox in Sandbox::plain_and_tls() {
         run_checks(Command::new(&program).arg(sandbox.config(&json!({})).to_string()));
@@ -37,7 +37,7 @@ fn descriptors_0_to_2_are_left_free() {
 }
 
 #[test]
-fn threads_have_room_beside_the_hosts_thread_local_variables() {
+fn thread_stacks_have_room_for_static_tls() {
     let program = compile("hosts/static_tls.c", false);
     for sandbox in Sandbox::plain_and_tls() {
         run_checks(Command::new(&program).arg(by_name(&sandbox, &json!({}))));
@@ -52,7 +52,7 @@ fn idle_connections_age_while_the_system_is_suspended() {
 }
 
 #[test]
-fn signals_and_cancellation_do_no_harm() {
+fn signals_and_thread_cancellation_are_harmless() {
     let program = compile("hosts/signals.c", false);
     for sandbox in Sandbox::plain_and_tls() {
         delay(&sandbox, 200);
@@ -67,7 +67,7 @@ fn signals_and_cancellation_do_no_harm() {
 }
 
 #[test]
-fn limits_of_the_machine_are_named() {
+fn resource_limits_are_reported() {
     let program = compile("hosts/limits.c", false);
     let plain = Sandbox::start(&[]);
     for what in ["descriptors", "high", "chroot", "memory"] {
@@ -77,7 +77,7 @@ fn limits_of_the_machine_are_named() {
 }
 
 #[test]
-fn it_is_loaded_and_unloaded_again_and_again() {
+fn library_can_be_loaded_and_unloaded_repeatedly() {
     let program = compile("hosts/unload.c", true);
     let sandbox = Sandbox::start_tls();
     let config = sandbox.config(&json!({})).to_string();
@@ -99,7 +99,7 @@ fn it_is_loaded_and_unloaded_again_and_again() {
 }
 
 #[test]
-fn the_library_says_its_name_and_that_it_stays() {
+fn library_has_its_soname_and_nodelete() {
     let output =
         Command::new("readelf").arg("-d").arg(library("libbw_webrtc.so")).output().unwrap();
     let text = String::from_utf8(output.stdout).unwrap();
@@ -111,21 +111,21 @@ fn the_library_says_its_name_and_that_it_stays() {
 }
 
 #[test]
-fn the_environment_may_change_at_any_time() {
+fn environment_may_change_during_calls() {
     let program = compile("hosts/environment.c", false);
     let sandbox = Sandbox::start(&[]);
     run_checks(Command::new(&program).arg("changes").arg(sandbox.config(&json!({})).to_string()));
 }
 
 #[test]
-fn the_variables_of_proxies_are_read_once_and_have_no_effect() {
+fn proxy_variables_are_read_once_and_have_no_effect() {
     let program = compile("hosts/environment.c", false);
     let sandbox = Sandbox::start(&[]);
     run_checks(Command::new(&program).arg("counts").arg(sandbox.config(&json!({})).to_string()));
 }
 
 #[test]
-fn a_set_uid_process_does_not_trust_its_environment() {
+fn set_uid_process_rejects_configuration_from_the_environment() {
     let program = compile("hosts/environment.c", false);
     let copy = program.with_extension("setuid");
     std::fs::copy(&program, &copy).unwrap();

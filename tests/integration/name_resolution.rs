@@ -51,7 +51,7 @@ fn by_name(sandbox: &Sandbox, more: &Value) -> Value {
 }
 
 #[test]
-fn names_are_looked_up_rarely_and_never_hang_a_call() {
+fn lookups_are_cached_and_never_block_beyond_the_deadline() {
     let stage = Stage::new();
     let sandbox = Sandbox::start(&[]);
     let play = |scene: &str, more: Value| {
@@ -71,7 +71,7 @@ fn names_are_looked_up_rarely_and_never_hang_a_call() {
 }
 
 #[test]
-fn addresses_are_kept_when_connections_fail() {
+fn cached_addresses_are_kept_when_connections_fail() {
     let stage = Stage::new();
     let sandbox = Sandbox::start(&[]);
     let hour = json!({"dnsTtlMs": 3_600_000, "maxRetries": 0, "maxIdleConnections": 0});
@@ -106,7 +106,7 @@ fn port_of(url: &str) -> u16 {
 }
 
 #[test]
-fn a_dead_route_is_soon_given_up() {
+fn unreachable_address_is_skipped_quickly() {
     let sandbox = Sandbox::start(&[]);
     // At the same port of the other family.
     let full = TcpListener::bind((Ipv6Addr::LOCALHOST, port_of(&sandbox.url))).unwrap();

@@ -7,7 +7,7 @@ use crate::support::faults::{self, PASSWORD, TOKEN};
 use serde_json::{Value, json};
 
 #[test]
-fn a_key_of_another_certificate_is_rejected_at_once() {
+fn key_of_another_certificate_is_rejected_by_the_configuration() {
     let authority = Authority::new("clients");
     let [[cert, _], [_, key]] = ["one", "other"].map(|name| authority.client(name));
     let config = json!({

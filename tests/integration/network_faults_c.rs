@@ -9,7 +9,7 @@ use crate::support::faults::{self, TOKEN};
 use crate::support::process::compile;
 
 #[test]
-fn a_c_program_meets_every_fault_without_a_leak() {
+fn c_program_handles_every_fault_without_a_leak() {
     let scratch = Path::new(env!("CARGO_TARGET_TMPDIR"));
     let program = compile("calls.c", false);
     let cases = faults::all();

@@ -144,7 +144,7 @@ fn unauthorized() -> String {
 }
 
 #[test]
-fn the_token_request_is_the_documented_one_and_the_token_is_used_for_all_calls() {
+fn token_request_is_as_documented_and_the_token_is_reused() {
     let server = Server::usual();
     let client = server.client(json!({}));
     for _ in 0..3 {
@@ -165,7 +165,7 @@ fn the_token_request_is_the_documented_one_and_the_token_is_used_for_all_calls()
 }
 
 #[test]
-fn sixty_four_threads_that_start_together_request_one_token() {
+fn concurrent_first_calls_request_one_token() {
     let server = Server::usual();
     *server.state.delay.lock().unwrap() = Duration::from_millis(100);
     let client = Arc::new(server.client(json!({})));
@@ -184,7 +184,7 @@ fn sixty_four_threads_that_start_together_request_one_token() {
 }
 
 #[test]
-fn a_rejected_token_is_replaced_once_and_the_call_is_repeated() {
+fn rejected_token_is_replaced_once_and_the_call_is_sent_again() {
     // A create request too: a 401 did nothing.
     let stale = token("0");
     let server = Server::start(
@@ -199,7 +199,7 @@ fn a_rejected_token_is_replaced_once_and_the_call_is_repeated() {
 }
 
 #[test]
-fn the_repetition_with_a_new_token_uses_up_no_retry() {
+fn new_attempt_with_a_new_token_does_not_count_as_a_retry() {
     let stale = token("0");
     let calls = AtomicUsize::new(0);
     let server = Server::start(
@@ -215,7 +215,7 @@ fn the_repetition_with_a_new_token_uses_up_no_retry() {
 }
 
 #[test]
-fn a_second_401_and_any_403_are_reported() {
+fn second_401_and_every_403_are_reported() {
     for (line, name, token_requests, operations) in
         [("401 Unauthorized", "BW_E_UNAUTHORIZED", 2, 2), ("403 Forbidden", "BW_E_FORBIDDEN", 1, 1)]
     {
@@ -233,7 +233,7 @@ fn a_second_401_and_any_403_are_reported() {
 }
 
 #[test]
-fn a_failed_token_request_is_the_calls_error_and_nothing_is_sent() {
+fn failed_token_request_fails_the_call_before_it_is_sent() {
     let html = response("200 OK", "", "<html>captive</html>");
     let echo = format!(r#"{{"error":"invalid_client","error_description":"not {SECRET}"}}"#);
     for (reply, name, part, requests) in [
@@ -288,7 +288,7 @@ fn a_failed_token_request_is_the_calls_error_and_nothing_is_sent() {
 }
 
 #[test]
-fn an_unreachable_token_url_is_named() {
+fn unreachable_token_url_is_reported() {
     let server = Server::usual();
     // A port on which nothing listens.
     let closed = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
@@ -301,7 +301,7 @@ fn an_unreachable_token_url_is_named() {
 }
 
 #[test]
-fn wrong_credentials_are_tried_once_for_all_that_wait() {
+fn waiting_calls_share_one_rejected_token_request() {
     let server = Server::start(Box::new(|_, _| unauthorized()), Box::new(|_| None));
     *server.state.delay.lock().unwrap() = Duration::from_millis(500);
     let client = Arc::new(server.client(json!({})));
@@ -324,7 +324,7 @@ fn wrong_credentials_are_tried_once_for_all_that_wait() {
 }
 
 #[test]
-fn a_call_that_waits_for_a_token_keeps_its_own_deadline() {
+fn call_waiting_for_a_token_keeps_its_own_deadline() {
     let server = Server::usual();
     *server.state.delay.lock().unwrap() = Duration::from_secs(3);
     let client = Arc::new(server.client(json!({})));
@@ -348,7 +348,7 @@ fn a_call_that_waits_for_a_token_keeps_its_own_deadline() {
 }
 
 #[test]
-fn a_call_whose_own_deadline_ends_the_token_request_does_not_fail_the_others() {
+fn deadline_of_one_call_does_not_fail_others_that_wait_for_the_token() {
     let server = Server::start(
         Box::new(|number, name| {
             if number == 0 {
@@ -372,7 +372,7 @@ fn a_call_whose_own_deadline_ends_the_token_request_does_not_fail_the_others() {
 }
 
 #[test]
-fn a_token_is_renewed_before_it_expires_by_one_call_while_the_others_use_the_old_one() {
+fn token_is_renewed_by_one_call_while_others_use_the_old_token() {
     // Due for renewal after 2.7 s of 3.
     let server = Server::start(
         Box::new(|number, name| token_response(name, if number == 0 { "3" } else { "3600" })),
@@ -397,7 +397,7 @@ fn a_token_is_renewed_before_it_expires_by_one_call_while_the_others_use_the_old
 }
 
 #[test]
-fn a_token_without_a_lifetime_serves_one_call() {
+fn token_without_a_lifetime_is_used_once() {
     let server = Server::start(
         Box::new(|_, name| token_response(name, "0")),
         Box::new(|used| {
@@ -413,7 +413,7 @@ fn a_token_without_a_lifetime_serves_one_call() {
 }
 
 #[test]
-fn new_credentials_drop_the_token_and_are_used_for_the_next() {
+fn new_credentials_discard_the_token() {
     let server = Server::usual();
     let client = server.client(json!({}));
     client.create("{}").unwrap();
@@ -432,7 +432,7 @@ fn new_credentials_drop_the_token_and_are_used_for_the_next() {
 }
 
 #[test]
-fn credentials_that_change_while_calls_run_lose_no_call() {
+fn changing_credentials_during_calls_fails_no_call() {
     let server = Server::usual();
     let client = Arc::new(server.client(json!({})));
     let threads: Vec<_> = (0..8)
@@ -452,7 +452,7 @@ fn credentials_that_change_while_calls_run_lose_no_call() {
 }
 
 #[test]
-fn freeing_the_client_ends_the_wait_for_a_token() {
+fn freeing_the_client_cancels_the_wait_for_a_token() {
     let server = Server::usual();
     *server.state.delay.lock().unwrap() = Duration::from_secs(20);
     let client = Arc::new(server.client(json!({})));
@@ -480,7 +480,7 @@ fn freeing_the_client_ends_the_wait_for_a_token() {
 }
 
 #[test]
-fn an_earlier_attempt_of_unknown_outcome_keeps_it_when_the_token_request_fails() {
+fn unknown_outcome_remains_if_a_later_token_request_fails() {
     let calls = AtomicUsize::new(0);
     let server = Server::start(
         Box::new(|number, name| match number {
@@ -535,7 +535,7 @@ fn sixteen_threads_share_tokens_that_expire() {
 }
 
 #[test]
-fn revoked_tokens_and_a_changed_secret_fail_as_at_the_service() {
+fn revoked_token_is_replaced_and_changed_secret_is_rejected() {
     let sandbox = Sandbox::start(&["--no-basic"]);
     let client = Client::new(&sandbox.oauth_config(&json!({}))).unwrap();
     client.create("{}").unwrap();
@@ -554,7 +554,7 @@ fn revoked_tokens_and_a_changed_secret_fail_as_at_the_service() {
 }
 
 #[test]
-fn a_child_never_waits_for_its_parents_token_request() {
+fn child_process_never_waits_for_a_token_request_of_its_parent() {
     let program = compile("hosts/token_fork.c", false);
     for sandbox in [Sandbox::start(&[]), Sandbox::start_tls()] {
         sandbox.fault(&json!({"operation": "token", "kind": "delay", "ms": 1500, "count": 1}));

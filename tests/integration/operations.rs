@@ -27,7 +27,7 @@ fn participant(client: &Client, tag: &str) -> String {
 }
 
 #[test]
-fn a_session_from_its_beginning_to_its_end() {
+fn all_operations_work_in_the_life_of_a_session() {
     let sandbox = Sandbox::start(&[]);
     let client = client(&sandbox);
     let (alice, bob) = (participant(&client, "alice"), participant(&client, "bob"));
@@ -93,7 +93,7 @@ fn a_session_from_its_beginning_to_its_end() {
 }
 
 #[test]
-fn the_generic_call_does_them_all() {
+fn generic_call_performs_every_operation() {
     let sandbox = Sandbox::start(&[]);
     let client = client(&sandbox);
     let call = |document: Value| client.call_document(&document.to_string());
@@ -134,7 +134,7 @@ fn the_generic_call_does_them_all() {
 }
 
 #[test]
-fn ids_stay_in_their_place_of_the_path() {
+fn ids_are_percent_encoded_in_the_path() {
     let sandbox = Sandbox::start(&[]);
     let client = client(&sandbox);
     for odd in ["x?y=1", "../..", "a/b", "ü", "%2e", "#"] {
@@ -163,7 +163,7 @@ fn ids_stay_in_their_place_of_the_path() {
 }
 
 #[test]
-fn a_full_session_takes_nobody() {
+fn full_session_rejects_a_participant() {
     let sandbox = Sandbox::start(&[]);
     let client = client(&sandbox);
     let session = client.call("createSession", "", "", None).unwrap();
@@ -179,7 +179,7 @@ fn a_full_session_takes_nobody() {
 }
 
 #[test]
-fn a_webhook_can_be_read() {
+fn webhook_is_parsed() {
     let sandbox = Sandbox::start(&[]);
     let client = client(&sandbox);
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
@@ -214,7 +214,7 @@ fn a_webhook_can_be_read() {
 }
 
 #[test]
-fn a_token_tells_whose_it_is() {
+fn token_claims_contain_account_and_participant() {
     let sandbox = Sandbox::start(&[]);
     let created = client(&sandbox).create("{}").unwrap();
     let told = bw_webrtc::interop::token_claims(text(&created["token"])).unwrap();
@@ -226,7 +226,7 @@ fn a_token_tells_whose_it_is() {
 }
 
 #[test]
-fn the_counters_count() {
+fn stats_count_calls_attempts_and_connections() {
     let sandbox = Sandbox::start(&[]);
     let client = client(&sandbox);
     let busy = json!({"operation": "getSession", "kind": "status", "status": 503,
@@ -249,7 +249,7 @@ fn the_counters_count() {
 }
 
 #[test]
-fn the_largest_request_is_taken_and_no_larger() {
+fn largest_request_is_accepted_and_a_larger_one_rejected() {
     let sandbox = Sandbox::start(&[]);
     let client = client(&sandbox);
     let request = |bytes: usize| client.create(&format!("{{{}}}", " ".repeat(bytes - 2)));

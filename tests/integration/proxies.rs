@@ -166,7 +166,7 @@ fn proxy_url(scheme: &str, proxy: &Proxy, password: Option<&str>) -> String {
 }
 
 #[test]
-fn calls_go_through_a_tunnel_that_hears_nothing() {
+fn proxy_cannot_read_calls_in_its_tunnel() {
     secrets::add_credentials(USER, PASSWORD);
     let sandbox = Sandbox::start_tls();
     for scheme in ["http", "socks5"] {
@@ -197,7 +197,7 @@ fn calls_go_through_a_tunnel_that_hears_nothing() {
 }
 
 #[test]
-fn what_a_proxy_refuses_is_told() {
+fn rejection_by_a_proxy_is_reported() {
     secrets::add_credentials(USER, PASSWORD);
     let says = |bytes: &'static [u8]| Manner::Says(bytes);
     for (scheme, manner, password, part, attempts) in [
@@ -296,7 +296,7 @@ fn what_a_proxy_refuses_is_told() {
 
 /// A tunnel that is granted leads to the TLS handshake, which the proxy does not answer.
 #[test]
-fn a_response_to_connect_is_read_like_any_other() {
+fn response_to_connect_may_have_any_valid_form() {
     for says in [
         &b"HTTP/1.1 200 OK\r\n\r\n"[..],
         b"HTTP/1.1 200 OK\n\n",
@@ -322,7 +322,7 @@ fn a_response_to_connect_is_read_like_any_other() {
 }
 
 #[test]
-fn secrets_that_a_proxy_repeats_are_not_shown() {
+fn secrets_in_a_response_of_the_proxy_are_removed() {
     secrets::add_credentials(USER, PASSWORD);
     static SAYS: &[u8] =
         b"HTTP/1.1 403 For proxyuser:proxy-pass phrase@\r\nContent-Length: 300\r\n\
@@ -342,7 +342,7 @@ fn secrets_that_a_proxy_repeats_are_not_shown() {
 }
 
 #[test]
-fn a_proxy_that_is_not_there_is_told() {
+fn unreachable_proxy_is_reported() {
     let closed = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     for (proxy, name, part) in [
         (format!("http://{closed}"), "BW_E_PROXY", "see proxy"),

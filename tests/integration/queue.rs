@@ -25,7 +25,7 @@ fn slow(sandbox: &Sandbox, ms: u64) {
 }
 
 #[test]
-fn calls_are_carried_out_and_come_back_with_what_was_submitted() {
+fn completions_carry_the_id_and_user_data_of_their_calls() {
     for sandbox in Sandbox::plain_and_tls() {
         let client = client(&sandbox, &json!({}));
         let queue = Queue::new(&client, &json!({"workers": 4})).unwrap();
@@ -53,7 +53,7 @@ fn calls_are_carried_out_and_come_back_with_what_was_submitted() {
 }
 
 #[test]
-fn the_descriptor_is_readable_exactly_while_completions_wait() {
+fn descriptor_is_readable_exactly_while_completions_wait() {
     let sandbox = Sandbox::start(&[]);
     let client = client(&sandbox, &json!({}));
     let queue = Queue::new(&client, &json!({})).unwrap();
@@ -78,7 +78,7 @@ fn the_descriptor_is_readable_exactly_while_completions_wait() {
 }
 
 #[test]
-fn what_is_wrong_is_said_at_once_and_nothing_is_accepted() {
+fn invalid_calls_are_rejected_at_submission() {
     let sandbox = Sandbox::start(&[]);
     let client = client(&sandbox, &json!({}));
     for (options, part) in [
@@ -131,7 +131,7 @@ fn what_is_wrong_is_said_at_once_and_nothing_is_accepted() {
 }
 
 #[test]
-fn the_backlog_has_an_end() {
+fn full_backlog_rejects_calls() {
     let sandbox = Sandbox::start(&[]);
     slow(&sandbox, 300);
     let client = client(&sandbox, &json!({}));
@@ -154,7 +154,7 @@ fn the_backlog_has_an_end() {
 }
 
 #[test]
-fn a_call_that_waits_is_cancelled_unsent_and_one_under_way_is_not_forgotten() {
+fn cancelled_waiting_call_is_not_sent_and_running_call_is_reported_late() {
     let sandbox = Sandbox::start(&[]);
     slow(&sandbox, 500);
     let client = client(&sandbox, &json!({}));
@@ -196,7 +196,7 @@ fn a_call_that_waits_is_cancelled_unsent_and_one_under_way_is_not_forgotten() {
 }
 
 #[test]
-fn unfetched_creations_are_late_when_the_queue_is_freed() {
+fn unfetched_creations_are_reported_late_when_the_queue_is_freed() {
     let sandbox = Sandbox::start(&[]);
     let client = client(&sandbox, &json!({}));
     let queue = Queue::new(&client, &json!({"workers": 2})).unwrap();
@@ -239,7 +239,7 @@ fn unfetched_creations_are_late_when_the_queue_is_freed() {
 }
 
 #[test]
-fn session_that_the_caller_does_not_receive_is_late() {
+fn session_without_a_recipient_is_reported_late() {
     let sandbox = Sandbox::start(&[]);
     let client = client(&sandbox, &json!({}));
     for status in [
@@ -342,7 +342,7 @@ fn freeing_closes_the_descriptor_while_a_call_runs() {
 }
 
 #[test]
-fn a_calls_time_runs_from_its_submission() {
+fn timeout_of_a_call_starts_at_its_submission() {
     let sandbox = Sandbox::start(&[]);
     slow(&sandbox, 1500);
     let client = client(&sandbox, &json!({}));
@@ -362,7 +362,7 @@ fn a_calls_time_runs_from_its_submission() {
 }
 
 #[test]
-fn closing_and_freeing_give_everything_back_at_once() {
+fn closing_and_freeing_complete_every_call_at_once() {
     let sandbox = Sandbox::start(&[]);
     slow(&sandbox, 3000);
     let client = client(&sandbox, &json!({}));
@@ -399,7 +399,7 @@ fn closing_and_freeing_give_everything_back_at_once() {
 }
 
 #[test]
-fn freeing_the_client_ends_its_calls_as_cancelled() {
+fn freeing_the_client_cancels_queued_calls() {
     let sandbox = Sandbox::start(&[]);
     slow(&sandbox, 5000);
     let client = client(&sandbox, &json!({}));
@@ -420,7 +420,7 @@ fn freeing_the_client_ends_its_calls_as_cancelled() {
 }
 
 #[test]
-fn many_threads_submit_cancel_and_fetch_and_every_call_comes_back_once() {
+fn every_call_completes_once_with_many_threads() {
     let sandbox = Sandbox::start(&[]);
     let client = client(&sandbox, &json!({}));
     let queue = Arc::new(Queue::new(&client, &json!({"workers": 8, "backlog": 256})).unwrap());
@@ -458,7 +458,7 @@ fn many_threads_submit_cancel_and_fetch_and_every_call_comes_back_once() {
 }
 
 #[test]
-fn event_loops_forks_and_swept_descriptors() {
+fn queue_works_with_epoll_forks_and_closed_descriptors() {
     let program = compile("hosts/queue.c", false);
     for sandbox in Sandbox::plain_and_tls() {
         slow(&sandbox, 30);

@@ -147,7 +147,7 @@ fn check(form: &Form, step: usize, tls: Option<(&Arc<ServerConfig>, &str)>, expe
 }
 
 #[test]
-fn an_answer_is_the_same_in_every_form_and_however_it_is_cut() {
+fn response_is_the_same_in_every_framing_and_segmentation() {
     let authority = Authority::new("answers");
     let server = authority.server("127.0.0.1", Validity::Now);
     let ca = authority.file.to_str().unwrap();
@@ -162,7 +162,7 @@ fn an_answer_is_the_same_in_every_form_and_however_it_is_cut() {
 }
 
 #[test]
-fn what_somebody_may_have_cut_off_is_no_answer() {
+fn response_without_length_needs_a_close_notify() {
     let authority = Authority::new("cut");
     let server = authority.server("127.0.0.1", Validity::Now);
     let head = "HTTP/1.1 200 OK\r\n\r\n";
@@ -190,7 +190,7 @@ fn what_somebody_may_have_cut_off_is_no_answer() {
 }
 
 #[test]
-fn long_answers_come_whole() {
+fn long_responses_are_complete() {
     let expected = document(&"t".repeat(1_000_000));
     for form in forms(&expected.to_string()).iter().take(6) {
         for step in [0, 100_000] {
@@ -238,7 +238,7 @@ fn login_page_is_not_a_success_for_any_operation() {
 }
 
 #[test]
-fn byte_order_mark_before_a_response_is_passed_over() {
+fn byte_order_mark_before_a_response_is_ignored() {
     let server = says("\u{feff}{\"id\":\"s\"}");
     let session = client_of(&server).call("getSession", "s", "", None).unwrap();
     assert_eq!(session, json!({"id": "s"}));

@@ -135,7 +135,7 @@ fn meet(sandbox: &Sandbox, kind: &Kind, operation: &str, repeatable: bool) -> Op
 }
 
 #[test]
-fn every_failure_with_every_class_of_operation() {
+fn retries_depend_on_the_failure_and_the_operation() {
     // Side by side, because each waits for a service that takes its time.
     let class = |(operation, repeatable)| {
         let sandbox = Sandbox::start(&["--password", PASSWORD]);
@@ -159,7 +159,7 @@ fn every_failure_with_every_class_of_operation() {
 }
 
 #[test]
-fn what_never_left_is_repeated_whatever_it_is() {
+fn requests_that_were_not_sent_are_always_retried() {
     let sandbox = Sandbox::start(&["--password", PASSWORD]);
     let things = things(&client(&sandbox, &json!({})));
     for (operation, _) in CLASSES {
@@ -173,7 +173,7 @@ fn what_never_left_is_repeated_whatever_it_is() {
 }
 
 #[test]
-fn a_removal_that_was_lost_has_worked_if_the_thing_is_gone() {
+fn lost_delete_succeeds_if_the_resource_is_gone() {
     let sandbox = Sandbox::start(&["--password", PASSWORD]);
     let client = client(&sandbox, &json!({}));
     for operation in ["deleteParticipant", "deleteSession", "removeParticipantFromSession"] {
@@ -191,7 +191,7 @@ fn a_removal_that_was_lost_has_worked_if_the_thing_is_gone() {
 }
 
 #[test]
-fn an_addition_that_was_lost_asks_the_participant() {
+fn lost_add_is_verified_by_reading_the_participant() {
     let sandbox = Sandbox::start(&["--password", PASSWORD]);
     let client = client(&sandbox, &json!({}));
     let operation = "addParticipantToSession";
@@ -222,7 +222,7 @@ fn an_addition_that_was_lost_asks_the_participant() {
 }
 
 #[test]
-fn an_addition_that_was_lost_compares_the_subscriptions() {
+fn lost_add_is_verified_by_comparing_subscriptions() {
     let sandbox = Sandbox::start(&["--password", PASSWORD]);
     let client = client(&sandbox, &json!({}));
     let operation = "addParticipantToSession";
@@ -258,7 +258,7 @@ fn an_addition_that_was_lost_compares_the_subscriptions() {
 }
 
 #[test]
-fn an_unknown_outcome_stays_until_an_answer_settles_it() {
+fn unknown_outcome_remains_until_a_response_resolves_it() {
     let sandbox = Sandbox::start(&["--password", PASSWORD]);
     let client = client(&sandbox, &json!({}));
     let things = things(&client);
@@ -293,7 +293,7 @@ fn an_unknown_outcome_stays_until_an_answer_settles_it() {
 }
 
 #[test]
-fn all_attempts_share_one_deadline_and_an_outage_makes_no_storm() {
+fn attempts_share_one_deadline_and_an_outage_causes_no_retry_storm() {
     let sandbox = Sandbox::start(&["--password", PASSWORD]);
     let slow =
         client(&sandbox, &json!({"timeoutMs": 900, "attemptTimeoutMs": 400, "maxRetries": 10}));
@@ -317,7 +317,7 @@ fn all_attempts_share_one_deadline_and_an_outage_makes_no_storm() {
 }
 
 #[test]
-fn successes_fill_the_budget_and_a_retry_that_helped_pays_for_itself() {
+fn successes_refill_the_retry_budget() {
     let sandbox = Sandbox::start(&["--password", PASSWORD]);
     let client = client(&sandbox, &json!({"maxRetries": 1}));
     let things = things(&client);
