@@ -25,6 +25,8 @@ PYTHON ?= python3
 BUILD := build
 # Evaluated on use: CARGO_TARGET_DIR or cargo's configuration may name another directory.
 TARGET_DIR = $(shell CARGO='$(CARGO)' scripts/target-dir)
+# With the features that the tests need: otherwise cargo compiles some dependencies twice.
+CARGO_BUILD_DEBUG = $(CARGO) build --workspace --all-targets
 VENV := $(BUILD)/venv
 VENV_PYTHON := $(VENV)/bin/python
 
@@ -69,16 +71,15 @@ test: tools build-tests $(VENV)/ready
 	scripts/side-by-side $(BUILD)/test test-rust 'test-c test-release' test-python
 
 build-tests: tools
-	$(CARGO) build --workspace
-	$(CARGO) test --workspace --no-run
+	$(CARGO_BUILD_DEBUG)
 	$(CARGO) build --release --workspace
 
 test-rust: tools
-	$(CARGO) build --workspace
-	$(CARGO) test --workspace
+	$(CARGO_BUILD_DEBUG)
+	BW_SANDBOX=$(TARGET_DIR)/debug/bw-sandbox $(CARGO) test --workspace
 
 test-c: tools
-	$(CARGO) build --workspace
+	$(CARGO_BUILD_DEBUG)
 	CC=$(CC) CXX=$(CXX) BW_LIB_DIR=$(TARGET_DIR)/debug BW_SANDBOX=$(TARGET_DIR)/debug/bw-sandbox \
 	  tests/c/run.sh $(BUILD)/c
 
@@ -146,14 +147,14 @@ FUZZ_SECONDS ?= 60
 HOSTILE := $(CURDIR)/$(BUILD)/hostile
 test-hostile: tools
 	tests/hostile/need
-	$(CARGO) build --workspace
+	$(CARGO_BUILD_DEBUG)
 	$(CARGO) deny --locked check licenses bans sources
 	CARGO=$(CARGO) $(PYTHON) tests/hostile/supply.py
 	$(CARGO) build --release --workspace
 	CC=$(CC) CARGO=$(CARGO) tests/hostile/torture.sh $(HOSTILE)
 	CC=$(CC) CXX=$(CXX) CARGO=$(CARGO) tests/hostile/sanitizers.sh $(HOSTILE)
 	CARGO=$(CARGO) tests/hostile/fuzz.sh $(HOSTILE)/fuzz $(FUZZ_SECONDS)
-	$(CARGO) test --test hostile
+	BW_SANDBOX=$(TARGET_DIR)/debug/bw-sandbox $(CARGO) test --workspace --test hostile
 
 MINUTES ?= 5
 soak: tools
@@ -166,7 +167,7 @@ test-release: tools
 	CC=$(CC) CARGO=$(CARGO) tests/c/release.sh $(BUILD)/c
 
 test-python: tools $(VENV)/ready
-	$(CARGO) build --workspace
+	$(CARGO_BUILD_DEBUG)
 	BW_WEBRTC_LIBRARY=$(TARGET_DIR)/debug/libbw_webrtc.so \
 	  BW_SANDBOX=$(TARGET_DIR)/debug/bw-sandbox \
 	  PYTHONPATH=$(CURDIR)/bindings/python/src $(VENV_PYTHON) -m pytest -q tests/python

@@ -2,10 +2,9 @@
 //! see it fail.
 
 use std::os::unix::fs::{PermissionsExt, chown};
-use std::path::Path;
 use std::process::Command;
 
-use crate::support::process::{Sandbox, compile, library, run_checks};
+use crate::support::process::{Sandbox, compile, library, run_checks, scratch_file};
 use serde_json::{Value, json};
 
 fn delay(sandbox: &Sandbox, ms: u64) {
@@ -92,10 +91,10 @@ fn library_can_be_loaded_and_unloaded_repeatedly() {
     for at in places {
         bytes[at + 1..][..name.len() - 2].copy_from_slice(b"__cxa_thread_atexit_none");
     }
-    let copy =
-        Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("old-{}.so", std::process::id()));
+    let copy = scratch_file("old.so");
     std::fs::write(&copy, bytes).unwrap();
     run_checks(Command::new(&program).arg(&copy).arg(&config));
+    std::fs::remove_file(&copy).unwrap();
 }
 
 #[test]

@@ -4,11 +4,11 @@
 use std::io;
 use std::net::{Ipv6Addr, SocketAddr, TcpListener, TcpStream};
 use std::os::fd::AsRawFd;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::Command;
 use std::time::Duration;
 
-use crate::support::process::{Sandbox, compile, compile_shared, run_checks};
+use crate::support::process::{Sandbox, compile, compile_shared, run_checks, scratch_file};
 use serde_json::{Value, json};
 
 struct Stage {
@@ -25,12 +25,7 @@ impl Stage {
     }
 
     fn play(&self, scene: &str, addresses: &str, config: &Value) {
-        let file = |kind: &str| {
-            let name = format!("{kind}-{scene}-{}", std::process::id());
-            let file = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
-            let _ = std::fs::remove_file(&file);
-            file
-        };
+        let file = |kind: &str| scratch_file(&format!("{kind}-{scene}"));
         let mut command = Command::new(&self.program);
         command
             .args([scene, &config.to_string()])

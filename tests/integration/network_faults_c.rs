@@ -6,11 +6,10 @@ use std::path::Path;
 use std::process::Command;
 
 use crate::support::faults::{self, TOKEN};
-use crate::support::process::compile;
+use crate::support::process::{compile, scratch_file};
 
 #[test]
 fn c_program_handles_every_fault_without_a_leak() {
-    let scratch = Path::new(env!("CARGO_TARGET_TMPDIR"));
     let program = compile("calls.c", false);
     let cases = faults::all();
     let mut lines = String::new();
@@ -22,7 +21,7 @@ fn c_program_handles_every_fault_without_a_leak() {
         )
         .unwrap();
     }
-    let file = scratch.join(format!("faults-{}.txt", std::process::id()));
+    let file = scratch_file("faults.txt");
     std::fs::write(&file, lines).unwrap();
 
     let output = valgrind(&program).arg(&file).output().unwrap();
