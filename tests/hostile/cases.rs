@@ -1,21 +1,21 @@
-//! The cases of the matrix: which there are, and what a caller must be result in each. Written from
-//! what the library promises, not from what it does.
+//! The cases of the matrix, and the expected result of each. Written from the documentation of the
+//! library, not from its code.
 
-/// How far an request has come when the fault takes_fault.
+/// The phase of a call in which the fault occurs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Phase {
     Name,
     Connect,
-    /// An HTTP proxy is asked for a tunnel.
+    /// The request for a tunnel to an HTTP proxy.
     Proxy,
-    /// A SOCKS5 proxy is.
+    /// The request to a SOCKS5 proxy.
     Socks,
     Tls,
     /// The service has read the beginning of the head.
     HeadSent,
-    /// It has read all of the request, and processed.
+    /// It has read and processed the whole request.
     BodySent,
-    /// It processed, and this much of the response came.
+    /// It has processed the request and sent the response as far as this.
     StatusLine,
     Headers,
     Body,
@@ -24,19 +24,19 @@ pub enum Phase {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Fault {
-    /// Says no, in the words of the phase's protocol.
+    /// A rejection in the protocol of the phase.
     Refuse,
     Reset,
     Close,
     Stall,
-    /// A byte now and then.
+    /// Sends single bytes with pauses.
     Dribble,
     Garbage,
     Duplicate,
     Oversize,
 }
 
-/// One operation for each way in which operations may be repeated.
+/// One operation for each kind of retry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum OperationClass {
     Create,
@@ -46,29 +46,29 @@ pub enum OperationClass {
     Remove,
 }
 
-/// The connection that the call finds.
+/// The connection that the call uses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ConnectionKind {
     New,
-    /// One that an earlier call left; it is gone where the fault comes before the request.
+    /// Left by an earlier call; closed if the fault occurs before the request.
     Reused,
 }
 
-/// How often the fault takes_fault.
+/// How often the fault occurs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Frequency {
-    /// Every time, and nothing is retried.
+    /// Every time, and retries are off.
     Always,
     /// Once, and retries are allowed.
     Once,
 }
 
-/// Which request the fault takes_fault.
+/// The request that is affected by the fault.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Target {
     /// The operation's own.
     Operation,
-    /// The one for the access token that the operation needs.
+    /// The request for the access token.
     TokenRequest,
 }
 
@@ -114,25 +114,25 @@ const OPERATION_CLASSES: [OperationClass; 5] = [
     OperationClass::Remove,
 ];
 
-/// Whether another attempt is made, where the operation and the outcome allow one.
+/// Whether another attempt is made, if the operation and the outcome allow it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Again {
     Yes,
     No,
 }
 
-/// What one attempt must come to.
+/// The expected result of one attempt.
 pub struct Expected {
-    /// The status is one of these; `BW_OK` is among them where the fault does no harm.
+    /// The allowed statuses; only `BW_OK` if the fault is harmless.
     pub statuses: &'static [&'static str],
-    /// And the outcome, unless it is a success, one of these.
+    /// The allowed outcomes, unless the call succeeds.
     pub outcomes: &'static [&'static str],
     pub again: Again,
     /// Whether the connection may be used for the next call.
     pub reusable: bool,
 }
 
-/// All cases that there can be.
+/// All possible cases.
 pub fn all() -> Vec<Case> {
     let mut cases = Vec::new();
     for (target, class) in targets() {
@@ -151,8 +151,8 @@ pub fn all() -> Vec<Case> {
     cases
 }
 
-/// Each class of operations; and the token request before a create operation, because a token
-/// request is repeated even if the operation must not be.
+/// Each class of operations, and the token request before a create operation, because a token request
+/// is retried even if the operation must not be.
 fn targets() -> impl Iterator<Item = (Target, OperationClass)> {
     let operations = OPERATION_CLASSES.map(|class| (Target::Operation, class));
     operations.into_iter().chain([(Target::TokenRequest, OperationClass::Create)])
@@ -168,17 +168,17 @@ fn ways() -> impl Iterator<Item = (ConnectionKind, bool, Frequency)> {
     })
 }
 
-/// Why there is no such fault in this phase.
+/// Why this fault cannot occur in this phase.
 pub fn exclusion_reason(phase: Phase, fault: Fault, tls: bool) -> Option<&'static str> {
     match (phase, fault) {
         (Phase::Tls, _) if !tls => Some("no TLS"),
         (Phase::Proxy | Phase::Socks, _) if !tls => Some("a proxy is for https alone"),
-        (Phase::Name, Fault::Reset | Fault::Close) => Some("a look-up has no connection"),
-        (Phase::Connect, Fault::Dribble) => Some("a connection is made at once or not"),
-        (Phase::Connect, Fault::Duplicate) => Some("a connection is made once"),
-        (Phase::HeadSent, Fault::Duplicate) => Some("nothing was said that could be repeated"),
+        (Phase::Name, Fault::Reset | Fault::Close) => Some("a lookup has no connection"),
+        (Phase::Connect, Fault::Dribble) => Some("a connection is established in one step"),
+        (Phase::Connect, Fault::Duplicate) => Some("a connection is established once"),
+        (Phase::HeadSent, Fault::Duplicate) => Some("nothing was sent that could be sent twice"),
         (Phase::StatusLine | Phase::Headers | Phase::Body | Phase::End, Fault::Refuse) => {
-            Some("the response is a success already")
+            Some("the status line is a success")
         }
         _ => None,
     }
@@ -186,7 +186,7 @@ pub fn exclusion_reason(phase: Phase, fault: Fault, tls: bool) -> Option<&'stati
 
 const NOT_SENT: &[&str] = &["not_sent"];
 const UNKNOWN: &[&str] = &["unknown"];
-/// Bytes of the request may be in the kernel before the end of the connection is records.
+/// The kernel may have sent bytes of the request before the client sees the end of the connection.
 const EITHER: &[&str] = &["not_sent", "unknown"];
 const REJECTED: &[&str] = &["rejected"];
 
@@ -201,12 +201,12 @@ impl Expected {
 }
 
 impl Case {
-    /// What an attempt that the fault takes_fault must come to.
+    /// The expected result of an attempt with the fault.
     pub fn expected(&self) -> Expected {
         let expected = self.expected_of_request();
         match self.target {
             Target::TokenRequest if !expected.outcomes.is_empty() => {
-                // Whatever became of the token request, the operation itself was not sent.
+                // The operation itself was not sent.
                 Expected { outcomes: NOT_SENT, ..expected }
             }
             _ => expected,
@@ -219,7 +219,7 @@ impl Case {
         let new = Expected::new;
         let harmless = |reusable| Expected { reusable, ..new(&["BW_OK"], &[], No) };
         match (self.phase, self.fault) {
-            // Old addresses are better than none.
+            // Expired addresses are still used.
             (Phase::Name, _) if self.connection_kind == ConnectionKind::Reused => harmless(true),
             (Phase::Name, Refuse | Garbage) => new(&["BW_E_RESOLVE"], NOT_SENT, Yes),
             (Phase::Name, Stall) => new(&["BW_E_TIMEOUT"], NOT_SENT, Yes),
@@ -227,25 +227,25 @@ impl Case {
 
             (Phase::Connect, Refuse) => new(&["BW_E_CONNECT"], NOT_SENT, Yes),
             (Phase::Connect, Stall) => new(&["BW_E_TIMEOUT"], NOT_SENT, Yes),
-            // A reset may hit between connect and its result.
+            // A reset may occur before connect returns.
             (Phase::Connect, Reset | Close) if self.tls => {
                 let statuses = &["BW_E_TLS", "BW_E_NETWORK", "BW_E_CONNECT"];
                 new(statuses, NOT_SENT, if self.fault == Reset { Yes } else { No })
             }
             (Phase::Connect, Reset | Close) => new(&["BW_E_NETWORK", "BW_E_CONNECT"], EITHER, Yes),
-            // What a server says unasked is no TLS and no response.
+            // Bytes that the server sends first are neither TLS nor a response.
             (Phase::Connect, _) if self.tls => new(&["BW_E_TLS"], NOT_SENT, No),
             (Phase::Connect, _) => new(&["BW_E_PROTOCOL"], EITHER, No),
 
             (Phase::Proxy | Phase::Socks, Reset | Close) => new(&["BW_E_PROXY"], NOT_SENT, Yes),
             (Phase::Proxy | Phase::Socks, Stall | Dribble) => new(&["BW_E_TIMEOUT"], NOT_SENT, Yes),
-            // What comes after a SOCKS5 proxy's grant is the service's.
+            // Bytes after the success of a SOCKS5 proxy belong to the service.
             (Phase::Socks, Duplicate) => new(&["BW_E_TLS"], NOT_SENT, No),
             (Phase::Proxy | Phase::Socks, _) => new(&["BW_E_PROXY"], NOT_SENT, No),
 
             (Phase::Tls, Stall | Dribble) => new(&["BW_E_TIMEOUT"], NOT_SENT, Yes),
             (Phase::Tls, Reset) => new(&["BW_E_NETWORK", "BW_E_TLS"], NOT_SENT, Yes),
-            // The first of two flights ends the handshake, and the request may be on its way.
+            // The first of two flights completes the handshake, and the request may have been sent.
             (Phase::Tls, Duplicate) => new(&["BW_E_TLS"], EITHER, No),
             (Phase::Tls, _) => new(&["BW_E_TLS"], NOT_SENT, No),
 
@@ -263,11 +263,11 @@ impl Case {
             // Bytes that came before a reset may be lost with it.
             (_, Reset) => new(&["BW_E_NETWORK", "BW_E_PROTOCOL"], UNKNOWN, Yes),
             (_, Close) => new(&["BW_E_PROTOCOL"], UNKNOWN, Yes),
-            // Interim answers are no fault, however many of them there are in reason.
+            // A few interim responses are valid.
             (Phase::BodySent, Duplicate) => harmless(true),
-            // One response, and then bytes that belong to none.
+            // A complete response, and then bytes that belong to no response.
             (Phase::Body | Phase::End, Duplicate) => harmless(false),
-            // Bytes of the right length that are not JSON, as a login page: never a success.
+            // A body of the right length that is not JSON is never a success.
             (Phase::Body, Garbage) => {
                 Expected { reusable: true, ..new(&["BW_E_PROTOCOL"], UNKNOWN, No) }
             }
@@ -276,7 +276,7 @@ impl Case {
         }
     }
 
-    /// Whether the fault comes before the service sees any of the request.
+    /// Whether the fault occurs before the service receives any of the request.
     pub fn is_early(&self) -> bool {
         matches!(
             self.phase,

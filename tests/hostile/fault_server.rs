@@ -1,5 +1,5 @@
-//! The service (and, where there is one, the proxy) of a case: it does what the real one would, but
-//! for the fault, and keeps what it requests.
+//! The service of a case, and its proxy if it has one. It behaves like the real one except for the
+//! fault, and records the requests.
 
 use std::io::{self, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
@@ -13,27 +13,27 @@ use rustls::{ServerConfig, ServerConnection, StreamOwned};
 use super::cases::{Fault, Phase};
 use super::support::test_server::Connection;
 
-/// Where a participant is put.
+/// The session that a participant is added to.
 pub const SESSION: &str = "s-1";
 pub const PARTICIPANT: &str = "p-1";
 /// The path of the token endpoint.
 pub const TOKEN_PATH: &str = "/token";
 const TOKEN: &str = "eyJhbGciOiJIUzI1NiJ9.eyJwIjoicC0xIn0.c2lnbmF0dXJl";
-/// As much as an endless server says.
+/// How many bytes an endless response has.
 const ENDLESS: usize = 2 << 20;
 
-/// One request, as far as it came.
+/// One request, as far as it was received.
 #[derive(Clone, Debug, Default)]
 pub struct RecordedRequest {
     pub connection: usize,
     pub line: String,
     pub complete: bool,
-    /// Whether the service did what it was asked for.
+    /// Whether the service executed the operation.
     pub processed: bool,
 }
 
 impl RecordedRequest {
-    /// Whether it is a token request, as far as it came.
+    /// Whether this is a token request, as far as it was received.
     pub fn is_token_request(&self) -> bool {
         self.line.starts_with(&format!("POST {TOKEN_PATH} "))
     }
@@ -42,13 +42,13 @@ impl RecordedRequest {
 #[derive(Default)]
 pub struct Records {
     pub requests: Vec<RecordedRequest>,
-    /// The connections that the fault faulty_connections.
+    /// The numbers of the connections that were affected by the fault.
     pub faulty_connections: Vec<usize>,
     removed: bool,
     joined: bool,
 }
 
-/// What the server is result, and what it tells.
+/// A running server. Its threads end when it is dropped.
 pub struct FaultServer {
     pub address: SocketAddr,
     state: Arc<State>,
@@ -60,7 +60,7 @@ struct State {
     fault: Fault,
     proxied: bool,
     tls: Option<Arc<ServerConfig>>,
-    /// How often the fault is still to inject.
+    /// How many times the fault is still injected.
     remaining_faults: AtomicUsize,
     records: Mutex<Records>,
     open: AtomicUsize,
@@ -68,7 +68,7 @@ struct State {
     refuses_connections: AtomicBool,
     is_closing_idle: AtomicBool,
     stopped: AtomicBool,
-    /// What fills the backlog.
+    /// The connections that fill the backlog.
     queue: Mutex<Vec<TcpStream>>,
 }
 
@@ -101,7 +101,7 @@ impl FaultServer {
         FaultServer { address, state }
     }
 
-    /// From now on the fault takes_fault so often.
+    /// From now on, the fault is injected `count` times.
     pub fn set_fault(&self, count: usize) {
         self.state.remaining_faults.store(count, Ordering::SeqCst);
         match (self.state.phase, self.state.fault) {
@@ -129,17 +129,17 @@ impl FaultServer {
         panic!("the backlog is not full");
     }
 
-    /// Whether connecting itself is what fails.
+    /// Whether new connections fail.
     pub fn refuses_connections(&self) -> bool {
         self.state.refuses_connections.load(Ordering::SeqCst)
     }
 
-    /// No fault any more.
+    /// Injects no more faults.
     pub fn clear_fault(&self) {
         self.state.clear_fault();
     }
 
-    /// Closes what is idle, and waits until all is closed.
+    /// Closes the idle connections, and waits until all connections are closed.
     pub fn close_idle(&self) {
         self.state.is_closing_idle.store(true, Ordering::SeqCst);
         self.wait(|| self.state.open.load(Ordering::SeqCst) == 0);
@@ -150,7 +150,7 @@ impl FaultServer {
         self.state.records()
     }
 
-    /// Polls, with a limit.
+    /// Polls until the condition is true; fails after ten seconds.
     pub fn wait(&self, until: impl Fn() -> bool) {
         for _ in 0..2000 {
             if until() {
@@ -158,11 +158,11 @@ impl FaultServer {
             }
             std::thread::sleep(Duration::from_millis(5));
         }
-        panic!("waited in vain");
+        panic!("the condition did not become true");
     }
 }
 
-/// A listener that keeps its port when it is shut down: one that was asked for by its number.
+/// A listener that was bound to a port by its number: it keeps the port when it is shut down.
 fn listen_on_fixed_port() -> TcpListener {
     let loopback = SocketAddr::from(([127, 0, 0, 1], 0));
     let holder = bound(loopback);
@@ -247,7 +247,7 @@ fn accept(state: &Arc<State>) {
         state.open.fetch_add(1, Ordering::SeqCst);
         let state = state.clone();
         std::thread::spawn(move || {
-            // A client that goes away in the middle is what all this is about.
+            // In many cases the client closes the connection early.
             let _ = serve(stream, &state, number);
             state.open.fetch_sub(1, Ordering::SeqCst);
         });
@@ -274,13 +274,13 @@ fn serve(mut stream: TcpStream, state: &State, number: usize) -> io::Result<()> 
 
 const GARBAGE: &[u8] = b"SSH-2.0-OpenSSH_9.2p1\r\n\x00\xff\xfe rubbish\r\n\r\n";
 
-/// What a fault is made of: what was right before it, what would have been right after it, and what
-/// comes instead.
+/// The parts of an injected fault: the valid bytes before it, the valid bytes that would follow, and the
+/// bytes that are sent instead.
 struct Material<'a> {
     before: &'a [u8],
     after: &'a [u8],
     garbage: &'a [u8],
-    /// What is said again, or without end.
+    /// Sent twice, or without end.
     element: &'a [u8],
 }
 
@@ -343,7 +343,7 @@ fn inject(
         }
     }
     connection.flush()?;
-    // An end without a reset: what was sent must be read first.
+    // Closes without a reset: what the client sent must be read first.
     connection.tcp().shutdown(Shutdown::Write)?;
     drain(connection.tcp(), state);
     Ok(())
@@ -365,7 +365,7 @@ fn reset_connection(stream: &TcpStream) -> io::Result<()> {
     if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
 }
 
-/// Keeps the connection open, silent.
+/// Keeps the connection open and sends nothing.
 fn hold(state: &State) -> io::Result<()> {
     while !state.is_stopped() && !state.is_closing_idle.load(Ordering::SeqCst) {
         std::thread::sleep(Duration::from_millis(10));
@@ -388,7 +388,7 @@ fn is_timeout(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut)
 }
 
-/// The next byte; none at the end, and when an idle connection is to be hung up.
+/// The next byte; `None` at the end, and if an idle connection is to be closed.
 fn read_byte(connection: &mut dyn Connection, state: &State, idle: bool) -> io::Result<Option<u8>> {
     let mut byte = [0];
     loop {
@@ -417,7 +417,7 @@ fn read_exactly(
     Ok(bytes)
 }
 
-/// Plays the proxy, and then the service behind it; false if there is no tunnel.
+/// Acts as the proxy until the tunnel is open; false if no tunnel was opened.
 fn open_tunnel(stream: &mut TcpStream, state: &State, number: usize) -> io::Result<bool> {
     if state.phase == Phase::Socks {
         let count = read_exactly(stream, state, 2)?[1];
@@ -431,7 +431,7 @@ fn open_tunnel(stream: &mut TcpStream, state: &State, number: usize) -> io::Resu
             return Ok(true);
         }
         let (no, long) = ([5, 2, 0, 1, 0, 0, 0, 0, 0, 0], [255; 512]);
-        // Granted under a name of 255 characters.
+        // Success, with a bound address of 255 characters.
         let slow = [&[5, 0, 0, 3, 255][..], &[b'n'; 300]].concat();
         let after: &[u8] = if state.fault == Fault::Refuse { &no } else { &slow };
         let element: &[u8] = if state.fault == Fault::Oversize { &long } else { &granted };
@@ -448,7 +448,7 @@ fn open_tunnel(stream: &mut TcpStream, state: &State, number: usize) -> io::Resu
         stream.write_all(granted)?;
         return Ok(true);
     }
-    // A reason phrase that takes long: anything else at this place would not be HTTP.
+    // A long reason phrase: anything else would not be valid HTTP here.
     let slow = [&granted[..13], &[b'x'; 4096]].concat();
     let (after, element): (&[u8], &[u8]) = match state.fault {
         Fault::Refuse => (b"HTTP/1.1 403 Forbidden\r\n\r\n", b""),
@@ -460,12 +460,12 @@ fn open_tunnel(stream: &mut TcpStream, state: &State, number: usize) -> io::Resu
     Ok(false)
 }
 
-/// Whether the fault comes in the middle of what is said.
+/// Whether the fault occurs in the middle of the data.
 fn is_sent_partly(fault: Fault) -> bool {
     matches!(fault, Fault::Reset | Fault::Close | Fault::Stall)
 }
 
-/// The server's first flight, or what comes instead.
+/// Injects the fault instead of the server's first handshake flight.
 fn fail_handshake(
     stream: &mut TcpStream,
     state: &State,
@@ -492,7 +492,7 @@ fn fail_handshake(
         Fault::Duplicate => b"",
         _ => &flight,
     };
-    // A record that is longer than any may be.
+    // A record longer than TLS allows.
     let long = [&[22, 3, 3, 255, 255], &[0; 1019][..]].concat();
     let element = if state.fault == Fault::Oversize { &long } else { &flight };
     let garbage = b"HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n";
@@ -564,7 +564,7 @@ fn inject_into_head(connection: &mut dyn Connection, state: &State) -> io::Resul
         }
         return Ok(());
     }
-    // What would come in its time is a refusal.
+    // The valid response at this point is a rejection.
     let no = b"HTTP/1.1 413 Content Too Large\r\nConnection: close\r\nContent-Length: 0\r\n\r\n";
     inject(connection, state, state.fault, Material::new(b"", no, GARBAGE, GARBAGE))
 }
@@ -594,14 +594,14 @@ impl Response {
     }
 }
 
-/// What the service does and says.
+/// Executes a request like the service, and returns the response.
 fn process(records: &mut Records, line: &str) -> Response {
     let mut words = line.split(' ');
     let (method, path) = (words.next().unwrap_or_default(), words.next().unwrap_or_default());
     let good = |status, body: &str| Response { status, body: body.to_owned(), processed: true };
     let no = |status, body: &str| Response { status, body: body.to_owned(), processed: false };
     match method {
-        // Valid for one call, so that the next call requests another one.
+        // Valid for one call, so that the next call requests another token.
         "POST" if path == TOKEN_PATH => good(
             "200 OK",
             r#"{"access_token": "token-of-the-matrix", "token_type": "Bearer", "expires_in": 0}"#,
@@ -633,7 +633,7 @@ fn process(records: &mut Records, line: &str) -> Response {
     }
 }
 
-/// Answers with the fault in it; whether the connection goes on.
+/// Responds with the fault; returns whether the connection stays open.
 fn inject_into_response(
     connection: &mut dyn Connection,
     state: &State,
@@ -641,7 +641,7 @@ fn inject_into_response(
     response: &Response,
 ) -> io::Result<bool> {
     let fault = state.fault;
-    // An response of some length, so that a slow one is slow, and with a body whatever the operation.
+    // Long enough that sending it slowly takes long, and with a body for every operation.
     let status = if response.processed { "200 OK" } else { response.status };
     let body = match fault {
         Fault::Dribble if phase != Phase::End => format!("{}{}", response.body, " ".repeat(4096)),
@@ -679,7 +679,7 @@ fn inject_into_response(
             bytes("HTTP/1.1 2x0 OK\r\n\r\n"),
             bytes(&status_line),
         ),
-        // Two lengths that do not agree: no telling where the response ends.
+        // Two different lengths: the end of the response is unknown.
         Phase::Headers if fault == Fault::Duplicate => (
             bytes(&format!("{status_line}{kind}{length}")),
             bytes(&format!("\r\n{body}")),

@@ -1,4 +1,4 @@
-//! Runs every case and judges it: what the caller was result must agree with what the service requests.
+//! Runs every case and checks it: the result of the call must agree with the records of the service.
 
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -18,13 +18,13 @@ use super::support::abi::Client;
 use super::support::certificates::{Authority, Validity};
 use super::support::process::Sandbox;
 
-/// How long a call may take that nothing but its deadline ends.
+/// The timeout of a call that only its deadline ends.
 const CALL_TIMEOUT: Duration = Duration::from_millis(500);
-/// How long an attempt may take where the next one must succeed, on a busy machine too.
+/// The timeout of an attempt if the next one must succeed, also on a busy machine.
 const ATTEMPT_TIMEOUT: Duration = Duration::from_millis(2000);
-/// What a busy machine may add.
+/// The delay that a busy machine may add.
 const SLACK: Duration = Duration::from_secs(5);
-/// Most cases wait.
+/// More than processors, because most cases wait.
 const THREADS: usize = 32;
 
 /// How many cases of a fault in a phase ended with each status.
@@ -59,11 +59,11 @@ fn every_result_agrees_with_the_records_of_the_service() {
     println!("{} cases", cases.len());
     let wrong = wrong.into_inner().unwrap();
     assert!(wrong.is_empty(), "{} of {} cases:\n{}", wrong.len(), cases.len(), wrong.join("\n"));
-    // The table itself must not shrink unseen.
+    // Fails if cases disappear from the table.
     assert!(cases.len() >= 3100, "only {} cases", cases.len());
 }
 
-/// What a call came to.
+/// The result of a call.
 struct CallResult {
     status: String,
     outcome: Option<String>,
@@ -147,12 +147,12 @@ fn call(client: &Client, class: OperationClass) -> CallResult {
     CallResult::of(client.call(class.operation(), SESSION, PARTICIPANT, class.document()))
 }
 
-/// The status, if all agrees.
+/// Returns the status if the result agrees with the records.
 fn run(case: &Case) -> Result<String, String> {
     let setup = setup(case);
     let server = &setup.server;
     if case.connection_kind == ConnectionKind::Reused {
-        // The warm-up has the patience of a call that waits; a busy machine may take longer.
+        // The warm-up call has the short timeout too; a busy machine may take longer.
         let warm = (0..20).any(|_| call(&setup.client, OperationClass::Read).status == "BW_OK");
         check(warm, || "the warm-up failed".to_owned())?;
         if case.is_early() {
@@ -177,7 +177,7 @@ fn run(case: &Case) -> Result<String, String> {
     resolver::order(&setup.host, 0, case.fault);
 
     let requests: Vec<RecordedRequest> = {
-        // The service may be slower than the call in noticing what it read.
+        // The service may record a request after the call has ended.
         if result.status == "BW_OK" {
             let is_done =
                 |request: &RecordedRequest| request.processed && !request.is_token_request();
@@ -197,8 +197,8 @@ fn run(case: &Case) -> Result<String, String> {
     Ok(result.status)
 }
 
-/// A service that cannot be reached cannot count attempts: the client's log tells of them, in the
-/// calling thread and before the next one.
+/// An unreachable service cannot count attempts. The client logs each of them, in the calling thread and
+/// before the next attempt.
 fn clear_fault_after_the_first_attempt(setup: &Setup) {
     let server = Arc::downgrade(&setup.server);
     setup.client.on_line(move |_, line| {
@@ -225,7 +225,7 @@ fn judge(
     let (tokens, requests): (Vec<&RecordedRequest>, Vec<&RecordedRequest>) =
         requests.iter().partition(|request| request.is_token_request());
 
-    // What holds whatever the fault.
+    // These conditions are independent of the fault.
     check(outcome != Some("not_sent") || requests.is_empty(), || {
         "not_sent, but it was records".into()
     })?;
@@ -234,18 +234,18 @@ fn judge(
     check(!is("BW_OK") || processed > 0, || "success, but nothing was done".into())?;
     let posts = requests.iter().filter(|e| e.line.starts_with("POST") && e.processed).count();
     check(posts <= 1, || format!("{posts} participants were created"))?;
-    // It takes at most one attempt in which the service may have processed.
+    // At most one attempt may have been processed.
     let refused = case.phase == Phase::BodySent && case.fault == Fault::Refuse;
     check(case.class.is_repeatable() || refused || requests.len() <= 1, || {
         "a creation was repeated".into()
     })?;
     check(took < Duration::from_secs(30), || format!("took {took:?}"))?;
 
-    // An operation is sent once its token is there.
+    // An operation is sent only with a token.
     let has_token = case.target == Target::Operation || tokens.iter().any(|token| token.processed);
     check(requests.is_empty() || has_token, || "sent without a token".into())?;
 
-    // What this fault must come to.
+    // The result that this fault must have.
     let succeeds_at_once = expected.statuses == ["BW_OK"];
     let may_succeed_again = case.frequency == Frequency::Once
         && expected.again == Again::Yes
@@ -276,10 +276,10 @@ fn judge(
     Ok(())
 }
 
-/// The client goes on, and not on the connection that the fault faulty_connections.
+/// The next call succeeds, and not on the connection that was affected by the fault.
 fn judge_next_call(case: &Case, setup: &Setup) -> Result<(), String> {
     let before = setup.server.records().requests.len();
-    // The patience of a call that waits may be short for a busy machine.
+    // The short timeout may expire on a busy machine.
     let next = (0..20)
         .map(|_| call(&setup.client, OperationClass::Read))
         .find(|next| next.status == "BW_OK" || !case.waits())
@@ -304,7 +304,7 @@ impl Case {
 
 #[test]
 fn matrix_uses_its_own_resolver() {
-    // The resolver of this file is what the library asks: no name of the machine's is known.
+    // The library calls the resolver of this program, which knows no name of this machine.
     let sandbox = Sandbox::start(&[]);
     let port = sandbox.url.rsplit(':').next().unwrap().to_owned();
     let config = json!({"accountId": "9900000", "username": "user", "password": "secret",

@@ -1,5 +1,5 @@
-//! The faults of the network and of servers, each with what a caller must be told: one table that
-//! is run from Rust through the C ABI, and again from a C program under valgrind.
+//! The faults of the network and of servers, each with the expected error. One table for two tests: in
+//! Rust through the C ABI, and in a C program under valgrind.
 
 use std::net::TcpListener;
 use std::sync::Arc;
@@ -17,26 +17,26 @@ use super::test_server::{
 pub const PASSWORD: &str = "pa55-w0rd-\"of\"-the-tests";
 pub const TOKEN: &str = "eyJhbGciOiJIUzI1NiJ9.eyJwIjoic2VjcmV0In0.c2lnbmF0dXJl";
 
-/// A call that must fail, and how.
-pub struct Fault {
+/// A call that must fail, and its expected error.
+pub struct FaultCase {
     pub name: &'static str,
     pub config: Value,
     pub request: &'static str,
     pub status: &'static str,
     pub outcome: &'static str,
-    /// Must be in the message.
+    /// A part of the message.
     pub says: &'static str,
-    /// How many requests the server must have read.
+    /// How many requests the server must have received.
     pub requests: Option<usize>,
-    /// Lives as long as the case.
+    /// Runs until the case is dropped.
     pub server: Option<TestServer>,
 }
 
 /// All cases, each with its own server.
-pub fn all() -> Vec<Fault> {
+pub fn all() -> Vec<FaultCase> {
     let mut faults = Vec::new();
     statuses(&mut faults);
-    answers_of_no_use(&mut faults);
+    invalid_responses(&mut faults);
     connections_lost(&mut faults);
     certificates(&mut faults);
     unreachable(&mut faults);
@@ -56,8 +56,8 @@ fn fault(
     status: &'static str,
     outcome: &'static str,
     says: &'static str,
-) -> Fault {
-    Fault {
+) -> FaultCase {
+    FaultCase {
         name,
         config: config(&server.url()),
         request: r#"{"tag":"a tag"}"#,
@@ -73,8 +73,8 @@ fn plain(behavior: Behavior) -> TestServer {
     TestServer::start(None, behavior)
 }
 
-fn statuses(faults: &mut Vec<Fault>) {
-    // Each body echoes what it must not be able to make us tell.
+fn statuses(faults: &mut Vec<FaultCase>) {
+    // Each body contains secrets, which must not appear in the error.
     let body = |text: &str| json!({"error": text, "echo": PASSWORD, "token": TOKEN}).to_string();
     for (name, line, status, outcome) in [
         ("HTTP 400", "400 Bad Request", "BW_E_BAD_REQUEST", "rejected"),
@@ -101,7 +101,7 @@ fn statuses(faults: &mut Vec<Fault>) {
     let server =
         plain(respond_with(response("502 Bad Gateway", "Content-Type: text/html\r\n", page)));
     faults.push(fault("HTTP 502 with a page", server, "BW_E_SERVER", "unknown", "HTTP 502"));
-    // Followed, the credentials would go to another host, and the call would succeed there.
+    // If it were followed, the credentials would be sent to another host, and the call would succeed.
     let good = json!({"participant": {"id": "p"}, "token": TOKEN}).to_string();
     let elsewhere = Box::leak(Box::new(plain(respond_with(response("200 OK", "", &good)))));
     let location = format!("Location: {}/x\r\n", elsewhere.url());
@@ -109,7 +109,7 @@ fn statuses(faults: &mut Vec<Fault>) {
     faults.push(fault("a redirect", server, "BW_E_HTTP_STATUS", "unknown", "not followed"));
 }
 
-fn answers_of_no_use(faults: &mut Vec<Fault>) {
+fn invalid_responses(faults: &mut Vec<FaultCase>) {
     let deep = "[".repeat(100_000) + &"]".repeat(100_000);
     for (name, answer, says) in [
         ("not JSON", response("200 OK", "", "hello"), "not a JSON object"),
@@ -175,9 +175,9 @@ fn answers_of_no_use(faults: &mut Vec<Fault>) {
     ));
 }
 
-fn connections_lost(faults: &mut Vec<Fault>) {
-    let server = plain(closes());
-    faults.push(Fault {
+fn connections_lost(faults: &mut Vec<FaultCase>) {
+    let server = plain(close_at_once());
+    faults.push(FaultCase {
         requests: Some(0),
         ..fault("closed at once", server, "BW_E_NETWORK", "unknown", "connection")
     });
@@ -195,7 +195,7 @@ fn connections_lost(faults: &mut Vec<Fault>) {
         config
     };
     let server = plain(respond_and_hold(""));
-    faults.push(Fault {
+    faults.push(FaultCase {
         config: slow(&server),
         ..fault("never answers", server, "BW_E_TIMEOUT", "unknown", "waiting for the answer")
     });
@@ -207,13 +207,13 @@ fn connections_lost(faults: &mut Vec<Fault>) {
         }
         Ok(())
     }));
-    faults.push(Fault {
+    faults.push(FaultCase {
         config: slow(&server),
         ..fault("a byte now and then", server, "BW_E_TIMEOUT", "unknown", "reading the answer")
     });
 }
 
-fn certificates(faults: &mut Vec<Fault>) {
+fn certificates(faults: &mut Vec<FaultCase>) {
     let authority = Authority::new("faults");
     let ok = || respond_with(response("200 OK", "", "{}"));
     let host = "127.0.0.1";
@@ -235,7 +235,7 @@ fn certificates(faults: &mut Vec<Fault>) {
         let server = TestServer::start(Some(tls), ok());
         let mut config = config(&server.url());
         config["caFile"] = json!(authority.file);
-        faults.push(Fault {
+        faults.push(FaultCase {
             config,
             requests: Some(0),
             ..fault(name, server, "BW_E_TLS", "not_sent", says)
@@ -254,7 +254,7 @@ fn certificates(faults: &mut Vec<Fault>) {
         let server = TestServer::start(Some(tls), ok());
         let mut config = config(&server.url());
         config["caFile"] = json!(file);
-        faults.push(Fault {
+        faults.push(FaultCase {
             config,
             requests: Some(0),
             ..fault(name, server, "BW_E_TLS", "not_sent", says)
@@ -263,28 +263,28 @@ fn certificates(faults: &mut Vec<Fault>) {
     client_certificates(faults, &authority);
     let good = authority.server(host, Validity::Now);
     let server = TestServer::start(Some(good.clone()), ok());
-    faults.push(Fault {
+    faults.push(FaultCase {
         requests: Some(0),
         ..fault("an authority we were not told of", server, "BW_E_TLS", "not_sent", "caFile")
     });
     for (name, behavior, status, says) in [
-        ("plain HTTP where TLS is due", speaks("HTTP/1.1 400 No\r\n\r\n"), "BW_E_TLS", "TLS"),
+        ("plain HTTP where TLS is due", send_first("HTTP/1.1 400 No\r\n\r\n"), "BW_E_TLS", "TLS"),
         // Alerts 70 and 40, as a server with old TLS and one with other cipher suites send them.
         (
             "old TLS",
-            speaks("\x15\x03\x01\0\x02\x02\x46"),
+            send_first("\x15\x03\x01\0\x02\x02\x46"),
             "BW_E_TLS",
             "neither TLS 1.2 nor TLS 1.3",
         ),
-        ("other ciphers", speaks("\x15\x03\x03\0\x02\x02\x28"), "BW_E_TLS", "no cipher suite"),
-        ("closed in the handshake", closes(), "BW_E_", ""),
+        ("other ciphers", send_first("\x15\x03\x03\0\x02\x02\x28"), "BW_E_TLS", "no cipher suite"),
+        ("closed in the handshake", close_at_once(), "BW_E_", ""),
         ("a handshake that stalls", respond_and_hold(""), "BW_E_TIMEOUT", "TLS handshake"),
     ] {
         let server = plain(behavior);
         let mut config = config(&server.url().replace("http:", "https:"));
         config["caFile"] = json!(authority.file);
         config["timeoutMs"] = json!(1500);
-        faults.push(Fault {
+        faults.push(FaultCase {
             config,
             requests: Some(0),
             ..fault(name, server, status, "not_sent", says)
@@ -293,24 +293,24 @@ fn certificates(faults: &mut Vec<Fault>) {
     let server = TestServer::start(Some(good), respond_and_close("HTTP/1.1 200 OK\r\nContent-Le"));
     let mut with_ca = config(&server.url());
     with_ca["caFile"] = json!(authority.file);
-    faults.push(Fault {
+    faults.push(FaultCase {
         config: with_ca,
         ..fault("the head cut, over TLS", server, "BW_E_PROTOCOL", "unknown", "in the middle")
     });
 }
 
-fn client_certificates(faults: &mut Vec<Fault>, authority: &Authority) {
+fn client_certificates(faults: &mut Vec<FaultCase>, authority: &Authority) {
     let [cert, key] = authority.client("client");
     let unknown = || CertificateError::UnknownIssuer.into();
     let requires = "requires a client certificate";
     let rejects = "rejected the client certificate (TLS alert 48); check clientCertFile";
-    // With TLS 1.3 the request has been sent when the server looks at the certificate.
+    // With TLS 1.3, the request has been sent before the server checks the certificate.
     for (name, version, error, has_one, outcome, says) in [
         ("no certificate, TLS 1.3", &TLS13, unknown(), false, "unknown", requires),
         ("no certificate, TLS 1.2", &TLS12, unknown(), false, "not_sent", requires),
         ("a certificate too many, TLS 1.3", &TLS13, unknown(), true, "unknown", rejects),
         ("a certificate too many, TLS 1.2", &TLS12, unknown(), true, "not_sent", rejects),
-        // Without an alert of its own.
+        // Without a specific alert.
         (
             "a certificate in vain",
             &TLS12,
@@ -324,7 +324,7 @@ fn client_certificates(faults: &mut Vec<Fault>, authority: &Authority) {
         let server = TestServer::start(
             Some(tls),
             Arc::new(|connection, state| {
-                // Closing would cut the alert off.
+                // If it closed the connection, the alert could be lost.
                 let _ = read_request(connection, state);
                 state.wait_until_stopped();
                 Ok(())
@@ -335,7 +335,7 @@ fn client_certificates(faults: &mut Vec<Fault>, authority: &Authority) {
         if has_one {
             (config["clientCertFile"], config["clientKeyFile"]) = (json!(cert), json!(key));
         }
-        faults.push(Fault {
+        faults.push(FaultCase {
             config,
             requests: Some(0),
             ..fault(name, server, "BW_E_TLS", outcome, says)
@@ -343,7 +343,7 @@ fn client_certificates(faults: &mut Vec<Fault>, authority: &Authority) {
     }
 }
 
-fn unreachable(faults: &mut Vec<Fault>) {
+fn unreachable(faults: &mut Vec<FaultCase>) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let closed = format!("http://{}/v1", listener.local_addr().unwrap());
     drop(listener);
@@ -356,7 +356,7 @@ fn unreachable(faults: &mut Vec<Fault>) {
             "nowhere.invalid",
         ),
     ] {
-        faults.push(Fault {
+        faults.push(FaultCase {
             name,
             config: config(&url),
             request: "{}",
@@ -369,13 +369,13 @@ fn unreachable(faults: &mut Vec<Fault>) {
     }
 }
 
-/// Closes at once.
-fn closes() -> Behavior {
+/// Closes the connection at once.
+fn close_at_once() -> Behavior {
     Arc::new(|_, _| Ok(()))
 }
 
-/// Sends these bytes unasked and then keeps the connection open.
-fn speaks(bytes: &'static str) -> Behavior {
+/// Sends these bytes before any request, and keeps the connection open.
+fn send_first(bytes: &'static str) -> Behavior {
     Arc::new(move |connection, state| {
         connection.write_all(bytes.as_bytes())?;
         state.wait_until_stopped();
@@ -383,7 +383,7 @@ fn speaks(bytes: &'static str) -> Behavior {
     })
 }
 
-/// Answers with these bytes and then keeps the connection open, silent.
+/// Responds with these bytes, and keeps the connection open without sending more.
 fn respond_and_hold(bytes: impl Into<Vec<u8>>) -> Behavior {
     let bytes = bytes.into();
     Arc::new(move |connection, state| {
