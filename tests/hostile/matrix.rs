@@ -25,7 +25,7 @@ const ATTEMPT_TIMEOUT: Duration = Duration::from_millis(2000);
 /// The delay that a busy machine may add.
 const SLACK: Duration = Duration::from_secs(5);
 /// More than processors, because most cases wait.
-const THREADS: usize = 32;
+const THREADS: usize = 64;
 
 /// How many cases of a fault in a phase ended with each status.
 type Names = BTreeMap<String, usize>;

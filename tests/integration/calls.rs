@@ -1,5 +1,5 @@
-//! Calls that go well, or well enough: the request that is sent, what is repeated and what is not,
-//! credentials that change, clients that are freed, threads that share one.
+//! Successful calls and retried calls: the request that is sent, the reuse of connections, changed
+//! credentials, freed clients, and threads that share a client.
 
 use std::collections::HashSet;
 use std::net::Shutdown;
@@ -160,7 +160,7 @@ fn connections_use_the_bind_address_or_fail() {
         (server.url().as_str(), "::1", "has no IPv6 address, and bindAddress ::1 allows no other"),
         (&mapped, "::1", "has no IPv6 address"),
         ("http://[::1]:1/v1", "127.0.0.9", "has no IPv4 address"),
-        // An address that this machine has not got.
+        // An address that this machine does not have.
         (&server.url(), "192.0.2.7", "see bindAddress (192.0.2.7)"),
     ] {
         let bound = server.client(json!({"baseUrl": url, "bindAddress": bind, "maxRetries": 1}));
@@ -175,7 +175,7 @@ fn connections_use_the_bind_address_or_fail() {
 #[test]
 fn token_in_a_wrong_place_is_not_quoted_in_errors() {
     const TOKEN: &str = "eyJhbGciOiJIUzI1NiJ9.eyJwIjoic2VjcmV0In0.c2lnbmF0dXJl";
-    // A service that repeats the path, at the end of a sentence.
+    // A service that repeats the path in its error.
     let server = TestServer::start(
         None,
         Arc::new(|connection, state| {
@@ -248,7 +248,7 @@ fn new_credentials_are_used_from_the_next_attempt() {
 
 #[test]
 fn freeing_a_client_cancels_its_calls() {
-    // The server answers nobody before the test is over.
+    // The server sends no response before the test ends.
     let silent: Behavior = Arc::new(|connection, state| {
         read_request(connection, state)?;
         state.wait_until_stopped();

@@ -1,5 +1,5 @@
-//! The promises of the C ABI that need no server: the header, the exports, bad arguments, secrets
-//! in memory, the environment.
+//! The contract of the C ABI: the header, the exported symbols, invalid arguments, secrets in memory, and
+//! the environment.
 
 use std::ffi::{CStr, CString, c_char};
 use std::process::Command;
@@ -14,12 +14,12 @@ use serde_json::{Value, json};
 
 const CONFIG: &str = r#"{"accountId":"1","username":"u","password":"pass-phrase"}"#;
 
-/// What `bw_client_new` says of a configuration.
+/// The error document of `bw_client_new` for a configuration.
 fn config_error(config: *const c_char) -> Value {
     let (mut client, mut error) = (ptr::dangling_mut(), ptr::null_mut());
     // SAFETY: NULL or a C string, and two writable places.
     let status = unsafe { bw_client_new(config, &raw mut client, &raw mut error) };
-    assert!(client.is_null(), "a client in spite of the failure");
+    assert!(client.is_null(), "a client was created although the call failed");
     document(status, error)
 }
 
@@ -60,7 +60,7 @@ fn the_shared_library_exports_what_the_header_declares_and_nothing_else() {
     let mut declared: Vec<&str> = header
         .split(|c: char| !c.is_ascii_alphanumeric() && c != '_' && c != '(')
         .filter_map(|word| word.strip_suffix('(').or_else(|| word.split_once('(').map(|w| w.0)))
-        // The lesson at the header's top has a function of no name.
+        // The introduction of the header names a function that stands for all.
         .filter(|word| word.starts_with("bw_") && *word != "bw_verb_noun")
         .collect();
     declared.sort_unstable();
@@ -222,7 +222,7 @@ fn child_without_a_password() {
 
 #[test]
 fn other_environment_variables_have_no_effect() {
-    // A proxy's listener that must stay alone, and a store of authorities that must not be read.
+    // A proxy that must not be contacted, and a certificate store that must not be read.
     let proxy = TestServer::start(None, respond_with(response("200 OK", "", "{}")));
     let address = format!("http://{}", proxy.address);
     let environment: Vec<(&str, &str)> =
@@ -257,8 +257,8 @@ fn credentials_are_wiped_from_memory() {
     assert!(received[0].contains(&headers[0]) && received[1].contains(&headers[1]));
 }
 
-/// The passwords and what Basic makes of them, in halves that the compiler does not join: the
-/// search must not find its own needle.
+/// The passwords and their Basic headers, in halves that the compiler does not join: otherwise the search
+/// would find the constants.
 const PASSWORDS: [(&str, &str); 2] =
     [("Correct-Hor", "se-Battery-1"), ("Correct-Hor", "se-Staple-22")];
 const HEADERS: [(&str, &str); 2] =
@@ -288,7 +288,7 @@ fn child_searches_its_memory() {
     text.fill(0);
     std::hint::black_box((&config, &text));
     create_error(client, c"{}".as_ptr());
-    // What is alive must be found, else the search is blind.
+    // The credentials in use must be found: otherwise the search does not work.
     assert!(occurrences(PASSWORDS[1]) > 0 && occurrences(HEADERS[1]) > 0, "blind");
     bw_client_free(client);
     for needle in PASSWORDS.into_iter().chain(HEADERS) {
@@ -384,12 +384,12 @@ fn child_searches_its_memory_for_tokens() {
     }
 }
 
-/// How often the joined halves stand in this process's writable memory.
+/// Counts the joined halves in the writable memory of this process.
 fn occurrences((one, two): (&str, &str)) -> usize {
     use std::os::unix::fs::FileExt;
     let maps = std::fs::read_to_string("/proc/self/maps").unwrap();
     let memory = std::fs::File::open("/proc/self/mem").unwrap();
-    // Large enough to have a mapping of its own, which is left out of the search.
+    // Large enough for its own mapping, which the search skips.
     let mut window = vec![0_u8; 8 << 20];
     let own = window.as_ptr() as usize;
     let length = one.len() + two.len();
@@ -409,7 +409,7 @@ fn occurrences((one, two): (&str, &str)) -> usize {
                         .filter(|w| w.starts_with(one.as_bytes()) && w.ends_with(two.as_bytes()))
                         .count();
                 }
-                // One that lies across the border of two windows is found by the second.
+                // A match that spans two windows is found in the second.
                 at += if size < window.len() { size } else { size - length };
             }
         }

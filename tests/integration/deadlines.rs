@@ -1,6 +1,6 @@
-//! Whatever stalls, a call ends soon after its deadline, or after its client is freed. The times are
-//! printed; what is asserted leaves room for a slow machine. To see these fail, make TICK in
-//! src/transport/connection.rs an hour.
+//! In every phase, a call ends soon after its deadline, or after its client is freed. The times are
+//! printed; the assertions leave room for a slow machine. To see these tests fail, set TICK in
+//! src/transport/wire.rs to an hour.
 
 use std::net::TcpListener;
 use std::os::fd::AsRawFd;
@@ -12,14 +12,14 @@ use crate::support::test_server::{Behavior, TestServer, read_request, respond_wi
 use crate::support::{extend, wait_until};
 use serde_json::{Value, json};
 
-/// More than any call should take beyond its time, even on a machine that is busy.
+/// More than a call may exceed its timeout by, even on a busy machine.
 const SLACK: Duration = Duration::from_secs(2);
 
-/// A peer with which a call gets so far and no further.
+/// A server with which a call stalls in one phase.
 struct Stall {
     phase: &'static str,
     config: Value,
-    /// Live as long as the case.
+    /// Run until the case is dropped.
     _server: Option<TestServer>,
     _listener: Option<(TcpListener, Vec<std::net::TcpStream>)>,
 }
@@ -37,7 +37,7 @@ fn silent() -> Behavior {
     })
 }
 
-/// Sends this once it has the request, a byte every 50 ms.
+/// Sends this response, one byte every 50 ms.
 fn dribbles(text: String) -> Behavior {
     Arc::new(move |connection, state| {
         read_request(connection, state)?;
@@ -54,7 +54,7 @@ fn dribbles(text: String) -> Behavior {
 fn stalls() -> Vec<Stall> {
     let plain = |address: &str| json!({"baseUrl": format!("http://{address}/v1")});
     let long = "x".repeat(2000);
-    // Nobody accepts, and the backlog is full: what comes is never answered.
+    // The backlog is full and no connection is accepted, so that connecting stalls.
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     // SAFETY: takes no pointer; shortens the backlog of a listener that is ours.
     assert_eq!(unsafe { libc::listen(listener.as_raw_fd(), 0) }, 0);
@@ -148,7 +148,7 @@ fn is_cancelled(client: Client, phase: &str, outcome: &str) {
         })
         .collect();
     wait_until("the start of the calls", || client.stats()["inFlight"] == 8);
-    // Into the phase that is meant.
+    // Until the calls are in the intended phase.
     std::thread::sleep(Duration::from_millis(300));
     let began = Instant::now();
     bw_webrtc::ffi::bw_client_free(client.0);

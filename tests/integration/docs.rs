@@ -1,5 +1,5 @@
-//! The documentation: every block of code in it works, every link leads somewhere, and what it names
-//! is what there is, both ways.
+//! The documentation: every code block runs, every link has a target, every documented name exists and
+//! every existing name is documented.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Component, Path, PathBuf};
@@ -93,7 +93,7 @@ fn every_link_has_a_target() {
                 _ => resolved(&page.path, file),
             };
             count += 1;
-            // `make docs` makes those, and looks whether they are there.
+            // `make docs` generates these, and checks them.
             if made.iter().any(|folder| path.starts_with(folder)) {
                 continue;
             }
@@ -124,8 +124,8 @@ fn every_page_is_in_the_summary() {
     assert_eq!(linked, pages);
 }
 
-/// What is declared in the C headers, in the sandbox's, and by the fixtures: all names that begin
-/// as ours do.
+/// The names with our prefixes that are declared in the C headers, in the sandbox's header, and by the
+/// fixtures.
 fn declared() -> BTreeSet<String> {
     let sources = [
         "include/bw_webrtc.h",
@@ -167,7 +167,7 @@ fn documented_names_exist_and_existing_names_are_documented() {
     }
     let header = read("include/bw_webrtc.h");
     let typed = read("bindings/c/bw_webrtc_typed.h");
-    // The guards of headers and what is for them alone are nobody's to use.
+    // Include guards and internal names of the headers are not public.
     let hidden = |name: &str| {
         name.ends_with('_')
             || name.ends_with("_H")
@@ -217,7 +217,7 @@ fn function_table_matches_the_header() {
             _ => panic!("{name} does not say whether it blocks"),
         };
         assert_eq!(blocks, expected, "whether {name} blocks");
-        // One name stands for both languages; else the language stands before each.
+        // A name without a language applies to both languages.
         for (before, name) in wrapped.split(", ").filter_map(|part| part.split_once('`')) {
             for (language, source) in [("C++", &cpp), ("Python", &package)] {
                 let meant = before.is_empty() || before.starts_with(language);
@@ -248,7 +248,7 @@ fn every_export_of_the_python_package_is_documented() {
     let named: BTreeSet<&str> = identifiers(&pages).collect();
     let missing: Vec<_> = exported.difference(&named).collect();
     assert!(missing.is_empty(), "named nowhere: {missing:?}");
-    // The other way round: what is called an error there is one, ours or Python's.
+    // The reverse: every documented error class exists in the package or in Python.
     let (package, sdks) = (python_package(), ["ApiError", "TimeoutError"]);
     for name in named.iter().filter(|name| name.len() > 5 && name.ends_with("Error")) {
         let there = sdks.contains(name) || package.contains(&format!("class {name}("));
@@ -278,7 +278,7 @@ fn sandbox_options_match_its_help() {
         let expected = format!("[default: {default}]");
         assert_eq!(shown.contains(&expected), !default.is_empty(), "{name}: {shown}");
     }
-    // And the faults: an order with a kind that is not known is refused.
+    // The kinds of faults: the sandbox rejects an unknown kind.
     let sandbox = crate::support::process::Sandbox::start(&[]);
     let kinds: Vec<_> =
         rows.iter().map(|(name, _)| name).filter(|name| !name.starts_with("--")).collect();
@@ -330,7 +330,7 @@ fn every_status_is_documented() {
     }
 }
 
-/// The keys of the configuration, and the Python options, as the Python package pairs them.
+/// The configuration keys and the options of the Python package, as pairs.
 fn options() -> Vec<(String, String)> {
     let source = read("bindings/python/src/bw_webrtc/_config.py");
     let rows = source.lines().filter_map(|line| line.trim().strip_prefix("(\""));
@@ -374,7 +374,7 @@ fn default_of(key: &str) -> String {
     }
 }
 
-/// What the library says of a value that is out of every range, behind "from ".
+/// The range in the error message for a value that is out of range.
 fn range_of(message: &str) -> Option<String> {
     let (_, range) = message.split_once("whole number from ")?;
     let (least, most) = range.split_once(" to ")?;
@@ -433,7 +433,7 @@ fn operation_table_is_complete_and_links_to_tests() {
         assert_eq!(cells.len(), 3, "{row}");
         for (name, file) in cells {
             let test = read(file);
-            // The C test creates its participants by the typed layer, which calls it.
+            // The C test creates its participants with the typed layer, which calls the function.
             let called = [format!("{name}("), name.replacen("bw_", "bwt_", 1) + "("];
             assert!(called.iter().any(|call| test.contains(call)), "{file} does not call {name}");
         }

@@ -1,4 +1,4 @@
-//! A client that is forked: every process has its own connections, and nobody gets what is another's.
+//! Fork safety: every process has its own connections, and every caller receives its own response.
 
 use std::collections::{HashMap, HashSet};
 use std::process::Command;
@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 fn every_child_process_opens_its_own_connections() {
     let program = compile("hosts/forks.c", false);
     for sandbox in Sandbox::plain_and_tls() {
-        // Answers come late and in another order than the requests: 20 to 100 ms.
+        // Responses are delayed by 20 to 100 ms and arrive in another order than the requests.
         for (ms, count, after) in
             [(20, Value::Null, 0), (30, json!(200), 60), (50, json!(150), 200)]
         {

@@ -1,5 +1,5 @@
-//! Hosts that are hard on a library, as C programs: each says what it does, and what to break to
-//! see it fail.
+//! C programs that act as difficult host processes. Each states what it does, and what to change in the
+//! library to see it fail.
 
 use std::os::unix::fs::{PermissionsExt, chown};
 use std::process::Command;
@@ -11,7 +11,7 @@ fn delay(sandbox: &Sandbox, ms: u64) {
     sandbox.fault(&json!({"operation": "*", "kind": "delay", "ms": ms, "count": null}));
 }
 
-/// A client's configuration by the host's name instead of its address.
+/// A client's configuration with a host name instead of the address.
 fn by_name(sandbox: &Sandbox, more: &Value) -> String {
     let mut config = sandbox.config(more);
     config["baseUrl"] = json!(sandbox.url.replace("127.0.0.1", "localhost"));
@@ -55,7 +55,7 @@ fn signals_and_thread_cancellation_are_harmless() {
     let program = compile("hosts/signals.c", false);
     for sandbox in Sandbox::plain_and_tls() {
         delay(&sandbox, 200);
-        // Every call opens a connection, and looks its name up for that.
+        // Every call opens a connection, and resolves the name for it.
         let more = json!({"maxIdleConnections": 0, "dnsTtlMs": 0});
         run_checks(Command::new(&program).arg("timers").arg(by_name(&sandbox, &more)));
         delay(&sandbox, 300);
@@ -82,7 +82,7 @@ fn library_can_be_loaded_and_unloaded_repeatedly() {
     let config = sandbox.config(&json!({})).to_string();
     let shared = library("libbw_webrtc.so");
     run_checks(Command::new(&program).arg(&shared).arg(&config));
-    // Old C libraries do not know this weak symbol; a copy of the library asks for another.
+    // Old C libraries lack this weak symbol: a copy of the library refers to another name.
     let mut bytes = std::fs::read(&shared).unwrap();
     let name = b"\0__cxa_thread_atexit_impl\0";
     let places: Vec<usize> =
@@ -128,7 +128,7 @@ fn set_uid_process_rejects_configuration_from_the_environment() {
     let program = compile("hosts/environment.c", false);
     let copy = program.with_extension("setuid");
     std::fs::copy(&program, &copy).unwrap();
-    // Some other user: nobody, in most places.
+    // Another user, usually nobody.
     if let Err(error) = chown(&copy, Some(65534), None) {
         assert!(std::env::var_os("CI").is_none(), "{error}");
         eprintln!("only root can make a set-uid program of another user's: {error}");

@@ -1,5 +1,5 @@
-//! A Rust program with a logger that takes every line: it gets its own lines and ureq's, but no
-//! secret. ureq-proto run_checks all that it reads and writes to the logger, in lines of 16 bytes.
+//! A Rust program whose logger accepts every line: it receives its own lines and those of ureq, but no
+//! secret. ureq-proto logs everything that it reads and writes, in lines of 16 bytes.
 
 use std::io;
 use std::sync::{Arc, Mutex};
@@ -100,7 +100,7 @@ fn logger_of_a_rust_program_receives_every_line_and_no_secret() {
 #[test]
 #[ignore = "runs in the process that another test starts"]
 fn child_with_a_logger() {
-    assert_eq!(log::STATIC_MAX_LEVEL, LevelFilter::Trace, "the host's own lines are left out");
+    assert_eq!(log::STATIC_MAX_LEVEL, LevelFilter::Trace, "lines of the host are discarded");
     log::set_logger(&LINES).unwrap();
     log::set_max_level(LevelFilter::Trace);
     let authority = Authority::new("logger");

@@ -1,5 +1,5 @@
-//! Names: looked up rarely, remembered, and never a reason to hang. The name server is a preloaded
-//! shim, so that it can fall silent.
+//! Name resolution: lookups are cached and never block a call beyond its deadline. A preloaded library
+//! replaces the resolver, so that it can stop responding.
 
 use std::io;
 use std::net::{Ipv6Addr, SocketAddr, TcpListener, TcpStream};

@@ -1,5 +1,5 @@
-//! Whatever the network or a server does wrong, the caller gets the right status, the right
-//! outcome, and a message that helps and holds no secret.
+//! For every fault of the network or of a server, the caller receives the right status and outcome, and a
+//! helpful message without secrets.
 
 use crate::support::abi::Client;
 use crate::support::certificates::Authority;

@@ -1,5 +1,5 @@
-//! Every fault of the network once more, met by a C program under valgrind: no leak, no bad access,
-//! the same answers.
+//! Every fault of the network in a C program under valgrind: the same errors, no leak and no invalid
+//! access.
 
 use std::fmt::Write;
 use std::path::Path;

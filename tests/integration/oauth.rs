@@ -1,4 +1,4 @@
-//! API credentials: when an access token is requested, by whom, and what happens if it fails.
+//! API credentials: when and by which call an access token is requested, and the errors of that request.
 
 use std::collections::{HashMap, HashSet};
 use std::process::Command;
@@ -24,7 +24,7 @@ struct Server {
 
 /// Responds to a token request, which is the n-th (from 0), with the token's name.
 type TokenReply = Box<dyn Fn(usize, &str) -> String + Send + Sync>;
-/// Responds to an operation that came with this token; none: as the service does.
+/// Responds to an operation with this token; `None` for the response of the service.
 type ServiceReply = Box<dyn Fn(&str) -> Option<String> + Send + Sync>;
 
 struct State {

@@ -1,5 +1,4 @@
-//! All eleven operations, against bw-sandbox, by their own functions and by the
-//! generic one; webhooks, counters.
+//! All operations with bw-sandbox, by their own functions and by `bw_call`; webhooks and statistics.
 
 use std::io::{Read, Write};
 use std::net::TcpListener;

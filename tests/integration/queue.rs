@@ -1,4 +1,4 @@
-//! The queue: every accepted call is completed exactly once, and nothing is forgotten.
+//! The queue: every accepted call completes exactly once, and no created resource is lost.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -19,7 +19,7 @@ fn create(tag: &str) -> Value {
     json!({"operation": "createParticipant", "body": {"tag": tag}})
 }
 
-/// From now on every call takes so long.
+/// From now on, every call takes this time.
 fn slow(sandbox: &Sandbox, ms: u64) {
     sandbox.fault(&json!({"operation": "*", "kind": "delay", "ms": ms, "count": null}));
 }
@@ -63,7 +63,7 @@ fn descriptor_is_readable_exactly_while_completions_wait() {
         queue.submit(&create("one"), 0).unwrap();
         queue.submit(&create("two"), 0).unwrap();
         wait_until("a completion", || queue.is_readable());
-        assert!(queue.is_readable(), "a look is no fetch");
+        assert!(queue.is_readable(), "polling fetched the completion");
         queue.next(-1).unwrap();
         queue.next(-1).unwrap();
         assert!(!queue.is_readable());
@@ -103,7 +103,7 @@ fn invalid_calls_are_rejected_at_submission() {
     }
     assert_eq!(queue.next(0).unwrap_err(), BW_E_EMPTY);
     assert!(sandbox.requests("createParticipant").is_empty());
-    // Handles of another kind, freed ones and none.
+    // Handles of another type, freed handles and NULL.
     let other = Queue(client.0.cast());
     assert_eq!(other.next(0).unwrap_err(), BW_E_INVALID_HANDLE);
     assert_eq!(other.submit(&create("x"), 0).unwrap_err()["error"]["name"], "BW_E_INVALID_HANDLE");
@@ -171,7 +171,7 @@ fn cancelled_waiting_call_is_not_sent_and_running_call_is_reported_late() {
         assert_eq!(queue.cancel(id), BW_E_NO_VALUE);
     }
     assert!(began.elapsed() < Duration::from_millis(400), "cancelling waited for the service");
-    // The answer that nobody waits for any more tells of a participant that exists.
+    // The late response reports a participant that exists.
     wait_until("the late answer", || client.stats()["lateAnswers"] == 1);
     let stats = client.stats();
     let exists = sandbox.state()["participants"][0]["id"].clone();
@@ -184,8 +184,8 @@ fn cancelled_waiting_call_is_not_sent_and_running_call_is_reported_late() {
     assert_eq!(client.take_late(), json!({"late": [], "dropped": 0}));
     assert_eq!(client.stats()["lateParticipants"], json!([]));
     assert_eq!(queue.next(0).unwrap_err(), BW_E_EMPTY);
-    assert_eq!(sandbox.requests("createParticipant").len(), 1, "what waited was sent");
-    // What makes nothing is not waited for.
+    assert_eq!(sandbox.requests("createParticipant").len(), 1, "the waiting call was sent");
+    // A call that creates nothing is not waited for.
     let read = json!({"operation": "getParticipant", "participantId": exists});
     let id = queue.submit(&read, 3).unwrap();
     wait_until("the read", || sandbox.requests("getParticipant").len() == 1);
@@ -303,7 +303,7 @@ fn stats_count_what_callers_receive() {
     assert_eq!(client.stats()["statuses"]["BW_OK"], 2);
 }
 
-/// What a descriptor names.
+/// The device and inode of a descriptor.
 fn identity(fd: i32) -> Option<(u64, u64)> {
     // SAFETY: a stat is plain integers, for which zeros are valid.
     let mut stat: libc::stat = unsafe { std::mem::zeroed() };
@@ -337,7 +337,7 @@ fn freeing_closes_the_descriptor_while_a_call_runs() {
     assert_ne!(identity(fd), Some(before), "the descriptor is still open");
     wait_until("the response", || client.stats()["lateAnswers"] == 2);
     assert_eq!(ready(0), 0);
-    // SAFETY: this test's own.
+    // SAFETY: this test opened it.
     unsafe { libc::close(watcher) };
 }
 
@@ -380,7 +380,7 @@ fn closing_and_freeing_complete_every_call_at_once() {
     assert_eq!(unknown, 2);
     assert_eq!(queue.next(-1).unwrap_err(), BW_E_CLOSED);
 
-    // Freed under somebody who waits, with calls under way.
+    // Freed while a thread waits and calls are running.
     let queue = Arc::new(Queue::new(&client, &json!({"workers": 2})).unwrap());
     queue.submit(&create("x"), 1).unwrap();
     wait_until("the call", || sandbox.requests("createParticipant").len() == 3);
@@ -393,7 +393,7 @@ fn closing_and_freeing_complete_every_call_at_once() {
     assert_eq!(waiter.join().unwrap(), BW_E_CLOSED);
     assert_eq!(queue.next(0).unwrap_err(), BW_E_INVALID_HANDLE);
     assert!(began.elapsed() < Duration::from_millis(2500), "freeing waited for the service");
-    // None of the three is forgotten.
+    // All three are reported.
     wait_until("the late answers", || client.stats()["lateAnswers"] == 3);
     assert_eq!(client.stats()["lateParticipants"].as_array().unwrap().len(), 3);
 }
@@ -453,7 +453,7 @@ fn every_call_completes_once_with_many_threads() {
     let accepted: HashSet<u64> = accepted.into_iter().flat_map(|t| t.join().unwrap()).collect();
     queue.close();
     let fetched: Vec<u64> = fetched.into_iter().flat_map(|t| t.join().unwrap()).collect();
-    assert_eq!(fetched.len(), accepted.len(), "a call came back twice, or never");
+    assert_eq!(fetched.len(), accepted.len(), "a call completed twice, or never");
     assert_eq!(fetched.into_iter().collect::<HashSet<_>>(), accepted);
 }
 

@@ -1,5 +1,5 @@
-//! Every form in which HTTP/1.1 lets an answer come, whole and in pieces, over TCP and TLS: the
-//! caller gets the same document, and the connection is used again exactly where it may be.
+//! Every form of an HTTP/1.1 response, whole and in pieces, over TCP and TLS: the caller receives the same
+//! document, and the connection is reused exactly if it may be.
 
 use std::io;
 use std::sync::Arc;
@@ -13,13 +13,13 @@ use serde_json::{Value, json};
 
 const CALLS: usize = 3;
 
-/// An answer, as a server may send it.
+/// A response, as a server may send it.
 struct Form {
     name: &'static str,
     bytes: Vec<u8>,
-    /// Whether the connection may be used again.
-    stays: bool,
-    /// Whether the server closes after it.
+    /// Whether the connection may be reused.
+    is_reusable: bool,
+    /// Whether the server closes the connection after it.
     closes: bool,
 }
 
@@ -29,10 +29,10 @@ fn document(tag: &str) -> Value {
 
 fn forms(body: &str) -> Vec<Form> {
     let length = body.len();
-    let form = |name, head: &str, body: &str, stays, closes| Form {
+    let form = |name, head: &str, body: &str, is_reusable, closes| Form {
         name,
         bytes: format!("{head}\r\n{body}").into_bytes(),
-        stays,
+        is_reusable,
         closes,
     };
     let (one, rest) = body.split_at(body.len() / 3);
@@ -51,20 +51,20 @@ fn forms(body: &str) -> Vec<Form> {
     let chunked = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n";
     vec![
         form("a length", &with_length, body, true, false),
-        form("a reason that is empty", &with_length.replace("OK", ""), body, true, false),
+        form("an empty reason phrase", &with_length.replace("OK", ""), body, true, false),
         form("chunks", chunked, &chunks(""), true, false),
-        form("chunks and headers behind", chunked, &chunks("X-A: b\r\nX-C: d\r\n"), true, false),
+        form("chunks and trailers", chunked, &chunks("X-A: b\r\nX-C: d\r\n"), true, false),
         form("many chunks", chunked, &small, true, false),
-        form("its end at the connection's", "HTTP/1.1 200 OK\r\n", body, false, true),
+        form("a body until the connection ends", "HTTP/1.1 200 OK\r\n", body, false, true),
         form(
-            "a length, to be closed",
+            "a length, closed by the server",
             &format!("{with_length}Connection: close\r\n"),
             body,
             false,
             true,
         ),
         form(
-            "a close that the server leaves to us",
+            "a length, closed by the client",
             &format!("{with_length}Connection: close\r\n"),
             body,
             false,
@@ -72,14 +72,14 @@ fn forms(body: &str) -> Vec<Form> {
         ),
         form("HTTP/1.0", &with_length.replace("1.1", "1.0"), body, false, true),
         form(
-            "HTTP/1.0 that is kept",
+            "HTTP/1.0 with keep-alive",
             &format!("{}Connection: Keep-Alive\r\n", with_length.replace("1.1", "1.0")),
             body,
             true,
             false,
         ),
         form(
-            "interim answers in front",
+            "interim responses first",
             &format!(
                 "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\n{with_length}"
             ),
@@ -97,8 +97,8 @@ fn forms(body: &str) -> Vec<Form> {
     ]
 }
 
-/// Sends the bytes in pieces of this size, all at once if 0; small pieces with a pause behind each
-/// of the first, so that they arrive as such.
+/// Sends the bytes in pieces of this size, or all at once if it is 0. There is a pause after each of the
+/// first pieces, so that they arrive separately.
 fn send(connection: &mut dyn Connection, bytes: &[u8], step: usize) -> io::Result<()> {
     if step == 0 {
         return connection.write_all(bytes);
@@ -142,7 +142,7 @@ fn check(form: &Form, step: usize, tls: Option<(&Arc<ServerConfig>, &str)>, expe
         assert_eq!(&answer, expected, "{what}");
     }
     let connections = server.connections();
-    assert_eq!(connections, if form.stays { 1 } else { CALLS }, "{what}: connections");
+    assert_eq!(connections, if form.is_reusable { 1 } else { CALLS }, "{what}: connections");
     assert_eq!(server.state.requests.lock().unwrap().len(), CALLS, "{what}: requests");
 }
 
@@ -199,8 +199,8 @@ fn long_responses_are_complete() {
     }
 }
 
-/// Answers every request with this body, and a status of success.
-fn says(body: &'static str) -> TestServer {
+/// Responds to every request with this body and status 200.
+fn server_with_body(body: &'static str) -> TestServer {
     let bytes = format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n{body}", body.len());
     TestServer::start(None, serves(bytes.into_bytes(), 0, false))
 }
@@ -214,7 +214,7 @@ fn client_of(server: &TestServer) -> Client {
 
 #[test]
 fn login_page_is_not_a_success_for_any_operation() {
-    let server = says("<html><body>Please log in</body></html>");
+    let server = server_with_body("<html><body>Please log in</body></html>");
     let client = client_of(&server);
     for operation in [
         "deleteParticipant",
@@ -231,7 +231,7 @@ fn login_page_is_not_a_success_for_any_operation() {
         assert_eq!((&error["outcome"], &error["httpStatus"]), (&json!("unknown"), &json!(200)));
     }
     for body in ["", " \r\n", "{}", "null"] {
-        let server = says(body);
+        let server = server_with_body(body);
         let deleted = client_of(&server).call("deleteParticipant", "", "p", None);
         assert_eq!(deleted.unwrap(), Value::Null, "{body:?}");
     }
@@ -239,7 +239,7 @@ fn login_page_is_not_a_success_for_any_operation() {
 
 #[test]
 fn byte_order_mark_before_a_response_is_ignored() {
-    let server = says("\u{feff}{\"id\":\"s\"}");
+    let server = server_with_body("\u{feff}{\"id\":\"s\"}");
     let session = client_of(&server).call("getSession", "s", "", None).unwrap();
     assert_eq!(session, json!({"id": "s"}));
 }
