@@ -1,7 +1,5 @@
-//! The documentation: every block of code in it works, every link leads somewhere, and what it names
-//! is what there is, both ways.
-
-mod support;
+//! The documentation: every code block runs, every link has a target, every documented name exists and
+//! every existing name is documented.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Component, Path, PathBuf};
@@ -10,15 +8,15 @@ use bw_webrtc::client::{BASE_URL, Config, Family, Roots, TOKEN_URL};
 use bw_webrtc::error::Status;
 use bw_webrtc::queue::Options;
 
-use support::markdown::{Page, identifiers, root};
-use support::snippets;
+use crate::support::markdown::{Page, identifiers, root};
+use crate::support::snippets;
 
 fn read(path: &str) -> String {
     std::fs::read_to_string(root().join(path)).expect(path)
 }
 
 #[test]
-fn every_block_of_code_works() {
+fn every_code_block_runs() {
     let pages = Page::all();
     let next = std::sync::atomic::AtomicUsize::new(0);
     let worker = || {
@@ -40,7 +38,7 @@ fn every_block_of_code_works() {
 }
 
 #[test]
-fn the_program_in_the_headers_first_comment_works() {
+fn example_in_the_header_runs() {
     let header = read("include/bw_webrtc.h");
     let (_, program) = header.split_once("BW_CLIENT_SECRET:\n").unwrap();
     let lines = program.split("*/").next().unwrap().lines();
@@ -51,7 +49,7 @@ fn the_program_in_the_headers_first_comment_works() {
 }
 
 #[test]
-fn the_first_programs_are_short() {
+fn first_programs_of_the_readme_are_short() {
     let mut count = 0;
     for block in Page::read("README.md").blocks() {
         let note = block.note.unwrap_or_default();
@@ -78,7 +76,7 @@ fn resolved(from: &Path, link: &str) -> PathBuf {
 }
 
 #[test]
-fn every_link_leads_somewhere() {
+fn every_link_has_a_target() {
     let pages: BTreeMap<PathBuf, Page> =
         Page::all().into_iter().map(|page| (page.path.clone(), page)).collect();
     let made = ["docs/c/", "docs/python/", "docs/rust/"];
@@ -95,7 +93,7 @@ fn every_link_leads_somewhere() {
                 _ => resolved(&page.path, file),
             };
             count += 1;
-            // `make docs` makes those, and looks whether they are there.
+            // `make docs` generates these, and checks them.
             if made.iter().any(|folder| path.starts_with(folder)) {
                 continue;
             }
@@ -126,8 +124,8 @@ fn every_page_is_in_the_summary() {
     assert_eq!(linked, pages);
 }
 
-/// What is declared in the C headers, in the sandbox's, and by the fixtures: all names that begin
-/// as ours do.
+/// The names with our prefixes that are declared in the C headers, in the sandbox's header, and by the
+/// fixtures.
 fn declared() -> BTreeSet<String> {
     let sources = [
         "include/bw_webrtc.h",
@@ -152,7 +150,7 @@ fn ours(text: &str) -> impl Iterator<Item = &str> {
 }
 
 #[test]
-fn what_is_named_exists_and_what_exists_is_named() {
+fn documented_names_exist_and_existing_names_are_documented() {
     let declared = declared();
     let mut named = BTreeSet::new();
     let mut problems = Vec::new();
@@ -169,7 +167,7 @@ fn what_is_named_exists_and_what_exists_is_named() {
     }
     let header = read("include/bw_webrtc.h");
     let typed = read("bindings/c/bw_webrtc_typed.h");
-    // The guards of headers and what is for them alone are nobody's to use.
+    // Include guards and internal names of the headers are not public.
     let hidden = |name: &str| {
         name.ends_with('_')
             || name.ends_with("_H")
@@ -198,7 +196,7 @@ fn functions() -> Vec<(String, String)> {
 }
 
 #[test]
-fn the_functions_are_the_headers() {
+fn function_table_matches_the_header() {
     let rows: BTreeMap<String, Vec<String>> =
         Page::read("docs/functions.md").rows().into_iter().collect();
     let functions = functions();
@@ -219,7 +217,7 @@ fn the_functions_are_the_headers() {
             _ => panic!("{name} does not say whether it blocks"),
         };
         assert_eq!(blocks, expected, "whether {name} blocks");
-        // One name stands for both languages; else the language stands before each.
+        // A name without a language applies to both languages.
         for (before, name) in wrapped.split(", ").filter_map(|part| part.split_once('`')) {
             for (language, source) in [("C++", &cpp), ("Python", &package)] {
                 let meant = before.is_empty() || before.starts_with(language);
@@ -241,7 +239,7 @@ fn the_functions_are_the_headers() {
 }
 
 #[test]
-fn all_of_the_python_package_is_named() {
+fn every_export_of_the_python_package_is_documented() {
     let init = read("bindings/python/src/bw_webrtc/__init__.py");
     let (_, list) = init.split_once("__all__ = [").unwrap();
     let exported: BTreeSet<&str> =
@@ -250,7 +248,7 @@ fn all_of_the_python_package_is_named() {
     let named: BTreeSet<&str> = identifiers(&pages).collect();
     let missing: Vec<_> = exported.difference(&named).collect();
     assert!(missing.is_empty(), "named nowhere: {missing:?}");
-    // The other way round: what is called an error there is one, ours or Python's.
+    // The reverse: every documented error class exists in the package or in Python.
     let (package, sdks) = (python_package(), ["ApiError", "TimeoutError"]);
     for name in named.iter().filter(|name| name.len() > 5 && name.ends_with("Error")) {
         let there = sdks.contains(name) || package.contains(&format!("class {name}("));
@@ -259,8 +257,8 @@ fn all_of_the_python_package_is_named() {
 }
 
 #[test]
-fn the_sandboxs_options_are_those_that_it_tells() {
-    let output = std::process::Command::new(support::process::sandbox_binary())
+fn sandbox_options_match_its_help() {
+    let output = std::process::Command::new(crate::support::process::sandbox_binary())
         .arg("--help")
         .output()
         .unwrap();
@@ -280,8 +278,8 @@ fn the_sandboxs_options_are_those_that_it_tells() {
         let expected = format!("[default: {default}]");
         assert_eq!(shown.contains(&expected), !default.is_empty(), "{name}: {shown}");
     }
-    // And the faults: an order with a kind that is not known is refused.
-    let sandbox = support::process::Sandbox::start(&[]);
+    // The kinds of faults: the sandbox rejects an unknown kind.
+    let sandbox = crate::support::process::Sandbox::start(&[]);
     let kinds: Vec<_> =
         rows.iter().map(|(name, _)| name).filter(|name| !name.starts_with("--")).collect();
     for kind in &kinds {
@@ -306,7 +304,7 @@ fn python_package() -> String {
 }
 
 #[test]
-fn every_status_has_its_row() {
+fn every_status_is_documented() {
     let page = Page::read("docs/errors.md");
     let rows: Vec<_> =
         page.rows().into_iter().filter(|(name, _)| name.starts_with("BW_")).collect();
@@ -332,7 +330,7 @@ fn every_status_has_its_row() {
     }
 }
 
-/// The keys of the configuration, and the Python options, as the Python package pairs them.
+/// The configuration keys and the options of the Python package, as pairs.
 fn options() -> Vec<(String, String)> {
     let source = read("bindings/python/src/bw_webrtc/_config.py");
     let rows = source.lines().filter_map(|line| line.trim().strip_prefix("Option(\""));
@@ -376,7 +374,7 @@ fn default_of(key: &str) -> String {
     }
 }
 
-/// What the library says of a value that is out of every range, behind "from ".
+/// The range in the error message for a value that is out of range.
 fn range_of(message: &str) -> Option<String> {
     let (_, range) = message.split_once("whole number from ")?;
     let (least, most) = range.split_once(" to ")?;
@@ -385,7 +383,7 @@ fn range_of(message: &str) -> Option<String> {
 }
 
 #[test]
-fn every_option_has_its_row() {
+fn every_configuration_key_is_documented() {
     let page = Page::read("docs/configuration.md");
     let rows: BTreeMap<String, Vec<String>> = page.rows().into_iter().collect();
     let options = options();
@@ -415,7 +413,7 @@ fn every_option_has_its_row() {
 }
 
 #[test]
-fn the_table_names_every_operation_and_leads_to_its_tests() {
+fn operation_table_is_complete_and_links_to_tests() {
     let readme = Page::read("README.md").text;
     let rows: Vec<&str> = readme.lines().filter(|line| line.contains("](tests/c/")).collect();
     for operation in bw_webrtc::api::OPERATIONS {
@@ -432,7 +430,7 @@ fn the_table_names_every_operation_and_leads_to_its_tests() {
         assert_eq!(cells.len(), 3, "{row}");
         for (name, file) in cells {
             let test = read(file);
-            // The C test creates its participants by the typed layer, which calls it.
+            // The C test creates its participants with the typed layer, which calls the function.
             let called = [format!("{name}("), name.replacen("bw_", "bwt_", 1) + "("];
             assert!(called.iter().any(|call| test.contains(call)), "{file} does not call {name}");
         }

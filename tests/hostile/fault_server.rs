@@ -1,5 +1,5 @@
-//! The service (and, where there is one, the proxy) of a cell: it does what the real one would, but
-//! for the fault, and keeps what it saw.
+//! The service of a case, and its proxy if it has one. It behaves like the real one except for the
+//! fault, and records the requests.
 
 use std::io::{self, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
@@ -10,46 +10,46 @@ use std::time::Duration;
 
 use rustls::{ServerConfig, ServerConnection, StreamOwned};
 
-use super::cell::{Fault, Phase};
-use super::support::rogue::Wire;
+use super::cases::{Fault, Phase};
+use super::support::test_server::Connection;
 
-/// Where a participant is put.
+/// The session that a participant is added to.
 pub const SESSION: &str = "s-1";
 pub const PARTICIPANT: &str = "p-1";
 /// The path of the token endpoint.
 pub const TOKEN_PATH: &str = "/token";
 const TOKEN: &str = "eyJhbGciOiJIUzI1NiJ9.eyJwIjoicC0xIn0.c2lnbmF0dXJl";
-/// As much as an endless peer says.
+/// How many bytes an endless response has.
 const ENDLESS: usize = 2 << 20;
 
-/// One request, as far as it came.
+/// One request, as far as it was received.
 #[derive(Clone, Debug, Default)]
-pub struct Exchange {
+pub struct RecordedRequest {
     pub connection: usize,
     pub line: String,
-    pub whole: bool,
-    /// Whether the service did what it was asked for.
-    pub acted: bool,
+    pub complete: bool,
+    /// Whether the service executed the operation.
+    pub processed: bool,
 }
 
-impl Exchange {
-    /// Whether it is a token request, as far as it came.
+impl RecordedRequest {
+    /// Whether this is a token request, as far as it was received.
     pub fn is_token_request(&self) -> bool {
         self.line.starts_with(&format!("POST {TOKEN_PATH} "))
     }
 }
 
 #[derive(Default)]
-pub struct Seen {
-    pub exchanges: Vec<Exchange>,
-    /// The connections that the fault struck.
-    pub struck: Vec<usize>,
+pub struct Records {
+    pub requests: Vec<RecordedRequest>,
+    /// The numbers of the connections that were affected by the fault.
+    pub faulty_connections: Vec<usize>,
     removed: bool,
     joined: bool,
 }
 
-/// What the peer is told, and what it tells.
-pub struct Peer {
+/// A running server. Its threads end when it is dropped.
+pub struct FaultServer {
     pub address: SocketAddr,
     state: Arc<State>,
 }
@@ -60,26 +60,26 @@ struct State {
     fault: Fault,
     proxied: bool,
     tls: Option<Arc<ServerConfig>>,
-    /// How often the fault is still to strike.
-    armed: AtomicUsize,
-    seen: Mutex<Seen>,
+    /// How many times the fault is still injected.
+    remaining_faults: AtomicUsize,
+    records: Mutex<Records>,
     open: AtomicUsize,
     accepted: AtomicUsize,
-    parked: AtomicBool,
-    hanging_up: AtomicBool,
-    over: AtomicBool,
-    /// What fills the backlog.
+    refuses_connections: AtomicBool,
+    is_closing_idle: AtomicBool,
+    stopped: AtomicBool,
+    /// The connections that fill the backlog.
     queue: Mutex<Vec<TcpStream>>,
 }
 
-impl Peer {
+impl FaultServer {
     pub fn start(
         phase: Phase,
         fault: Fault,
         proxied: bool,
         tls: Option<Arc<ServerConfig>>,
-    ) -> Peer {
-        let listener = listen_where_it_stays();
+    ) -> FaultServer {
+        let listener = listen_on_fixed_port();
         let address = listener.local_addr().unwrap();
         let state = Arc::new(State {
             listener,
@@ -87,36 +87,36 @@ impl Peer {
             fault,
             proxied,
             tls,
-            armed: AtomicUsize::new(0),
-            seen: Mutex::default(),
+            remaining_faults: AtomicUsize::new(0),
+            records: Mutex::default(),
             open: AtomicUsize::new(0),
             accepted: AtomicUsize::new(0),
-            parked: AtomicBool::new(false),
-            hanging_up: AtomicBool::new(false),
-            over: AtomicBool::new(false),
+            refuses_connections: AtomicBool::new(false),
+            is_closing_idle: AtomicBool::new(false),
+            stopped: AtomicBool::new(false),
             queue: Mutex::default(),
         });
         let own = state.clone();
         std::thread::spawn(move || accept(&own));
-        Peer { address, state }
+        FaultServer { address, state }
     }
 
-    /// From now on the fault strikes so often.
-    pub fn arm(&self, count: usize) {
-        self.state.armed.store(count, Ordering::SeqCst);
+    /// From now on, the fault is injected `count` times.
+    pub fn set_fault(&self, count: usize) {
+        self.state.remaining_faults.store(count, Ordering::SeqCst);
         match (self.state.phase, self.state.fault) {
             (Phase::Connect, Fault::Refuse) => {
-                self.state.parked.store(true, Ordering::SeqCst);
+                self.state.refuses_connections.store(true, Ordering::SeqCst);
                 // SAFETY: takes no pointer; the listener is ours. It keeps its port.
                 unsafe { libc::shutdown(self.state.listener.as_raw_fd(), libc::SHUT_RDWR) };
             }
-            (Phase::Connect, Fault::Stall) => self.fill_the_backlog(),
+            (Phase::Connect, Fault::Stall) => self.fill_backlog(),
             _ => {}
         }
     }
 
-    fn fill_the_backlog(&self) {
-        self.state.parked.store(true, Ordering::SeqCst);
+    fn fill_backlog(&self) {
+        self.state.refuses_connections.store(true, Ordering::SeqCst);
         // SAFETY: takes no pointer; the listener is ours.
         assert_eq!(unsafe { libc::listen(self.state.listener.as_raw_fd(), 0) }, 0);
         let mut queue = self.state.queue.lock().unwrap();
@@ -129,28 +129,28 @@ impl Peer {
         panic!("the backlog is not full");
     }
 
-    /// Whether connecting itself is what fails.
-    pub fn is_parked(&self) -> bool {
-        self.state.parked.load(Ordering::SeqCst)
+    /// Whether new connections fail.
+    pub fn refuses_connections(&self) -> bool {
+        self.state.refuses_connections.load(Ordering::SeqCst)
     }
 
-    /// No fault any more.
-    pub fn heal(&self) {
-        self.state.heal();
+    /// Injects no more faults.
+    pub fn clear_fault(&self) {
+        self.state.clear_fault();
     }
 
-    /// Closes what is idle, and waits until all is closed.
-    pub fn hang_up(&self) {
-        self.state.hanging_up.store(true, Ordering::SeqCst);
+    /// Closes the idle connections, and waits until all connections are closed.
+    pub fn close_idle(&self) {
+        self.state.is_closing_idle.store(true, Ordering::SeqCst);
         self.wait(|| self.state.open.load(Ordering::SeqCst) == 0);
-        self.state.hanging_up.store(false, Ordering::SeqCst);
+        self.state.is_closing_idle.store(false, Ordering::SeqCst);
     }
 
-    pub fn seen(&self) -> MutexGuard<'_, Seen> {
-        self.state.seen()
+    pub fn records(&self) -> MutexGuard<'_, Records> {
+        self.state.records()
     }
 
-    /// Polls, with a limit.
+    /// Polls until the condition is true; fails after ten seconds.
     pub fn wait(&self, until: impl Fn() -> bool) {
         for _ in 0..2000 {
             if until() {
@@ -158,12 +158,12 @@ impl Peer {
             }
             std::thread::sleep(Duration::from_millis(5));
         }
-        panic!("waited in vain");
+        panic!("the condition did not become true");
     }
 }
 
-/// A listener that keeps its port when it is shut down: one that was asked for by its number.
-fn listen_where_it_stays() -> TcpListener {
+/// A listener that was bound to a port by its number: it keeps the port when it is shut down.
+fn listen_on_fixed_port() -> TcpListener {
     let loopback = SocketAddr::from(([127, 0, 0, 1], 0));
     let holder = bound(loopback);
     let listener = bound(holder.local_addr().unwrap());
@@ -195,50 +195,50 @@ fn bound(to: SocketAddr) -> TcpListener {
     }
 }
 
-impl Drop for Peer {
+impl Drop for FaultServer {
     fn drop(&mut self) {
-        self.state.over.store(true, Ordering::SeqCst);
+        self.state.stopped.store(true, Ordering::SeqCst);
     }
 }
 
 impl State {
-    fn seen(&self) -> MutexGuard<'_, Seen> {
-        self.seen.lock().unwrap_or_else(PoisonError::into_inner)
+    fn records(&self) -> MutexGuard<'_, Records> {
+        self.records.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn is_over(&self) -> bool {
-        self.over.load(Ordering::SeqCst)
+    fn is_stopped(&self) -> bool {
+        self.stopped.load(Ordering::SeqCst)
     }
 
-    fn heal(&self) {
-        self.armed.store(0, Ordering::SeqCst);
-        if self.parked.swap(false, Ordering::SeqCst) {
+    fn clear_fault(&self) {
+        self.remaining_faults.store(0, Ordering::SeqCst);
+        if self.refuses_connections.swap(false, Ordering::SeqCst) {
             self.queue.lock().unwrap().clear();
             // SAFETY: takes no pointer; the listener is ours.
             assert_eq!(unsafe { libc::listen(self.listener.as_raw_fd(), 128) }, 0);
         }
     }
 
-    fn strikes(&self, phase: Phase, connection: usize) -> bool {
-        let strikes = phase == self.phase
+    fn takes_fault(&self, phase: Phase, connection: usize) -> bool {
+        let takes_fault = phase == self.phase
             && self
-                .armed
+                .remaining_faults
                 .fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1))
                 .is_ok();
-        if strikes {
-            self.seen().struck.push(connection);
+        if takes_fault {
+            self.records().faulty_connections.push(connection);
         }
-        strikes
+        takes_fault
     }
 }
 
 fn accept(state: &Arc<State>) {
-    while !state.is_over() {
+    while !state.is_stopped() {
         let mut entry =
             libc::pollfd { fd: state.listener.as_raw_fd(), events: libc::POLLIN, revents: 0 };
         // SAFETY: one entry, which lives through the call.
         unsafe { libc::poll(&raw mut entry, 1, 20) };
-        if state.parked.load(Ordering::SeqCst) {
+        if state.refuses_connections.load(Ordering::SeqCst) {
             std::thread::sleep(Duration::from_millis(2));
             continue;
         }
@@ -247,7 +247,7 @@ fn accept(state: &Arc<State>) {
         state.open.fetch_add(1, Ordering::SeqCst);
         let state = state.clone();
         std::thread::spawn(move || {
-            // A client that goes away in the middle is what all this is about.
+            // In many cases the client closes the connection early.
             let _ = serve(stream, &state, number);
             state.open.fetch_sub(1, Ordering::SeqCst);
         });
@@ -258,29 +258,29 @@ fn serve(mut stream: TcpStream, state: &State, number: usize) -> io::Result<()> 
     stream.set_nonblocking(false)?;
     stream.set_nodelay(true)?;
     stream.set_read_timeout(Some(Duration::from_millis(20)))?;
-    if state.strikes(Phase::Connect, number) {
-        return strike(&mut stream, state, state.fault, Material::new(b"", b"", GARBAGE, GARBAGE));
+    if state.takes_fault(Phase::Connect, number) {
+        return inject(&mut stream, state, state.fault, Material::new(b"", b"", GARBAGE, GARBAGE));
     }
-    if state.proxied && !tunnel(&mut stream, state, number)? {
+    if state.proxied && !open_tunnel(&mut stream, state, number)? {
         return Ok(());
     }
-    let Some(config) = &state.tls else { return http(&mut stream, state, number) };
+    let Some(config) = &state.tls else { return serve_http(&mut stream, state, number) };
     let mut tls = ServerConnection::new(config.clone()).map_err(io::Error::other)?;
-    if state.strikes(Phase::Tls, number) {
-        return handshake(&mut stream, state, &mut tls);
+    if state.takes_fault(Phase::Tls, number) {
+        return fail_handshake(&mut stream, state, &mut tls);
     }
-    http(&mut StreamOwned::new(tls, stream), state, number)
+    serve_http(&mut StreamOwned::new(tls, stream), state, number)
 }
 
 const GARBAGE: &[u8] = b"SSH-2.0-OpenSSH_9.2p1\r\n\x00\xff\xfe rubbish\r\n\r\n";
 
-/// What a fault is made of: what was right before it, what would have been right after it, and what
-/// comes instead.
+/// The parts of an injected fault: the valid bytes before it, the valid bytes that would follow, and the
+/// bytes that are sent instead.
 struct Material<'a> {
     before: &'a [u8],
     after: &'a [u8],
     garbage: &'a [u8],
-    /// What is said again, or without end.
+    /// Sent twice, or without end.
     element: &'a [u8],
 }
 
@@ -295,38 +295,38 @@ impl<'a> Material<'a> {
     }
 }
 
-fn strike(
-    wire: &mut dyn Wire,
+fn inject(
+    connection: &mut dyn Connection,
     state: &State,
     fault: Fault,
     material: Material<'_>,
 ) -> io::Result<()> {
-    wire.write_all(material.before)?;
-    wire.flush()?;
+    connection.write_all(material.before)?;
+    connection.flush()?;
     match fault {
-        Fault::Refuse => wire.write_all(material.after)?,
-        Fault::Reset => return reset(wire.tcp()),
+        Fault::Refuse => connection.write_all(material.after)?,
+        Fault::Reset => return reset_connection(connection.tcp()),
         Fault::Close => {}
-        Fault::Stall => return linger(state),
+        Fault::Stall => return hold(state),
         Fault::Dribble => {
             for byte in material.after {
-                if state.is_over() {
+                if state.is_stopped() {
                     return Ok(());
                 }
-                wire.write_all(&[*byte])?;
-                wire.flush()?;
+                connection.write_all(&[*byte])?;
+                connection.flush()?;
                 std::thread::sleep(Duration::from_millis(20));
             }
             return Ok(());
         }
         Fault::Garbage => {
-            wire.write_all(material.garbage)?;
-            return linger(state);
+            connection.write_all(material.garbage)?;
+            return hold(state);
         }
         Fault::Duplicate => {
-            wire.write_all(&[material.element, material.element, material.after].concat())?;
-            wire.flush()?;
-            return linger(state);
+            connection.write_all(&[material.element, material.element, material.after].concat())?;
+            connection.flush()?;
+            return hold(state);
         }
         Fault::Oversize => {
             let mut block = Vec::new();
@@ -334,22 +334,22 @@ fn strike(
                 block.extend_from_slice(material.element);
             }
             for _ in 0..ENDLESS / block.len() {
-                if state.is_over() {
+                if state.is_stopped() {
                     return Ok(());
                 }
-                wire.write_all(&block)?;
+                connection.write_all(&block)?;
             }
-            return linger(state);
+            return hold(state);
         }
     }
-    wire.flush()?;
-    // An end without a reset: what was sent must be read first.
-    wire.tcp().shutdown(Shutdown::Write)?;
-    drain(wire.tcp(), state);
+    connection.flush()?;
+    // Closes without a reset: what the client sent must be read first.
+    connection.tcp().shutdown(Shutdown::Write)?;
+    drain(connection.tcp(), state);
     Ok(())
 }
 
-fn reset(stream: &TcpStream) -> io::Result<()> {
+fn reset_connection(stream: &TcpStream) -> io::Result<()> {
     let off = libc::linger { l_onoff: 1, l_linger: 0 };
     let length = size_of::<libc::linger>() as libc::socklen_t;
     // SAFETY: the option lives through the call and the length is its own.
@@ -365,9 +365,9 @@ fn reset(stream: &TcpStream) -> io::Result<()> {
     if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
 }
 
-/// Keeps the connection open, silent.
-fn linger(state: &State) -> io::Result<()> {
-    while !state.is_over() && !state.hanging_up.load(Ordering::SeqCst) {
+/// Keeps the connection open and sends nothing.
+fn hold(state: &State) -> io::Result<()> {
+    while !state.is_stopped() && !state.is_closing_idle.load(Ordering::SeqCst) {
         std::thread::sleep(Duration::from_millis(10));
     }
     Ok(())
@@ -375,28 +375,28 @@ fn linger(state: &State) -> io::Result<()> {
 
 fn drain(mut stream: &TcpStream, state: &State) {
     let mut rest = [0; 4096];
-    while !state.is_over() {
+    while !state.is_stopped() {
         match stream.read(&mut rest) {
             Ok(0) => return,
-            Err(e) if !is_pause(&e) => return,
+            Err(e) if !is_timeout(&e) => return,
             _ => {}
         }
     }
 }
 
-fn is_pause(error: &io::Error) -> bool {
+fn is_timeout(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut)
 }
 
-/// The next byte; none at the end, and when an idle connection is to be hung up.
-fn byte(wire: &mut dyn Wire, state: &State, idle: bool) -> io::Result<Option<u8>> {
+/// The next byte; `None` at the end, and if an idle connection is to be closed.
+fn read_byte(connection: &mut dyn Connection, state: &State, idle: bool) -> io::Result<Option<u8>> {
     let mut byte = [0];
     loop {
-        match wire.read(&mut byte) {
+        match connection.read(&mut byte) {
             Ok(0) => return Ok(None),
             Ok(_) => return Ok(Some(byte[0])),
-            Err(e) if is_pause(&e) => {
-                if state.is_over() || (idle && state.hanging_up.load(Ordering::SeqCst)) {
+            Err(e) if is_timeout(&e) => {
+                if state.is_stopped() || (idle && state.is_closing_idle.load(Ordering::SeqCst)) {
                     return Ok(None);
                 }
             }
@@ -405,64 +405,72 @@ fn byte(wire: &mut dyn Wire, state: &State, idle: bool) -> io::Result<Option<u8>
     }
 }
 
-fn exactly(wire: &mut dyn Wire, state: &State, count: usize) -> io::Result<Vec<u8>> {
+fn read_exactly(
+    connection: &mut dyn Connection,
+    state: &State,
+    count: usize,
+) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
     while bytes.len() < count {
-        bytes.push(byte(wire, state, false)?.ok_or(io::ErrorKind::UnexpectedEof)?);
+        bytes.push(read_byte(connection, state, false)?.ok_or(io::ErrorKind::UnexpectedEof)?);
     }
     Ok(bytes)
 }
 
-/// Plays the proxy, and then the service behind it; false if there is no tunnel.
-fn tunnel(stream: &mut TcpStream, state: &State, number: usize) -> io::Result<bool> {
+/// Acts as the proxy until the tunnel is open; false if no tunnel was opened.
+fn open_tunnel(stream: &mut TcpStream, state: &State, number: usize) -> io::Result<bool> {
     if state.phase == Phase::Socks {
-        let count = exactly(stream, state, 2)?[1];
-        exactly(stream, state, count.into())?;
+        let count = read_exactly(stream, state, 2)?[1];
+        read_exactly(stream, state, count.into())?;
         stream.write_all(&[5, 0])?;
-        let length = exactly(stream, state, 5)?[4];
-        exactly(stream, state, usize::from(length) + 2)?;
+        let length = read_exactly(stream, state, 5)?[4];
+        read_exactly(stream, state, usize::from(length) + 2)?;
         let granted = [5, 0, 0, 1, 127, 0, 0, 1, 0, 80];
-        if !state.strikes(Phase::Socks, number) {
+        if !state.takes_fault(Phase::Socks, number) {
             stream.write_all(&granted)?;
             return Ok(true);
         }
         let (no, long) = ([5, 2, 0, 1, 0, 0, 0, 0, 0, 0], [255; 512]);
-        // Granted under a name of 255 characters.
+        // Success, with a bound address of 255 characters.
         let slow = [&[5, 0, 0, 3, 255][..], &[b'n'; 300]].concat();
         let after: &[u8] = if state.fault == Fault::Refuse { &no } else { &slow };
         let element: &[u8] = if state.fault == Fault::Oversize { &long } else { &granted };
-        let before: &[u8] = if has_beginning(state.fault) { &granted[..1] } else { b"" };
-        strike(stream, state, state.fault, Material::new(before, after, GARBAGE, element))?;
+        let before: &[u8] = if is_sent_partly(state.fault) { &granted[..1] } else { b"" };
+        inject(stream, state, state.fault, Material::new(before, after, GARBAGE, element))?;
         return Ok(false);
     }
     let mut head = Vec::new();
     while !head.ends_with(b"\r\n\r\n") {
-        head.push(byte(stream, state, true)?.ok_or(io::ErrorKind::UnexpectedEof)?);
+        head.push(read_byte(stream, state, true)?.ok_or(io::ErrorKind::UnexpectedEof)?);
     }
     let granted = b"HTTP/1.1 200 Connection established\r\n\r\n";
-    if !state.strikes(Phase::Proxy, number) {
+    if !state.takes_fault(Phase::Proxy, number) {
         stream.write_all(granted)?;
         return Ok(true);
     }
-    // A reason phrase that takes long: anything else at this place would not be HTTP.
+    // A long reason phrase: anything else would not be valid HTTP here.
     let slow = [&granted[..13], &[b'x'; 4096]].concat();
     let (after, element): (&[u8], &[u8]) = match state.fault {
         Fault::Refuse => (b"HTTP/1.1 403 Forbidden\r\n\r\n", b""),
         Fault::Oversize => (b"", b"HTTP/1.1 200 OK\r\nX-More: and more\r\nX-"),
         _ => (&slow, granted),
     };
-    let before: &[u8] = if has_beginning(state.fault) { b"HTTP/1.1 2" } else { b"" };
-    strike(stream, state, state.fault, Material::new(before, after, GARBAGE, element))?;
+    let before: &[u8] = if is_sent_partly(state.fault) { b"HTTP/1.1 2" } else { b"" };
+    inject(stream, state, state.fault, Material::new(before, after, GARBAGE, element))?;
     Ok(false)
 }
 
-/// Whether the fault comes in the middle of what is said.
-fn has_beginning(fault: Fault) -> bool {
+/// Whether the fault occurs in the middle of the data.
+fn is_sent_partly(fault: Fault) -> bool {
     matches!(fault, Fault::Reset | Fault::Close | Fault::Stall)
 }
 
-/// The server's first flight, or what comes instead.
-fn handshake(stream: &mut TcpStream, state: &State, tls: &mut ServerConnection) -> io::Result<()> {
+/// Injects the fault instead of the server's first handshake flight.
+fn fail_handshake(
+    stream: &mut TcpStream,
+    state: &State,
+    tls: &mut ServerConnection,
+) -> io::Result<()> {
     let mut flight = Vec::new();
     while flight.is_empty() {
         match tls.read_tls(stream) {
@@ -470,44 +478,46 @@ fn handshake(stream: &mut TcpStream, state: &State, tls: &mut ServerConnection) 
             Ok(_) => {
                 tls.process_new_packets().map_err(io::Error::other)?;
             }
-            Err(e) if is_pause(&e) && !state.is_over() => {}
+            Err(e) if is_timeout(&e) && !state.is_stopped() => {}
             Err(e) => return Err(e),
         }
         while tls.wants_write() {
             tls.write_tls(&mut flight)?;
         }
     }
-    let before = if has_beginning(state.fault) { &flight[..20] } else { b"" };
+    let before = if is_sent_partly(state.fault) { &flight[..20] } else { b"" };
     let after: &[u8] = match state.fault {
         // A fatal alert: handshake_failure.
         Fault::Refuse => &[21, 3, 3, 0, 2, 2, 40],
         Fault::Duplicate => b"",
         _ => &flight,
     };
-    // A record that is longer than any may be.
+    // A record longer than TLS allows.
     let long = [&[22, 3, 3, 255, 255], &[0; 1019][..]].concat();
     let element = if state.fault == Fault::Oversize { &long } else { &flight };
     let garbage = b"HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n";
-    strike(stream, state, state.fault, Material::new(before, after, garbage, element))
+    inject(stream, state, state.fault, Material::new(before, after, garbage, element))
 }
 
 /// Serves requests until the connection ends.
-fn http(wire: &mut dyn Wire, state: &State, number: usize) -> io::Result<()> {
+fn serve_http(connection: &mut dyn Connection, state: &State, number: usize) -> io::Result<()> {
     loop {
-        let Some(first) = byte(wire, state, true)? else { return Ok(()) };
+        let Some(first) = read_byte(connection, state, true)? else { return Ok(()) };
         let at = {
-            let mut seen = state.seen();
-            seen.exchanges.push(Exchange { connection: number, ..Exchange::default() });
-            seen.exchanges.len() - 1
+            let mut records = state.records();
+            records
+                .requests
+                .push(RecordedRequest { connection: number, ..RecordedRequest::default() });
+            records.requests.len() - 1
         };
         let mut head = vec![first];
-        if state.strikes(Phase::HeadSent, number) {
-            head.extend(exactly(wire, state, 15)?);
-            state.seen().exchanges[at].line = String::from_utf8_lossy(&head).into_owned();
-            return in_the_head(wire, state);
+        if state.takes_fault(Phase::HeadSent, number) {
+            head.extend(read_exactly(connection, state, 15)?);
+            state.records().requests[at].line = String::from_utf8_lossy(&head).into_owned();
+            return inject_into_head(connection, state);
         }
         while !head.ends_with(b"\r\n\r\n") {
-            head.push(byte(wire, state, false)?.ok_or(io::ErrorKind::UnexpectedEof)?);
+            head.push(read_byte(connection, state, false)?.ok_or(io::ErrorKind::UnexpectedEof)?);
         }
         let head = String::from_utf8_lossy(&head).into_owned();
         let length = head
@@ -516,59 +526,59 @@ fn http(wire: &mut dyn Wire, state: &State, number: usize) -> io::Result<()> {
                 line.to_ascii_lowercase().strip_prefix("content-length:")?.trim().parse().ok()
             })
             .unwrap_or(0);
-        exactly(wire, state, length)?;
+        read_exactly(connection, state, length)?;
         let line = head.lines().next().unwrap_or_default().to_owned();
         let refused = state.phase == Phase::BodySent
             && state.fault == Fault::Refuse
-            && state.strikes(Phase::BodySent, number);
-        let answer = {
-            let mut seen = state.seen();
-            let answer = if refused { Answer::busy() } else { act(&mut seen, &line) };
-            seen.exchanges[at].whole = true;
-            seen.exchanges[at].acted = answer.acted;
-            seen.exchanges[at].line = line;
-            answer
+            && state.takes_fault(Phase::BodySent, number);
+        let response = {
+            let mut records = state.records();
+            let response = if refused { Response::busy() } else { process(&mut records, &line) };
+            records.requests[at].complete = true;
+            records.requests[at].processed = response.processed;
+            records.requests[at].line = line;
+            response
         };
         if !refused {
             for phase in
                 [Phase::BodySent, Phase::StatusLine, Phase::Headers, Phase::Body, Phase::End]
             {
-                if state.strikes(phase, number) {
-                    let keeps_on = in_the_answer(wire, state, phase, &answer)?;
-                    if !keeps_on {
+                if state.takes_fault(phase, number) {
+                    let stays_open = inject_into_response(connection, state, phase, &response)?;
+                    if !stays_open {
                         return Ok(());
                     }
-                    return http(wire, state, number);
+                    return serve_http(connection, state, number);
                 }
             }
         }
-        wire.write_all(answer.text().as_bytes())?;
-        wire.flush()?;
+        connection.write_all(response.text().as_bytes())?;
+        connection.flush()?;
     }
 }
 
-fn in_the_head(wire: &mut dyn Wire, state: &State) -> io::Result<()> {
+fn inject_into_head(connection: &mut dyn Connection, state: &State) -> io::Result<()> {
     if state.fault == Fault::Dribble {
-        while byte(wire, state, false)?.is_some() {
+        while read_byte(connection, state, false)?.is_some() {
             std::thread::sleep(Duration::from_millis(20));
         }
         return Ok(());
     }
-    // What would come in its time is a refusal.
+    // The valid response at this point is a rejection.
     let no = b"HTTP/1.1 413 Content Too Large\r\nConnection: close\r\nContent-Length: 0\r\n\r\n";
-    strike(wire, state, state.fault, Material::new(b"", no, GARBAGE, GARBAGE))
+    inject(connection, state, state.fault, Material::new(b"", no, GARBAGE, GARBAGE))
 }
 
-struct Answer {
+struct Response {
     status: &'static str,
     body: String,
-    acted: bool,
+    processed: bool,
 }
 
-impl Answer {
-    fn busy() -> Answer {
+impl Response {
+    fn busy() -> Response {
         let body = r#"{"error": "busy"}"#.to_owned();
-        Answer { status: "503 Service Unavailable\r\nRetry-After: 0", body, acted: false }
+        Response { status: "503 Service Unavailable\r\nRetry-After: 0", body, processed: false }
     }
 
     fn text(&self) -> String {
@@ -584,14 +594,14 @@ impl Answer {
     }
 }
 
-/// What the service does and says.
-fn act(seen: &mut Seen, line: &str) -> Answer {
+/// Executes a request like the service, and returns the response.
+fn process(records: &mut Records, line: &str) -> Response {
     let mut words = line.split(' ');
     let (method, path) = (words.next().unwrap_or_default(), words.next().unwrap_or_default());
-    let good = |status, body: &str| Answer { status, body: body.to_owned(), acted: true };
-    let no = |status, body: &str| Answer { status, body: body.to_owned(), acted: false };
+    let good = |status, body: &str| Response { status, body: body.to_owned(), processed: true };
+    let no = |status, body: &str| Response { status, body: body.to_owned(), processed: false };
     match method {
-        // Valid for one call, so that the next call requests another one.
+        // Valid for one call, so that the next call requests another token.
         "POST" if path == TOKEN_PATH => good(
             "200 OK",
             r#"{"access_token": "token-of-the-matrix", "token_type": "Bearer", "expires_in": 0}"#,
@@ -604,38 +614,38 @@ fn act(seen: &mut Seen, line: &str) -> Answer {
             good("200 OK", &format!(r#"{{"sessionId": "{SESSION}"}}"#))
         }
         "GET" if path.contains("/participants/") => {
-            let sessions = if seen.joined { format!("\"{SESSION}\"") } else { String::new() };
+            let sessions = if records.joined { format!("\"{SESSION}\"") } else { String::new() };
             good("200 OK", &format!(r#"{{"id": "{PARTICIPANT}", "sessions": [{sessions}]}}"#))
         }
         "GET" => good("200 OK", &format!(r#"{{"id": "{SESSION}", "tag": "a tag"}}"#)),
-        "DELETE" if seen.removed => no("404 Not Found", r#"{"error": "no such participant"}"#),
+        "DELETE" if records.removed => no("404 Not Found", r#"{"error": "no such participant"}"#),
         "DELETE" => {
-            seen.removed = true;
+            records.removed = true;
             good("204 No Content", "{}")
         }
         "PUT" if path.ends_with("/subscriptions") => good("204 No Content", "{}"),
-        "PUT" if seen.joined => no("409 Conflict", r#"{"error": "is in a session"}"#),
+        "PUT" if records.joined => no("409 Conflict", r#"{"error": "is in a session"}"#),
         "PUT" => {
-            seen.joined = true;
+            records.joined = true;
             good("204 No Content", "{}")
         }
         _ => no("400 Bad Request", "{}"),
     }
 }
 
-/// Answers with the fault in it; whether the connection goes on.
-fn in_the_answer(
-    wire: &mut dyn Wire,
+/// Responds with the fault; returns whether the connection stays open.
+fn inject_into_response(
+    connection: &mut dyn Connection,
     state: &State,
     phase: Phase,
-    answer: &Answer,
+    response: &Response,
 ) -> io::Result<bool> {
     let fault = state.fault;
-    // An answer of some length, so that a slow one is slow, and with a body whatever the operation.
-    let status = if answer.acted { "200 OK" } else { answer.status };
+    // Long enough that sending it slowly takes long, and with a body for every operation.
+    let status = if response.processed { "200 OK" } else { response.status };
     let body = match fault {
-        Fault::Dribble if phase != Phase::End => format!("{}{}", answer.body, " ".repeat(4096)),
-        _ => answer.body.clone(),
+        Fault::Dribble if phase != Phase::End => format!("{}{}", response.body, " ".repeat(4096)),
+        _ => response.body.clone(),
     };
     let status_line = format!("HTTP/1.1 {status}\r\n");
     let kind = "Content-Type: application/json\r\n";
@@ -646,12 +656,12 @@ fn in_the_answer(
         Phase::BodySent => 0,
         Phase::StatusLine => half(&status_line),
         Phase::Headers => status_line.len() + half(kind),
-        _ => whole.len() - body.len() + half(&answer.body),
+        _ => whole.len() - body.len() + half(&response.body),
     };
-    let keeps_on = fault == Fault::Duplicate && phase == Phase::BodySent
+    let stays_open = fault == Fault::Duplicate && phase == Phase::BodySent
         || fault == Fault::Dribble && phase == Phase::End
         || fault == Fault::Garbage && phase == Phase::Body;
-    let in_middle = has_beginning(fault) || fault == Fault::Dribble;
+    let in_middle = is_sent_partly(fault) || fault == Fault::Dribble;
     let bytes = |text: &str| text.as_bytes().to_vec();
     let (before, after, garbage, element) = match phase {
         _ if in_middle && phase != Phase::End => {
@@ -669,7 +679,7 @@ fn in_the_answer(
             bytes("HTTP/1.1 2x0 OK\r\n\r\n"),
             bytes(&status_line),
         ),
-        // Two lengths that do not agree: no telling where the answer ends.
+        // Two different lengths: the end of the response is unknown.
         Phase::Headers if fault == Fault::Duplicate => (
             bytes(&format!("{status_line}{kind}{length}")),
             bytes(&format!("\r\n{body}")),
@@ -706,25 +716,25 @@ fn in_the_answer(
             (bytes(&chunk), bytes(after), bytes("zz\r\n"), bytes(element))
         }
     };
-    if !keeps_on {
+    if !stays_open {
         let material = Material::new(&before, &after, &garbage, &element);
-        strike(wire, state, fault, material)?;
+        inject(connection, state, fault, material)?;
         return Ok(false);
     }
-    wire.write_all(&before)?;
+    connection.write_all(&before)?;
     match fault {
-        Fault::Garbage => wire.write_all(&garbage)?,
+        Fault::Garbage => connection.write_all(&garbage)?,
         Fault::Duplicate => {
-            wire.write_all(&[element.clone(), element, after].concat())?;
+            connection.write_all(&[element.clone(), element, after].concat())?;
         }
         _ => {
             for byte in after {
-                wire.write_all(&[byte])?;
-                wire.flush()?;
+                connection.write_all(&[byte])?;
+                connection.flush()?;
                 std::thread::sleep(Duration::from_millis(20));
             }
         }
     }
-    wire.flush()?;
+    connection.flush()?;
     Ok(true)
 }

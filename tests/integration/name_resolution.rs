@@ -1,17 +1,15 @@
-//! Names: looked up rarely, remembered, and never a reason to hang. The name server is a preloaded
-//! shim, so that it can fall silent.
-
-mod support;
+//! Name resolution: lookups are cached and never block a call beyond its deadline. A preloaded library
+//! replaces the resolver, so that it can stop responding.
 
 use std::io;
 use std::net::{Ipv6Addr, SocketAddr, TcpListener, TcpStream};
 use std::os::fd::AsRawFd;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::Command;
 use std::time::Duration;
 
+use crate::support::process::{Sandbox, compile, compile_shared, run_checks, scratch_file};
 use serde_json::{Value, json};
-use support::process::{Sandbox, compile, compile_shared, passes};
 
 struct Stage {
     program: PathBuf,
@@ -27,12 +25,7 @@ impl Stage {
     }
 
     fn play(&self, scene: &str, addresses: &str, config: &Value) {
-        let file = |kind: &str| {
-            let name = format!("{kind}-{scene}-{}", std::process::id());
-            let file = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
-            let _ = std::fs::remove_file(&file);
-            file
-        };
+        let file = |kind: &str| scratch_file(&format!("{kind}-{scene}"));
         let mut command = Command::new(&self.program);
         command
             .args([scene, &config.to_string()])
@@ -42,7 +35,7 @@ impl Stage {
             .env("SHIM_COUNT_FILE", file("count"))
             .env("SHIM_SILENT_FILE", file("silent"))
             .env("SHIM_NO_THREADS_FILE", file("threadless"));
-        print!("{}", passes(&mut command));
+        print!("{}", run_checks(&mut command));
     }
 }
 
@@ -53,7 +46,7 @@ fn by_name(sandbox: &Sandbox, more: &Value) -> Value {
 }
 
 #[test]
-fn names_are_looked_up_rarely_and_never_hang_a_call() {
+fn lookups_are_cached_and_never_block_beyond_the_deadline() {
     let stage = Stage::new();
     let sandbox = Sandbox::start(&[]);
     let play = |scene: &str, more: Value| {
@@ -73,7 +66,7 @@ fn names_are_looked_up_rarely_and_never_hang_a_call() {
 }
 
 #[test]
-fn addresses_are_kept_when_connections_fail() {
+fn cached_addresses_are_kept_when_connections_fail() {
     let stage = Stage::new();
     let sandbox = Sandbox::start(&[]);
     let hour = json!({"dnsTtlMs": 3_600_000, "maxRetries": 0, "maxIdleConnections": 0});
@@ -108,7 +101,7 @@ fn port_of(url: &str) -> u16 {
 }
 
 #[test]
-fn a_dead_route_is_soon_given_up() {
+fn unreachable_address_is_skipped_quickly() {
     let sandbox = Sandbox::start(&[]);
     // At the same port of the other family.
     let full = TcpListener::bind((Ipv6Addr::LOCALHOST, port_of(&sandbox.url))).unwrap();

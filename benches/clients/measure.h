@@ -1,12 +1,13 @@
-/* The memory of this process, as the kernel counts it. */
-#ifndef BENCH_MEMORY_H
-#define BENCH_MEMORY_H
+/* What the clients in C measure with: clocks, and the memory of this process as the kernel counts it. */
+#ifndef BENCH_MEASURE_H
+#define BENCH_MEASURE_H
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <time.h>
 
 typedef struct bench_memory {
-    /* Bytes that are this process's alone and that it has written to; bytes that are in memory. */
+    /* Bytes of private memory that were written to; bytes that are in memory. */
     long own, resident;
 } bench_memory;
 
@@ -27,6 +28,21 @@ static bench_memory bench_memory_now(void)
     }
     fclose(file);
     return now;
+}
+
+/* Microseconds. */
+__attribute__((unused)) static double bench_now(clockid_t clock)
+{
+    struct timespec time;
+
+    clock_gettime(clock, &time);
+    return (double)time.tv_sec * 1e6 + (double)time.tv_nsec / 1e3;
+}
+
+__attribute__((unused)) static void bench_fail(const char *what)
+{
+    fprintf(stderr, "the benchmark failed: %s\n", what);
+    exit(1);
 }
 
 #endif

@@ -1,19 +1,18 @@
-//! What is repeated and what is not: every kind of failure with every class of operation, ordered
-//! from bw-sandbox, which counts the requests. And no line or error of all this holds a secret.
-
-mod support;
+//! Retries: every kind of failure with every class of operation. bw-sandbox simulates the failures and
+//! counts the requests. No log line and no error contains a secret.
 
 use std::sync::Mutex;
 
+use crate::support::abi::Client;
+use crate::support::extend;
+use crate::support::process::Sandbox;
 use serde_json::{Value, json};
-use support::abi::Client;
-use support::process::Sandbox;
 
 const PASSWORD: &str = "pa55phrase-of-retries";
 
-/// Each class of operation, by one that stands for it.
+/// One operation of each class.
 const CLASSES: [(&str, bool); 5] = [
-    // (operation, may be repeated when its outcome is unknown)
+    // (operation, whether it may be retried after an unknown outcome)
     ("createParticipant", false),
     ("createSession", false),
     ("getParticipant", true),
@@ -21,12 +20,12 @@ const CLASSES: [(&str, bool); 5] = [
     ("deleteParticipant", true),
 ];
 
-/// A fault that hits once, and what it does to a call that is not repeated.
+/// A fault that occurs once, and the result of a call that is not retried.
 struct Kind {
     fault: Value,
-    /// Whether operations that may be repeated are.
+    /// Whether safe operations are retried.
     repeated: bool,
-    /// Whether all are: the service turned the request away.
+    /// Whether all operations are retried, because the service rejected the request.
     always: bool,
     status: &'static str,
     outcome: &'static str,
@@ -34,7 +33,7 @@ struct Kind {
 
 fn kinds() -> Vec<Kind> {
     let status =
-        |code: u16| json!({"kind": "status", "status": code, "body": {"error": "ordered"}});
+        |code: u16| json!({"kind": "status", "status": code, "body": {"error": "simulated"}});
     let kind = |fault, repeated, always, status, outcome| Kind {
         fault,
         repeated,
@@ -42,11 +41,11 @@ fn kinds() -> Vec<Kind> {
         status,
         outcome,
     };
-    let mut turned_away = status(503);
-    turned_away["headers"] = json!({"Retry-After": "0"});
+    let mut throttled = status(503);
+    throttled["headers"] = json!({"Retry-After": "0"});
     vec![
         kind(status(429), true, true, "BW_E_RATE_LIMITED", "rejected"),
-        kind(turned_away, true, true, "BW_E_SERVER", "rejected"),
+        kind(throttled, true, true, "BW_E_SERVER", "rejected"),
         kind(status(503), true, false, "BW_E_SERVER", "unknown"),
         kind(status(500), true, false, "BW_E_SERVER", "unknown"),
         kind(status(502), true, false, "BW_E_SERVER", "unknown"),
@@ -65,7 +64,7 @@ fn kinds() -> Vec<Kind> {
     ]
 }
 
-/// Every line of every client of this file.
+/// Every log line of every client of this file.
 static LINES: Mutex<Vec<String>> = Mutex::new(Vec::new());
 
 fn client(sandbox: &Sandbox, more: &Value) -> Client {
@@ -73,49 +72,49 @@ fn client(sandbox: &Sandbox, more: &Value) -> Client {
         "accountId": "9900000", "username": "user", "password": PASSWORD, "baseUrl": sandbox.url,
         "timeoutMs": 60_000, "retryBaseMs": 1,
     });
-    config.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+    extend(&mut config, more);
     let client = Client::new(&config).unwrap();
     client.log_to(&LINES);
     client
 }
 
-/// What the call works on: a participant that is in no session, and a session.
-struct Things {
+/// The resources of a call: a session, and a participant that is in no session.
+struct Resources {
     session: String,
     participant: String,
 }
 
-fn things(client: &Client) -> Things {
+fn create_resources(client: &Client) -> Resources {
     let id = |value: &Value| value.as_str().unwrap().to_owned();
-    Things {
+    Resources {
         session: id(&client.call("createSession", "", "", None).unwrap()["id"]),
         participant: id(&client.create("{}").unwrap()["participant"]["id"]),
     }
 }
 
-fn call(client: &Client, operation: &str, things: &Things) -> Result<Value, Value> {
+fn call(client: &Client, operation: &str, resources: &Resources) -> Result<Value, Value> {
     let document = (operation == "createParticipant").then_some("{}");
-    client.call(operation, &things.session, &things.participant, document)
+    client.call(operation, &resources.session, &resources.participant, document)
 }
 
-/// One failure in one operation; gives what the caller was told, if it was not repeated.
-fn meet(sandbox: &Sandbox, kind: &Kind, operation: &str, repeatable: bool) -> Option<String> {
-    let case = format!("{operation} meets {}", kind.fault);
-    let things = things(&client(sandbox, &json!({})));
+/// Simulates one failure of one operation; returns the error document if the call was not retried.
+fn fail_once(sandbox: &Sandbox, kind: &Kind, operation: &str, repeatable: bool) -> Option<String> {
+    let case = format!("{operation} with {}", kind.fault);
+    let resources = create_resources(&client(sandbox, &json!({})));
     let before = sandbox.requests(operation).len();
     let mut fault = kind.fault.clone();
     fault["operation"] = json!(operation);
     sandbox.fault(&fault);
-    // A client of its own: each case has a full budget, and no idle connection.
+    // A new client: each case has a full retry budget and no idle connection.
     let more = match kind.status {
         "BW_E_TIMEOUT" => json!({"attemptTimeoutMs": 3000}),
         _ => json!({}),
     };
-    let result = call(&client(sandbox, &more), operation, &things);
-    let seen = sandbox.requests(operation).len() - before;
-    // Half of an empty answer is none at all, so that a truncated 204 is a lost connection.
+    let result = call(&client(sandbox, &more), operation, &resources);
+    let received = sandbox.requests(operation).len() - before;
+    // Half of an empty response is no response, so that a truncated 204 is a lost connection.
     let repeated = kind.always || (kind.repeated && repeatable);
-    assert_eq!(seen, if repeated { 2 } else { 1 }, "{case}: {result:?}");
+    assert_eq!(received, if repeated { 2 } else { 1 }, "{case}: {result:?}");
     let Err(document) = result else {
         assert!(repeated, "{case} succeeded");
         return None;
@@ -127,7 +126,7 @@ fn meet(sandbox: &Sandbox, kind: &Kind, operation: &str, repeatable: bool) -> Op
     assert_eq!(error["attempts"], 1, "{case}");
     let status = &error["httpStatus"];
     if kind.fault["kind"] == "truncate" {
-        // Half of a good answer has a status too.
+        // Half of a successful response has a status too.
         assert!(status.as_u64().is_some_and(|status| status / 100 == 2), "{case}: {document}");
     } else {
         assert_eq!(status, &kind.fault["status"], "{case}");
@@ -136,12 +135,12 @@ fn meet(sandbox: &Sandbox, kind: &Kind, operation: &str, repeatable: bool) -> Op
 }
 
 #[test]
-fn every_failure_with_every_class_of_operation() {
-    // Side by side, because each waits for a service that takes its time.
+fn retries_depend_on_the_failure_and_the_operation() {
+    // In parallel, because each waits for a slow service.
     let class = |(operation, repeatable)| {
         let sandbox = Sandbox::start(&["--password", PASSWORD]);
-        let meet = |kind: &Kind| meet(&sandbox, kind, operation, repeatable);
-        kinds().iter().filter_map(meet).collect::<Vec<_>>()
+        let fail_once = |kind: &Kind| fail_once(&sandbox, kind, operation, repeatable);
+        kinds().iter().filter_map(fail_once).collect::<Vec<_>>()
     };
     let documents = std::thread::scope(|scope| {
         let classes = CLASSES.map(|of| scope.spawn(move || class(of)));
@@ -153,20 +152,20 @@ fn every_failure_with_every_class_of_operation() {
         "no retry"
     );
     assert!(!documents.is_empty());
-    // Tokens of calls that failed are known to nobody, but all begin alike.
+    // The tokens of failed calls are unknown, but all tokens start with these characters.
     for text in lines.iter().chain(&documents) {
         assert!(!text.contains("eyJ"), "{text}");
     }
 }
 
 #[test]
-fn what_never_left_is_repeated_whatever_it_is() {
+fn requests_that_were_not_sent_are_always_retried() {
     let sandbox = Sandbox::start(&["--password", PASSWORD]);
-    let things = things(&client(&sandbox, &json!({})));
+    let resources = create_resources(&client(&sandbox, &json!({})));
     for (operation, _) in CLASSES {
         // Nothing listens at port 1 of this address.
         let nowhere = json!({"baseUrl": "http://127.0.0.77:1/v1"});
-        let error = call(&client(&sandbox, &nowhere), operation, &things).unwrap_err();
+        let error = call(&client(&sandbox, &nowhere), operation, &resources).unwrap_err();
         assert_eq!(error["error"]["name"], "BW_E_CONNECT", "{operation}");
         assert_eq!(error["error"]["outcome"], "not_sent");
         assert_eq!(error["error"]["attempts"], 3);
@@ -174,36 +173,37 @@ fn what_never_left_is_repeated_whatever_it_is() {
 }
 
 #[test]
-fn a_removal_that_was_lost_has_worked_if_the_thing_is_gone() {
+fn lost_delete_succeeds_if_the_resource_is_gone() {
     let sandbox = Sandbox::start(&["--password", PASSWORD]);
     let client = client(&sandbox, &json!({}));
     for operation in ["deleteParticipant", "deleteSession", "removeParticipantFromSession"] {
-        let things = things(&client);
-        call(&client, "addParticipantToSession", &things).unwrap();
+        let resources = create_resources(&client);
+        call(&client, "addParticipantToSession", &resources).unwrap();
         sandbox.fault(&json!({"operation": operation, "kind": "close_after"}));
-        assert_eq!(call(&client, operation, &things).unwrap(), Value::Null, "{operation}");
+        assert_eq!(call(&client, operation, &resources).unwrap(), Value::Null, "{operation}");
         let statuses: Vec<Value> =
-            sandbox.requests(operation).iter().map(|seen| seen["status"].clone()).collect();
+            sandbox.requests(operation).iter().map(|received| received["status"].clone()).collect();
         assert_eq!(statuses, [Value::Null, json!(404)], "{operation}");
-        // Without the lost attempt it is what it is.
-        let gone = call(&client, operation, &things).unwrap_err();
+        // Without a lost attempt, 404 is reported.
+        let gone = call(&client, operation, &resources).unwrap_err();
         assert_eq!(gone["error"]["name"], "BW_E_NOT_FOUND", "{operation}");
     }
 }
 
 #[test]
-fn an_addition_that_was_lost_asks_the_participant() {
+fn lost_add_is_verified_by_reading_the_participant() {
     let sandbox = Sandbox::start(&["--password", PASSWORD]);
     let client = client(&sandbox, &json!({}));
     let operation = "addParticipantToSession";
-    let first = things(&client);
+    let first = create_resources(&client);
     sandbox.fault(&json!({"operation": operation, "kind": "close_after"}));
     assert_eq!(call(&client, operation, &first).unwrap(), Value::Null);
     assert_eq!(sandbox.requests(operation).len(), 2);
     assert_eq!(sandbox.requests("getParticipant").len(), 1);
 
     // In another session it is a conflict, and the lost attempt did nothing.
-    let elsewhere = Things { session: things(&client).session, participant: first.participant };
+    let elsewhere =
+        Resources { session: create_resources(&client).session, participant: first.participant };
     sandbox.fault(&json!({"operation": operation, "kind": "close_before"}));
     let error = call(&client, operation, &elsewhere).unwrap_err();
     assert_eq!(error["error"]["name"], "BW_E_CONFLICT");
@@ -223,22 +223,22 @@ fn an_addition_that_was_lost_asks_the_participant() {
 }
 
 #[test]
-fn an_addition_that_was_lost_compares_the_subscriptions() {
+fn lost_add_is_verified_by_comparing_subscriptions() {
     let sandbox = Sandbox::start(&["--password", PASSWORD]);
     let client = client(&sandbox, &json!({}));
     let operation = "addParticipantToSession";
-    let things = things(&client);
+    let resources = create_resources(&client);
     let add = |subscriptions: Value| {
-        let call = json!({"operation": operation, "sessionId": things.session,
-            "participantId": things.participant, "body": subscriptions});
+        let call = json!({"operation": operation, "sessionId": resources.session,
+            "participantId": resources.participant, "body": subscriptions});
         client.call_document(&call.to_string())
     };
-    let everyone = json!({"sessionId": things.session});
+    let everyone = json!({"sessionId": resources.session});
     // The lost attempt did it.
     sandbox.fault(&json!({"operation": operation, "kind": "close_after"}));
     assert_eq!(add(everyone.clone()).unwrap(), Value::Null);
     // The participant is in the session, but hears others than it was to hear.
-    for other in [json!({}), json!({"participants": [{"participantId": things.participant}]})] {
+    for other in [json!({}), json!({"participants": [{"participantId": resources.participant}]})] {
         sandbox.fault(&json!({"operation": operation, "kind": "close_before"}));
         let error = add(other).unwrap_err()["error"].take();
         assert_eq!(
@@ -246,10 +246,10 @@ fn an_addition_that_was_lost_compares_the_subscriptions() {
             (&json!("BW_E_CONFLICT"), &json!("rejected"))
         );
     }
-    let read = json!({"operation": "getParticipantSubscriptions", "sessionId": things.session,
-        "participantId": things.participant});
+    let read = json!({"operation": "getParticipantSubscriptions", "sessionId": resources.session,
+        "participantId": resources.participant});
     let heard = client.call_document(&read.to_string()).unwrap();
-    assert_eq!(heard["sessionId"], things.session, "somebody changed them");
+    assert_eq!(heard["sessionId"], resources.session, "somebody changed them");
     // Where the subscriptions cannot be read, the outcome is unknown.
     sandbox.fault(&json!({"operation": operation, "kind": "close_before"}));
     let reading = "getParticipantSubscriptions";
@@ -259,10 +259,10 @@ fn an_addition_that_was_lost_compares_the_subscriptions() {
 }
 
 #[test]
-fn an_unknown_outcome_stays_until_an_answer_settles_it() {
+fn unknown_outcome_remains_until_a_response_resolves_it() {
     let sandbox = Sandbox::start(&["--password", PASSWORD]);
     let client = client(&sandbox, &json!({}));
-    let things = things(&client);
+    let resources = create_resources(&client);
     let operation = "updateParticipantSubscriptions";
     let fault = |kind: Value| {
         let mut fault = kind;
@@ -272,14 +272,14 @@ fn an_unknown_outcome_stays_until_an_answer_settles_it() {
     // Lost, then turned away twice: nobody knows.
     fault(json!({"kind": "close_before"}));
     fault(json!({"kind": "status", "status": 429, "after": 1, "count": 2}));
-    let error = call(&client, operation, &things).unwrap_err();
+    let error = call(&client, operation, &resources).unwrap_err();
     assert_eq!(
         (&error["error"]["attempts"], &error["error"]["outcome"]),
         (&json!(3), &json!("unknown"))
     );
     // Lost, then refused: it is not in the session.
     fault(json!({"kind": "close_before"}));
-    let error = call(&client, operation, &things).unwrap_err();
+    let error = call(&client, operation, &resources).unwrap_err();
     assert_eq!(error["error"]["name"], "BW_E_NOT_FOUND");
     assert_eq!(
         (&error["error"]["attempts"], &error["error"]["outcome"]),
@@ -288,21 +288,21 @@ fn an_unknown_outcome_stays_until_an_answer_settles_it() {
     // Lost, and then nobody looked, since the credentials are refused.
     fault(json!({"kind": "close_before"}));
     fault(json!({"kind": "status", "status": 401, "after": 1}));
-    let error = call(&client, operation, &things).unwrap_err();
+    let error = call(&client, operation, &resources).unwrap_err();
     assert_eq!(error["error"]["name"], "BW_E_UNAUTHORIZED");
     assert_eq!(error["error"]["outcome"], "unknown");
 }
 
 #[test]
-fn all_attempts_share_one_deadline_and_an_outage_makes_no_storm() {
+fn attempts_share_one_deadline_and_an_outage_causes_no_retry_storm() {
     let sandbox = Sandbox::start(&["--password", PASSWORD]);
     let slow =
         client(&sandbox, &json!({"timeoutMs": 900, "attemptTimeoutMs": 400, "maxRetries": 10}));
-    let things = things(&slow);
+    let resources = create_resources(&slow);
     sandbox.fault(
         &json!({"operation": "getParticipant", "kind": "delay", "ms": 30_000, "count": null}),
     );
-    let error = call(&slow, "getParticipant", &things).unwrap_err();
+    let error = call(&slow, "getParticipant", &resources).unwrap_err();
     assert_eq!(error["error"]["name"], "BW_E_TIMEOUT");
     // 400 + 400 + the rest: more than three cannot have begun.
     assert!((2..=3).contains(&error["error"]["attempts"].as_u64().unwrap()), "{error}");
@@ -311,18 +311,18 @@ fn all_attempts_share_one_deadline_and_an_outage_makes_no_storm() {
     sandbox.fault(&json!({"operation": "*", "kind": "status", "status": 503, "count": null}));
     let stormy = client(&sandbox, &json!({"maxRetries": 2}));
     for _ in 0..300 {
-        call(&stormy, "getParticipant", &things).unwrap_err();
+        call(&stormy, "getParticipant", &resources).unwrap_err();
     }
     // 300 calls and the 100 retries that a full budget pays for.
     assert_eq!(sandbox.requests("getParticipant").len(), 400);
 }
 
 #[test]
-fn successes_fill_the_budget_and_a_retry_that_helped_pays_for_itself() {
+fn successes_refill_the_retry_budget() {
     let sandbox = Sandbox::start(&["--password", PASSWORD]);
     let client = client(&sandbox, &json!({"maxRetries": 1}));
-    let things = things(&client);
-    let read = || call(&client, "getParticipant", &things);
+    let resources = create_resources(&client);
+    let read = || call(&client, "getParticipant", &resources);
     let busy = |count: u32| {
         sandbox.fault(&json!({"operation": "*", "kind": "status", "status": 503, "count": count}));
     };

@@ -1,16 +1,15 @@
-//! The queue: every accepted call is completed exactly once, and nothing is forgotten.
-
-mod support;
+//! The queue: every accepted call completes exactly once, and no created resource is lost.
 
 use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use crate::support::abi::Client;
+use crate::support::process::{Sandbox, compile, run_checks};
+use crate::support::queue::Queue;
+use crate::support::wait_until;
 use bw_webrtc::ffi::*;
 use serde_json::{Value, json};
-use support::abi::Client;
-use support::process::{Sandbox, compile, passes};
-use support::queue::{Queue, until};
 
 fn client(sandbox: &Sandbox, more: &Value) -> Client {
     Client::new(&sandbox.config(more)).unwrap()
@@ -20,14 +19,14 @@ fn create(tag: &str) -> Value {
     json!({"operation": "createParticipant", "body": {"tag": tag}})
 }
 
-/// From now on every call takes so long.
+/// From now on, every call takes this time.
 fn slow(sandbox: &Sandbox, ms: u64) {
     sandbox.fault(&json!({"operation": "*", "kind": "delay", "ms": ms, "count": null}));
 }
 
 #[test]
-fn calls_are_carried_out_and_come_back_with_what_was_submitted() {
-    for sandbox in Sandbox::both() {
+fn completions_carry_the_id_and_user_data_of_their_calls() {
+    for sandbox in Sandbox::plain_and_tls() {
         let client = client(&sandbox, &json!({}));
         let queue = Queue::new(&client, &json!({"workers": 4})).unwrap();
         assert_eq!(queue.next(0).unwrap_err(), BW_E_EMPTY);
@@ -54,7 +53,7 @@ fn calls_are_carried_out_and_come_back_with_what_was_submitted() {
 }
 
 #[test]
-fn the_descriptor_is_readable_exactly_while_completions_wait() {
+fn descriptor_is_readable_exactly_while_completions_wait() {
     let sandbox = Sandbox::start(&[]);
     let client = client(&sandbox, &json!({}));
     let queue = Queue::new(&client, &json!({})).unwrap();
@@ -63,8 +62,8 @@ fn the_descriptor_is_readable_exactly_while_completions_wait() {
     for _ in 0..3 {
         queue.submit(&create("one"), 0).unwrap();
         queue.submit(&create("two"), 0).unwrap();
-        until("a completion", || queue.is_readable());
-        assert!(queue.is_readable(), "a look is no fetch");
+        wait_until("a completion", || queue.is_readable());
+        assert!(queue.is_readable(), "polling fetched the completion");
         queue.next(-1).unwrap();
         queue.next(-1).unwrap();
         assert!(!queue.is_readable());
@@ -79,7 +78,7 @@ fn the_descriptor_is_readable_exactly_while_completions_wait() {
 }
 
 #[test]
-fn what_is_wrong_is_said_at_once_and_nothing_is_accepted() {
+fn invalid_calls_are_rejected_at_submission() {
     let sandbox = Sandbox::start(&[]);
     let client = client(&sandbox, &json!({}));
     for (options, part) in [
@@ -104,7 +103,7 @@ fn what_is_wrong_is_said_at_once_and_nothing_is_accepted() {
     }
     assert_eq!(queue.next(0).unwrap_err(), BW_E_EMPTY);
     assert!(sandbox.requests("createParticipant").is_empty());
-    // Handles of another kind, freed ones and none.
+    // Handles of another type, freed handles and NULL.
     let other = Queue(client.0.cast());
     assert_eq!(other.next(0).unwrap_err(), BW_E_INVALID_HANDLE);
     assert_eq!(other.submit(&create("x"), 0).unwrap_err()["error"]["name"], "BW_E_INVALID_HANDLE");
@@ -132,7 +131,7 @@ fn what_is_wrong_is_said_at_once_and_nothing_is_accepted() {
 }
 
 #[test]
-fn the_backlog_has_an_end() {
+fn full_backlog_rejects_calls() {
     let sandbox = Sandbox::start(&[]);
     slow(&sandbox, 300);
     let client = client(&sandbox, &json!({}));
@@ -155,14 +154,14 @@ fn the_backlog_has_an_end() {
 }
 
 #[test]
-fn a_call_that_waits_is_cancelled_unsent_and_one_under_way_is_not_forgotten() {
+fn cancelled_waiting_call_is_not_sent_and_running_call_is_reported_late() {
     let sandbox = Sandbox::start(&[]);
     slow(&sandbox, 500);
     let client = client(&sandbox, &json!({}));
     let queue = Queue::new(&client, &json!({"workers": 1})).unwrap();
     let first = queue.submit(&create("under way"), 1).unwrap();
     let second = queue.submit(&create("waits"), 2).unwrap();
-    until("the first call", || sandbox.requests("createParticipant").len() == 1);
+    wait_until("the first call", || sandbox.requests("createParticipant").len() == 1);
     let began = Instant::now();
     for (id, user_data, outcome) in [(second, 2, "not_sent"), (first, 1, "unknown")] {
         assert_eq!(queue.cancel(id), BW_OK);
@@ -172,8 +171,8 @@ fn a_call_that_waits_is_cancelled_unsent_and_one_under_way_is_not_forgotten() {
         assert_eq!(queue.cancel(id), BW_E_NO_VALUE);
     }
     assert!(began.elapsed() < Duration::from_millis(400), "cancelling waited for the service");
-    // The answer that nobody waits for any more tells of a participant that exists.
-    until("the late answer", || client.stats()["lateAnswers"] == 1);
+    // The late response reports a participant that exists.
+    wait_until("the late answer", || client.stats()["lateAnswers"] == 1);
     let stats = client.stats();
     let exists = sandbox.state()["participants"][0]["id"].clone();
     assert_eq!(stats["lateParticipants"], json!([exists]));
@@ -185,19 +184,19 @@ fn a_call_that_waits_is_cancelled_unsent_and_one_under_way_is_not_forgotten() {
     assert_eq!(client.take_late(), json!({"late": [], "dropped": 0}));
     assert_eq!(client.stats()["lateParticipants"], json!([]));
     assert_eq!(queue.next(0).unwrap_err(), BW_E_EMPTY);
-    assert_eq!(sandbox.requests("createParticipant").len(), 1, "what waited was sent");
-    // What makes nothing is not waited for.
+    assert_eq!(sandbox.requests("createParticipant").len(), 1, "the waiting call was sent");
+    // A call that creates nothing is not waited for.
     let read = json!({"operation": "getParticipant", "participantId": exists});
     let id = queue.submit(&read, 3).unwrap();
-    until("the read", || sandbox.requests("getParticipant").len() == 1);
+    wait_until("the read", || sandbox.requests("getParticipant").len() == 1);
     queue.cancel(id);
     assert_eq!(queue.next(0).unwrap().document["error"]["outcome"], "unknown");
-    until("the end of the read", || client.stats()["inFlight"] == 0);
+    wait_until("the end of the read", || client.stats()["inFlight"] == 0);
     assert_eq!(client.stats()["statuses"], json!({"BW_E_CANCELLED": 3}));
 }
 
 #[test]
-fn unfetched_creations_are_late_when_the_queue_is_freed() {
+fn unfetched_creations_are_reported_late_when_the_queue_is_freed() {
     let sandbox = Sandbox::start(&[]);
     let client = client(&sandbox, &json!({}));
     let queue = Queue::new(&client, &json!({"workers": 2})).unwrap();
@@ -206,7 +205,7 @@ fn unfetched_creations_are_late_when_the_queue_is_freed() {
     queue.submit(&json!({"operation": "createSession"}), usize::MAX).unwrap();
     let unknown = json!({"operation": "getSession", "sessionId": "x"});
     queue.submit(&unknown, 10).unwrap();
-    until("the completions", || client.stats()["queue"]["done"] == 4);
+    wait_until("the completions", || client.stats()["queue"]["done"] == 4);
     assert_eq!(client.take_late()["late"], json!([]), "they can still be fetched");
     drop(queue);
     let late = client.take_late();
@@ -240,7 +239,7 @@ fn unfetched_creations_are_late_when_the_queue_is_freed() {
 }
 
 #[test]
-fn session_that_the_caller_does_not_receive_is_late() {
+fn session_without_a_recipient_is_reported_late() {
     let sandbox = Sandbox::start(&[]);
     let client = client(&sandbox, &json!({}));
     for status in [
@@ -265,7 +264,7 @@ fn session_that_the_caller_does_not_receive_is_late() {
     // SAFETY: a writable place.
     let status = unsafe { bw_client_take_late(std::ptr::null_mut(), &raw mut out) };
     assert_eq!(status, BW_E_INVALID_HANDLE);
-    support::abi::document(status, out);
+    crate::support::abi::document(status, out);
 }
 
 #[test]
@@ -277,7 +276,7 @@ fn stats_count_what_callers_receive() {
     let mut short = create("short");
     short["timeoutMs"] = json!(50);
     let ids: Vec<u64> = (0..40).map(|n| queue.submit(&create("x"), n).unwrap()).collect();
-    until("two calls", || sandbox.requests("createParticipant").len() == 2);
+    wait_until("two calls", || sandbox.requests("createParticipant").len() == 2);
     let depth = json!({"waiting": 38, "running": 2, "done": 0, "cancelled": 0});
     assert_eq!(client.stats()["queue"], depth);
     queue.submit(&short, 40).unwrap();
@@ -290,7 +289,7 @@ fn stats_count_what_callers_receive() {
     assert_eq!((&stats["statuses"], &stats["calls"]), (&received, &json!(41)));
     assert_eq!(stats["queue"], json!({"waiting": 0, "running": 0, "done": 40, "cancelled": 40}));
     // The service executes two of them; no caller receives that.
-    until("the late responses", || client.stats()["lateAnswers"] == 2);
+    wait_until("the late responses", || client.stats()["lateAnswers"] == 2);
     let stats = client.stats();
     assert_eq!((&stats["statuses"], &stats["attempts"]), (&received, &json!(2)));
     assert_eq!(stats["operations"]["createParticipant"]["statuses"], received);
@@ -304,7 +303,7 @@ fn stats_count_what_callers_receive() {
     assert_eq!(client.stats()["statuses"]["BW_OK"], 2);
 }
 
-/// What a descriptor names.
+/// The device and inode of a descriptor.
 fn identity(fd: i32) -> Option<(u64, u64)> {
     // SAFETY: a stat is plain integers, for which zeros are valid.
     let mut stat: libc::stat = unsafe { std::mem::zeroed() };
@@ -325,10 +324,10 @@ fn freeing_closes_the_descriptor_while_a_call_runs() {
     // SAFETY: the event is readable.
     assert_eq!(unsafe { libc::epoll_ctl(watcher, libc::EPOLL_CTL_ADD, fd, &raw mut event) }, 0);
     queue.submit(&create("done"), 1).unwrap();
-    until("a completion", || queue.is_readable());
+    wait_until("a completion", || queue.is_readable());
     slow(&sandbox, 1000);
     queue.submit(&create("runs"), 2).unwrap();
-    until("the call", || sandbox.requests("createParticipant").len() == 2);
+    wait_until("the call", || sandbox.requests("createParticipant").len() == 2);
     // SAFETY: there is room for one event.
     let ready = |ms| unsafe { libc::epoll_wait(watcher, &raw mut event, 1, ms) };
     let mut ready = ready;
@@ -336,14 +335,14 @@ fn freeing_closes_the_descriptor_while_a_call_runs() {
     drop(queue);
     assert_eq!(ready(0), 0, "an event loop would spin");
     assert_ne!(identity(fd), Some(before), "the descriptor is still open");
-    until("the response", || client.stats()["lateAnswers"] == 2);
+    wait_until("the response", || client.stats()["lateAnswers"] == 2);
     assert_eq!(ready(0), 0);
-    // SAFETY: this test's own.
+    // SAFETY: this test opened it.
     unsafe { libc::close(watcher) };
 }
 
 #[test]
-fn a_calls_time_runs_from_its_submission() {
+fn timeout_of_a_call_starts_at_its_submission() {
     let sandbox = Sandbox::start(&[]);
     slow(&sandbox, 1500);
     let client = client(&sandbox, &json!({}));
@@ -363,7 +362,7 @@ fn a_calls_time_runs_from_its_submission() {
 }
 
 #[test]
-fn closing_and_freeing_give_everything_back_at_once() {
+fn closing_and_freeing_complete_every_call_at_once() {
     let sandbox = Sandbox::start(&[]);
     slow(&sandbox, 3000);
     let client = client(&sandbox, &json!({}));
@@ -371,7 +370,7 @@ fn closing_and_freeing_give_everything_back_at_once() {
     for n in 1..=5 {
         queue.submit(&create("x"), n).unwrap();
     }
-    until("two calls", || sandbox.requests("createParticipant").len() == 2);
+    wait_until("two calls", || sandbox.requests("createParticipant").len() == 2);
     let began = Instant::now();
     queue.close();
     let done = queue.drain();
@@ -381,10 +380,10 @@ fn closing_and_freeing_give_everything_back_at_once() {
     assert_eq!(unknown, 2);
     assert_eq!(queue.next(-1).unwrap_err(), BW_E_CLOSED);
 
-    // Freed under somebody who waits, with calls under way.
+    // Freed while a thread waits and calls are running.
     let queue = Arc::new(Queue::new(&client, &json!({"workers": 2})).unwrap());
     queue.submit(&create("x"), 1).unwrap();
-    until("the call", || sandbox.requests("createParticipant").len() == 3);
+    wait_until("the call", || sandbox.requests("createParticipant").len() == 3);
     let waiter = {
         let queue = queue.clone();
         std::thread::spawn(move || queue.next(-1).unwrap_err())
@@ -394,13 +393,13 @@ fn closing_and_freeing_give_everything_back_at_once() {
     assert_eq!(waiter.join().unwrap(), BW_E_CLOSED);
     assert_eq!(queue.next(0).unwrap_err(), BW_E_INVALID_HANDLE);
     assert!(began.elapsed() < Duration::from_millis(2500), "freeing waited for the service");
-    // None of the three is forgotten.
-    until("the late answers", || client.stats()["lateAnswers"] == 3);
+    // All three are reported.
+    wait_until("the late answers", || client.stats()["lateAnswers"] == 3);
     assert_eq!(client.stats()["lateParticipants"].as_array().unwrap().len(), 3);
 }
 
 #[test]
-fn freeing_the_client_ends_its_calls_as_cancelled() {
+fn freeing_the_client_cancels_queued_calls() {
     let sandbox = Sandbox::start(&[]);
     slow(&sandbox, 5000);
     let client = client(&sandbox, &json!({}));
@@ -408,7 +407,7 @@ fn freeing_the_client_ends_its_calls_as_cancelled() {
     for n in 1..=4 {
         queue.submit(&create("x"), n).unwrap();
     }
-    until("two calls", || sandbox.requests("createParticipant").len() == 2);
+    wait_until("two calls", || sandbox.requests("createParticipant").len() == 2);
     bw_client_free(client.0);
     let mut back = HashSet::new();
     for _ in 0..4 {
@@ -421,7 +420,7 @@ fn freeing_the_client_ends_its_calls_as_cancelled() {
 }
 
 #[test]
-fn many_threads_submit_cancel_and_fetch_and_every_call_comes_back_once() {
+fn every_call_completes_once_with_many_threads() {
     let sandbox = Sandbox::start(&[]);
     let client = client(&sandbox, &json!({}));
     let queue = Arc::new(Queue::new(&client, &json!({"workers": 8, "backlog": 256})).unwrap());
@@ -454,15 +453,17 @@ fn many_threads_submit_cancel_and_fetch_and_every_call_comes_back_once() {
     let accepted: HashSet<u64> = accepted.into_iter().flat_map(|t| t.join().unwrap()).collect();
     queue.close();
     let fetched: Vec<u64> = fetched.into_iter().flat_map(|t| t.join().unwrap()).collect();
-    assert_eq!(fetched.len(), accepted.len(), "a call came back twice, or never");
+    assert_eq!(fetched.len(), accepted.len(), "a call completed twice, or never");
     assert_eq!(fetched.into_iter().collect::<HashSet<_>>(), accepted);
 }
 
 #[test]
-fn event_loops_forks_and_swept_descriptors() {
+fn queue_works_with_epoll_forks_and_closed_descriptors() {
     let program = compile("hosts/queue.c", false);
-    for sandbox in Sandbox::both() {
+    for sandbox in Sandbox::plain_and_tls() {
         slow(&sandbox, 30);
-        passes(std::process::Command::new(&program).arg(sandbox.config(&json!({})).to_string()));
+        run_checks(
+            std::process::Command::new(&program).arg(sandbox.config(&json!({})).to_string()),
+        );
     }
 }

@@ -26,7 +26,7 @@ fn output(program: &str, arguments: &[&str], variable: (&str, &str)) -> String {
 }
 
 #[test]
-fn the_build_directory_is_the_one_that_cargo_uses() {
+fn target_dir_script_prints_the_build_directory_of_cargo() {
     // CARGO_BUILD_TARGET_DIR stands for build.target-dir in cargo's configuration.
     for variable in ["CARGO_TARGET_DIR", "CARGO_BUILD_TARGET_DIR"] {
         let found = output("scripts/target-dir", &[], (variable, "/elsewhere/built"));

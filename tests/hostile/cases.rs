@@ -1,21 +1,21 @@
-//! The cells of the matrix: which there are, and what a caller must be told in each. Written from
-//! what the library promises, not from what it does.
+//! The cases of the matrix, and the expected result of each. Written from the documentation of the
+//! library, not from its code.
 
-/// How far an exchange has come when the fault strikes.
+/// The phase of a call in which the fault occurs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Phase {
     Name,
     Connect,
-    /// An HTTP proxy is asked for a tunnel.
+    /// The request for a tunnel to an HTTP proxy.
     Proxy,
-    /// A SOCKS5 proxy is.
+    /// The request to a SOCKS5 proxy.
     Socks,
     Tls,
     /// The service has read the beginning of the head.
     HeadSent,
-    /// It has read all of the request, and acted.
+    /// It has read and processed the whole request.
     BodySent,
-    /// It acted, and this much of the answer came.
+    /// It has processed the request and sent the response as far as this.
     StatusLine,
     Headers,
     Body,
@@ -24,21 +24,21 @@ pub enum Phase {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Fault {
-    /// Says no, in the words of the phase's protocol.
+    /// A rejection in the protocol of the phase.
     Refuse,
     Reset,
     Close,
     Stall,
-    /// A byte now and then.
+    /// Sends single bytes with pauses.
     Dribble,
     Garbage,
     Duplicate,
     Oversize,
 }
 
-/// One operation for each way in which operations may be repeated.
+/// One operation for each kind of retry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Class {
+pub enum OperationClass {
     Create,
     Read,
     Add,
@@ -46,41 +46,41 @@ pub enum Class {
     Remove,
 }
 
-/// The connection that the call finds.
+/// The connection that the call uses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Link {
+pub enum ConnectionKind {
     New,
-    /// One that an earlier call left; it is gone where the fault comes before the request.
+    /// Left by an earlier call; closed if the fault occurs before the request.
     Reused,
 }
 
-/// How often the fault strikes.
+/// How often the fault occurs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Lasting {
-    /// Every time, and nothing is retried.
+pub enum Frequency {
+    /// Every time, and retries are off.
     Always,
     /// Once, and retries are allowed.
     Once,
 }
 
-/// Which request the fault strikes.
+/// The request that is affected by the fault.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Target {
     /// The operation's own.
     Operation,
-    /// The one for the access token that the operation needs.
+    /// The request for the access token.
     TokenRequest,
 }
 
 #[derive(Clone, Copy, Debug)]
-pub struct Cell {
+pub struct Case {
     pub target: Target,
     pub phase: Phase,
     pub fault: Fault,
-    pub class: Class,
-    pub link: Link,
+    pub class: OperationClass,
+    pub connection_kind: ConnectionKind,
     pub tls: bool,
-    pub lasting: Lasting,
+    pub frequency: Frequency,
 }
 
 pub const PHASES: [Phase; 11] = [
@@ -106,72 +106,79 @@ pub const FAULTS: [Fault; 8] = [
     Fault::Duplicate,
     Fault::Oversize,
 ];
-const CLASSES: [Class; 5] = [Class::Create, Class::Read, Class::Add, Class::Set, Class::Remove];
+const OPERATION_CLASSES: [OperationClass; 5] = [
+    OperationClass::Create,
+    OperationClass::Read,
+    OperationClass::Add,
+    OperationClass::Set,
+    OperationClass::Remove,
+];
 
-/// Whether another attempt is made, where the operation and the outcome allow one.
+/// Whether another attempt is made, if the operation and the outcome allow it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Again {
     Yes,
     No,
 }
 
-/// What one attempt must come to.
+/// The expected result of one attempt.
 pub struct Expected {
-    /// The status is one of these; `BW_OK` is among them where the fault does no harm.
+    /// The allowed statuses; only `BW_OK` if the fault is harmless.
     pub statuses: &'static [&'static str],
-    /// And the outcome, unless it is a success, one of these.
+    /// The allowed outcomes, unless the call succeeds.
     pub outcomes: &'static [&'static str],
     pub again: Again,
     /// Whether the connection may be used for the next call.
     pub reusable: bool,
 }
 
-/// All cells that there can be.
-pub fn all() -> Vec<Cell> {
-    let mut cells = Vec::new();
+/// All possible cases.
+pub fn all() -> Vec<Case> {
+    let mut cases = Vec::new();
     for (target, class) in targets() {
         for phase in PHASES {
             for fault in FAULTS {
-                for (link, tls, lasting) in ways() {
-                    let cell = Cell { target, phase, fault, class, link, tls, lasting };
-                    if why_impossible(phase, fault, tls).is_none() {
-                        cells.push(cell);
+                for (connection_kind, tls, frequency) in ways() {
+                    let case =
+                        Case { target, phase, fault, class, connection_kind, tls, frequency };
+                    if exclusion_reason(phase, fault, tls).is_none() {
+                        cases.push(case);
                     }
                 }
             }
         }
     }
-    cells
+    cases
 }
 
-/// Each class of operations; and the token request before a create operation, because a token
-/// request is repeated even if the operation must not be.
-fn targets() -> impl Iterator<Item = (Target, Class)> {
-    let operations = CLASSES.map(|class| (Target::Operation, class));
-    operations.into_iter().chain([(Target::TokenRequest, Class::Create)])
+/// Each class of operations, and the token request before a create operation, because a token request
+/// is retried even if the operation must not be.
+fn targets() -> impl Iterator<Item = (Target, OperationClass)> {
+    let operations = OPERATION_CLASSES.map(|class| (Target::Operation, class));
+    operations.into_iter().chain([(Target::TokenRequest, OperationClass::Create)])
 }
 
-fn ways() -> impl Iterator<Item = (Link, bool, Lasting)> {
+fn ways() -> impl Iterator<Item = (ConnectionKind, bool, Frequency)> {
     (0..8).map(|bits| {
         (
-            if bits & 1 == 0 { Link::New } else { Link::Reused },
+            if bits & 1 == 0 { ConnectionKind::New } else { ConnectionKind::Reused },
             bits & 2 != 0,
-            if bits & 4 == 0 { Lasting::Always } else { Lasting::Once },
+            if bits & 4 == 0 { Frequency::Always } else { Frequency::Once },
         )
     })
 }
 
-/// Why there is no such fault in this phase.
-pub fn why_impossible(phase: Phase, fault: Fault, tls: bool) -> Option<&'static str> {
+/// Why this fault cannot occur in this phase.
+pub fn exclusion_reason(phase: Phase, fault: Fault, tls: bool) -> Option<&'static str> {
     match (phase, fault) {
         (Phase::Tls, _) if !tls => Some("no TLS"),
         (Phase::Proxy | Phase::Socks, _) if !tls => Some("a proxy is for https alone"),
-        (Phase::Name, Fault::Reset | Fault::Close) => Some("a look-up has no connection"),
-        (Phase::Connect, Fault::Dribble) => Some("a connection is made at once or not"),
-        (Phase::Connect, Fault::Duplicate) => Some("a connection is made once"),
-        (Phase::HeadSent, Fault::Duplicate) => Some("nothing was said that could be repeated"),
+        (Phase::Name, Fault::Reset | Fault::Close) => Some("a lookup has no connection"),
+        (Phase::Connect, Fault::Dribble) => Some("a connection is established in one step"),
+        (Phase::Connect, Fault::Duplicate) => Some("a connection is established once"),
+        (Phase::HeadSent, Fault::Duplicate) => Some("nothing was sent that could be sent twice"),
         (Phase::StatusLine | Phase::Headers | Phase::Body | Phase::End, Fault::Refuse) => {
-            Some("the answer is a success already")
+            Some("the status line is a success")
         }
         _ => None,
     }
@@ -179,7 +186,7 @@ pub fn why_impossible(phase: Phase, fault: Fault, tls: bool) -> Option<&'static 
 
 const NOT_SENT: &[&str] = &["not_sent"];
 const UNKNOWN: &[&str] = &["unknown"];
-/// Bytes of the request may be in the kernel before the end of the connection is seen.
+/// The kernel may have sent bytes of the request before the client sees the end of the connection.
 const EITHER: &[&str] = &["not_sent", "unknown"];
 const REJECTED: &[&str] = &["rejected"];
 
@@ -193,13 +200,13 @@ impl Expected {
     }
 }
 
-impl Cell {
-    /// What an attempt that the fault strikes must come to.
+impl Case {
+    /// The expected result of an attempt with the fault.
     pub fn expected(&self) -> Expected {
         let expected = self.expected_of_request();
         match self.target {
             Target::TokenRequest if !expected.outcomes.is_empty() => {
-                // Whatever became of the token request, the operation itself was not sent.
+                // The operation itself was not sent.
                 Expected { outcomes: NOT_SENT, ..expected }
             }
             _ => expected,
@@ -212,33 +219,33 @@ impl Cell {
         let new = Expected::new;
         let harmless = |reusable| Expected { reusable, ..new(&["BW_OK"], &[], No) };
         match (self.phase, self.fault) {
-            // Old addresses are better than none.
-            (Phase::Name, _) if self.link == Link::Reused => harmless(true),
+            // Expired addresses are still used.
+            (Phase::Name, _) if self.connection_kind == ConnectionKind::Reused => harmless(true),
             (Phase::Name, Refuse | Garbage) => new(&["BW_E_RESOLVE"], NOT_SENT, Yes),
             (Phase::Name, Stall) => new(&["BW_E_TIMEOUT"], NOT_SENT, Yes),
             (Phase::Name, _) => harmless(true),
 
             (Phase::Connect, Refuse) => new(&["BW_E_CONNECT"], NOT_SENT, Yes),
             (Phase::Connect, Stall) => new(&["BW_E_TIMEOUT"], NOT_SENT, Yes),
-            // A reset may hit between connect and its result.
+            // A reset may occur before connect returns.
             (Phase::Connect, Reset | Close) if self.tls => {
                 let statuses = &["BW_E_TLS", "BW_E_NETWORK", "BW_E_CONNECT"];
                 new(statuses, NOT_SENT, if self.fault == Reset { Yes } else { No })
             }
             (Phase::Connect, Reset | Close) => new(&["BW_E_NETWORK", "BW_E_CONNECT"], EITHER, Yes),
-            // What a peer says unasked is no TLS and no answer.
+            // Bytes that the server sends first are neither TLS nor a response.
             (Phase::Connect, _) if self.tls => new(&["BW_E_TLS"], NOT_SENT, No),
             (Phase::Connect, _) => new(&["BW_E_PROTOCOL"], EITHER, No),
 
             (Phase::Proxy | Phase::Socks, Reset | Close) => new(&["BW_E_PROXY"], NOT_SENT, Yes),
             (Phase::Proxy | Phase::Socks, Stall | Dribble) => new(&["BW_E_TIMEOUT"], NOT_SENT, Yes),
-            // What comes after a SOCKS5 proxy's grant is the service's.
+            // Bytes after the success of a SOCKS5 proxy belong to the service.
             (Phase::Socks, Duplicate) => new(&["BW_E_TLS"], NOT_SENT, No),
             (Phase::Proxy | Phase::Socks, _) => new(&["BW_E_PROXY"], NOT_SENT, No),
 
             (Phase::Tls, Stall | Dribble) => new(&["BW_E_TIMEOUT"], NOT_SENT, Yes),
             (Phase::Tls, Reset) => new(&["BW_E_NETWORK", "BW_E_TLS"], NOT_SENT, Yes),
-            // The first of two flights ends the handshake, and the request may be on its way.
+            // The first of two flights completes the handshake, and the request may have been sent.
             (Phase::Tls, Duplicate) => new(&["BW_E_TLS"], EITHER, No),
             (Phase::Tls, _) => new(&["BW_E_TLS"], NOT_SENT, No),
 
@@ -256,11 +263,11 @@ impl Cell {
             // Bytes that came before a reset may be lost with it.
             (_, Reset) => new(&["BW_E_NETWORK", "BW_E_PROTOCOL"], UNKNOWN, Yes),
             (_, Close) => new(&["BW_E_PROTOCOL"], UNKNOWN, Yes),
-            // Interim answers are no fault, however many of them there are in reason.
+            // A few interim responses are valid.
             (Phase::BodySent, Duplicate) => harmless(true),
-            // One answer, and then bytes that belong to none.
+            // A complete response, and then bytes that belong to no response.
             (Phase::Body | Phase::End, Duplicate) => harmless(false),
-            // Bytes of the right length that are not JSON, as a login page: never a success.
+            // A body of the right length that is not JSON is never a success.
             (Phase::Body, Garbage) => {
                 Expected { reusable: true, ..new(&["BW_E_PROTOCOL"], UNKNOWN, No) }
             }
@@ -269,7 +276,7 @@ impl Cell {
         }
     }
 
-    /// Whether the fault comes before the service sees any of the request.
+    /// Whether the fault occurs before the service receives any of the request.
     pub fn is_early(&self) -> bool {
         matches!(
             self.phase,
@@ -278,27 +285,27 @@ impl Cell {
     }
 }
 
-impl Class {
+impl OperationClass {
     pub fn is_repeatable(self) -> bool {
-        self != Class::Create
+        self != OperationClass::Create
     }
 
     pub fn operation(self) -> &'static str {
         match self {
-            Class::Create => "createParticipant",
-            Class::Read => "getSession",
-            Class::Add => "addParticipantToSession",
-            Class::Set => "updateParticipantSubscriptions",
-            Class::Remove => "deleteParticipant",
+            OperationClass::Create => "createParticipant",
+            OperationClass::Read => "getSession",
+            OperationClass::Add => "addParticipantToSession",
+            OperationClass::Set => "updateParticipantSubscriptions",
+            OperationClass::Remove => "deleteParticipant",
         }
     }
 
     /// The document that the operation is called with.
     pub fn document(self) -> Option<&'static str> {
         match self {
-            Class::Create => Some(r#"{"tag": "a tag", "publishPermissions": ["AUDIO"]}"#),
-            Class::Add | Class::Set => Some(r#"{"sessionId": "s-1"}"#),
-            Class::Read | Class::Remove => None,
+            OperationClass::Create => Some(r#"{"tag": "a tag", "publishPermissions": ["AUDIO"]}"#),
+            OperationClass::Add | OperationClass::Set => Some(r#"{"sessionId": "s-1"}"#),
+            OperationClass::Read | OperationClass::Remove => None,
         }
     }
 }

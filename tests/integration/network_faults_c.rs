@@ -1,18 +1,15 @@
-//! Every fault of the network once more, met by a C program under valgrind: no leak, no bad access,
-//! the same answers.
-
-mod support;
+//! Every fault of the network in a C program under valgrind: the same errors, no leak and no invalid
+//! access.
 
 use std::fmt::Write;
 use std::path::Path;
 use std::process::Command;
 
-use support::faults::{self, TOKEN};
-use support::process::compile;
+use crate::support::faults::{self, TOKEN};
+use crate::support::process::{compile, scratch_file};
 
 #[test]
-fn a_c_program_meets_every_fault_without_a_leak() {
-    let scratch = Path::new(env!("CARGO_TARGET_TMPDIR"));
+fn c_program_handles_every_fault_without_a_leak() {
     let program = compile("calls.c", false);
     let cases = faults::all();
     let mut lines = String::new();
@@ -24,7 +21,7 @@ fn a_c_program_meets_every_fault_without_a_leak() {
         )
         .unwrap();
     }
-    let file = scratch.join(format!("faults-{}.txt", std::process::id()));
+    let file = scratch_file("faults.txt");
     std::fs::write(&file, lines).unwrap();
 
     let output = valgrind(&program).arg(&file).output().unwrap();

@@ -1,15 +1,13 @@
-//! Whatever the network or a server does wrong, the caller gets the right status, the right
-//! outcome, and a message that helps and holds no secret.
+//! For every fault of the network or of a server, the caller receives the right status and outcome, and a
+//! helpful message without secrets.
 
-mod support;
-
+use crate::support::abi::Client;
+use crate::support::certificates::Authority;
+use crate::support::faults::{self, PASSWORD, TOKEN};
 use serde_json::{Value, json};
-use support::abi::Client;
-use support::certificates::Authority;
-use support::faults::{self, PASSWORD, TOKEN};
 
 #[test]
-fn a_key_of_another_certificate_is_rejected_at_once() {
+fn key_of_another_certificate_is_rejected_by_the_configuration() {
     let authority = Authority::new("clients");
     let [[cert, _], [_, key]] = ["one", "other"].map(|name| authority.client(name));
     let config = json!({
@@ -53,8 +51,8 @@ fn every_fault_has_its_status_outcome_and_message() {
             check(error["body"] == Value::Null, "no body of a success");
         }
         if let (Some(server), Some(expected)) = (&fault.server, fault.requests) {
-            let seen = server.seen.requests.lock().unwrap().len();
-            check(seen == expected, &format!("{seen} requests were seen"));
+            let received = server.state.requests.lock().unwrap().len();
+            check(received == expected, &format!("{received} requests were received"));
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));

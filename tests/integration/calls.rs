@@ -1,62 +1,42 @@
-//! Calls that go well, or well enough: what goes over the wire, what is repeated and what is not,
-//! credentials that change, clients that are freed, threads that share one.
-
-mod support;
+//! Successful calls and retried calls: the request that is sent, the reuse of connections, changed
+//! credentials, freed clients, and threads that share a client.
 
 use std::collections::HashSet;
 use std::net::Shutdown;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
+use crate::support::abi::Client;
+use crate::support::test_server::{
+    Behavior, TestServer, read_request, read_request_text, respond_with, response,
+};
+use crate::support::wait_until;
 use bw_webrtc::ffi::bw_client_free;
 use serde_json::{Value, json};
-use support::abi::Client;
-use support::rogue::{Behaviour, Rogue, answers, read_request, request_text, response};
 
 const GOOD: &str = r#"{"participant":{"id":"p-1","extra":[1]},"token":"t","unknown":null}"#;
 
-fn client(server: &Rogue, more: Value) -> Client {
-    let mut config = json!({
-        "accountId": "9900000", "username": "user", "password": "secret", "baseUrl": server.url(),
-        "timeoutMs": 60_000, "retryBaseMs": 1,
-    });
-    config.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
-    Client::new(&config).unwrap()
-}
-
-/// Answers each connection's requests with these, in turn, over all connections.
-fn script(answers: &[String]) -> Behaviour {
-    let (answers, next) = (answers.to_vec(), AtomicUsize::new(0));
-    Arc::new(move |wire, seen| {
-        while read_request(wire, seen)? {
+/// Sends these responses in turn, whichever connection a request comes on; then repeats the last.
+fn script(responses: &[String]) -> Behavior {
+    let (responses, next) = (responses.to_vec(), AtomicUsize::new(0));
+    Arc::new(move |connection, state| {
+        while read_request(connection, state)? {
             let at = next.fetch_add(1, Ordering::SeqCst);
-            wire.write_all(answers[at.min(answers.len() - 1)].as_bytes())?;
+            connection.write_all(responses[at.min(responses.len() - 1)].as_bytes())?;
         }
         Ok(())
     })
 }
 
-fn requests(server: &Rogue) -> Vec<String> {
-    server.seen.requests.lock().unwrap().clone()
-}
-
-fn wait_until(what: &str, done: impl Fn() -> bool) {
-    let limit = Instant::now() + Duration::from_secs(30);
-    while !done() {
-        assert!(Instant::now() < limit, "{what} did not happen");
-        std::thread::sleep(Duration::from_millis(2));
-    }
-}
-
 #[test]
 fn the_request_is_what_the_service_documents() {
-    let server = Rogue::start(None, answers(response("200 OK", "", GOOD)));
-    let client = client(&server, json!({"userAgent": "kamailio/5.6"}));
+    let server = TestServer::start(None, respond_with(response("200 OK", "", GOOD)));
+    let client = server.client(json!({"userAgent": "kamailio/5.6"}));
     let answer = client.create(r#"{"tag":"ä","publishPermissions":["AUDIO"]}"#).unwrap();
     assert_eq!(answer, serde_json::from_str::<Value>(GOOD).unwrap());
-    let seen = requests(&server);
-    let (head, body) = seen[0].split_once("\r\n\r\n").unwrap();
+    let received = server.requests();
+    let (head, body) = received[0].split_once("\r\n\r\n").unwrap();
     assert_eq!(body, r#"{"tag":"ä","publishPermissions":["AUDIO"]}"#);
     let mut lines = head.split("\r\n");
     assert_eq!(lines.next(), Some("POST /v1/accounts/9900000/participants HTTP/1.1"));
@@ -75,29 +55,29 @@ fn the_request_is_what_the_service_documents() {
 }
 
 #[test]
-fn one_connection_serves_one_call_after_another() {
-    let server = Rogue::start(None, answers(response("200 OK", "", GOOD)));
-    let client = client(&server, json!({}));
+fn consecutive_calls_use_one_connection() {
+    let server = TestServer::start(None, respond_with(response("200 OK", "", GOOD)));
+    let client = server.client(json!({}));
     for _ in 0..20 {
         client.create("{}").unwrap();
     }
-    assert_eq!(server.seen.connections.load(Ordering::SeqCst), 1);
+    assert_eq!(server.connections(), 1);
 }
 
 #[test]
-fn a_connection_that_the_peer_closed_is_not_used() {
+fn connection_closed_by_the_peer_is_not_reused() {
     // Without Connection::is_open's probe a call after the close fails with outcome unknown.
     let closed = Arc::new(AtomicUsize::new(0));
     let count = closed.clone();
-    let behaviour: Behaviour = Arc::new(move |wire, seen| {
-        read_request(wire, seen)?;
-        wire.write_all(response("200 OK", "", GOOD).as_bytes())?;
-        wire.tcp().shutdown(Shutdown::Both)?;
+    let behavior: Behavior = Arc::new(move |connection, state| {
+        read_request(connection, state)?;
+        connection.write_all(response("200 OK", "", GOOD).as_bytes())?;
+        connection.tcp().shutdown(Shutdown::Both)?;
         count.fetch_add(1, Ordering::SeqCst);
         Ok(())
     });
-    let server = Rogue::start(None, behaviour);
-    let client = client(&server, json!({"maxRetries": 0}));
+    let server = TestServer::start(None, behavior);
+    let client = server.client(json!({"maxRetries": 0}));
     for calls in 1..=10 {
         client.create("{}").unwrap();
         wait_until("the close", || closed.load(Ordering::SeqCst) == calls);
@@ -105,28 +85,28 @@ fn a_connection_that_the_peer_closed_is_not_used() {
 }
 
 #[test]
-fn a_connection_with_an_unread_rest_is_not_used() {
+fn connection_with_unread_bytes_is_not_reused() {
     let two = response("200 OK", "", GOOD) + &response("200 OK", "", r#"{"not":"yours"}"#);
-    let server = Rogue::start(None, answers(two));
-    let client = client(&server, json!({"maxRetries": 0}));
+    let server = TestServer::start(None, respond_with(two));
+    let client = server.client(json!({"maxRetries": 0}));
     for _ in 0..3 {
         assert_eq!(client.create("{}").unwrap()["token"], "t");
     }
-    assert_eq!(server.seen.connections.load(Ordering::SeqCst), 3);
+    assert_eq!(server.connections(), 3);
 }
 
 #[test]
-fn an_idle_connection_gets_too_old() {
-    let server = Rogue::start(None, answers(response("200 OK", "", GOOD)));
-    let client = client(&server, json!({"idleTimeoutMs": 0}));
+fn expired_idle_connection_is_not_reused() {
+    let server = TestServer::start(None, respond_with(response("200 OK", "", GOOD)));
+    let client = server.client(json!({"idleTimeoutMs": 0}));
     for _ in 0..3 {
         client.create("{}").unwrap();
     }
-    assert_eq!(server.seen.connections.load(Ordering::SeqCst), 3);
+    assert_eq!(server.connections(), 3);
 }
 
 #[test]
-fn a_call_that_was_turned_away_is_repeated_and_one_that_may_have_worked_is_not() {
+fn rejected_create_is_retried_and_unknown_outcome_is_not() {
     let ok = response("200 OK", "", GOOD);
     for (line, attempts) in [
         ("429 Too Many Requests", 2),
@@ -137,34 +117,34 @@ fn a_call_that_was_turned_away_is_repeated_and_one_that_may_have_worked_is_not()
         ("504 Gateway Timeout", 1),
         ("400 Bad Request", 1),
     ] {
-        let server = Rogue::start(None, script(&[response(line, "", "{}"), ok.clone()]));
-        let result = client(&server, json!({})).create("{}");
-        assert_eq!(requests(&server).len(), attempts, "{line}");
+        let server = TestServer::start(None, script(&[response(line, "", "{}"), ok.clone()]));
+        let result = server.client(json!({})).create("{}");
+        assert_eq!(server.requests().len(), attempts, "{line}");
         assert_eq!(result.is_ok(), attempts == 2, "{line}: {result:?}");
     }
 }
 
 #[test]
-fn retries_stop_at_their_number_and_tell_it() {
+fn retries_stop_at_max_retries_and_attempts_are_reported() {
     let busy = response("503 Service Unavailable", "Retry-After: 0\r\n", "{}");
-    let server = Rogue::start(None, script(&[busy]));
-    let error = client(&server, json!({"maxRetries": 3})).create("{}").unwrap_err();
+    let server = TestServer::start(None, script(&[busy]));
+    let error = server.client(json!({"maxRetries": 3})).create("{}").unwrap_err();
     assert_eq!(error["error"]["attempts"], 4);
     assert_eq!(error["error"]["outcome"], "rejected");
     assert_eq!(error["error"]["retryAfterMs"], 0);
-    assert_eq!(requests(&server).len(), 4);
+    assert_eq!(server.requests().len(), 4);
 }
 
 #[test]
-fn connections_come_from_the_bind_address_or_fail() {
+fn connections_use_the_bind_address_or_fail() {
     let peers: Arc<Mutex<Vec<String>>> = Arc::default();
     let kept = peers.clone();
-    let server = Rogue::start(
+    let server = TestServer::start(
         None,
-        Arc::new(move |wire, seen| {
-            kept.lock().unwrap().push(wire.tcp().peer_addr()?.ip().to_string());
-            read_request(wire, seen)?;
-            wire.write_all(response("200 OK", "", GOOD).as_bytes())
+        Arc::new(move |connection, state| {
+            kept.lock().unwrap().push(connection.tcp().peer_addr()?.ip().to_string());
+            read_request(connection, state)?;
+            connection.write_all(response("200 OK", "", GOOD).as_bytes())
         }),
     );
     let mapped = format!("http://[::ffff:127.0.0.1]:{}/v1", server.address.port());
@@ -173,17 +153,17 @@ fn connections_come_from_the_bind_address_or_fail() {
         (server.url(), "::ffff:127.0.0.9"),
         (mapped.clone(), "127.0.0.9"),
     ] {
-        client(&server, json!({"baseUrl": url, "bindAddress": bind})).create("{}").unwrap();
+        server.client(json!({"baseUrl": url, "bindAddress": bind})).create("{}").unwrap();
         assert_eq!(peers.lock().unwrap().pop().unwrap(), "127.0.0.9", "{url} from {bind}");
     }
     for (url, bind, part) in [
         (server.url().as_str(), "::1", "has no IPv6 address, and bindAddress ::1 allows no other"),
         (&mapped, "::1", "has no IPv6 address"),
         ("http://[::1]:1/v1", "127.0.0.9", "has no IPv4 address"),
-        // An address that this machine has not got.
+        // An address that this machine does not have.
         (&server.url(), "192.0.2.7", "see bindAddress (192.0.2.7)"),
     ] {
-        let bound = client(&server, json!({"baseUrl": url, "bindAddress": bind, "maxRetries": 1}));
+        let bound = server.client(json!({"baseUrl": url, "bindAddress": bind, "maxRetries": 1}));
         let error = bound.create("{}").unwrap_err()["error"].take();
         assert_eq!(error["name"], "BW_E_CONNECT", "{error}");
         assert_eq!(error["outcome"], "not_sent", "{error}");
@@ -193,21 +173,22 @@ fn connections_come_from_the_bind_address_or_fail() {
 }
 
 #[test]
-fn a_token_in_the_wrong_place_is_not_quoted() {
+fn token_in_a_wrong_place_is_not_quoted_in_errors() {
     const TOKEN: &str = "eyJhbGciOiJIUzI1NiJ9.eyJwIjoic2VjcmV0In0.c2lnbmF0dXJl";
-    // A service that repeats the path, at the end of a sentence.
-    let server = Rogue::start(
+    // A service that repeats the path in its error.
+    let server = TestServer::start(
         None,
-        Arc::new(|wire, seen| {
-            while let Some(request) = request_text(wire, seen)? {
+        Arc::new(|connection, state| {
+            while let Some(request) = read_request_text(connection, state)? {
                 let path = request.split(' ').nth(1).unwrap_or("");
                 let body = json!({"error": format!("There is nothing at {path}."), "path": path});
-                wire.write_all(response("404 Not Found", "", &body.to_string()).as_bytes())?;
+                connection
+                    .write_all(response("404 Not Found", "", &body.to_string()).as_bytes())?;
             }
             Ok(())
         }),
     );
-    let good = client(&server, json!({}));
+    let good = server.client(json!({}));
     let session = "s-1";
     let mut documents = vec![
         good.call("getParticipant", session, TOKEN, None).unwrap_err(),
@@ -228,7 +209,7 @@ fn a_token_in_the_wrong_place_is_not_quoted() {
     for host in ["http://localhost:1", "https://127.0.0.77:1"] {
         let url = format!("{host}/v1/{TOKEN}");
         let config = json!({"baseUrl": url, "maxRetries": 0});
-        documents.push(client(&server, config).create("{}").unwrap_err());
+        documents.push(server.client(config).create("{}").unwrap_err());
     }
     for document in documents {
         let text = document.to_string();
@@ -237,19 +218,19 @@ fn a_token_in_the_wrong_place_is_not_quoted() {
 }
 
 #[test]
-fn a_pause_that_the_deadline_does_not_allow_is_not_begun() {
+fn retry_after_beyond_the_deadline_fails_at_once() {
     let busy = response("429 Too Many Requests", "Retry-After: 3600\r\n", "{}");
-    let server = Rogue::start(None, script(&[busy]));
-    let error = client(&server, json!({})).create("{}").unwrap_err();
+    let server = TestServer::start(None, script(&[busy]));
+    let error = server.client(json!({})).create("{}").unwrap_err();
     assert_eq!(error["error"]["name"], "BW_E_RATE_LIMITED");
     assert_eq!(error["error"]["retryAfterMs"], 3_600_000);
-    assert_eq!(requests(&server).len(), 1);
+    assert_eq!(server.requests().len(), 1);
 }
 
 #[test]
-fn new_credentials_are_used_from_the_next_attempt_on() {
-    let server = Rogue::start(None, answers(response("200 OK", "", GOOD)));
-    let client = client(&server, json!({}));
+fn new_credentials_are_used_from_the_next_attempt() {
+    let server = TestServer::start(None, respond_with(response("200 OK", "", GOOD)));
+    let client = server.client(json!({}));
     client.create("{}").unwrap();
     client.set_credentials("Aladdin", "open sesame").unwrap();
     client.create("{}").unwrap();
@@ -257,28 +238,28 @@ fn new_credentials_are_used_from_the_next_attempt_on() {
     assert!(refused["error"]["message"].as_str().unwrap().starts_with("username: must not"));
     assert!(!refused.to_string().contains("hidden-word"));
     client.create("{}").unwrap();
-    let seen = requests(&server);
-    assert!(seen[0].contains("Basic dXNlcjpzZWNyZXQ=\r\n"));
-    for later in &seen[1..] {
+    let received = server.requests();
+    assert!(received[0].contains("Basic dXNlcjpzZWNyZXQ=\r\n"));
+    for later in &received[1..] {
         assert!(later.contains("Basic QWxhZGRpbjpvcGVuIHNlc2FtZQ==\r\n"), "{later}");
     }
-    assert_eq!(server.seen.connections.load(Ordering::SeqCst), 1);
+    assert_eq!(server.connections(), 1);
 }
 
 #[test]
-fn freeing_a_client_ends_the_calls_inside() {
-    // The server answers nobody before the test is over.
-    let silent: Behaviour = Arc::new(|wire, seen| {
-        read_request(wire, seen)?;
-        seen.linger();
+fn freeing_a_client_cancels_its_calls() {
+    // The server sends no response before the test ends.
+    let silent: Behavior = Arc::new(|connection, state| {
+        read_request(connection, state)?;
+        state.wait_until_stopped();
         Ok(())
     });
-    let server = Rogue::start(None, silent);
-    let client = client(&server, json!({"timeoutMs": 600_000}));
+    let server = TestServer::start(None, silent);
+    let client = server.client(json!({"timeoutMs": 600_000}));
     let errors: Vec<Value> = std::thread::scope(|scope| {
         let calls: Vec<_> =
             (0..4).map(|_| scope.spawn(|| client.create("{}").unwrap_err())).collect();
-        wait_until("every request's arrival", || requests(&server).len() == 4);
+        wait_until("every request's arrival", || server.requests().len() == 4);
         bw_client_free(client.0);
         calls.into_iter().map(|call| call.join().unwrap()).collect()
     });
@@ -292,21 +273,21 @@ fn freeing_a_client_ends_the_calls_inside() {
 }
 
 #[test]
-fn threads_share_a_client_and_each_gets_its_own_answer() {
-    let echo: Behaviour = Arc::new(|wire, _| {
-        let own = support::rogue::Seen::default();
-        while read_request(wire, &own)? {
+fn threads_sharing_a_client_receive_their_own_responses() {
+    let echo: Behavior = Arc::new(|connection, _| {
+        let own = crate::support::test_server::ServerState::default();
+        while read_request(connection, &own)? {
             let request = own.requests.lock().unwrap().pop().unwrap();
             let (_, body) = request.split_once("\r\n\r\n").unwrap();
             let tag = &serde_json::from_str::<Value>(body).unwrap()["tag"];
             std::thread::sleep(Duration::from_millis(3));
             let answer = json!({"participant": {"id": "p", "tag": tag}, "token": "t"});
-            wire.write_all(response("200 OK", "", &answer.to_string()).as_bytes())?;
+            connection.write_all(response("200 OK", "", &answer.to_string()).as_bytes())?;
         }
         Ok(())
     });
-    let server = Rogue::start(None, echo);
-    let client = client(&server, json!({}));
+    let server = TestServer::start(None, echo);
+    let client = server.client(json!({}));
     std::thread::scope(|scope| {
         for thread in 0..8 {
             let client = &client;
@@ -319,6 +300,6 @@ fn threads_share_a_client_and_each_gets_its_own_answer() {
             });
         }
     });
-    let connections = server.seen.connections.load(Ordering::SeqCst);
+    let connections = server.connections();
     assert!(connections <= 8, "{connections} connections for 8 threads");
 }

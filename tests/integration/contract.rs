@@ -1,27 +1,25 @@
-//! The promises of the C ABI that need no server: the header, the exports, bad arguments, secrets
-//! in memory, the environment.
-
-mod support;
+//! The contract of the C ABI: the header, the exported symbols, invalid arguments, secrets in memory, and
+//! the environment.
 
 use std::ffi::{CStr, CString, c_char};
-use std::process::{Command, Output};
+use std::process::Command;
 use std::ptr;
 use std::sync::Arc;
 
+use crate::support::abi::{Client, document};
+use crate::support::process::{library, run_in_child};
+use crate::support::test_server::{TestServer, read_request_text, respond_with, response};
 use bw_webrtc::ffi::*;
 use serde_json::{Value, json};
-use support::abi::{Client, document};
-use support::process::library;
-use support::rogue::{Rogue, answers, request_text, response};
 
 const CONFIG: &str = r#"{"accountId":"1","username":"u","password":"pass-phrase"}"#;
 
-/// What `bw_client_new` says of a configuration.
+/// The error document of `bw_client_new` for a configuration.
 fn config_error(config: *const c_char) -> Value {
     let (mut client, mut error) = (ptr::dangling_mut(), ptr::null_mut());
     // SAFETY: NULL or a C string, and two writable places.
     let status = unsafe { bw_client_new(config, &raw mut client, &raw mut error) };
-    assert!(client.is_null(), "a client in spite of the failure");
+    assert!(client.is_null(), "a client was created although the call failed");
     document(status, error)
 }
 
@@ -39,9 +37,9 @@ fn says(document: &Value, name: &str, part: &str) {
 }
 
 #[test]
-fn the_header_is_in_step_with_the_sources() {
+fn header_matches_the_sources() {
     let made = include_str!(concat!(env!("OUT_DIR"), "/bw_webrtc.h"));
-    let checked_in = include_str!("../include/bw_webrtc.h");
+    let checked_in = include_str!("../../include/bw_webrtc.h");
     assert!(made == checked_in, "include/bw_webrtc.h is out of step: run `make header`");
 }
 
@@ -49,11 +47,16 @@ fn the_header_is_in_step_with_the_sources() {
 fn the_shared_library_exports_what_the_header_declares_and_nothing_else() {
     let library = library("libbw_webrtc.so");
     let nm = Command::new("nm").args(["-D", "--defined-only"]).arg(&library).output().unwrap();
-    assert!(nm.status.success(), "nm {}: {}", library.display(), stderr(&nm));
+    assert!(
+        nm.status.success(),
+        "nm {}: {}",
+        library.display(),
+        String::from_utf8_lossy(&nm.stderr)
+    );
     let listing = String::from_utf8(nm.stdout).unwrap();
     let exported: Vec<&str> =
         listing.lines().map(|line| line.split_whitespace().last().unwrap()).collect();
-    let header = include_str!("../include/bw_webrtc.h");
+    let header = include_str!("../../include/bw_webrtc.h");
     let mut declared: Vec<&str> = header
         .split(|c: char| !c.is_ascii_alphanumeric() && c != '_' && c != '(')
         .filter_map(|word| word.strip_suffix('(').or_else(|| word.split_once('(').map(|w| w.0)))
@@ -67,7 +70,7 @@ fn the_shared_library_exports_what_the_header_declares_and_nothing_else() {
 }
 
 #[test]
-fn a_configuration_that_is_wrong_names_its_keys() {
+fn invalid_configuration_is_reported_with_its_keys() {
     for (config, name, part) in [
         (c"".as_ptr(), "BW_E_CONFIG", "config: is empty"),
         (c"[]".as_ptr(), "BW_E_CONFIG", "must be a JSON object, not an array"),
@@ -89,7 +92,7 @@ fn a_configuration_that_is_wrong_names_its_keys() {
 }
 
 #[test]
-fn places_may_be_null_only_where_nothing_is_lost() {
+fn null_out_parameter_is_accepted_unless_a_token_would_be_lost() {
     let config = CString::new(CONFIG).unwrap();
     let mut error = ptr::null_mut();
     // SAFETY: a C string, NULL, and a writable place.
@@ -124,8 +127,8 @@ fn places_may_be_null_only_where_nothing_is_lost() {
 }
 
 #[test]
-fn requests_that_are_wrong_are_not_sent() {
-    let server = Rogue::start(None, answers(response("200 OK", "", "{}")));
+fn invalid_requests_are_not_sent() {
+    let server = TestServer::start(None, respond_with(response("200 OK", "", "{}")));
     let client = Client::new(&json!({
         "accountId": "1", "username": "u", "password": "p", "baseUrl": server.url(),
     }))
@@ -151,11 +154,11 @@ fn requests_that_are_wrong_are_not_sent() {
         assert_eq!(error["error"]["outcome"], "not_sent");
         assert_eq!(error["error"]["attempts"], 0);
     }
-    assert_eq!(server.seen.connections.load(std::sync::atomic::Ordering::SeqCst), 0);
+    assert_eq!(server.connections(), 0);
 }
 
 #[test]
-fn freed_and_invented_handles_are_refused_on_every_thread() {
+fn freed_and_invalid_handles_are_rejected_on_every_thread() {
     let config: Value = serde_json::from_str(CONFIG).unwrap();
     std::thread::scope(|scope| {
         for seed in 0..8_usize {
@@ -177,7 +180,7 @@ fn freed_and_invented_handles_are_refused_on_every_thread() {
 }
 
 #[test]
-fn status_names_are_there_for_every_number() {
+fn every_status_number_has_a_name() {
     for (status, name) in [(0, "BW_OK"), (21, "BW_E_UNAUTHORIZED"), (-5, "BW_E_UNKNOWN")] {
         // SAFETY: a static string.
         let text = unsafe { CStr::from_ptr(bw_status_name(status)) };
@@ -185,22 +188,9 @@ fn status_names_are_there_for_every_number() {
     }
 }
 
-/// Runs one of the ignored tests below in a process of its own.
-fn child(test: &str, environment: &[(&str, &str)]) -> Output {
-    Command::new(std::env::current_exe().unwrap())
-        .args(["--ignored", "--exact", "--nocapture", test])
-        .envs(environment.iter().copied())
-        .output()
-        .unwrap()
-}
-
-fn stderr(output: &Output) -> String {
-    String::from_utf8_lossy(&output.stderr).into_owned()
-}
-
 #[test]
-fn without_a_configuration_the_environment_counts() {
-    let server = Rogue::start(None, answers(response("401 Unauthorized", "", "{}")));
+fn null_configuration_is_read_from_the_environment() {
+    let server = TestServer::start(None, respond_with(response("401 Unauthorized", "", "{}")));
     let url = server.url();
     let all = [
         ("BW_ACCOUNT_ID", "77"),
@@ -208,17 +198,15 @@ fn without_a_configuration_the_environment_counts() {
         ("BW_PASSWORD", "env-secret"),
         ("BW_BASE_URL", url.as_str()),
     ];
-    let output = child("child_with_an_environment", &all);
-    assert!(output.status.success(), "{}", stderr(&output));
-    let seen = server.seen.requests.lock().unwrap()[0].clone();
-    assert!(seen.starts_with("POST /v1/accounts/77/participants "), "{seen}");
-    assert!(seen.contains("Basic ZW52LXVzZXI6ZW52LXNlY3JldA==\r\n"), "{seen}");
-    let output = child("child_without_a_password", &all[..2]);
-    assert!(output.status.success(), "{}", stderr(&output));
+    run_in_child("contract::child_with_an_environment", &all);
+    let received = server.state.requests.lock().unwrap()[0].clone();
+    assert!(received.starts_with("POST /v1/accounts/77/participants "), "{received}");
+    assert!(received.contains("Basic ZW52LXVzZXI6ZW52LXNlY3JldA==\r\n"), "{received}");
+    run_in_child("contract::child_without_a_password", &all[..2]);
 }
 
 #[test]
-#[ignore = "is the child of another test"]
+#[ignore = "runs in the process that another test starts"]
 fn child_with_an_environment() {
     let mut client = ptr::null_mut();
     // SAFETY: NULL, and a writable place.
@@ -227,15 +215,15 @@ fn child_with_an_environment() {
 }
 
 #[test]
-#[ignore = "is the child of another test"]
+#[ignore = "runs in the process that another test starts"]
 fn child_without_a_password() {
     says(&config_error(ptr::null()), "BW_E_CONFIG", "BW_PASSWORD is not set");
 }
 
 #[test]
-fn no_other_variable_has_an_effect() {
-    // A proxy's listener that must stay alone, and a store of authorities that must not be read.
-    let proxy = Rogue::start(None, answers(response("200 OK", "", "{}")));
+fn other_environment_variables_have_no_effect() {
+    // A proxy that must not be contacted, and a certificate store that must not be read.
+    let proxy = TestServer::start(None, respond_with(response("200 OK", "", "{}")));
     let address = format!("http://{}", proxy.address);
     let environment: Vec<(&str, &str)> =
         ["ALL_PROXY", "all_proxy", "HTTP_PROXY", "http_proxy", "HTTPS_PROXY", "https_proxy"]
@@ -243,15 +231,14 @@ fn no_other_variable_has_an_effect() {
             .map(|name| (name, address.as_str()))
             .chain([("SSL_CERT_FILE", "/nowhere"), ("BW_BASE_URL", "http://127.0.0.1:1")])
             .collect();
-    let output = child("child_with_proxies", &environment);
-    assert!(output.status.success(), "{}", stderr(&output));
-    assert_eq!(proxy.seen.connections.load(std::sync::atomic::Ordering::SeqCst), 0);
+    run_in_child("contract::child_with_proxies", &environment);
+    assert_eq!(proxy.connections(), 0);
 }
 
 #[test]
-#[ignore = "is the child of another test"]
+#[ignore = "runs in the process that another test starts"]
 fn child_with_proxies() {
-    let server = Rogue::start(None, answers(response("403 Forbidden", "", "{}")));
+    let server = TestServer::start(None, respond_with(response("403 Forbidden", "", "{}")));
     let client = Client::new(&json!({
         "accountId": "1", "username": "u", "password": "p", "baseUrl": server.url(),
     }))
@@ -263,16 +250,15 @@ fn child_with_proxies() {
 #[test]
 fn credentials_are_wiped_from_memory() {
     // The server is in this process, so that its copies are not in the child's memory.
-    let server = Rogue::start(None, answers(response("401 Unauthorized", "", "{}")));
-    let output = child("child_that_searches_its_memory", &[("TEST_URL", &server.url())]);
-    assert!(output.status.success(), "{}", stderr(&output));
-    let seen = server.seen.requests.lock().unwrap();
+    let server = TestServer::start(None, respond_with(response("401 Unauthorized", "", "{}")));
+    run_in_child("contract::child_searches_its_memory", &[("TEST_URL", &server.url())]);
+    let received = server.state.requests.lock().unwrap();
     let headers = HEADERS.map(|(one, two)| format!("Basic {one}{two}\r\n"));
-    assert!(seen[0].contains(&headers[0]) && seen[1].contains(&headers[1]));
+    assert!(received[0].contains(&headers[0]) && received[1].contains(&headers[1]));
 }
 
-/// The passwords and what Basic makes of them, in halves that the compiler does not join: the
-/// search must not find its own needle.
+/// The passwords and their Basic headers, in halves that the compiler does not join: otherwise the search
+/// would find the constants.
 const PASSWORDS: [(&str, &str); 2] =
     [("Correct-Hor", "se-Battery-1"), ("Correct-Hor", "se-Staple-22")];
 const HEADERS: [(&str, &str); 2] =
@@ -281,8 +267,8 @@ const HEADERS: [(&str, &str); 2] =
 /// Fails if a password, or the header made of it, is anywhere in this process once the client has
 /// made calls, changed its credentials, and gone.
 #[test]
-#[ignore = "is the child of another test"]
-fn child_that_searches_its_memory() {
+#[ignore = "runs in the process that another test starts"]
+fn child_searches_its_memory() {
     let url = std::env::var("TEST_URL").unwrap();
     let config =
         format!("{{\"accountId\":\"1\",\"username\":\"u\",\"baseUrl\":\"{url}\",\"password\":\"");
@@ -302,7 +288,7 @@ fn child_that_searches_its_memory() {
     text.fill(0);
     std::hint::black_box((&config, &text));
     create_error(client, c"{}".as_ptr());
-    // What is alive must be found, else the search is blind.
+    // The credentials in use must be found: otherwise the search does not work.
     assert!(occurrences(PASSWORDS[1]) > 0 && occurrences(HEADERS[1]) > 0, "blind");
     bw_client_free(client);
     for needle in PASSWORDS.into_iter().chain(HEADERS) {
@@ -315,10 +301,10 @@ fn client_credentials_and_access_tokens_are_wiped_from_memory() {
     for chunked in [false, true] {
         // The first token is revoked, the second is dropped with its credentials.
         let tokens = std::sync::atomic::AtomicUsize::new(0);
-        let server = Rogue::start(
+        let server = TestServer::start(
             None,
-            Arc::new(move |wire, seen| {
-                while let Some(request) = request_text(wire, seen)? {
+            Arc::new(move |connection, state| {
+                while let Some(request) = read_request_text(connection, state)? {
                     let text = if request.starts_with("POST /token ") {
                         let number = tokens.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
                         let (one, two) = TOKENS[number.min(2)];
@@ -336,17 +322,18 @@ fn client_credentials_and_access_tokens_are_wiped_from_memory() {
                     } else {
                         response("403 Forbidden", "", "{}")
                     };
-                    wire.write_all(text.as_bytes())?;
+                    connection.write_all(text.as_bytes())?;
                 }
                 Ok(())
             }),
         );
-        let output =
-            child("child_that_searches_its_memory_for_tokens", &[("TEST_URL", &server.url())]);
-        assert!(output.status.success(), "{}", stderr(&output));
-        let seen = server.seen.requests.lock().unwrap();
+        run_in_child(
+            "contract::child_searches_its_memory_for_tokens",
+            &[("TEST_URL", &server.url())],
+        );
+        let received = server.state.requests.lock().unwrap();
         for (one, two) in TOKENS {
-            assert!(seen.iter().any(|request| request.contains(&format!("Bearer {one}{two}"))));
+            assert!(received.iter().any(|request| request.contains(&format!("Bearer {one}{two}"))));
         }
     }
 }
@@ -361,8 +348,8 @@ const TOKENS: [(&str, &str); 3] = [
 /// Fails if a client secret or an access token is anywhere in this process once the client has made
 /// calls, changed its credentials, and gone.
 #[test]
-#[ignore = "is the child of another test"]
-fn child_that_searches_its_memory_for_tokens() {
+#[ignore = "runs in the process that another test starts"]
+fn child_searches_its_memory_for_tokens() {
     let url = std::env::var("TEST_URL").unwrap();
     let token_url = url.replace("/v1", "/token");
     let config = format!(
@@ -397,12 +384,12 @@ fn child_that_searches_its_memory_for_tokens() {
     }
 }
 
-/// How often the joined halves stand in this process's writable memory.
+/// Counts the joined halves in the writable memory of this process.
 fn occurrences((one, two): (&str, &str)) -> usize {
     use std::os::unix::fs::FileExt;
     let maps = std::fs::read_to_string("/proc/self/maps").unwrap();
     let memory = std::fs::File::open("/proc/self/mem").unwrap();
-    // Large enough to have a mapping of its own, which is left out of the search.
+    // Large enough for its own mapping, which the search skips.
     let mut window = vec![0_u8; 8 << 20];
     let own = window.as_ptr() as usize;
     let length = one.len() + two.len();
@@ -422,7 +409,7 @@ fn occurrences((one, two): (&str, &str)) -> usize {
                         .filter(|w| w.starts_with(one.as_bytes()) && w.ends_with(two.as_bytes()))
                         .count();
                 }
-                // One that lies across the border of two windows is found by the second.
+                // A match that spans two windows is found in the second.
                 at += if size < window.len() { size } else { size - length };
             }
         }

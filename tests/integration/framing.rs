@@ -2,31 +2,29 @@
 //! The connection is used again only if client, service and any proxy agree on where the response
 //! ends.
 
-mod support;
-
 use std::io;
 use std::mem::ManuallyDrop;
 use std::net::{Shutdown, TcpStream};
 use std::os::fd::{AsRawFd, FromRawFd, RawFd};
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use crate::support::abi::Client;
+use crate::support::certificates::{Authority, Validity};
+use crate::support::extend;
+use crate::support::test_server::{
+    Behavior, Connection, ServerState, TestServer, read_request, respond_with, response,
+};
 use rustls::ServerConfig;
 use serde_json::{Value, json};
-use support::abi::Client;
-use support::certificates::{Authority, Validity};
-use support::rogue::{Behaviour, Rogue, Seen, Wire, answers, read_request, response};
 
 const BODY: &str = r#"{"id":"s"}"#;
 
-fn client(server: &Rogue, more: Value) -> Client {
-    let mut config = json!({
-        "accountId": "9900000", "username": "user", "password": "secret", "baseUrl": server.url(),
-        "timeoutMs": 60_000, "maxRetries": 0,
-    });
-    config.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
-    Client::new(&config).unwrap()
+/// A client of this server that never retries.
+fn client(server: &TestServer, more: &Value) -> Client {
+    let mut config = json!({"maxRetries": 0});
+    extend(&mut config, more);
+    server.client(config)
 }
 
 fn get(client: &Client) -> Result<Value, Value> {
@@ -35,17 +33,17 @@ fn get(client: &Client) -> Result<Value, Value> {
 
 /// Sends the same response to each of three calls, and reports how many connections they took.
 fn connections(bytes: &str, operation: &str, expected: &Value) -> usize {
-    let server = Rogue::start(None, answers(bytes));
-    let client = client(&server, json!({}));
+    let server = TestServer::start(None, respond_with(bytes));
+    let client = client(&server, &json!({}));
     for _ in 0..3 {
         let answer = client.call(operation, "s", "p", None);
         assert_eq!(answer.as_ref(), Ok(expected), "{bytes}");
     }
-    server.seen.connections.load(Ordering::SeqCst)
+    server.connections()
 }
 
 #[test]
-fn connections_are_reused_only_if_the_end_of_the_response_is_certain() {
+fn connection_is_reused_only_if_the_end_of_the_response_is_certain() {
     let chunked = format!("{:x}\r\n{BODY}\r\n0\r\n\r\n", BODY.len());
     let length = BODY.len();
     for (head, body, is_reused) in [
@@ -120,36 +118,36 @@ fn connections_are_reused_only_if_the_end_of_the_response_is_certain() {
 fn a_body_announced_with_304_is_not_read_from_a_reused_connection() {
     for header in ["Content-Length: 4\r\n", "Transfer-Encoding: chunked\r\n"] {
         let head = format!("HTTP/1.1 304 Not Modified\r\n{header}\r\n");
-        let server = Rogue::start(None, answers(head));
-        let client = client(&server, json!({}));
+        let server = TestServer::start(None, respond_with(head));
+        let client = client(&server, &json!({}));
         for _ in 0..2 {
             assert_eq!(get(&client).unwrap_err()["error"]["httpStatus"], 304, "{header}");
         }
-        assert_eq!(server.seen.connections.load(Ordering::SeqCst), 2, "{header}");
+        assert_eq!(server.connections(), 2, "{header}");
     }
 }
 
 /// Sends the bytes and keeps the connection open.
-fn lingers(bytes: &str) -> Behaviour {
+fn lingers(bytes: &str) -> Behavior {
     let bytes = bytes.to_owned();
-    Arc::new(move |wire, seen| {
-        read_request(wire, seen)?;
-        wire.write_all(bytes.as_bytes())?;
-        seen.linger();
+    Arc::new(move |connection, state| {
+        read_request(connection, state)?;
+        connection.write_all(bytes.as_bytes())?;
+        state.wait_until_stopped();
         Ok(())
     })
 }
 
 #[test]
 fn response_205_ends_with_its_head() {
-    let server = Rogue::start(None, lingers("HTTP/1.1 205 Reset Content\r\n\r\n"));
-    let client = client(&server, json!({"timeoutMs": 5000}));
+    let server = TestServer::start(None, lingers("HTTP/1.1 205 Reset Content\r\n\r\n"));
+    let client = client(&server, &json!({"timeoutMs": 5000}));
     for _ in 0..2 {
         let answer = client.call("removeParticipantFromSession", "s", "p", None);
         assert_eq!(answer, Ok(Value::Null));
     }
     // Something may follow, if the service is wrong.
-    assert_eq!(server.seen.connections.load(Ordering::SeqCst), 2);
+    assert_eq!(server.connections(), 2);
 }
 
 #[test]
@@ -194,8 +192,8 @@ fn invalid_heads_and_chunks_are_protocol_errors() {
         format!("{chunked}{whole}0\r\n{}", "x".repeat(5000)),
         format!("{chunked}{whole}0\r\n{}", "x: y\r\n".repeat(1000)),
     ] {
-        let server = Rogue::start(None, lingers(&bytes));
-        let client = client(&server, json!({}));
+        let server = TestServer::start(None, lingers(&bytes));
+        let client = client(&server, &json!({}));
         let shown = &bytes[..bytes.len().min(200)];
         let error = get(&client).expect_err(shown);
         assert_eq!(error["error"]["name"], "BW_E_PROTOCOL", "{error} for {shown}");
@@ -220,24 +218,24 @@ fn tolerated_chunks_are_read_to_their_end() {
         assert_eq!(count, if is_reused { 1 } else { 3 }, "{bytes}");
     }
     // The connection ends after the last chunk, before the empty line.
-    let behaviour: Behaviour = Arc::new(move |wire, seen| {
-        read_request(wire, seen)?;
+    let behavior: Behavior = Arc::new(move |connection, state| {
+        read_request(connection, state)?;
         let head = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n";
-        wire.write_all(format!("{head}{length:x}\r\n{BODY}\r\n0\r\n").as_bytes())
+        connection.write_all(format!("{head}{length:x}\r\n{BODY}\r\n0\r\n").as_bytes())
     });
-    let server = Rogue::start(None, behaviour);
-    let client = client(&server, json!({}));
+    let server = TestServer::start(None, behavior);
+    let client = client(&server, &json!({}));
     for _ in 0..2 {
         assert_eq!(get(&client), Ok(json!({"id": "s"})));
     }
-    assert_eq!(server.seen.connections.load(Ordering::SeqCst), 2);
+    assert_eq!(server.connections(), 2);
 }
 
 /// Reads the head of a request and nothing of its body.
-fn read_head(wire: &mut dyn Wire) -> io::Result<()> {
+fn read_head(connection: &mut dyn Connection) -> io::Result<()> {
     let (mut bytes, mut byte) = (Vec::new(), [0]);
     while !bytes.ends_with(b"\r\n\r\n") {
-        if wire.read(&mut byte)? == 0 {
+        if connection.read(&mut byte)? == 0 {
             return Err(io::ErrorKind::UnexpectedEof.into());
         }
         bytes.push(byte[0]);
@@ -246,13 +244,13 @@ fn read_head(wire: &mut dyn Wire) -> io::Result<()> {
 }
 
 /// Responds to the head of a request and never reads its body, then does what `after` says.
-fn early(after: impl Fn(&mut dyn Wire, &Seen) + Send + Sync + 'static) -> Behaviour {
-    Arc::new(move |wire, seen| {
-        read_head(wire)?;
+fn early(after: impl Fn(&mut dyn Connection, &ServerState) + Send + Sync + 'static) -> Behavior {
+    Arc::new(move |connection, state| {
+        read_head(connection)?;
         let body = r#"{"error":"too large"}"#;
-        wire.write_all(response("413 Content Too Large", "", body).as_bytes())?;
-        wire.flush()?;
-        after(wire, seen);
+        connection.write_all(response("413 Content Too Large", "", body).as_bytes())?;
+        connection.flush()?;
+        after(connection, state);
         Ok(())
     })
 }
@@ -269,21 +267,22 @@ fn small_buffer(socket: RawFd, which: libc::c_int) {
 
 /// A server and a client with a warm connection between them that holds little at a time, so that a
 /// large request does not fit. The server does this with the second request and those that follow.
-fn narrow(tls: Option<(&Arc<ServerConfig>, &str)>, then: Behaviour) -> (Rogue, Client) {
-    let behaviour: Behaviour = Arc::new(move |wire, seen| {
-        read_request(wire, seen)?;
-        wire.write_all(response("200 OK", "", BODY).as_bytes())?;
-        wire.flush()?;
-        then(wire, seen)
+fn narrow(tls: Option<(&Arc<ServerConfig>, &str)>, then: Behavior) -> (TestServer, Client) {
+    let behavior: Behavior = Arc::new(move |connection, state| {
+        read_request(connection, state)?;
+        connection.write_all(response("200 OK", "", BODY).as_bytes())?;
+        connection.flush()?;
+        then(connection, state)
     });
-    let server = Rogue::start_with(tls.map(|(config, _)| config.clone()), behaviour, |listener| {
-        small_buffer(listener.as_raw_fd(), libc::SO_RCVBUF);
-    });
+    let server =
+        TestServer::start_with(tls.map(|(config, _)| config.clone()), behavior, |listener| {
+            small_buffer(listener.as_raw_fd(), libc::SO_RCVBUF);
+        });
     let more = match tls {
         Some((_, ca)) => json!({"caFile": ca, "timeoutMs": 20_000}),
         None => json!({"timeoutMs": 20_000}),
     };
-    let client = client(&server, more);
+    let client = client(&server, &more);
     assert_eq!(get(&client), Ok(json!({"id": "s"})));
     // The client's socket is one of this process's.
     let is_clients = |fd: &RawFd| {
@@ -321,11 +320,11 @@ fn a_response_before_the_end_of_the_request_is_reported() {
     for tls in [None, Some((&tls, ca))] {
         let what = if tls.is_some() { "TLS" } else { "plain" };
         // The server neither reads nor closes: the rest of the request can never be sent.
-        let (server, client) = narrow(tls, early(|_, seen| seen.linger()));
+        let (server, client) = narrow(tls, early(|_, state| state.wait_until_stopped()));
         is_too_large(&client, what);
         // The next request must not be taken for the rest of this one.
         assert_eq!(get(&client), Ok(json!({"id": "s"})), "{what}");
-        assert_eq!(server.seen.connections.load(Ordering::SeqCst), 2, "{what}");
+        assert_eq!(server.connections(), 2, "{what}");
     }
 }
 
@@ -333,14 +332,14 @@ fn a_response_before_the_end_of_the_request_is_reported() {
 fn a_response_is_reported_if_the_connection_is_lost_while_sending() {
     let (_server, client) = narrow(
         None,
-        early(|wire, _| {
+        early(|connection, _| {
             // The kernel resets the connection, since there are unread bytes. The client waits for
             // room until then, and its kernel has received the response.
             let mut byte = [0];
-            while !wire.tcp().peek(&mut byte).is_ok_and(|count| count > 0) {
+            while !connection.tcp().peek(&mut byte).is_ok_and(|count| count > 0) {
                 std::thread::sleep(Duration::from_millis(1));
             }
-            let _ = wire.tcp().shutdown(Shutdown::Both);
+            let _ = connection.tcp().shutdown(Shutdown::Both);
         }),
     );
     is_too_large(&client, "reset");
@@ -350,9 +349,9 @@ fn a_response_is_reported_if_the_connection_is_lost_while_sending() {
 fn a_connection_lost_while_sending_is_a_network_error_without_a_response() {
     let (_server, client) = narrow(
         None,
-        Arc::new(|wire, _| {
+        Arc::new(|connection, _| {
             // Closes with unread bytes, which resets the connection.
-            read_head(wire)
+            read_head(connection)
         }),
     );
     let error =
@@ -372,25 +371,25 @@ fn interim_responses_during_a_request_do_not_end_it() {
         for interim in
             ["HTTP/1.1 100 Continue\r\n\r\n", "HTTP/1.1 103 Early Hints\r\nLink: </x>\r\n\r\n"]
         {
-            let behaviour: Behaviour = Arc::new(move |wire, seen| {
-                read_head(wire)?;
-                wire.write_all(interim.as_bytes())?;
-                wire.flush()?;
+            let behavior: Behavior = Arc::new(move |connection, state| {
+                read_head(connection)?;
+                connection.write_all(interim.as_bytes())?;
+                connection.flush()?;
                 std::thread::sleep(Duration::from_millis(400));
                 let mut left = large().len();
                 let mut bytes = vec![0; 4096];
                 while left > 0 {
-                    match wire.read(&mut bytes)? {
+                    match connection.read(&mut bytes)? {
                         0 => return Ok(()),
                         count => left -= count,
                     }
                 }
-                wire.write_all(b"HTTP/1.1 204 No Content\r\n\r\n")?;
-                wire.flush()?;
-                seen.linger();
+                connection.write_all(b"HTTP/1.1 204 No Content\r\n\r\n")?;
+                connection.flush()?;
+                state.wait_until_stopped();
                 Ok(())
             });
-            let (_server, client) = narrow(tls, behaviour);
+            let (_server, client) = narrow(tls, behavior);
             let answer = client.call("updateParticipantSubscriptions", "s", "p", Some(&large()));
             assert_eq!(answer, Ok(Value::Null), "{interim}");
         }
@@ -405,8 +404,8 @@ fn statuses_that_ask_for_another_connection_are_checked_like_others() {
         "HTTP/1.1 425 Too Early\r\nTransfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n\r\n",
     ] {
         // The connection stays open: nothing may be waited for.
-        let server = Rogue::start(None, answers(head));
-        let error = get(&client(&server, json!({}))).unwrap_err();
+        let server = TestServer::start(None, respond_with(head));
+        let error = get(&client(&server, &json!({}))).unwrap_err();
         assert_eq!(error["error"]["name"], "BW_E_PROTOCOL", "{head}: {error}");
     }
 }
@@ -418,24 +417,24 @@ fn a_large_request_that_is_read_slowly_is_sent_completely() {
     let ca = authority.file.to_str().unwrap();
     for tls in [None, Some((&tls, ca))] {
         let sends_ticket = tls.is_some();
-        let behaviour: Behaviour = Arc::new(move |wire, seen| {
-            read_head(wire)?;
+        let behavior: Behavior = Arc::new(move |connection, state| {
+            read_head(connection)?;
             if sends_ticket {
                 // Input that is not a response.
-                wire.refresh_keys()?;
+                connection.update_keys()?;
             }
             std::thread::sleep(Duration::from_millis(400));
             let mut left = large().len();
             let mut bytes = vec![0; 4096];
             while left > 0 {
-                left -= wire.read(&mut bytes)?;
+                left -= connection.read(&mut bytes)?;
             }
-            wire.write_all(b"HTTP/1.1 204 No Content\r\n\r\n")?;
-            wire.flush()?;
-            seen.linger();
+            connection.write_all(b"HTTP/1.1 204 No Content\r\n\r\n")?;
+            connection.flush()?;
+            state.wait_until_stopped();
             Ok(())
         });
-        let (_server, client) = narrow(tls, behaviour);
+        let (_server, client) = narrow(tls, behavior);
         let answer = client.call("updateParticipantSubscriptions", "s", "p", Some(&large()));
         assert_eq!(answer, Ok(Value::Null));
     }

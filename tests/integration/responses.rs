@@ -1,28 +1,25 @@
-//! Every form in which HTTP/1.1 lets an answer come, whole and in pieces, over TCP and TLS: the
-//! caller gets the same document, and the connection is used again exactly where it may be.
-
-mod support;
+//! Every form of an HTTP/1.1 response, whole and in pieces, over TCP and TLS: the caller receives the same
+//! document, and the connection is reused exactly if it may be.
 
 use std::io;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use crate::support::abi::Client;
+use crate::support::certificates::{Authority, Validity};
+use crate::support::test_server::{Behavior, Connection, TestServer, read_request};
 use rustls::ServerConfig;
 use serde_json::{Value, json};
-use support::abi::Client;
-use support::certificates::{Authority, Validity};
-use support::rogue::{Behaviour, Rogue, Wire, read_request};
 
 const CALLS: usize = 3;
 
-/// An answer, as a server may send it.
+/// A response, as a server may send it.
 struct Form {
     name: &'static str,
     bytes: Vec<u8>,
-    /// Whether the connection may be used again.
-    stays: bool,
-    /// Whether the server closes after it.
+    /// Whether the connection may be reused.
+    is_reusable: bool,
+    /// Whether the server closes the connection after it.
     closes: bool,
 }
 
@@ -32,10 +29,10 @@ fn document(tag: &str) -> Value {
 
 fn forms(body: &str) -> Vec<Form> {
     let length = body.len();
-    let form = |name, head: &str, body: &str, stays, closes| Form {
+    let form = |name, head: &str, body: &str, is_reusable, closes| Form {
         name,
         bytes: format!("{head}\r\n{body}").into_bytes(),
-        stays,
+        is_reusable,
         closes,
     };
     let (one, rest) = body.split_at(body.len() / 3);
@@ -54,20 +51,20 @@ fn forms(body: &str) -> Vec<Form> {
     let chunked = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n";
     vec![
         form("a length", &with_length, body, true, false),
-        form("a reason that is empty", &with_length.replace("OK", ""), body, true, false),
+        form("an empty reason phrase", &with_length.replace("OK", ""), body, true, false),
         form("chunks", chunked, &chunks(""), true, false),
-        form("chunks and headers behind", chunked, &chunks("X-A: b\r\nX-C: d\r\n"), true, false),
+        form("chunks and trailers", chunked, &chunks("X-A: b\r\nX-C: d\r\n"), true, false),
         form("many chunks", chunked, &small, true, false),
-        form("its end at the connection's", "HTTP/1.1 200 OK\r\n", body, false, true),
+        form("a body until the connection ends", "HTTP/1.1 200 OK\r\n", body, false, true),
         form(
-            "a length, to be closed",
+            "a length, closed by the server",
             &format!("{with_length}Connection: close\r\n"),
             body,
             false,
             true,
         ),
         form(
-            "a close that the server leaves to us",
+            "a length, closed by the client",
             &format!("{with_length}Connection: close\r\n"),
             body,
             false,
@@ -75,14 +72,14 @@ fn forms(body: &str) -> Vec<Form> {
         ),
         form("HTTP/1.0", &with_length.replace("1.1", "1.0"), body, false, true),
         form(
-            "HTTP/1.0 that is kept",
+            "HTTP/1.0 with keep-alive",
             &format!("{}Connection: Keep-Alive\r\n", with_length.replace("1.1", "1.0")),
             body,
             true,
             false,
         ),
         form(
-            "interim answers in front",
+            "interim responses first",
             &format!(
                 "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\n{with_length}"
             ),
@@ -100,15 +97,15 @@ fn forms(body: &str) -> Vec<Form> {
     ]
 }
 
-/// Sends the bytes in pieces of this size, all at once if 0; small pieces with a pause behind each
-/// of the first, so that they arrive as such.
-fn send(wire: &mut dyn Wire, bytes: &[u8], step: usize) -> io::Result<()> {
+/// Sends the bytes in pieces of this size, or all at once if it is 0. There is a pause after each of the
+/// first pieces, so that they arrive separately.
+fn send(connection: &mut dyn Connection, bytes: &[u8], step: usize) -> io::Result<()> {
     if step == 0 {
-        return wire.write_all(bytes);
+        return connection.write_all(bytes);
     }
     for (number, piece) in bytes.chunks(step).enumerate() {
-        wire.write_all(piece)?;
-        wire.flush()?;
+        connection.write_all(piece)?;
+        connection.flush()?;
         if number < 40 {
             std::thread::sleep(Duration::from_millis(1));
         }
@@ -116,12 +113,12 @@ fn send(wire: &mut dyn Wire, bytes: &[u8], step: usize) -> io::Result<()> {
     Ok(())
 }
 
-fn serves(bytes: Vec<u8>, step: usize, closes: bool) -> Behaviour {
-    Arc::new(move |wire, seen| {
-        while read_request(wire, seen)? {
-            send(wire, &bytes, step)?;
+fn serves(bytes: Vec<u8>, step: usize, closes: bool) -> Behavior {
+    Arc::new(move |connection, state| {
+        while read_request(connection, state)? {
+            send(connection, &bytes, step)?;
             if closes {
-                return wire.say_goodbye();
+                return connection.send_close_notify();
             }
         }
         Ok(())
@@ -130,8 +127,8 @@ fn serves(bytes: Vec<u8>, step: usize, closes: bool) -> Behaviour {
 
 fn check(form: &Form, step: usize, tls: Option<(&Arc<ServerConfig>, &str)>, expected: &Value) {
     let what = format!("{}, {step} bytes at a time, TLS {}", form.name, tls.is_some());
-    let behaviour = serves(form.bytes.clone(), step, form.closes);
-    let server = Rogue::start(tls.map(|(config, _)| config.clone()), behaviour);
+    let behavior = serves(form.bytes.clone(), step, form.closes);
+    let server = TestServer::start(tls.map(|(config, _)| config.clone()), behavior);
     let mut config = json!({
         "accountId": "9900000", "username": "user", "password": "secret", "baseUrl": server.url(),
         "timeoutMs": 60_000, "maxRetries": 0,
@@ -144,13 +141,13 @@ fn check(form: &Form, step: usize, tls: Option<(&Arc<ServerConfig>, &str)>, expe
         let answer = client.create("{}").unwrap_or_else(|error| panic!("{what}: {error}"));
         assert_eq!(&answer, expected, "{what}");
     }
-    let connections = server.seen.connections.load(Ordering::SeqCst);
-    assert_eq!(connections, if form.stays { 1 } else { CALLS }, "{what}: connections");
-    assert_eq!(server.seen.requests.lock().unwrap().len(), CALLS, "{what}: requests");
+    let connections = server.connections();
+    assert_eq!(connections, if form.is_reusable { 1 } else { CALLS }, "{what}: connections");
+    assert_eq!(server.state.requests.lock().unwrap().len(), CALLS, "{what}: requests");
 }
 
 #[test]
-fn an_answer_is_the_same_in_every_form_and_however_it_is_cut() {
+fn response_is_the_same_in_every_framing_and_segmentation() {
     let authority = Authority::new("answers");
     let server = authority.server("127.0.0.1", Validity::Now);
     let ca = authority.file.to_str().unwrap();
@@ -165,24 +162,24 @@ fn an_answer_is_the_same_in_every_form_and_however_it_is_cut() {
 }
 
 #[test]
-fn what_somebody_may_have_cut_off_is_no_answer() {
+fn response_without_length_needs_a_close_notify() {
     let authority = Authority::new("cut");
     let server = authority.server("127.0.0.1", Validity::Now);
     let head = "HTTP/1.1 200 OK\r\n\r\n";
-    for says_goodbye in [true, false] {
-        let behaviour: Behaviour = Arc::new(move |wire, seen| {
-            read_request(wire, seen)?;
-            wire.write_all(head.as_bytes())?;
-            if says_goodbye { wire.say_goodbye() } else { wire.flush() }
+    for sends_close_notify in [true, false] {
+        let behavior: Behavior = Arc::new(move |connection, state| {
+            read_request(connection, state)?;
+            connection.write_all(head.as_bytes())?;
+            if sends_close_notify { connection.send_close_notify() } else { connection.flush() }
         });
-        let server = Rogue::start(Some(server.clone()), behaviour);
+        let server = TestServer::start(Some(server.clone()), behavior);
         let client = Client::new(&json!({
             "accountId": "9900000", "username": "user", "password": "secret",
             "baseUrl": server.url(), "caFile": authority.file, "maxRetries": 0,
         }))
         .unwrap();
         let answer = client.call("listSessionParticipants", "s", "", None);
-        if says_goodbye {
+        if sends_close_notify {
             assert_eq!(answer.unwrap(), json!([]));
         } else {
             let error = answer.unwrap_err();
@@ -193,7 +190,7 @@ fn what_somebody_may_have_cut_off_is_no_answer() {
 }
 
 #[test]
-fn long_answers_come_whole() {
+fn long_responses_are_complete() {
     let expected = document(&"t".repeat(1_000_000));
     for form in forms(&expected.to_string()).iter().take(6) {
         for step in [0, 100_000] {
@@ -202,13 +199,13 @@ fn long_answers_come_whole() {
     }
 }
 
-/// Answers every request with this body, and a status of success.
-fn says(body: &'static str) -> Rogue {
+/// Responds to every request with this body and status 200.
+fn server_with_body(body: &'static str) -> TestServer {
     let bytes = format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n{body}", body.len());
-    Rogue::start(None, serves(bytes.into_bytes(), 0, false))
+    TestServer::start(None, serves(bytes.into_bytes(), 0, false))
 }
 
-fn client_of(server: &Rogue) -> Client {
+fn client_of(server: &TestServer) -> Client {
     let config = json!({
         "accountId": "9900000", "username": "user", "password": "secret", "baseUrl": server.url(),
     });
@@ -217,7 +214,7 @@ fn client_of(server: &Rogue) -> Client {
 
 #[test]
 fn login_page_is_not_a_success_for_any_operation() {
-    let server = says("<html><body>Please log in</body></html>");
+    let server = server_with_body("<html><body>Please log in</body></html>");
     let client = client_of(&server);
     for operation in [
         "deleteParticipant",
@@ -234,15 +231,15 @@ fn login_page_is_not_a_success_for_any_operation() {
         assert_eq!((&error["outcome"], &error["httpStatus"]), (&json!("unknown"), &json!(200)));
     }
     for body in ["", " \r\n", "{}", "null"] {
-        let server = says(body);
+        let server = server_with_body(body);
         let deleted = client_of(&server).call("deleteParticipant", "", "p", None);
         assert_eq!(deleted.unwrap(), Value::Null, "{body:?}");
     }
 }
 
 #[test]
-fn byte_order_mark_before_a_response_is_passed_over() {
-    let server = says("\u{feff}{\"id\":\"s\"}");
+fn byte_order_mark_before_a_response_is_ignored() {
+    let server = server_with_body("\u{feff}{\"id\":\"s\"}");
     let session = client_of(&server).call("getSession", "s", "", None).unwrap();
     assert_eq!(session, json!({"id": "s"}));
 }

@@ -1,14 +1,11 @@
-//! All eleven operations over the wire, against bw-sandbox, by their own functions and by the
-//! generic one; webhooks, counters.
-
-mod support;
+//! All operations with bw-sandbox, by their own functions and by `bw_call`; webhooks and statistics.
 
 use std::io::{Read, Write};
 use std::net::TcpListener;
 
+use crate::support::abi::Client;
+use crate::support::process::Sandbox;
 use serde_json::{Value, json};
-use support::abi::Client;
-use support::process::Sandbox;
 
 fn client(sandbox: &Sandbox) -> Client {
     Client::new(&json!({
@@ -29,7 +26,7 @@ fn participant(client: &Client, tag: &str) -> String {
 }
 
 #[test]
-fn a_session_from_its_beginning_to_its_end() {
+fn all_operations_work_in_the_life_of_a_session() {
     let sandbox = Sandbox::start(&[]);
     let client = client(&sandbox);
     let (alice, bob) = (participant(&client, "alice"), participant(&client, "bob"));
@@ -95,7 +92,7 @@ fn a_session_from_its_beginning_to_its_end() {
 }
 
 #[test]
-fn the_generic_call_does_them_all() {
+fn generic_call_performs_every_operation() {
     let sandbox = Sandbox::start(&[]);
     let client = client(&sandbox);
     let call = |document: Value| client.call_document(&document.to_string());
@@ -136,15 +133,18 @@ fn the_generic_call_does_them_all() {
 }
 
 #[test]
-fn ids_stay_in_their_place_of_the_path() {
+fn ids_are_percent_encoded_in_the_path() {
     let sandbox = Sandbox::start(&[]);
     let client = client(&sandbox);
     for odd in ["x?y=1", "../..", "a/b", "ü", "%2e", "#"] {
         let answer = client.call("getParticipant", "", odd, None).unwrap_err();
         assert_eq!(answer["error"]["name"], "BW_E_BAD_REQUEST", "{odd}");
     }
-    let paths: Vec<Value> =
-        sandbox.requests("getParticipant").into_iter().map(|seen| seen["path"].clone()).collect();
+    let paths: Vec<Value> = sandbox
+        .requests("getParticipant")
+        .into_iter()
+        .map(|received| received["path"].clone())
+        .collect();
     let below = "/v1/accounts/9900000/participants/";
     let encoded = ["x%3Fy%3D1", "..%2F..", "a%2Fb", "%C3%BC", "%252e", "%23"];
     assert_eq!(paths, encoded.map(|id| json!(format!("{below}{id}"))));
@@ -162,7 +162,7 @@ fn ids_stay_in_their_place_of_the_path() {
 }
 
 #[test]
-fn a_full_session_takes_nobody() {
+fn full_session_rejects_a_participant() {
     let sandbox = Sandbox::start(&[]);
     let client = client(&sandbox);
     let session = client.call("createSession", "", "", None).unwrap();
@@ -178,7 +178,7 @@ fn a_full_session_takes_nobody() {
 }
 
 #[test]
-fn a_webhook_can_be_read() {
+fn webhook_is_parsed() {
     let sandbox = Sandbox::start(&[]);
     let client = client(&sandbox);
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
@@ -188,20 +188,20 @@ fn a_webhook_can_be_read() {
     let id = text(&created["participant"]["id"]).to_owned();
     let receiver = std::thread::spawn(move || {
         let (mut stream, _) = listener.accept().unwrap();
-        let (mut seen, mut buffer) = (Vec::new(), [0; 4096]);
+        let (mut received, mut buffer) = (Vec::new(), [0; 4096]);
         // The body is the last thing sent, and ends with a brace.
-        while !seen.ends_with(b"}") {
+        while !received.ends_with(b"}") {
             let count = stream.read(&mut buffer).unwrap();
             assert!(count > 0, "the webhook broke off");
-            seen.extend_from_slice(&buffer[..count]);
+            received.extend_from_slice(&buffer[..count]);
         }
         stream.write_all(b"HTTP/1.1 204 No Content\r\n\r\n").unwrap();
-        String::from_utf8(seen).unwrap()
+        String::from_utf8(received).unwrap()
     });
     let delivery = sandbox.device(&id, "disconnect");
     assert_eq!(delivery["status"], 204, "{delivery}");
-    let seen = receiver.join().unwrap();
-    let (head, body) = seen.split_once("\r\n\r\n").unwrap();
+    let received = receiver.join().unwrap();
+    let (head, body) = received.split_once("\r\n\r\n").unwrap();
     assert!(head.starts_with("POST /hook HTTP/1.1"), "{head}");
     let event: Value =
         serde_json::from_str(&bw_webrtc::interop::parse_event(body).unwrap()).unwrap();
@@ -213,7 +213,7 @@ fn a_webhook_can_be_read() {
 }
 
 #[test]
-fn a_token_tells_whose_it_is() {
+fn token_claims_contain_account_and_participant() {
     let sandbox = Sandbox::start(&[]);
     let created = client(&sandbox).create("{}").unwrap();
     let told = bw_webrtc::interop::token_claims(text(&created["token"])).unwrap();
@@ -225,7 +225,7 @@ fn a_token_tells_whose_it_is() {
 }
 
 #[test]
-fn the_counters_count() {
+fn stats_count_calls_attempts_and_connections() {
     let sandbox = Sandbox::start(&[]);
     let client = client(&sandbox);
     let busy = json!({"operation": "getSession", "kind": "status", "status": 503,
@@ -248,7 +248,7 @@ fn the_counters_count() {
 }
 
 #[test]
-fn the_largest_request_is_taken_and_no_larger() {
+fn largest_request_is_accepted_and_a_larger_one_rejected() {
     let sandbox = Sandbox::start(&[]);
     let client = client(&sandbox);
     let request = |bytes: usize| client.create(&format!("{{{}}}", " ".repeat(bytes - 2)));

@@ -1,53 +1,52 @@
-//! Whatever stalls, a call ends soon after its deadline, or after its client is freed. The times are
-//! printed; what is asserted leaves room for a slow machine. To see these fail, make TICK in
-//! src/transport/wire.rs an hour.
-
-mod support;
+//! In every phase, a call ends soon after its deadline, or after its client is freed. The times are
+//! printed; the assertions leave room for a slow machine. To see these tests fail, set TICK in
+//! src/transport/wire.rs to an hour.
 
 use std::net::TcpListener;
 use std::os::fd::AsRawFd;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use crate::support::abi::Client;
+use crate::support::test_server::{Behavior, TestServer, read_request, respond_with, response};
+use crate::support::{extend, wait_until};
 use serde_json::{Value, json};
-use support::abi::Client;
-use support::rogue::{Behaviour, Rogue, answers, read_request, response};
 
-/// More than any call should take beyond its time, even on a machine that is busy.
+/// More than a call may exceed its timeout by, even on a busy machine.
 const SLACK: Duration = Duration::from_secs(2);
 
-/// A peer with which a call gets so far and no further.
+/// A server with which a call stalls in one phase.
 struct Stall {
     phase: &'static str,
     config: Value,
-    /// Live as long as the case.
-    _server: Option<Rogue>,
+    /// Run until the case is dropped.
+    _server: Option<TestServer>,
     _listener: Option<(TcpListener, Vec<std::net::TcpStream>)>,
 }
 
-fn stall(phase: &'static str, behaviour: Behaviour, keys: impl FnOnce(&str) -> Value) -> Stall {
-    let server = Rogue::start(None, behaviour);
+fn stall(phase: &'static str, behavior: Behavior, keys: impl FnOnce(&str) -> Value) -> Stall {
+    let server = TestServer::start(None, behavior);
     let config = keys(&server.address.to_string());
     Stall { phase, config, _server: Some(server), _listener: None }
 }
 
-fn silent() -> Behaviour {
-    Arc::new(|_, seen| {
-        seen.linger();
+fn silent() -> Behavior {
+    Arc::new(|_, state| {
+        state.wait_until_stopped();
         Ok(())
     })
 }
 
-/// Sends this once it has the request, a byte every 50 ms.
-fn dribbles(text: String) -> Behaviour {
-    Arc::new(move |wire, seen| {
-        read_request(wire, seen)?;
+/// Sends this response, one byte every 50 ms.
+fn dribbles(text: String) -> Behavior {
+    Arc::new(move |connection, state| {
+        read_request(connection, state)?;
         for byte in text.bytes() {
-            wire.write_all(&[byte])?;
-            wire.flush()?;
+            connection.write_all(&[byte])?;
+            connection.flush()?;
             std::thread::sleep(Duration::from_millis(50));
         }
-        seen.linger();
+        state.wait_until_stopped();
         Ok(())
     })
 }
@@ -55,7 +54,7 @@ fn dribbles(text: String) -> Behaviour {
 fn stalls() -> Vec<Stall> {
     let plain = |address: &str| json!({"baseUrl": format!("http://{address}/v1")});
     let long = "x".repeat(2000);
-    // Nobody accepts, and the backlog is full: what comes is never answered.
+    // The backlog is full and no connection is accepted, so that connecting stalls.
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     // SAFETY: takes no pointer; shortens the backlog of a listener that is ours.
     assert_eq!(unsafe { libc::listen(listener.as_raw_fd(), 0) }, 0);
@@ -90,9 +89,9 @@ fn stalls() -> Vec<Stall> {
         ),
         stall(
             "waiting for the response",
-            Arc::new(|wire, seen| {
-                read_request(wire, seen)?;
-                seen.linger();
+            Arc::new(|connection, state| {
+                read_request(connection, state)?;
+                state.wait_until_stopped();
                 Ok(())
             }),
             plain,
@@ -106,7 +105,7 @@ fn client(stall: &Stall, more: Value) -> Client {
     let mut config = json!({"accountId": "1", "username": "user", "password": "a long password",
         "connectTimeoutMs": 60_000, "maxRetries": 0});
     for keys in [&stall.config, &more] {
-        config.as_object_mut().unwrap().extend(keys.as_object().unwrap().clone());
+        extend(&mut config, keys);
     }
     Client::new(&config).unwrap()
 }
@@ -128,7 +127,7 @@ fn every_phase_ends_at_the_deadline() {
 }
 
 #[test]
-fn the_connect_time_out_covers_all_up_to_the_handshake() {
+fn connect_timeout_includes_the_tls_handshake() {
     for stall in stalls().into_iter().filter(|stall| !stall.phase.contains("response")) {
         let client = client(&stall, json!({"timeoutMs": 60_000, "connectTimeoutMs": 300}));
         let began = Instant::now();
@@ -148,12 +147,8 @@ fn is_cancelled(client: Client, phase: &str, outcome: &str) {
             std::thread::spawn(move || client.create("{}").unwrap_err()["error"].take())
         })
         .collect();
-    let began = Instant::now();
-    while client.stats()["inFlight"] != 8 {
-        assert!(began.elapsed() < Duration::from_secs(10), "the calls do not begin");
-        std::thread::sleep(Duration::from_millis(5));
-    }
-    // Into the phase that is meant.
+    wait_until("the start of the calls", || client.stats()["inFlight"] == 8);
+    // Until the calls are in the intended phase.
     std::thread::sleep(Duration::from_millis(300));
     let began = Instant::now();
     bw_webrtc::ffi::bw_client_free(client.0);
@@ -171,12 +166,12 @@ fn is_cancelled(client: Client, phase: &str, outcome: &str) {
 }
 
 #[test]
-fn freeing_a_client_ends_its_calls_in_every_phase() {
+fn freeing_a_client_cancels_its_calls_in_every_phase() {
     for stall in stalls() {
         let outcome = if stall.phase.contains("response") { "unknown" } else { "not_sent" };
         is_cancelled(client(&stall, json!({"timeoutMs": 60_000})), stall.phase, outcome);
     }
-    let busy = answers(response("503 Service Unavailable", "Retry-After: 30\r\n", "{}"));
+    let busy = respond_with(response("503 Service Unavailable", "Retry-After: 30\r\n", "{}"));
     let stall = stall(
         "waited for the next attempt",
         busy,

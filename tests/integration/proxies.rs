@@ -1,19 +1,17 @@
-//! Proxies: real tunnels by HTTP CONNECT and SOCKS5, with and without credentials, which reach the
-//! proxy alone, while those of the API reach the service alone.
-
-mod support;
+//! Proxies: tunnels with HTTP CONNECT and SOCKS5, with and without credentials. Only the proxy receives
+//! its credentials, and only the service receives those of the API.
 
 use std::collections::HashMap;
 use std::io::{self, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};
 
+use crate::support::abi::Client;
+use crate::support::process::Sandbox;
+use crate::support::secrets;
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use serde_json::json;
-use support::abi::Client;
-use support::process::Sandbox;
-use support::secrets;
 
 const USER: &str = "proxyuser";
 const PASSWORD: &str = "proxy-pass phrase@";
@@ -30,35 +28,35 @@ static ENDLESS: [u8; 20_000] = {
     bytes
 };
 
-/// What a proxy is to do.
+/// The behavior of a proxy.
 #[derive(Clone, Copy, PartialEq)]
-enum Manner {
+enum ProxyBehavior {
     Open,
-    Guarded,
-    /// Answers a request for a tunnel with these bytes.
-    Says(&'static [u8]),
+    RequiresCredentials,
+    /// Responds to a request for a tunnel with these bytes.
+    Sends(&'static [u8]),
 }
 
-/// A proxy of either kind: it tunnels to 127.0.0.1, whatever the name, and keeps all that it could
+/// An HTTP and SOCKS5 proxy. It connects to 127.0.0.1 for every name, and records all bytes that it could
 /// read.
 struct Proxy {
     address: String,
-    heard: Arc<Mutex<Vec<u8>>>,
+    received: Arc<Mutex<Vec<u8>>>,
     targets: Arc<Mutex<HashMap<String, usize>>>,
 }
 
 impl Proxy {
-    fn start(manner: Manner) -> Proxy {
+    fn start(behavior: ProxyBehavior) -> Proxy {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap().to_string();
-        let (heard, targets): (Arc<Mutex<Vec<u8>>>, _) = Default::default();
-        let proxy = Proxy { address, heard, targets };
-        let (heard, targets) = (proxy.heard.clone(), proxy.targets.clone());
+        let (received, targets): (Arc<Mutex<Vec<u8>>>, _) = Default::default();
+        let proxy = Proxy { address, received, targets };
+        let (received, targets) = (proxy.received.clone(), proxy.targets.clone());
         std::thread::spawn(move || {
             for stream in listener.incoming() {
-                let (heard, targets) = (heard.clone(), targets.clone());
+                let (received, targets) = (received.clone(), targets.clone());
                 std::thread::spawn(move || {
-                    let _ = serve(stream.unwrap(), manner, &heard, &targets);
+                    let _ = serve(stream.unwrap(), behavior, &received, &targets);
                 });
             }
         });
@@ -68,14 +66,14 @@ impl Proxy {
 
 fn serve(
     mut client: TcpStream,
-    manner: Manner,
-    heard: &Arc<Mutex<Vec<u8>>>,
+    behavior: ProxyBehavior,
+    received: &Arc<Mutex<Vec<u8>>>,
     targets: &Mutex<HashMap<String, usize>>,
 ) -> io::Result<()> {
     let mut first = [0];
     client.peek(&mut first)?;
     let target =
-        if first == [5] { socks5(&mut client, manner)? } else { connect(&mut client, manner)? };
+        if first == [5] { socks5(&mut client, behavior)? } else { connect(&mut client, behavior)? };
     let Some(target) = target else { return Ok(()) };
     *targets.lock().unwrap().entry(target.clone()).or_default() += 1;
     let port = target.rsplit(':').next().unwrap();
@@ -88,13 +86,13 @@ fn serve(
         if count == 0 {
             return Ok(());
         }
-        heard.lock().unwrap().extend_from_slice(&bytes[..count]);
+        received.lock().unwrap().extend_from_slice(&bytes[..count]);
         service.write_all(&bytes[..count])?;
     }
 }
 
-/// The target; none if it was refused.
-fn connect(client: &mut TcpStream, manner: Manner) -> io::Result<Option<String>> {
+/// The target, or `None` if the request was rejected.
+fn connect(client: &mut TcpStream, behavior: ProxyBehavior) -> io::Result<Option<String>> {
     let mut head = Vec::new();
     while !head.ends_with(b"\r\n\r\n") {
         let mut byte = [0];
@@ -102,13 +100,13 @@ fn connect(client: &mut TcpStream, manner: Manner) -> io::Result<Option<String>>
         head.extend(byte);
     }
     let head = String::from_utf8(head).unwrap();
-    if let Manner::Says(bytes) = manner {
+    if let ProxyBehavior::Sends(bytes) = behavior {
         client.write_all(bytes)?;
         return Ok(None);
     }
     let basic = BASE64_STANDARD.encode(format!("{}:{PASSWORD}", USER));
     let sent = head.contains(&format!("\r\nProxy-Authorization: Basic {basic}\r\n"));
-    if (manner == Manner::Guarded) != sent {
+    if (behavior == ProxyBehavior::RequiresCredentials) != sent {
         client.write_all(
             b"HTTP/1.1 407 Proxy Authentication Required\r\nProxy-Authenticate: Basic realm=x\r\n\r\n",
         )?;
@@ -119,18 +117,18 @@ fn connect(client: &mut TcpStream, manner: Manner) -> io::Result<Option<String>>
     Ok(head.split(' ').nth(1).map(str::to_owned))
 }
 
-fn socks5(client: &mut TcpStream, manner: Manner) -> io::Result<Option<String>> {
+fn socks5(client: &mut TcpStream, behavior: ProxyBehavior) -> io::Result<Option<String>> {
     let read = |client: &mut TcpStream, count: usize| -> io::Result<Vec<u8>> {
         let mut bytes = vec![0; count];
         client.read_exact(&mut bytes).map(|()| bytes)
     };
     let count = read(client, 2)?[1];
     let methods = read(client, count.into())?;
-    if let Manner::Says(bytes) = manner {
+    if let ProxyBehavior::Sends(bytes) = behavior {
         client.write_all(bytes)?;
         return Ok(None);
     }
-    let method = if manner == Manner::Guarded { 2 } else { 0 };
+    let method = if behavior == ProxyBehavior::RequiresCredentials { 2 } else { 0 };
     if !methods.contains(&method) {
         client.write_all(&[5, 255])?;
         return Ok(None);
@@ -168,13 +166,15 @@ fn proxy_url(scheme: &str, proxy: &Proxy, password: Option<&str>) -> String {
 }
 
 #[test]
-fn calls_go_through_a_tunnel_that_hears_nothing() {
-    secrets::credentials(USER, PASSWORD);
+fn proxy_cannot_read_calls_in_its_tunnel() {
+    secrets::add_credentials(USER, PASSWORD);
     let sandbox = Sandbox::start_tls();
     for scheme in ["http", "socks5"] {
-        for (manner, password) in [(Manner::Open, None), (Manner::Guarded, Some(PASSWORD))] {
+        for (behavior, password) in
+            [(ProxyBehavior::Open, None), (ProxyBehavior::RequiresCredentials, Some(PASSWORD))]
+        {
             for host in ["127.0.0.1", "localhost"] {
-                let proxy = Proxy::start(manner);
+                let proxy = Proxy::start(behavior);
                 let mut config =
                     sandbox.config(&json!({"proxy": proxy_url(scheme, &proxy, password)}));
                 let url = sandbox.url.replace("127.0.0.1", host);
@@ -186,26 +186,26 @@ fn calls_go_through_a_tunnel_that_hears_nothing() {
                 let target = url.split('/').nth(2).unwrap();
                 // One tunnel for all calls, asked for by name: the proxy resolves it.
                 assert_eq!(*proxy.targets.lock().unwrap(), HashMap::from([(target.to_owned(), 1)]));
-                let heard = proxy.heard.lock().unwrap();
+                let received = proxy.received.lock().unwrap();
                 let basic = BASE64_STANDARD.encode("user:secret");
                 for secret in [basic.as_bytes(), b"Authorization", b"accounts", b"secret"] {
-                    let found = heard.windows(secret.len()).any(|part| part == secret);
+                    let found = received.windows(secret.len()).any(|part| part == secret);
                     assert!(!found, "the proxy could read {:?}", String::from_utf8_lossy(secret));
                 }
-                assert!(heard.len() > 500);
+                assert!(received.len() > 500);
             }
         }
     }
 }
 
 #[test]
-fn what_a_proxy_refuses_is_told() {
-    secrets::credentials(USER, PASSWORD);
-    let says = |bytes: &'static [u8]| Manner::Says(bytes);
-    for (scheme, manner, password, part, attempts) in [
+fn rejection_by_a_proxy_is_reported() {
+    secrets::add_credentials(USER, PASSWORD);
+    let says = |bytes: &'static [u8]| ProxyBehavior::Sends(bytes);
+    for (scheme, behavior, password, part, attempts) in [
         (
             "http",
-            Manner::Guarded,
+            ProxyBehavior::RequiresCredentials,
             None,
             "requires credentials; put them into proxy in the configuration (HTTP 407 Proxy",
             1,
@@ -256,7 +256,7 @@ fn what_a_proxy_refuses_is_told() {
             "(HTTP 403 No): It's closed",
             1,
         ),
-        ("http", Manner::Guarded, Some("wrong-password"), "rejected the credentials", 1),
+        ("http", ProxyBehavior::RequiresCredentials, Some("wrong-password"), "rejected the credentials", 1),
         ("http", says(b"HTTP/1.1 403 Forbidden\r\n\r\n"), None, "rejected the tunnel", 1),
         ("http", says(b"HTTP/1.0 502 Bad Gateway\r\n\r\n"), None, "could not open a tunnel to", 2),
         ("http", says(b"HTTP/1.1 200 OK\r\n\r\nhello"), None, "sent data inside the tunnel", 1),
@@ -265,9 +265,9 @@ fn what_a_proxy_refuses_is_told() {
         ("http", says(&[b'x'; 20_000]), None, "is not an HTTP proxy", 1),
         ("http", says(&ENDLESS), None, "is too large", 1),
         ("http", says(b"HTTP/1.1 403 No\r\nContent-Length: 9\r\n\r\nhalf"), None, "No): half", 1),
-        ("socks5", Manner::Guarded, None, "requires credentials", 1),
+        ("socks5", ProxyBehavior::RequiresCredentials, None, "requires credentials", 1),
         ("socks5", says(b"\x05\xff"), Some(PASSWORD), "does not accept a user and password", 1),
-        ("socks5", Manner::Guarded, Some("wrong-password"), "rejected the credentials", 1),
+        ("socks5", ProxyBehavior::RequiresCredentials, Some("wrong-password"), "rejected the credentials", 1),
         ("socks5", says(b"\x05\x00\x05\x02\x00\x01\0\0\0\0\0\0"), None, "does not allow", 1),
         (
             "socks5",
@@ -281,7 +281,7 @@ fn what_a_proxy_refuses_is_told() {
         ("socks5", says(b"\x05\x02"), None, "requires credentials", 1),
         ("socks5", says(b"\x05"), None, "closed the connection", 2),
     ] {
-        let proxy = Proxy::start(manner);
+        let proxy = Proxy::start(behavior);
         let client = Client::new(&json!({
             "accountId": "1", "username": "user", "password": "a long password",
             "baseUrl": "https://service.invalid/v1", "proxy": proxy_url(scheme, &proxy, password),
@@ -298,7 +298,7 @@ fn what_a_proxy_refuses_is_told() {
 
 /// A tunnel that is granted leads to the TLS handshake, which the proxy does not answer.
 #[test]
-fn a_response_to_connect_is_read_like_any_other() {
+fn response_to_connect_may_have_any_valid_form() {
     for says in [
         &b"HTTP/1.1 200 OK\r\n\r\n"[..],
         b"HTTP/1.1 200 OK\n\n",
@@ -307,7 +307,7 @@ fn a_response_to_connect_is_read_like_any_other() {
         b"HTTP/1.1 200 OK\r\nProxy agent: x\r\n\r\n",
         b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 102 Processing\r\nX: y\r\n\r\nHTTP/1.1 200 OK\r\n\r\n",
     ] {
-        let proxy = Proxy::start(Manner::Says(says));
+        let proxy = Proxy::start(ProxyBehavior::Sends(says));
         let client = Client::new(&json!({
             "accountId": "1", "username": "user", "password": "a long password",
             "baseUrl": "https://service.invalid/v1", "proxy": proxy_url("http", &proxy, None),
@@ -324,13 +324,13 @@ fn a_response_to_connect_is_read_like_any_other() {
 }
 
 #[test]
-fn secrets_that_a_proxy_repeats_are_not_shown() {
-    secrets::credentials(USER, PASSWORD);
+fn secrets_in_a_response_of_the_proxy_are_removed() {
+    secrets::add_credentials(USER, PASSWORD);
     static SAYS: &[u8] =
         b"HTTP/1.1 403 For proxyuser:proxy-pass phrase@\r\nContent-Length: 300\r\n\
         \r\nproxy-pass phrase@, cHJveHl1c2VyOnByb3h5LXBhc3MgcGhyYXNlQA==, \
         eyJhbGciOiJub25lIn0.eyJwIjoicyJ9.c2ln and https://a:pw@host.";
-    let proxy = Proxy::start(Manner::Says(SAYS));
+    let proxy = Proxy::start(ProxyBehavior::Sends(SAYS));
     let client = Client::new(&json!({
         "accountId": "1", "username": "user", "password": "a long password", "maxRetries": 0,
         "baseUrl": "https://service.invalid/v1", "proxy": proxy_url("http", &proxy, Some(PASSWORD)),
@@ -344,7 +344,7 @@ fn secrets_that_a_proxy_repeats_are_not_shown() {
 }
 
 #[test]
-fn a_proxy_that_is_not_there_is_told() {
+fn unreachable_proxy_is_reported() {
     let closed = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     for (proxy, name, part) in [
         (format!("http://{closed}"), "BW_E_PROXY", "see proxy"),

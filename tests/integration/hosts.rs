@@ -1,20 +1,17 @@
-//! Hosts that are hard on a library, as C programs: each says what it does, and what to break to
-//! see it fail.
-
-mod support;
+//! C programs that act as difficult host processes. Each states what it does, and what to change in the
+//! library to see it fail.
 
 use std::os::unix::fs::{PermissionsExt, chown};
-use std::path::Path;
 use std::process::Command;
 
+use crate::support::process::{Sandbox, compile, library, run_checks, scratch_file};
 use serde_json::{Value, json};
-use support::process::{Sandbox, compile, library, passes};
 
 fn delay(sandbox: &Sandbox, ms: u64) {
     sandbox.fault(&json!({"operation": "*", "kind": "delay", "ms": ms, "count": null}));
 }
 
-/// A client's configuration by the host's name instead of its address.
+/// A client's configuration with a host name instead of the address.
 fn by_name(sandbox: &Sandbox, more: &Value) -> String {
     let mut config = sandbox.config(more);
     config["baseUrl"] = json!(sandbox.url.replace("127.0.0.1", "localhost"));
@@ -22,27 +19,27 @@ fn by_name(sandbox: &Sandbox, more: &Value) -> String {
 }
 
 #[test]
-fn strangers_descriptors_are_left_alone() {
+fn foreign_descriptors_are_never_used() {
     let program = compile("hosts/descriptors.c", false);
-    for sandbox in Sandbox::both() {
+    for sandbox in Sandbox::plain_and_tls() {
         delay(&sandbox, 50);
-        passes(Command::new(&program).arg(sandbox.config(&json!({})).to_string()));
+        run_checks(Command::new(&program).arg(sandbox.config(&json!({})).to_string()));
     }
 }
 
 #[test]
-fn descriptors_0_to_2_are_left_free() {
+fn standard_stream_descriptors_stay_free() {
     let program = compile("hosts/no_standard_streams.c", false);
-    for sandbox in Sandbox::both() {
-        passes(Command::new(&program).arg(sandbox.config(&json!({})).to_string()));
+    for sandbox in Sandbox::plain_and_tls() {
+        run_checks(Command::new(&program).arg(sandbox.config(&json!({})).to_string()));
     }
 }
 
 #[test]
-fn threads_have_room_beside_the_hosts_thread_local_variables() {
+fn thread_stacks_have_room_for_static_tls() {
     let program = compile("hosts/static_tls.c", false);
-    for sandbox in Sandbox::both() {
-        passes(Command::new(&program).arg(by_name(&sandbox, &json!({}))));
+    for sandbox in Sandbox::plain_and_tls() {
+        run_checks(Command::new(&program).arg(by_name(&sandbox, &json!({}))));
     }
 }
 
@@ -50,40 +47,42 @@ fn threads_have_room_beside_the_hosts_thread_local_variables() {
 fn idle_connections_age_while_the_system_is_suspended() {
     let program = compile("hosts/suspend.c", false);
     let sandbox = Sandbox::start(&[]);
-    passes(Command::new(&program).arg(sandbox.config(&json!({})).to_string()));
+    run_checks(Command::new(&program).arg(sandbox.config(&json!({})).to_string()));
 }
 
 #[test]
-fn signals_and_cancellation_do_no_harm() {
+fn signals_and_thread_cancellation_are_harmless() {
     let program = compile("hosts/signals.c", false);
-    for sandbox in Sandbox::both() {
+    for sandbox in Sandbox::plain_and_tls() {
         delay(&sandbox, 200);
-        // Every call opens a connection, and looks its name up for that.
+        // Every call opens a connection, and resolves the name for it.
         let more = json!({"maxIdleConnections": 0, "dnsTtlMs": 0});
-        passes(Command::new(&program).arg("timers").arg(by_name(&sandbox, &more)));
+        run_checks(Command::new(&program).arg("timers").arg(by_name(&sandbox, &more)));
         delay(&sandbox, 300);
-        passes(Command::new(&program).arg("cancel").arg(sandbox.config(&json!({})).to_string()));
+        run_checks(
+            Command::new(&program).arg("cancel").arg(sandbox.config(&json!({})).to_string()),
+        );
     }
 }
 
 #[test]
-fn limits_of_the_machine_are_named() {
+fn resource_limits_are_reported() {
     let program = compile("hosts/limits.c", false);
     let plain = Sandbox::start(&[]);
     for what in ["descriptors", "high", "chroot", "memory"] {
         let literal = plain.config(&json!({})).to_string();
-        passes(Command::new(&program).arg(literal).arg(by_name(&plain, &json!({}))).arg(what));
+        run_checks(Command::new(&program).arg(literal).arg(by_name(&plain, &json!({}))).arg(what));
     }
 }
 
 #[test]
-fn it_is_loaded_and_unloaded_again_and_again() {
+fn library_can_be_loaded_and_unloaded_repeatedly() {
     let program = compile("hosts/unload.c", true);
     let sandbox = Sandbox::start_tls();
     let config = sandbox.config(&json!({})).to_string();
     let shared = library("libbw_webrtc.so");
-    passes(Command::new(&program).arg(&shared).arg(&config));
-    // Old C libraries do not know this weak symbol; a copy of the library asks for another.
+    run_checks(Command::new(&program).arg(&shared).arg(&config));
+    // Old C libraries lack this weak symbol: a copy of the library refers to another name.
     let mut bytes = std::fs::read(&shared).unwrap();
     let name = b"\0__cxa_thread_atexit_impl\0";
     let places: Vec<usize> =
@@ -92,14 +91,14 @@ fn it_is_loaded_and_unloaded_again_and_again() {
     for at in places {
         bytes[at + 1..][..name.len() - 2].copy_from_slice(b"__cxa_thread_atexit_none");
     }
-    let copy =
-        Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("old-{}.so", std::process::id()));
+    let copy = scratch_file("old.so");
     std::fs::write(&copy, bytes).unwrap();
-    passes(Command::new(&program).arg(&copy).arg(&config));
+    run_checks(Command::new(&program).arg(&copy).arg(&config));
+    std::fs::remove_file(&copy).unwrap();
 }
 
 #[test]
-fn the_library_says_its_name_and_that_it_stays() {
+fn library_has_its_soname_and_nodelete() {
     let output =
         Command::new("readelf").arg("-d").arg(library("libbw_webrtc.so")).output().unwrap();
     let text = String::from_utf8(output.stdout).unwrap();
@@ -111,25 +110,25 @@ fn the_library_says_its_name_and_that_it_stays() {
 }
 
 #[test]
-fn the_environment_may_change_at_any_time() {
+fn environment_may_change_during_calls() {
     let program = compile("hosts/environment.c", false);
     let sandbox = Sandbox::start(&[]);
-    passes(Command::new(&program).arg("changes").arg(sandbox.config(&json!({})).to_string()));
+    run_checks(Command::new(&program).arg("changes").arg(sandbox.config(&json!({})).to_string()));
 }
 
 #[test]
-fn the_variables_of_proxies_are_read_once_and_have_no_effect() {
+fn proxy_variables_are_read_once_and_have_no_effect() {
     let program = compile("hosts/environment.c", false);
     let sandbox = Sandbox::start(&[]);
-    passes(Command::new(&program).arg("counts").arg(sandbox.config(&json!({})).to_string()));
+    run_checks(Command::new(&program).arg("counts").arg(sandbox.config(&json!({})).to_string()));
 }
 
 #[test]
-fn a_set_uid_process_does_not_trust_its_environment() {
+fn set_uid_process_rejects_configuration_from_the_environment() {
     let program = compile("hosts/environment.c", false);
     let copy = program.with_extension("setuid");
     std::fs::copy(&program, &copy).unwrap();
-    // Some other user: nobody, in most places.
+    // Another user, usually nobody.
     if let Err(error) = chown(&copy, Some(65534), None) {
         assert!(std::env::var_os("CI").is_none(), "{error}");
         eprintln!("only root can make a set-uid program of another user's: {error}");
@@ -141,5 +140,5 @@ fn a_set_uid_process_does_not_trust_its_environment() {
         command.env(name, "set");
     }
     let sandbox = Sandbox::start(&[]);
-    passes(command.arg("secure").arg(sandbox.config(&json!({})).to_string()));
+    run_checks(command.arg("secure").arg(sandbox.config(&json!({})).to_string()));
 }

@@ -1,18 +1,17 @@
-//! A Rust program with a logger that takes every line: it gets its own lines and ureq's, but no
-//! secret. ureq-proto passes all that it reads and writes to the logger, in lines of 16 bytes.
-
-mod support;
+//! A Rust program whose logger accepts every line: it receives its own lines and those of ureq, but no
+//! secret. ureq-proto logs everything that it reads and writes, in lines of 16 bytes.
 
 use std::io;
 use std::sync::{Arc, Mutex};
 
+use crate::support::abi::Client;
+use crate::support::certificates::{Authority, Validity};
+use crate::support::process::run_in_child;
+use crate::support::test_server::{Behavior, TestServer, read_request};
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use log::{Level, LevelFilter, Log, Metadata, Record};
 use serde_json::{Value, json};
-use support::abi::Client;
-use support::certificates::{Authority, Validity};
-use support::rogue::{Behaviour, Rogue, read_request};
 
 const PASSWORD: &str = "pa55-w0rd-of-the-logger-test";
 const TOKEN: &str = "eyJhbGciOiJIUzI1NiJ9.eyJwIjoidGhlLWxvZ2dlci10ZXN0In0.c2lnbmF0dXJl";
@@ -76,16 +75,16 @@ fn forms(body: &str) -> [(&'static str, String, bool); 4] {
 }
 
 /// Sends the bytes in pieces of this size.
-fn sends(bytes: &str, step: usize, closes: bool) -> Behaviour {
+fn sends(bytes: &str, step: usize, closes: bool) -> Behavior {
     let bytes = bytes.to_owned();
-    Arc::new(move |wire, seen| -> io::Result<()> {
-        while read_request(wire, seen)? {
+    Arc::new(move |connection, state| -> io::Result<()> {
+        while read_request(connection, state)? {
             for piece in bytes.as_bytes().chunks(step) {
-                wire.write_all(piece)?;
-                wire.flush()?;
+                connection.write_all(piece)?;
+                connection.flush()?;
             }
             if closes {
-                return wire.say_goodbye();
+                return connection.send_close_notify();
             }
         }
         Ok(())
@@ -93,8 +92,15 @@ fn sends(bytes: &str, step: usize, closes: bool) -> Behaviour {
 }
 
 #[test]
-fn a_logger_gets_no_secret_and_loses_no_line() {
-    assert_eq!(log::STATIC_MAX_LEVEL, LevelFilter::Trace, "the host's own lines are left out");
+fn logger_of_a_rust_program_receives_every_line_and_no_secret() {
+    // In its own process: a program has one logger.
+    run_in_child("logger::child_with_a_logger", &[]);
+}
+
+#[test]
+#[ignore = "runs in the process that another test starts"]
+fn child_with_a_logger() {
+    assert_eq!(log::STATIC_MAX_LEVEL, LevelFilter::Trace, "lines of the host are discarded");
     log::set_logger(&LINES).unwrap();
     log::set_max_level(LevelFilter::Trace);
     let authority = Authority::new("logger");
@@ -105,7 +111,7 @@ fn a_logger_gets_no_secret_and_loses_no_line() {
     for (form, bytes, closes) in forms(&document.to_string()) {
         for tls in [None, Some(tls.clone())] {
             for step in [7, 10_000] {
-                let server = Rogue::start(tls.clone(), sends(&bytes, step, closes));
+                let server = TestServer::start(tls.clone(), sends(&bytes, step, closes));
                 let config = json!({
                     "accountId": "9900000", "username": "user", "password": PASSWORD,
                     "baseUrl": server.url(), "caFile": authority.file, "maxRetries": 0,
@@ -119,7 +125,7 @@ fn a_logger_gets_no_secret_and_loses_no_line() {
                         assert_eq!(answer, Ok(document.clone()), "{form}");
                     }
                 }
-                let sent = server.seen.requests.lock().unwrap().concat();
+                let sent = server.state.requests.lock().unwrap().concat();
                 assert_eq!(sent.matches(&authorization).count(), 2, "{sent}");
                 log::trace!("a line of the host's own");
                 let lines = take_lines();
