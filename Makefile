@@ -1,21 +1,20 @@
-# `make help` prints the targets. Each line `#   make TARGET  text` in this comment is one line of its output.
+# The verbs of the project. `make demo` and `make test` do all the set-up there is.
 #
-#   make demo            builds everything, and runs C, C++ and Python programs against bw-sandbox
-#   make test            runs all tests in Rust, C, C++ and Python
-#   make test-hosts      runs tests in real media servers, and names the missing ones
-#   make test-hostile    runs sanitizers, fuzzers, failing memory and system calls, supply chain checks
-#   make test-packaging  installs, builds the packages, and tests programs that use them
-#   make soak            runs a load with faults for MINUTES=5, and accounts for every call
-#   make bench           compares with libcurl, requests, the official SDK and others
-#   make gates           compares system calls and instructions per call with libcurl + cJSON
-#   make lint            checks formatting, warnings, types, the generated header, and the ABI record
-#   make docs            builds the documentation as HTML, and checks it in a browser
-#   make header          generates include/bw_webrtc.h from src/ffi
-#   make install         installs headers, libraries and bw-sandbox (PREFIX=, DESTDIR=, LIBDIR=)
-#   make uninstall       removes the installed files
-#   make dist            builds the .tar.gz, the wheel and the Debian packages
-#   make clean           removes everything that was built
-#   make help            prints this list
+#   make demo      build everything, start bw-sandbox; participants and sessions from C, C++, Python
+#   make test      all tests: Rust, C and C++, Python
+#   make test-hosts  real media servers; says what is missing
+#   make test-hostile  sanitizers, fuzzers, failing memory and system calls, the supply chain
+#   make soak      minutes of load with faults (MINUTES=5); every call is accounted for
+#   make bench     side by side with libcurl, requests, the official SDK and others
+#   make gates     system calls and instructions a call, beside libcurl + cJSON
+#   make install   headers, libraries, pkg-config and CMake files, bw-sandbox: PREFIX=, DESTDIR=
+#   make uninstall take them away
+#   make dist      what is shipped, for glibc 2.17 and later: .tar.gz, wheel, Debian packages
+#   make test-packaging  install, dist, and programs that use what they made
+#   make lint      formatting, warnings, types, the header in step
+#   make docs      the documentation as HTML, looked at in a browser
+#   make header    bring include/bw_webrtc.h in step with src/ffi
+#   make clean     remove what was built
 
 CARGO ?= cargo
 CC ?= cc
@@ -50,10 +49,6 @@ PLACES = CARGO='$(CARGO)' DESTDIR='$(DESTDIR)' PREFIX='$(PREFIX)' BINDIR='$(BIND
 
 .PHONY: demo test test-rust test-c test-python test-release test-hosts test-hostile soak gates bench install \
   uninstall release dist test-packaging packaging-tools lint header clean tools
-
-.PHONY: help
-help:
-	@sed -n 's/^#   \(make .*\)/\1/p' $(firstword $(MAKEFILE_LIST))
 
 # Says in one line what is missing, instead of failing somewhere deep.
 tools:
