@@ -1,6 +1,5 @@
-//! Statuses, outcomes and the error document: what every layer reports failures with.
-//!
-//! Not here: deciding which status a failure has. The layer that meets it knows best.
+//! Errors: the status, the outcome and the error document. Each layer chooses the status of the
+//! errors that it detects.
 
 use std::fmt;
 
@@ -11,18 +10,18 @@ use crate::redact;
 
 macro_rules! statuses {
     ($($(#[$doc:meta])* $variant:ident = $value:literal, $name:literal;)*) => {
-        /// What a function returns: 0 for success, else the class of the failure.
+        /// The result of a function: 0 for success, otherwise the kind of error.
         ///
-        /// Values are never renumbered.
+        /// The values never change.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
         #[repr(i32)]
         pub enum Status { $($(#[$doc])* $variant = $value,)* }
 
         impl Status {
-            /// Every status, in the order of the values.
+            /// All statuses, in the order of their values.
             pub const ALL: &'static [Status] = &[$(Status::$variant,)*];
 
-            /// The constant's name in the C header, NUL-terminated for the C ABI.
+            /// The name of the constant in the C header.
             pub const fn c_name(self) -> &'static std::ffi::CStr {
                 match self { $(Status::$variant => $name,)* }
             }
@@ -31,19 +30,19 @@ macro_rules! statuses {
 }
 
 statuses! {
-    /// It worked.
+    /// Success.
     Ok = 0, c"BW_OK";
-    /// An argument or a request document is wrong.
+    /// An argument or a request document is invalid.
     InvalidArgument = 1, c"BW_E_INVALID_ARGUMENT";
-    /// The handle is not a live one of the right kind.
+    /// The handle is not valid, or has another type.
     InvalidHandle = 2, c"BW_E_INVALID_HANDLE";
-    /// The configuration is wrong.
+    /// The configuration is invalid.
     Config = 3, c"BW_E_CONFIG";
-    /// There is nothing at the place asked for.
+    /// The document has no value at this place.
     NoValue = 4, c"BW_E_NO_VALUE";
-    /// The host's name could not be resolved.
+    /// The host name could not be resolved.
     Resolve = 10, c"BW_E_RESOLVE";
-    /// No connection could be made.
+    /// No connection could be established.
     Connect = 11, c"BW_E_CONNECT";
     /// TLS failed.
     Tls = 12, c"BW_E_TLS";
@@ -51,9 +50,9 @@ statuses! {
     Timeout = 13, c"BW_E_TIMEOUT";
     /// The connection was lost.
     Network = 14, c"BW_E_NETWORK";
-    /// The answer is not what the service sends.
+    /// The response is invalid.
     Protocol = 15, c"BW_E_PROTOCOL";
-    /// The proxy failed or refused.
+    /// The proxy failed or rejected the connection.
     Proxy = 16, c"BW_E_PROXY";
     /// HTTP 400.
     BadRequest = 20, c"BW_E_BAD_REQUEST";
@@ -75,79 +74,79 @@ statuses! {
     Cancelled = 30, c"BW_E_CANCELLED";
     /// The queue's backlog is full.
     QueueFull = 31, c"BW_E_QUEUE_FULL";
-    /// Nothing is waiting in the queue.
+    /// The queue has no completion.
     Empty = 32, c"BW_E_EMPTY";
     /// The queue is closed.
     Closed = 33, c"BW_E_CLOSED";
-    /// A fault of the library itself.
+    /// An internal error of the library.
     Internal = 40, c"BW_E_INTERNAL";
 }
 
 impl Status {
-    /// The status's number in the C ABI.
+    /// The value in the C ABI.
     pub const fn code(self) -> i32 {
         self as i32
     }
 
-    /// The constant's name in the C header.
+    /// The name of the constant in the C header.
     pub fn name(self) -> &'static str {
         self.c_name().to_str().unwrap_or("")
     }
 
-    /// The status with this number.
+    /// The status with this value.
     pub fn from_code(code: i32) -> Option<Status> {
         Status::ALL.iter().copied().find(|status| status.code() == code)
     }
 }
 
-/// Whether the service may have acted on a call that failed.
+/// Whether the service may have processed a request that failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Outcome {
-    /// Nothing reached the service: safe to repeat.
+    /// No request reached the service. The call can be repeated safely.
     NotSent,
-    /// The service answered and did nothing.
+    /// The service rejected the request.
     Rejected,
-    /// The request went out and no usable answer came: it may have been done.
+    /// A request was sent, but there was no valid response. The service may have processed it.
     Unknown,
 }
 
-/// The message where memory ran out.
+/// The message of a failed allocation.
 pub const NO_MEMORY: &str =
-    "no memory is left for this process; see its limits (RLIMIT_AS, cgroup)";
+    "out of memory; check the memory limits of this process (RLIMIT_AS, cgroup)";
 
-/// A failure, with all that a caller can use to tell what happened.
+/// An error of a call or another function.
 #[derive(Clone, Debug)]
 pub struct Error {
-    /// The class of the failure.
+    /// The kind of error.
     pub status: Status,
-    /// What was wrong and what to do; never holds a secret.
+    /// The problem, and how to solve it. Never contains a secret.
     pub message: String,
-    /// The name of the operation, where there was one.
+    /// The name of the operation, if there is one.
     pub operation: Option<&'static str>,
-    /// Whether the service may have acted; none for what never involves it.
+    /// Whether the service may have processed the request; None if no request is involved.
     pub outcome: Option<Outcome>,
-    /// How many attempts were made.
+    /// The number of attempts.
     pub attempts: u32,
-    /// What the service (or something before it) answered last, where it did.
-    pub answer: Option<Box<Answer>>,
+    /// The last response of the service or a gateway, if there was one.
+    pub response: Option<Box<ErrorResponse>>,
 }
 
-/// What is told of an HTTP answer that was not a success.
+/// The part of an HTTP response that appears in the error document.
 #[derive(Clone, Debug)]
-pub struct Answer {
+pub struct ErrorResponse {
     /// The HTTP status.
     pub http_status: u16,
-    /// The service's id of the request.
+    /// The id that the service gave the request.
     pub request_id: Option<String>,
-    /// How long the service asks to wait, in milliseconds.
+    /// Retry-After, in milliseconds.
     pub retry_after_ms: Option<u64>,
-    /// The body as JSON text: as it was, or as a string if it was not JSON. None for 2xx.
+    /// The body as JSON text; a body that is not JSON is a string. None for 2xx.
     pub body: Option<Box<RawValue>>,
 }
 
 impl Error {
-    /// A failure in which no call to the service is involved.
+    /// An error that does not involve the service.
     pub fn new(status: Status, message: impl Into<String>) -> Error {
         Error {
             status,
@@ -155,30 +154,30 @@ impl Error {
             operation: None,
             outcome: None,
             attempts: 0,
-            answer: None,
+            response: None,
         }
     }
 
-    /// An argument that was rejected before anything was sent.
+    /// An invalid argument. No request was sent.
     pub fn invalid(message: impl Into<String>) -> Error {
         Error::rejected(Status::InvalidArgument, message)
     }
 
-    /// Input that was rejected with this status; `Internal` if there was no memory to read it.
+    /// Invalid input, with this status; `Internal` if there was no memory to read it.
     pub fn rejected(status: Status, message: impl Into<String>) -> Error {
         let message = message.into();
         let status = if message.contains(NO_MEMORY) { Status::Internal } else { status };
         Error::new(status, message)
     }
 
-    /// The same failure, as one of this operation; nothing sent unless it says otherwise.
+    /// The same error, for this operation. Unless the error has an outcome, it is `NotSent`.
     pub fn of(mut self, operation: &'static str) -> Error {
         self.operation = Some(operation);
         self.outcome.get_or_insert(Outcome::NotSent);
         self
     }
 
-    /// The error document: one JSON object whose keys are always the same.
+    /// The error document: a JSON object with a fixed set of keys.
     pub fn document(&self) -> String {
         #[derive(Serialize)]
         #[serde(rename_all = "camelCase")]
@@ -198,7 +197,7 @@ impl Error {
         struct Document<'a> {
             error: Body<'a>,
         }
-        let answer = self.answer.as_deref();
+        let response = self.response.as_deref();
         let document = Document {
             error: Body {
                 status: self.status.code(),
@@ -207,10 +206,10 @@ impl Error {
                 operation: self.operation,
                 outcome: self.outcome,
                 attempts: self.attempts,
-                http_status: answer.map(|a| a.http_status),
-                request_id: answer.and_then(|a| a.request_id.as_deref()),
-                retry_after_ms: answer.and_then(|a| a.retry_after_ms),
-                body: answer.and_then(|a| a.body.as_deref()),
+                http_status: response.map(|r| r.http_status),
+                request_id: response.and_then(|r| r.request_id.as_deref()),
+                retry_after_ms: response.and_then(|r| r.retry_after_ms),
+                body: response.and_then(|r| r.body.as_deref()),
             },
         };
         // Strings, numbers and checked JSON text cannot fail to serialize.
@@ -231,7 +230,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_status_is_found_by_its_number() {
+    fn status_is_found_by_its_value() {
         for status in Status::ALL {
             assert_eq!(Status::from_code(status.code()), Some(*status));
             assert!(status.name().starts_with("BW_"));
@@ -240,7 +239,7 @@ mod tests {
     }
 
     #[test]
-    fn no_message_holds_a_token_or_a_key() {
+    fn messages_contain_no_token_or_key() {
         let key = "-----BEGIN PRIVATE KEY-----\nc2VjcmV0\n-----END PRIVATE KEY-----";
         for secret in ["eyJhbGciOiJub25lIn0.c2VjcmV0.c2VjcmV0", key] {
             let error = Error::new(Status::Resolve, format!("the name {secret} is not known"));
@@ -249,14 +248,14 @@ mod tests {
     }
 
     #[test]
-    fn the_document_has_every_key_of_the_contract() {
+    fn error_document_has_all_keys() {
         let error = Error {
             status: Status::Unauthorized,
-            message: "the service refused the credentials (HTTP 401)".into(),
+            message: "the service rejected the credentials (HTTP 401)".into(),
             operation: Some("createParticipant"),
             outcome: Some(Outcome::Rejected),
             attempts: 1,
-            answer: Some(Box::new(Answer {
+            response: Some(Box::new(ErrorResponse {
                 http_status: 401,
                 request_id: None,
                 retry_after_ms: None,
@@ -267,7 +266,7 @@ mod tests {
             error.document(),
             concat!(
                 r#"{"error":{"status":21,"name":"BW_E_UNAUTHORIZED","#,
-                r#""message":"the service refused the credentials (HTTP 401)","#,
+                r#""message":"the service rejected the credentials (HTTP 401)","#,
                 r#""operation":"createParticipant","outcome":"rejected","attempts":1,"#,
                 r#""httpStatus":401,"requestId":null,"retryAfterMs":null,"#,
                 r#""body":{"message":"Unauthorized"}}}"#

@@ -1,5 +1,4 @@
-//! Panics into errors: one place where a fault of ours is caught, its message kept, and nothing
-//! printed.
+//! Converts panics to errors. The panic's message becomes the error's message and is not printed.
 
 use std::any::Any;
 use std::cell::Cell;
@@ -11,25 +10,25 @@ use crate::redact;
 use crate::sys::InCall;
 
 thread_local! {
-    // `Cell<bool>` has no destructor, so a thread that ends after dlclose runs none of ours.
+    // `Cell<bool>` has no destructor, which a thread would run at its end, after dlclose.
     static GUARDED: Cell<bool> = const { Cell::new(false) };
 }
 
-/// Does the work; a panic in it becomes an error with the panic's message.
+/// Runs a function. A panic in it becomes an error with the panic's message.
 ///
 /// # Errors
-/// The work's, and `Internal` for a panic.
+/// The error of the function; `Internal` for a panic.
 pub fn guarded<T>(work: impl FnOnce() -> Result<T, Error>) -> Result<T, Error> {
     let _in_call = InCall::enter();
     install_hook();
     let before = GUARDED.replace(true);
     let result = panic::catch_unwind(AssertUnwindSafe(work));
     GUARDED.set(before);
-    result.unwrap_or_else(|payload| Err(of_panic(payload)))
+    result.unwrap_or_else(|payload| Err(panic_error(payload)))
 }
 
-/// Makes the panic hook silent for panics inside the guard, whose message goes into the error
-/// document, and leaves all others to the hook that was there.
+/// Installs a panic hook that is silent for panics inside `guarded`, whose message is in the error
+/// document. All other panics are passed to the previous hook.
 fn install_hook() {
     static INSTALLED: AtomicBool = AtomicBool::new(false);
     if INSTALLED.load(Ordering::Relaxed) || INSTALLED.swap(true, Ordering::Relaxed) {
@@ -43,19 +42,19 @@ fn install_hook() {
     }));
 }
 
-fn of_panic(payload: Box<dyn Any + Send>) -> Error {
-    let what = payload
+fn panic_error(payload: Box<dyn Any + Send>) -> Error {
+    let message = payload
         .downcast_ref::<&str>()
         .copied()
         .or_else(|| payload.downcast_ref::<String>().map(String::as_str))
         .unwrap_or("a panic without a message");
-    // Where a text was cut wrongly, the standard library quotes that text behind a backtick.
-    let what = redact::line(what.split('`').next().unwrap_or(""));
+    // If a string is sliced incorrectly, the standard library quotes it after a backtick.
+    let message = redact::line(message.split('`').next().unwrap_or(""));
     let error = Error::new(
         Status::Internal,
-        format!("a fault inside the library, please report it: {what}"),
+        format!("internal error of the library; please report it: {message}"),
     );
-    // A payload whose own destructor panics must not undo all this.
+    // The destructor of the payload may panic, too.
     if let Err(second) = panic::catch_unwind(AssertUnwindSafe(move || drop(payload))) {
         std::mem::forget(second);
     }

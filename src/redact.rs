@@ -1,69 +1,70 @@
-//! What a message may show of a value that the caller wrote, or of a text that a peer or a
-//! dependency wrote: masked, without control characters, and no longer than a message needs.
+//! Redaction: the only place that decides which part of a caller's value, or of a text from a peer or
+//! a dependency, may appear in a message. Secrets are masked, control characters are removed, and the
+//! length is limited.
 //!
-//! Masked are tokens (JWT), PEM blocks and what precedes the `@` of a URL. In a caller's value also
-//! the query of a URL and what looks like a bare key, because a value in the wrong place may be a
-//! secret. The library's own secrets are not known here: who has them removes them first.
+//! Tokens (JWT), PEM blocks and the user part of URLs are masked. In a caller's value, the query of a
+//! URL and strings that look like keys are masked, too, because the caller may have put a secret in
+//! the wrong place. Callers that know a secret remove it before they call this module.
 
 use std::borrow::Cow;
 
-/// Replaces what is not shown.
+/// Replaces a secret.
 const MASK: &str = "[removed]";
-/// How much of a caller's value is shown, in characters.
+/// The longest caller's value in a message, in characters.
 pub const VALUE: usize = 40;
-/// How much of the path of a file is shown, in characters.
+/// The longest file path in a message, in characters.
 const PATH: usize = 256;
-/// How much of a text that a peer or a dependency wrote is shown, in characters.
+/// The longest text of a peer or a dependency in a message, in characters.
 pub const LINE: usize = 300;
 
 const PEM_BEGIN: &str = "-----BEGIN";
 const PEM_END: &str = "-----END";
 const DASHES: &str = "-----";
-/// How the first part of a JWT begins: the base64 of `{"`, `{ ` and `{` with a line end.
+/// The possible starts of a JWT: the base64 of `{"`, `{ ` and `{` with a line end.
 const TOKEN_BEGINNINGS: [&str; 5] = ["eyJ", "eyA", "ewo", "ew0", "ewk"];
-/// A run of base64 characters that is at least this long may be a key, in characters.
+/// A sequence of at least this many base64 characters may be a key.
 const KEY: usize = 32;
 
 /// A caller's value in quotation marks, masked and shortened.
 pub fn quoted(value: &str) -> String {
-    let (short, is_cut) = limited(&value_masked(value), VALUE, |c| is_odd(c) && !is_escaped(c));
+    let (short, is_cut) = limited(&value_masked(value), VALUE, |c| is_control(c) && !is_escaped(c));
     let quoted = serde_json::to_string(&short).unwrap_or_default();
     format!("{quoted}{}", dots(is_cut))
 }
 
-/// Whether a caller's value is not shown as it is.
+/// Whether a part of a caller's value is masked.
 pub fn is_masked(value: &str) -> bool {
     value_masked(value) != value
 }
 
-/// The path of a file as the caller wrote it, masked and shortened.
+/// A file path, masked and shortened.
 pub fn path(path: &str) -> String {
-    // A path may contain an `@` that ends no password.
+    // A path may contain an `@` without being a URL.
     let is_url = path.split_once('@').is_some_and(|(before, _)| before.contains(':'));
     let masked = if is_url || !path.contains('@') {
         value_masked(path)
     } else {
         keys_masked(&secrets_masked(path))
     };
-    let (short, is_cut) = limited(&masked, PATH, is_odd);
+    let (short, is_cut) = limited(&masked, PATH, is_control);
     format!("{short}{}", dots(is_cut))
 }
 
-/// A text that a peer or a dependency wrote, on one line, masked and shortened to [`LINE`].
+/// A text of a peer or a dependency, as one line, masked and shortened to [`LINE`].
 pub fn line(text: &str) -> String {
     let masked = masked(text);
     let spaced: String =
         masked.chars().map(|c| if matches!(c, '\t' | '\n' | '\r') { ' ' } else { c }).collect();
-    let (short, is_cut) = limited(spaced.trim(), LINE, is_odd);
+    let (short, is_cut) = limited(spaced.trim(), LINE, is_control);
     format!("{short}{}", dots(is_cut))
 }
 
-/// Whether a value holds the text of a PEM file, where the path of one is expected.
+/// Whether a value contains PEM text (instead of the path of a PEM file).
 pub fn is_pem(value: &str) -> bool {
     value.contains(PEM_BEGIN)
 }
 
-/// A text with tokens, PEM blocks and the credentials of URLs masked; otherwise as it is.
+/// A text with masked tokens, PEM blocks and URL credentials.
 pub fn masked(text: &str) -> Cow<'_, str> {
     let text = secrets_masked(text);
     let has_url = ["://", "sip:", "sips:"].iter().any(|scheme| text.contains(scheme));
@@ -71,8 +72,8 @@ pub fn masked(text: &str) -> Cow<'_, str> {
     if text.contains('@') { Cow::Owned(users_masked(&text)) } else { text }
 }
 
-/// The query of each URL masked, and its user part if it contains characters that end a URL in a
-/// text, which a password may contain.
+/// Masks the query of each URL, and its user part if that contains characters that normally end a URL
+/// in a text, because a password may contain them.
 fn urls_masked(text: &str) -> String {
     const ENDS: &str = "\"<>`{}|^\\";
     let is_space = |c: char| c.is_whitespace() || c.is_control();
@@ -108,7 +109,7 @@ fn urls_masked(text: &str) -> String {
     clean
 }
 
-/// A text with tokens and PEM blocks masked: what no message of any origin may show.
+/// A text with masked tokens and PEM blocks, which no message may contain.
 pub fn secrets_masked(text: &str) -> Cow<'_, str> {
     let mut text = Cow::Borrowed(text);
     if is_pem(&text) {
@@ -120,7 +121,7 @@ pub fn secrets_masked(text: &str) -> Cow<'_, str> {
     text
 }
 
-/// A caller's value: masked more strictly than a text, since it is one thing.
+/// A caller's value, which is masked more strictly than a text.
 fn value_masked(value: &str) -> String {
     let mut value = secrets_masked(value);
     // A password may contain anything, even another `@`.
@@ -136,11 +137,11 @@ fn value_masked(value: &str) -> String {
     keys_masked(&value)
 }
 
-/// The PEM blocks of a text masked, also those whose line ends are gone, and those without an end.
+/// Masks the PEM blocks of a text, including blocks without line ends or without an end.
 fn blocks_masked(text: &str) -> String {
     let is_body =
         |c: char| c.is_ascii_alphanumeric() || c.is_whitespace() || "+/=\\:,-".contains(c);
-    // Without one, each block would be searched to the end of the text.
+    // Prevents that each block is searched to the end of the text.
     let last_end = text.rfind(PEM_END);
     let mut clean = String::with_capacity(text.len());
     let mut rest = text;
@@ -161,8 +162,8 @@ fn blocks_masked(text: &str) -> String {
     clean
 }
 
-/// The tokens of a text masked: two or more parts of base64url with full stops between, of which
-/// the first is the beginning of a JSON object.
+/// Masks the tokens of a text: two or more parts of base64url separated by dots, of which the first
+/// starts a JSON object.
 fn tokens_masked(text: &str) -> String {
     let is_part = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '=');
     let part = |rest: &str| rest.find(|c| !is_part(c)).unwrap_or(rest.len());
@@ -193,7 +194,7 @@ fn tokens_masked(text: &str) -> String {
     clean
 }
 
-/// What precedes the `@` of each URL in a text masked. An e-mail address is no URL.
+/// Masks the user part of each URL in a text. An e-mail address is not a URL.
 fn users_masked(text: &str) -> String {
     let is_end = |c: char| c.is_whitespace() || c.is_control() || "\"<>`{}|^\\".contains(c);
     let mut clean = String::with_capacity(text.len());
@@ -215,12 +216,12 @@ fn users_masked(text: &str) -> String {
     clean
 }
 
-/// The length of the scheme at the beginning of a text, with its punctuation; 0 without a scheme.
+/// The length of the scheme at the start of a text, including its punctuation; 0 without a scheme.
 fn scheme_length(text: &str) -> usize {
     let is_scheme = |c: char| c.is_ascii_alphanumeric() || matches!(c, '+' | '.' | '-');
     if let Some(at) = text.find("://") {
         let before = text[..at].trim_end_matches(is_scheme);
-        // Behind a colon it may be a part of a password.
+        // After a colon it may be part of a password.
         if before.len() < at && !before.contains(':') {
             return at + 3;
         }
@@ -232,8 +233,8 @@ fn scheme_length(text: &str) -> usize {
     known.iter().find(|scheme| starts(scheme)).map_or(0, |scheme| scheme.len())
 }
 
-/// What looks like the base64 text of a key masked: long, in both cases and with digits, which a
-/// path or a name seldom is.
+/// Masks what looks like a key in base64: a long sequence with both cases and digits, which is rare in
+/// paths and names.
 fn keys_masked(value: &str) -> String {
     let is_base64 = |c: char| c.is_ascii_alphanumeric() || "+/=_-".contains(c);
     let is_key = |run: &str| {
@@ -242,9 +243,9 @@ fn keys_masked(value: &str) -> String {
             && has(u8::is_ascii_uppercase)
             && has(u8::is_ascii_lowercase)
             && has(u8::is_ascii_digit)
-            // The id of a call, in capitals.
+            // A call id in upper case is not a key.
             && !run.bytes().all(|b| b.is_ascii_hexdigit() || b == b'-')
-            // In base64, one character of 64 is a slash.
+            // In base64, only one of 64 characters is a slash.
             && run.matches('/').count() * 16 <= run.len()
     };
     let mut clean = String::with_capacity(value.len());
@@ -260,7 +261,7 @@ fn keys_masked(value: &str) -> String {
     clean
 }
 
-/// The first characters without those that are dropped, and whether there are more.
+/// The first characters, without those that are dropped, and whether there are more.
 fn limited(text: &str, most: usize, is_dropped: impl Fn(char) -> bool) -> (String, bool) {
     let mut chars = text.chars().filter(|c| !is_dropped(*c));
     let short = chars.by_ref().take(most).collect();
@@ -271,13 +272,13 @@ fn dots(is_cut: bool) -> &'static str {
     if is_cut { "..." } else { "" }
 }
 
-/// Characters that change how a terminal or an editor shows the text around them.
-fn is_odd(c: char) -> bool {
+/// Whether a character changes how a terminal or an editor shows the text around it.
+fn is_control(c: char) -> bool {
     c.is_control()
         || matches!(c, '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
-/// Control characters that JSON shows as an escape.
+/// Whether JSON shows a control character as an escape.
 fn is_escaped(c: char) -> bool {
     c < ' '
 }
@@ -287,7 +288,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn passwords_and_queries_of_urls_are_masked_whatever_they_contain() {
+    fn url_passwords_and_queries_are_masked() {
         for odd in ["{", "\"", "|", "<", "^", "`", "\\"] {
             for scheme in ["https://", "sip:"] {
                 let text = format!("no such URL: {scheme}u:SEC{odd}RET@h/x, sorry");
@@ -306,7 +307,7 @@ mod tests {
     const TOKEN: &str = "eyJhbGciOiJIUzI1NiJ9.eyJwIjoicyJ9.c2lnbmF0dXJl-_";
 
     #[test]
-    fn tokens_are_masked_whatever_surrounds_them() {
+    fn tokens_are_masked_in_any_context() {
         for (before, after) in [
             ("", ""),
             ("Bearer ", ""),
@@ -409,14 +410,14 @@ mod tests {
     }
 
     #[test]
-    fn lines_are_one_line() {
+    fn line_has_no_line_breaks() {
         assert_eq!(line(" a\r\nb\tc\u{1b}[0m\u{7}\u{85}\u{2066}d \n"), "a  b c[0md");
         assert_eq!(line(&"é".repeat(301)), format!("{}...", "é".repeat(300)));
         assert_eq!(line(&format!("{}{TOKEN}", "x ".repeat(149))).find("eyJ"), None);
     }
 
     #[test]
-    fn hostile_texts_take_linear_time() {
+    fn redaction_takes_linear_time() {
         let began = std::time::Instant::now();
         for piece in ["@", "eyJ", "eyJ.", "-----BEGIN!", "a:@", "://", "ew0 ", "aA1/", "a.", "."] {
             let text = piece.repeat(20_000);

@@ -23,12 +23,12 @@ pub fn request(data: &[u8]) {
     let Ok(body) = std::str::from_utf8(body) else { return };
     let all = bw_webrtc::api::OPERATIONS;
     let operation = all[usize::from(*which) % all.len()];
-    let Some(check) = operation.body else { return };
-    match check("request", Some(body)) {
+    match operation.request.check(&"request", Some(body)) {
         Ok(Some(sent)) => {
             let value: Value = serde_json::from_str(&sent).expect("what is sent is JSON");
             assert!(value.is_object(), "{sent}");
-            let again = check("request", Some(&sent)).expect("what is sent is right");
+            let again =
+                operation.request.check(&"request", Some(&sent)).expect("what is sent is right");
             assert_eq!(again.as_deref(), Some(&*sent));
         }
         Ok(None) => {}

@@ -1,22 +1,27 @@
-//! A whole call as one document: `{"operation": .., "sessionId": .., "participantId": .., "body": ..,
-//! "timeoutMs": ..}`, which the generic entry takes.
+//! The document of a generic call: `{"operation": .., "sessionId": .., "participantId": .., "body": ..,
+//! "timeoutMs": ..}`.
 
 use std::borrow::Cow;
 use std::time::Duration;
 
-use serde_json::value::RawValue;
-
-use super::fields;
 use super::operation::{OPERATIONS, Operation};
-use crate::json::{self, Kind, Problems};
+use super::request::RequestBody;
+use crate::json::document::{Field, Problems, Rule, read_into, suggestion};
+use crate::json::quote;
 
-const FIELDS: &[&str] = &["operation", "sessionId", "participantId", "body", "timeoutMs"];
-/// The longest time-out of one call, in milliseconds.
 const DAY_MS: u64 = 24 * 3_600_000;
 
-/// A call, read but not yet checked by its operation.
+const FIELDS: &[Field] = &[
+    Field::required("operation", Rule::Text),
+    Field::optional("sessionId", Rule::Text),
+    Field::optional("participantId", Rule::Text),
+    Field::optional("body", Rule::Any),
+    Field::optional("timeoutMs", Rule::Integer(1, DAY_MS)),
+];
+
+/// A call whose body and ids are not checked yet.
 pub struct CallDocument<'a> {
-    /// What is to be done.
+    /// The operation.
     pub operation: &'static Operation,
     /// For `{sessionId}`.
     pub session: Option<Cow<'a, str>>,
@@ -24,39 +29,45 @@ pub struct CallDocument<'a> {
     pub participant: Option<Cow<'a, str>>,
     /// The request document.
     pub body: Option<&'a str>,
-    /// For the whole call, instead of the client's time-out.
+    /// The timeout of this call; None: the client's.
     pub timeout: Option<Duration>,
 }
 
 /// Reads a call.
 ///
 /// # Errors
-/// Every problem, by path, and the operation as far as it is known.
+/// All problems, each with its path, and the operation if it is known.
 pub fn read(text: &str) -> Result<CallDocument<'_>, (String, Option<&'static Operation>)> {
     let mut problems = Problems::default();
-    let fields =
-        fields::read("call", text, FIELDS, &mut problems).map_err(|message| (message, None))?;
-    let find = |name: &str| fields.iter().find(|(field, _)| *field == name).map(|(_, v)| *v);
-    let operation = find("operation")
-        .ok_or_else(|| ": is missing; name one, such as createParticipant".to_owned())
-        .and_then(operation)
-        .map_err(|what| problems.add("call.operation", what))
-        .ok();
-    let mut id = |name: &str| {
-        let placeholder = format!("{{{name}}}");
-        let value = find(name)?;
-        if operation.is_some_and(|operation| !operation.path.contains(&placeholder)) {
-            problems.add(format_args!("call.{name}"), ": is not for this operation");
+    let fields = read_into(&"call", text, FIELDS, &mut problems);
+    let operation = fields.text("operation").and_then(|name| {
+        let operation = OPERATIONS.iter().copied().find(|operation| operation.name == name);
+        if operation.is_none() {
+            let names = OPERATIONS.map(|operation| operation.name);
+            let problem = format!("{} is not known; {}", quote(name), suggestion(name, &names));
+            problems.add(&"call.operation", problem);
         }
-        json::string(value).map_err(|what| problems.add(format_args!("call.{name}"), what)).ok()
-    };
-    let (session, participant) = (id("sessionId"), id("participantId"));
-    let body = find("body").map(RawValue::get);
-    if body.is_some() && operation.is_some_and(|operation| operation.body.is_none()) {
-        problems.add("call.body", ": is not for this operation");
+        operation
+    });
+    let (mut session, mut participant, mut body, mut timeout) = (None, None, None, None);
+    for (field, value) in fields.0 {
+        let is_used = operation.is_none_or(|operation| match field.name {
+            "sessionId" | "participantId" => operation.has_id(field.name),
+            "body" => !matches!(operation.request, RequestBody::None),
+            _ => true,
+        });
+        if !is_used {
+            let problem = "does not apply to this operation";
+            problems.add(&format_args!("call.{}", field.name), problem);
+        }
+        match field.name {
+            "sessionId" => session = Some(value.into_text()),
+            "participantId" => participant = Some(value.into_text()),
+            "body" => body = Some(value.json()),
+            "timeoutMs" => timeout = Some(Duration::from_millis(value.integer())),
+            _ => {}
+        }
     }
-    let timeout = find("timeoutMs")
-        .and_then(|value| timeout(value).map_err(|what| problems.add("call.timeoutMs", what)).ok());
     match (operation, problems.message()) {
         (Some(operation), None) => {
             Ok(CallDocument { operation, session, participant, body, timeout })
@@ -65,34 +76,12 @@ pub fn read(text: &str) -> Result<CallDocument<'_>, (String, Option<&'static Ope
     }
 }
 
-fn operation(value: &RawValue) -> Result<&'static Operation, String> {
-    let name = json::string(value)?;
-    OPERATIONS.iter().copied().find(|operation| operation.name == name).ok_or_else(|| {
-        let names = OPERATIONS.map(|operation| operation.name);
-        format!(
-            ": {}{}",
-            json::quote(&name),
-            json::unknown_key(&name, &names).to_string().trim_start_matches(':')
-        )
-    })
-}
-
-fn timeout(value: &RawValue) -> Result<Duration, String> {
-    if Kind::of(value) != Kind::Number {
-        return Err(format!(": must be a number, not {}", Kind::of(value).article()));
-    }
-    let millis = value.get().parse().ok().filter(|millis| (1..=DAY_MS).contains(millis));
-    millis
-        .map(Duration::from_millis)
-        .ok_or_else(|| format!(": must be a whole number from 1 to {DAY_MS}"))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn a_call_is_read() {
+    fn call_is_read() {
         let text = r#"{"operation":"addParticipantToSession","sessionId":"s","participantId":"p",
                        "body":{"sessionId":"s"},"timeoutMs":500}"#;
         let call = read(text).ok().unwrap();
@@ -103,7 +92,7 @@ mod tests {
     }
 
     #[test]
-    fn the_longest_time_out_is_a_day() {
+    fn timeout_is_at_most_one_day() {
         let of = |millis: u64| {
             let text =
                 format!(r#"{{"operation":"getSession","sessionId":"s","timeoutMs":{millis}}}"#);
@@ -114,15 +103,21 @@ mod tests {
     }
 
     #[test]
-    fn every_problem_is_named() {
+    fn every_problem_has_a_path() {
         for (text, part) in [
             ("[]", "call: must be a JSON object, not an array"),
             ("{}", "call.operation: is missing"),
             (r#"{"operation":"createParticpant"}"#, "did you mean createParticipant?"),
             (r#"{"operation":7}"#, "call.operation: must be a string, not a number"),
-            (r#"{"operation":"getSession","participantId":"p"}"#, "call.participantId: is not for"),
+            (
+                r#"{"operation":"getSession","participantId":"p"}"#,
+                "call.participantId: does not apply",
+            ),
             (r#"{"operation":"getSession","sessionId":5}"#, "call.sessionId: must be a string"),
-            (r#"{"operation":"getSession","body":{}}"#, "call.body: is not for this operation"),
+            (
+                r#"{"operation":"getSession","body":{}}"#,
+                "call.body: does not apply to this operation",
+            ),
             (r#"{"operation":"getSession","timeoutMs":0}"#, "call.timeoutMs: must be a whole"),
             (r#"{"operation":"getSession","timeout":1}"#, "call.timeout: is not known; did you"),
         ] {

@@ -1,23 +1,23 @@
-//! The service's operations, as one table. Adding one is a row here and a function in `ffi`.
+//! The table of operations. To add an operation, add a row here and a function in `ffi`.
 
-use super::answer::Shape;
-use super::{participant, session, subscriptions};
+use super::request::{CREATE_PARTICIPANT as PARTICIPANT, CREATE_SESSION as SESSION, RequestBody};
+use super::response::ResponseBody;
 
-/// An HTTP method of the service's.
+/// An HTTP method.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Method {
-    /// Reads.
+    /// GET
     Get,
-    /// Creates.
+    /// POST
     Post,
-    /// Sets.
+    /// PUT
     Put,
-    /// Removes.
+    /// DELETE
     Delete,
 }
 
 impl Method {
-    /// As requests have it.
+    /// The name in a request line.
     pub fn name(self) -> &'static str {
         match self {
             Method::Get => "GET",
@@ -28,46 +28,47 @@ impl Method {
     }
 }
 
-/// What may be repeated when it is not known whether the service acted.
+/// How a request is retried after an attempt whose outcome is unknown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Retry {
-    /// Repeating has the effect of doing it once.
+pub enum RetryClass {
+    /// It is sent again: the effect of two requests is that of one.
     Idempotent,
-    /// As `Idempotent`, and what is not there any more after such a repetition was removed by it.
-    Removal,
-    /// As `Idempotent`, and a conflict after such a repetition may be with its own first attempt:
-    /// the participant tells.
-    Joining,
-    /// Repeating could create a second one: never after an unknown outcome.
-    Never,
+    /// As `Idempotent`, and 404 is a success: the earlier attempt has deleted the resource.
+    Delete,
+    /// As `Idempotent`, and after 409 the participant is read: the earlier attempt may have added it.
+    AddParticipant,
+    /// It is not sent again: that could create a second resource.
+    Create,
 }
 
-/// Checks a request document, under the name that messages are to give it, and gives the body to
-/// send (none for none), or says all that is wrong.
-pub type CheckBody = fn(&str, Option<&str>) -> Result<Option<String>, String>;
-
-/// One operation of the service.
-#[derive(Debug)]
+/// An operation of the service.
 pub struct Operation {
     /// The name in the service's documentation.
     pub name: &'static str,
-    /// Its place in the table.
+    /// The position in the table.
     pub index: usize,
     /// The method.
     pub method: Method,
-    /// The path below the account, with `{sessionId}` and `{participantId}` for ids.
+    /// The path after the account, with the placeholders `{sessionId}` and `{participantId}`.
     pub path: &'static str,
-    /// What may be repeated.
-    pub retry: Retry,
-    /// Checks the request document; none if the operation takes none.
-    pub body: Option<CheckBody>,
-    /// What the answer must be.
-    pub answer: Shape,
+    /// How the request is retried.
+    pub retry: RetryClass,
+    /// The request document.
+    pub request: RequestBody,
+    /// The response document.
+    pub response: ResponseBody,
+}
+
+impl Operation {
+    /// Whether the path contains the placeholder of this name.
+    pub fn has_id(&self, name: &str) -> bool {
+        self.path.split(['{', '}']).skip(1).step_by(2).any(|placeholder| placeholder == name)
+    }
 }
 
 macro_rules! operations {
     ($($(#[$doc:meta])* $constant:ident = $name:literal, $method:ident $path:literal, $retry:ident,
-       $body:expr, $answer:ident;)*) => {
+       $request:expr, $response:ident;)*) => {
         #[allow(non_camel_case_types, clippy::upper_case_acronyms)]
         enum Index { $($constant,)* }
 
@@ -76,9 +77,9 @@ macro_rules! operations {
             index: Index::$constant as usize,
             method: Method::$method,
             path: $path,
-            retry: Retry::$retry,
-            body: $body,
-            answer: Shape::$answer,
+            retry: RetryClass::$retry,
+            request: $request,
+            response: ResponseBody::$response,
         };)*
 
         /// All operations, each at its index.
@@ -86,46 +87,45 @@ macro_rules! operations {
     };
 }
 
-const PARTICIPANT: Option<CheckBody> = Some(participant::check);
-const SESSION: Option<CheckBody> = Some(session::check);
-const SUBSCRIPTIONS: Option<CheckBody> = Some(subscriptions::check);
+const NONE: RequestBody = RequestBody::None;
+const SUBSCRIPTIONS: RequestBody = RequestBody::Subscriptions;
 
 operations! {
     /// Creates a participant and its token.
     CREATE_PARTICIPANT = "createParticipant",
-        Post "/participants", Never, PARTICIPANT, ParticipantAndToken;
+        Post "/participants", Create, PARTICIPANT, CreatedParticipant;
     /// Reads a participant.
     GET_PARTICIPANT = "getParticipant",
-        Get "/participants/{participantId}", Idempotent, None, Object;
-    /// Removes a participant, out of its session too.
+        Get "/participants/{participantId}", Idempotent, NONE, Object;
+    /// Deletes a participant; it leaves its session.
     DELETE_PARTICIPANT = "deleteParticipant",
-        Delete "/participants/{participantId}", Removal, None, Nothing;
+        Delete "/participants/{participantId}", Delete, NONE, Empty;
     /// Creates a session.
     CREATE_SESSION = "createSession",
-        Post "/sessions", Never, SESSION, Identified;
+        Post "/sessions", Create, SESSION, CreatedSession;
     /// Reads a session.
     GET_SESSION = "getSession",
-        Get "/sessions/{sessionId}", Idempotent, None, Object;
-    /// Removes a session; its participants stay.
+        Get "/sessions/{sessionId}", Idempotent, NONE, Object;
+    /// Deletes a session; its participants remain.
     DELETE_SESSION = "deleteSession",
-        Delete "/sessions/{sessionId}", Removal, None, Nothing;
-    /// Reads the participants in a session.
+        Delete "/sessions/{sessionId}", Delete, NONE, Empty;
+    /// Lists the participants in a session.
     LIST_SESSION_PARTICIPANTS = "listSessionParticipants",
-        Get "/sessions/{sessionId}/participants", Idempotent, None, List;
-    /// Puts a participant into a session.
+        Get "/sessions/{sessionId}/participants", Idempotent, NONE, Array;
+    /// Adds a participant to a session.
     ADD_PARTICIPANT_TO_SESSION = "addParticipantToSession",
-        Put "/sessions/{sessionId}/participants/{participantId}", Joining, SUBSCRIPTIONS, Nothing;
-    /// Takes a participant out of a session.
+        Put "/sessions/{sessionId}/participants/{participantId}", AddParticipant, SUBSCRIPTIONS, Empty;
+    /// Removes a participant from a session.
     REMOVE_PARTICIPANT_FROM_SESSION = "removeParticipantFromSession",
-        Delete "/sessions/{sessionId}/participants/{participantId}", Removal, None, Nothing;
-    /// Reads whom a participant hears.
+        Delete "/sessions/{sessionId}/participants/{participantId}", Delete, NONE, Empty;
+    /// Reads the subscriptions of a participant.
     GET_PARTICIPANT_SUBSCRIPTIONS = "getParticipantSubscriptions",
         Get "/sessions/{sessionId}/participants/{participantId}/subscriptions",
-        Idempotent, None, Subscriptions;
-    /// Sets whom a participant hears.
+        Idempotent, NONE, Subscriptions;
+    /// Replaces the subscriptions of a participant.
     UPDATE_PARTICIPANT_SUBSCRIPTIONS = "updateParticipantSubscriptions",
         Put "/sessions/{sessionId}/participants/{participantId}/subscriptions",
-        Idempotent, SUBSCRIPTIONS, Nothing;
+        Idempotent, SUBSCRIPTIONS, Empty;
 }
 
 #[cfg(test)]
@@ -133,7 +133,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_operation_is_at_its_index() {
+    fn operations_are_at_their_index() {
         for (at, operation) in OPERATIONS.iter().enumerate() {
             assert_eq!(operation.index, at, "{}", operation.name);
         }

@@ -1,12 +1,12 @@
-//! Ids and paths: what an id may be, and how it stands in a path.
+//! Paths: the check of ids and their encoding.
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
-/// What RFC 3986 leaves unreserved stays; all else is encoded.
+/// All characters except the unreserved ones (RFC 3986, 2.3).
 const ENCODED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
-/// The longest id, in bytes. The service's have 36 characters.
-const LONGEST: usize = 256;
+/// The longest id, in bytes. The ids of the service have 36 characters.
+const MAX_ID: usize = 256;
 
 /// The ids in an operation's path.
 #[derive(Clone, Copy, Debug, Default)]
@@ -17,15 +17,15 @@ pub struct Ids<'a> {
     pub participant: Option<&'a str>,
 }
 
-/// Checks what is to stand in a path.
+/// Checks an id for a path.
 ///
 /// # Errors
-/// What to say behind the name of the argument.
+/// The problem, without the name of the argument.
 pub fn check_id(id: &str) -> Result<(), String> {
     match id {
         "" => Err("is empty".to_owned()),
         "." | ".." => Err(format!("\"{id}\" is not an id: it would change the path")),
-        _ if id.len() > LONGEST => Err(format!("is longer than {LONGEST} bytes")),
+        _ if id.len() > MAX_ID => Err(format!("is longer than {MAX_ID} bytes")),
         _ if id.chars().any(char::is_control) => {
             Err("must not contain control characters".to_owned())
         }
@@ -33,15 +33,15 @@ pub fn check_id(id: &str) -> Result<(), String> {
     }
 }
 
-/// A text as one segment of a path.
+/// Encodes a text as one segment of a path.
 pub fn encode(segment: &str) -> String {
     utf8_percent_encode(segment, ENCODED).to_string()
 }
 
-/// Fills an operation's path behind a prefix; every id that it names must be there and is checked.
+/// Makes the path of a request: the prefix and an operation's path with its ids, which are checked.
 ///
 /// # Errors
-/// The id that is wrong, and why.
+/// The id that is missing or invalid.
 pub fn fill(prefix: &str, template: &str, ids: &Ids<'_>) -> Result<String, String> {
     let mut path = String::with_capacity(prefix.len() + template.len() + 64);
     path.push_str(prefix);

@@ -1,23 +1,23 @@
-//! Moving a phone call into a session: the BXML that transfers it to the WebRTC bridge.
+//! The BXML that transfers a phone call to a session.
 
 use serde::Serialize;
 
 use crate::error::Error;
 use crate::json::quote;
 
-/// Where calls are transferred to unless the host says otherwise.
+/// The default transfer target.
 const BRIDGE: &str = "sip:sipx.webrtc.bandwidth.com:5060";
 /// The documented limit of `uui`, in characters.
 const UUI_LIMIT: usize = 256;
-/// The longest of each text, in bytes.
-const LONGEST: usize = 16 * 1024;
-/// The lengths of a call id's parts behind `c-`.
-const CALL_ID: [usize; 6] = [8, 8, 4, 4, 4, 12];
+/// The longest token and SIP URI, in bytes.
+const MAX_TEXT: usize = 16 * 1024;
+/// The lengths of the parts of a call id after `c-`.
+const CALL_ID_PARTS: [usize; 6] = [8, 8, 4, 4, 4, 12];
 
-/// Makes `{"bxml": .., "uuiLength": .., "warnings": [..]}`, with all that XML needs escaped.
+/// Returns `{"bxml": .., "uuiLength": .., "warnings": [..]}`. The values in the BXML are escaped.
 ///
 /// # Errors
-/// `InvalidArgument`, naming what cannot stand in the document.
+/// `InvalidArgument`, with the argument that is invalid.
 pub fn transfer_bxml(
     token: &str,
     call_id: Option<&str>,
@@ -44,8 +44,8 @@ pub fn transfer_bxml(
     let mut warnings = Vec::new();
     if uui_length > UUI_LIMIT {
         warnings.push(format!(
-            "uui has {uui_length} characters; its documented limit is {UUI_LIMIT}, which the \
-             service does not seem to enforce for its own tokens"
+            "uui has {uui_length} characters; the documented limit is {UUI_LIMIT}, but the \
+             service seems to accept longer values for its own tokens"
         ));
     }
     let bxml = format!(
@@ -58,16 +58,16 @@ pub fn transfer_bxml(
     Ok(serde_json::to_string(&Transfer { bxml, uui_length, warnings }).unwrap_or_default())
 }
 
-// No message quotes the token: it is a secret.
+// The messages do not quote the token, because it is a secret.
 fn check_token(token: &str) -> Result<(), Error> {
     let bad = |c: char| c.is_control() || c.is_whitespace() || matches!(c, ';' | ',');
     if token.is_empty() {
         return Err(Error::invalid("token: is empty"));
     }
-    if token.len() > LONGEST {
-        return Err(Error::invalid(format!("token: is longer than {LONGEST} bytes")));
+    if token.len() > MAX_TEXT {
+        return Err(Error::invalid(format!("token: is longer than {MAX_TEXT} bytes")));
     }
-    if token.contains(bad) || token.contains(is_no_xml) {
+    if token.contains(bad) || token.contains(is_not_xml) {
         return Err(Error::invalid(
             "token: must not contain semicolons, commas, spaces or control characters",
         ));
@@ -75,12 +75,12 @@ fn check_token(token: &str) -> Result<(), Error> {
     Ok(())
 }
 
-/// The call id without its first part and its dashes.
+/// The call id without its first part and dashes.
 fn call_part(id: &str) -> Result<String, Error> {
     let parts: Vec<&str> = id.split('-').collect();
     let is_hex = |part: &&str| part.bytes().all(|b| b.is_ascii_hexdigit());
     let lengths = parts.iter().skip(1).map(|part| part.len());
-    if parts[0] != "c" || !lengths.eq(CALL_ID) || !parts[1..].iter().all(is_hex) {
+    if parts[0] != "c" || !lengths.eq(CALL_ID_PARTS) || !parts[1..].iter().all(is_hex) {
         return Err(Error::invalid(format!(
             "call_id: {} is not a call id, such as c-93d6f3c0-be584596-0b74-4fa2-8015-d8ede84bd1a4",
             quote(id)
@@ -92,10 +92,10 @@ fn call_part(id: &str) -> Result<String, Error> {
 fn check_uri(uri: &str) -> Result<(), Error> {
     let lower = uri.get(..5.min(uri.len())).unwrap_or("").to_ascii_lowercase();
     let rest = ["sip:", "sips:"].iter().find(|s| lower.starts_with(**s)).map(|s| &uri[s.len()..]);
-    let bad = |c: char| c.is_control() || c.is_whitespace() || is_no_xml(c);
+    let bad = |c: char| c.is_control() || c.is_whitespace() || is_not_xml(c);
     match rest {
-        _ if uri.len() > LONGEST => {
-            Err(Error::invalid(format!("sip_uri: is longer than {LONGEST} bytes")))
+        _ if uri.len() > MAX_TEXT => {
+            Err(Error::invalid(format!("sip_uri: is longer than {MAX_TEXT} bytes")))
         }
         _ if uri.contains(bad) => {
             Err(Error::invalid("sip_uri: must not contain spaces or control characters"))
@@ -108,8 +108,8 @@ fn check_uri(uri: &str) -> Result<(), Error> {
     }
 }
 
-/// Characters that no XML 1.0 document may hold, escaped or not.
-fn is_no_xml(c: char) -> bool {
+/// Whether XML 1.0 does not allow a character, even escaped. Control characters are checked separately.
+fn is_not_xml(c: char) -> bool {
     matches!(c, '\u{fffe}' | '\u{ffff}')
 }
 
@@ -140,7 +140,7 @@ mod tests {
     }
 
     #[test]
-    fn known_inputs_give_the_documented_documents() {
+    fn bxml_is_as_documented() {
         let made = transfer("abc.def.ghi", Some(CALL), None);
         assert_eq!(
             made["bxml"],
@@ -160,7 +160,7 @@ mod tests {
     }
 
     #[test]
-    fn a_long_uui_is_warned_of_but_made() {
+    fn long_uui_has_a_warning() {
         let fits = transfer(&"x".repeat(256 - ";encoding=jwt".len()), None, None);
         assert_eq!(
             (&fits["uuiLength"], fits["warnings"].as_array().unwrap().len()),
@@ -171,7 +171,7 @@ mod tests {
     }
 
     #[test]
-    fn each_text_has_its_longest() {
+    fn lengths_are_limited() {
         let (token, uri) = ("x".repeat(16_384), format!("sip:{}", "x".repeat(16_380)));
         assert!(transfer_bxml(&token, None, Some(&uri)).is_ok());
         let (longer, further) = (format!("{token}x"), format!("{uri}x"));
@@ -184,7 +184,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_stand_there_is_refused() {
+    fn invalid_arguments_are_rejected() {
         for (token, call, uri, part) in [
             ("", None, None, "token: is empty"),
             ("a;b", None, None, "token: must not contain semicolons"),

@@ -1,50 +1,50 @@
-//! Webhooks: what the service posts to a callbackUrl, checked.
+//! Webhooks: the events that the service posts to a callback URL.
 
 use serde_json::value::RawValue;
 
 use crate::error::Error;
-use crate::json::{self, Kind, Object, Problems, quote};
+use crate::json::document::Problems;
+use crate::json::{self, Kind, Object, quote};
 
 const EVENTS: &[&str] = &["onConnect", "onLeave", "onDisconnect"];
 /// The largest body, in bytes.
-const LONGEST: usize = 64 * 1024;
+const MAX_BODY: usize = 64 * 1024;
 
-/// Checks a webhook's body and gives it back, with `timestamp` as a number of milliseconds and
-/// fields that are not known left as they are. A byte order mark before it is left out.
+/// Checks the body of a webhook and returns it with `timestamp` as a number of milliseconds. Unknown
+/// fields are not changed. A byte order mark at the start is removed.
 ///
 /// # Errors
-/// `InvalidArgument`, naming every problem.
+/// `InvalidArgument`, with all problems.
 pub fn parse_event(body: &str) -> Result<String, Error> {
-    if body.len() > LONGEST {
-        return Err(Error::invalid(format!("event: has more than {LONGEST} bytes")));
+    if body.len() > MAX_BODY {
+        return Err(Error::invalid(format!("event: has more than {MAX_BODY} bytes")));
     }
     let Object(members) =
-        json::object("event", json::without_mark(body)).map_err(Error::invalid)?;
+        json::object(&"event", json::without_mark(body)).map_err(Error::invalid)?;
     let mut problems = Problems::default();
     for name in ["event", "timestamp", "participantId"] {
         if !members.iter().any(|(key, value)| key == name && Kind::of(value) != Kind::Null) {
-            problems.add(format_args!("event.{name}"), ": is missing");
+            problems.add(&format_args!("event.{name}"), "is missing");
         }
     }
     let mut event = String::with_capacity(body.len());
     for (at, (key, value)) in members.iter().enumerate() {
-        let path = format_args!("event.{key}");
         let mut text = value.get().to_owned();
         let checked = match &**key {
             _ if Kind::of(value) == Kind::Null => Ok(()),
             "event" => json::string(value).and_then(|name| {
                 let known = EVENTS.contains(&&*name);
-                let not = || format!(": {} is not one of {}", quote(&name), EVENTS.join(", "));
+                let not = || format!("{} is not one of {}", quote(&name), EVENTS.join(", "));
                 if known { Ok(()) } else { Err(not()) }
             }),
             "timestamp" => milliseconds(value).map(|millis| text = millis.to_string()),
             "participantId" => json::string(value)
-                .and_then(|id| if id.is_empty() { Err(": is empty".to_owned()) } else { Ok(()) }),
+                .and_then(|id| if id.is_empty() { Err("is empty".to_owned()) } else { Ok(()) }),
             "deviceId" | "tag" => json::string(value).map(drop),
             _ => Ok(()),
         };
-        if let Err(what) = checked {
-            problems.add(path, what);
+        if let Err(problem) = checked {
+            problems.add(&format_args!("event.{key}"), problem);
         }
         event.push(if at == 0 { '{' } else { ',' });
         // A string cannot fail to serialize.
@@ -56,20 +56,20 @@ pub fn parse_event(body: &str) -> Result<String, Error> {
     problems.message().map_or(Ok(event), |message| Err(Error::invalid(message)))
 }
 
-/// A number of milliseconds, which the service's own example gives as a string.
+/// A number of milliseconds. In the documentation's example it is a string.
 fn milliseconds(value: &RawValue) -> Result<u64, String> {
     let digits = match Kind::of(value) {
         Kind::String => json::string(value)?.into_owned(),
         Kind::Number => value.get().to_owned(),
-        other => return Err(format!(": must be a number, not {}", other.article())),
+        other => return Err(format!("must be a number, not {}", other.article())),
     };
     let is_plain = !digits.is_empty() && digits.bytes().all(|b| b.is_ascii_digit());
-    // Up to what every reader of JSON takes for a whole number.
+    // The largest integer that every JSON reader represents exactly.
     digits
         .parse()
         .ok()
         .filter(|millis| is_plain && *millis < 1 << 53)
-        .ok_or_else(|| format!(": {} is not a whole number of milliseconds", quote(&digits)))
+        .ok_or_else(|| format!("{} is not a whole number of milliseconds", quote(&digits)))
 }
 
 #[cfg(test)]
@@ -77,7 +77,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn events_are_given_back_with_a_number_for_the_time() {
+    fn events_have_a_numeric_timestamp() {
         for (body, event) in [
             (
                 r#"{"event": "onConnect", "timestamp": "1605739845431", "participantId": "p",
@@ -98,7 +98,7 @@ mod tests {
     }
 
     #[test]
-    fn the_largest_body_and_the_latest_time_are_taken() {
+    fn largest_body_and_timestamp_are_accepted() {
         let event = |millis: u64, space: usize| {
             let start = r#"{"event":"onLeave","participantId":"p","timestamp":"#;
             let body = format!("{start}{millis}}}");
@@ -111,7 +111,7 @@ mod tests {
     }
 
     #[test]
-    fn every_problem_is_named() {
+    fn every_problem_is_reported() {
         for (body, part) in [
             ("", "event: is empty"),
             ("[]", "event: must be a JSON object"),

@@ -8,41 +8,45 @@ use crate::error::{Error, Status};
 use crate::json::{self, Array, Kind, Object, quote};
 use crate::memory;
 
-/// The most levels of a pointer. Each costs a pass over what is left of the document.
-const LEVELS: usize = 64;
+/// The most levels of a pointer. Each one costs a pass over the remaining document.
+const MAX_LEVELS: usize = 64;
 
-/// The value at a place in a document: a string unquoted, anything else as its JSON text.
+/// The value that a pointer refers to: a string without quotes, any other value as JSON text.
 ///
 /// # Errors
-/// `NoValue`, if there is nothing or null; `InvalidArgument`.
+/// `NoValue`, if the value is missing or null; `InvalidArgument`.
 pub fn json_get(document: &str, pointer: &str) -> Result<String, Error> {
-    let nothing = || Error::new(Status::NoValue, format!("there is nothing at {}", quote(pointer)));
+    let no_value =
+        || Error::new(Status::NoValue, format!("there is no value at {}", quote(pointer)));
     if !pointer.is_empty() && !pointer.starts_with('/') {
         return Err(Error::invalid(format!(
             "pointer: {} does not begin with a slash",
             quote(pointer)
         )));
     }
-    if pointer.matches('/').count() > LEVELS {
-        return Err(Error::invalid(format!("pointer: has more than {LEVELS} levels")));
+    if pointer.matches('/').count() > MAX_LEVELS {
+        return Err(Error::invalid(format!("pointer: has more than {MAX_LEVELS} levels")));
     }
     memory::require_to_read(document.len())?;
-    // The document may be one that the host received.
+    // The document may be a file or a message that the host received.
     let document = json::without_mark(document);
     let mut value: &RawValue = serde_json::from_str(document)
-        .map_err(|e| Error::invalid(json::not_json("json", document, &e)))?;
+        .map_err(|e| Error::invalid(json::not_json(&"json", document, &e)))?;
     for token in pointer.split('/').skip(1) {
         let key = unescape(token).ok_or_else(|| {
-            Error::invalid(format!("pointer: {} has a ~ without 0 or 1 behind it", quote(pointer)))
+            Error::invalid(format!(
+                "pointer: {} has a ~ that is not followed by 0 or 1",
+                quote(pointer)
+            ))
         })?;
-        value = step(value, &key).ok_or_else(nothing)?;
+        value = step(value, &key).ok_or_else(no_value)?;
     }
     match Kind::of(value) {
-        Kind::Null => Err(nothing()),
+        Kind::Null => Err(no_value()),
         Kind::String => match json::string(value) {
             Ok(text) => Ok(text.into_owned()),
-            Err(what) => {
-                Err(Error::invalid(format!("json: the string at {}{what}", quote(pointer))))
+            Err(problem) => {
+                Err(Error::invalid(format!("json: the string at {} {problem}", quote(pointer))))
             }
         },
         _ => memory::copy(value.get()),
@@ -53,7 +57,7 @@ fn step<'a>(value: &'a RawValue, key: &str) -> Option<&'a RawValue> {
     match Kind::of(value) {
         Kind::Object => {
             let Object(members) = serde_json::from_str(value.get()).ok()?;
-            // Of members with the same key the last counts, as in most readers.
+            // If a key is repeated, the last member is used, as in most JSON readers.
             members.into_iter().rev().find(|(name, _)| name == key).map(|(_, value)| value)
         }
         Kind::Array => {
@@ -110,7 +114,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_and_null_have_no_value() {
+    fn missing_and_null_have_no_value() {
         for pointer in ["/x", "/a/b/2", "/a/b/4", "/a/b/-", "/a/b/00", "/a/b/+1", "/a/b/0/x"] {
             let error = json_get(DOCUMENT, pointer).unwrap_err();
             assert_eq!(error.status, Status::NoValue, "{pointer}");
@@ -119,14 +123,14 @@ mod tests {
     }
 
     #[test]
-    fn what_is_wrong_is_said() {
+    fn invalid_arguments_are_reported() {
         let deep = format!("{}{}", "[".repeat(100_000), "]".repeat(100_000));
         for (document, pointer, part) in [
             ("{", "", "json: is not valid JSON"),
             ("", "", "json: is empty"),
             ("{} x", "", "json: is not valid JSON"),
             ("{}", "a", "does not begin with a slash"),
-            (r#"{"~2":1}"#, "/~2", "has a ~ without 0 or 1"),
+            (r#"{"~2":1}"#, "/~2", "has a ~ that is not followed by 0 or 1"),
             (r#"{"a":"x\u0000y"}"#, "/a", "must not contain U+0000"),
             (deep.as_str(), &"/0".repeat(65), "more than 64 levels"),
         ] {

@@ -1,4 +1,4 @@
-//! Pure helpers for hosts: no client, no network, nothing kept.
+//! Helpers for hosts. They are pure functions: no client, no network, no state.
 
 mod bxml;
 mod event;

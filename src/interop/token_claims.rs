@@ -1,4 +1,4 @@
-//! What a participant's token says of itself. It is read, not verified: only the service can.
+//! The claims of a token. They are decoded but not verified: only the service can verify them.
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -12,20 +12,20 @@ use crate::error::Error;
 use crate::json::{self, Kind, Object};
 
 /// The longest token, in bytes.
-const LONGEST: usize = 16 * 1024;
+const MAX_TOKEN: usize = 16 * 1024;
 
-/// JWTs leave the padding out; a token with it is still readable.
+/// A JWT has no padding, but padding is accepted.
 const BASE64: GeneralPurpose = GeneralPurpose::new(
     &base64::alphabet::URL_SAFE,
     GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
 );
 
-/// Makes `{"accountId", "participantId", "version", "expiresAt", "expiresInMs", "claims",
-/// "verified": false}`. `expiresAt` is in seconds since 1970, as in the token; what the token does
-/// not say is null.
+/// Returns `{"accountId", "participantId", "version", "expiresAt", "expiresInMs", "claims",
+/// "verified": false}`. `expiresAt` is in seconds since 1970, as in the token. A claim that the
+/// token does not contain is null.
 ///
 /// # Errors
-/// `InvalidArgument`; the message quotes nothing of the token, which is a secret.
+/// `InvalidArgument`. The message quotes nothing, because the token is a secret.
 pub fn token_claims(token: &str) -> Result<String, Error> {
     #[derive(Serialize)]
     #[serde(rename_all = "camelCase")]
@@ -38,20 +38,21 @@ pub fn token_claims(token: &str) -> Result<String, Error> {
         claims: &'a RawValue,
         verified: bool,
     }
-    let not = |what: &str| Error::invalid(format!("token: {what}"));
-    if token.len() > LONGEST {
-        return Err(not("is longer than 16384 bytes"));
+    let invalid = |problem: &str| Error::invalid(format!("token: {problem}"));
+    if token.len() > MAX_TOKEN {
+        return Err(invalid("is longer than 16384 bytes"));
     }
     let parts: Vec<&str> = token.split('.').collect();
     let [_, payload, _] = parts[..] else {
-        return Err(not("is not a JWT, which has three parts with dots between"));
+        return Err(invalid("is not a JWT, which has three parts separated by dots"));
     };
-    let payload = BASE64.decode(payload).map_err(|_| not("its second part is not base64url"))?;
-    let text = String::from_utf8(payload).map_err(|_| not("its claims are not UTF-8"))?;
+    let payload =
+        BASE64.decode(payload).map_err(|_| invalid("its second part is not base64url"))?;
+    let text = String::from_utf8(payload).map_err(|_| invalid("its claims are not UTF-8"))?;
     let claims: &RawValue = serde_json::from_str(json::without_mark(&text).trim())
-        .map_err(|_| not("its claims are not JSON"))?;
-    let Object(members) =
-        serde_json::from_str(claims.get()).map_err(|_| not("its claims are not a JSON object"))?;
+        .map_err(|_| invalid("its claims are not JSON"))?;
+    let Object(members) = serde_json::from_str(claims.get())
+        .map_err(|_| invalid("its claims are not a JSON object"))?;
     let find = |name: &str| members.iter().rev().find(|(key, _)| key == name).map(|(_, v)| *v);
     let text = |name: &str| find(name).and_then(|v| json::string(v).ok()).map(Into::into);
     let expires_at = find("exp").filter(|v| Kind::of(v) == Kind::Number).and_then(seconds);
@@ -68,10 +69,10 @@ pub fn token_claims(token: &str) -> Result<String, Error> {
     Ok(serde_json::to_string(&document).unwrap_or_default())
 }
 
-/// Whole seconds of a JWT's date, which may have a fraction.
+/// The whole seconds of a NumericDate, which may have a fraction.
 fn seconds(value: &RawValue) -> Option<i64> {
     let number: f64 = value.get().parse().ok()?;
-    // Beyond this a float has no whole seconds any more.
+    // Larger floats do not represent each second.
     (number.abs() < (1_i64 << 53) as f64).then_some(number.floor() as i64)
 }
 
@@ -91,38 +92,41 @@ mod tests {
     }
 
     #[test]
-    fn the_claims_are_told() {
+    fn claims_are_returned() {
         let exp = now_ms() / 1000 + 60;
         let claims =
             json!({"a": "9900000", "p": "p-1", "v": "V3", "exp": exp, "tid": "x", "iss": 1});
-        let told = token_claims(&token(&claims.to_string())).unwrap();
-        let told: Value = serde_json::from_str(&told).unwrap();
+        let document = token_claims(&token(&claims.to_string())).unwrap();
+        let document: Value = serde_json::from_str(&document).unwrap();
         assert_eq!(
-            (&told["accountId"], &told["participantId"]),
+            (&document["accountId"], &document["participantId"]),
             (&json!("9900000"), &json!("p-1"))
         );
-        assert_eq!((&told["version"], &told["expiresAt"]), (&json!("V3"), &json!(exp)));
-        assert!((50_000..=60_000).contains(&told["expiresInMs"].as_i64().unwrap()), "{told}");
-        assert_eq!((&told["claims"], &told["verified"]), (&claims, &json!(false)));
+        assert_eq!((&document["version"], &document["expiresAt"]), (&json!("V3"), &json!(exp)));
+        assert!(
+            (50_000..=60_000).contains(&document["expiresInMs"].as_i64().unwrap()),
+            "{document}"
+        );
+        assert_eq!((&document["claims"], &document["verified"]), (&claims, &json!(false)));
     }
 
     #[test]
-    fn what_is_not_said_is_null() {
-        let told = token_claims(&token(r#"{"exp":"soon","a":5}"#)).unwrap();
-        let told: Value = serde_json::from_str(&told).unwrap();
+    fn missing_claims_are_null() {
+        let document = token_claims(&token(r#"{"exp":"soon","a":5}"#)).unwrap();
+        let document: Value = serde_json::from_str(&document).unwrap();
         for name in ["accountId", "participantId", "version", "expiresAt", "expiresInMs"] {
-            assert_eq!(told[name], Value::Null, "{name}");
+            assert_eq!(document[name], Value::Null, "{name}");
         }
-        for (exp, told) in [(1_i64 << 53, "null"), ((1 << 53) - 1, "9007199254740991")] {
+        for (exp, document) in [(1_i64 << 53, "null"), ((1 << 53) - 1, "9007199254740991")] {
             let far = token_claims(&token(&format!(r#"{{"exp":{exp}}}"#))).unwrap();
-            assert!(far.contains(&format!(r#""expiresAt":{told},"#)), "{far}");
+            assert!(far.contains(&format!(r#""expiresAt":{document},"#)), "{far}");
         }
         let old = token_claims(&token(r#"{"exp":1.5}"#)).unwrap();
         assert!(old.contains(r#""expiresAt":1,"expiresInMs":-"#), "{old}");
     }
 
     #[test]
-    fn what_is_no_token_is_refused_without_being_quoted() {
+    fn invalid_token_is_rejected_without_quoting_it() {
         for (bad, part) in [
             ("", "is not a JWT"),
             ("secret", "is not a JWT"),

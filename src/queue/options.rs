@@ -1,14 +1,14 @@
-//! The options of a queue: one JSON object, every key checked.
+//! The options of a queue.
 
 use crate::error::Error;
-use crate::json::{self, Kind, Problems};
+use crate::json::document::{Field, Rule, read};
 
-/// How large a queue is.
+/// The size of a queue.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Options {
-    /// How many calls are carried out at once.
+    /// The number of calls that are executed at the same time.
     pub workers: usize,
-    /// How many calls may be waiting, under way or not fetched yet.
+    /// The number of calls that are waiting, running, or completed and not fetched yet.
     pub backlog: usize,
 }
 
@@ -18,36 +18,22 @@ impl Default for Options {
     }
 }
 
-const KEYS: &[&str] = &["workers", "backlog"];
+const FIELDS: &[Field] = &[
+    Field::optional("workers", Rule::Integer(1, 1024)),
+    Field::optional("backlog", Rule::Integer(1, 1 << 20)),
+];
 
 impl Options {
-    /// Reads `{"workers": 8, "backlog": 1024}`; a key left out or null has its default.
+    /// Reads `{"workers": 8, "backlog": 1024}`. A key that is omitted or null has its default.
     ///
     /// # Errors
-    /// `InvalidArgument`, naming every problem.
+    /// `InvalidArgument`, with all problems.
     pub fn from_json(text: &str) -> Result<Options, Error> {
-        let json::Object(members) = json::object("options", text).map_err(Error::invalid)?;
-        let mut problems = Problems::default();
-        let mut options = Options::default();
-        for (key, value) in &members {
-            let path = json::member("options", key);
-            let (field, most) = match &**key {
-                "workers" => (&mut options.workers, 1024),
-                "backlog" => (&mut options.backlog, 1 << 20),
-                _ => {
-                    problems.add(path, json::unknown_key(key, KEYS));
-                    continue;
-                }
-            };
-            if Kind::of(value) == Kind::Null {
-                continue;
-            }
-            match value.get().parse().ok().filter(|number| (1..=most).contains(number)) {
-                Some(number) => *field = number,
-                None => problems.add(path, format!(": must be a whole number from 1 to {most}")),
-            }
-        }
-        problems.message().map_or(Ok(options), |message| Err(Error::invalid(message)))
+        let fields = read(&"options", text, FIELDS).map_err(Error::invalid)?;
+        let Options { workers, backlog } = Options::default();
+        let number =
+            |name, default| fields.get(name).map_or(default, |value| value.integer() as usize);
+        Ok(Options { workers: number("workers", workers), backlog: number("backlog", backlog) })
     }
 }
 
@@ -56,7 +42,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn options_are_read_and_every_mistake_is_named() {
+    fn options_are_read_and_problems_reported() {
         let read = |text| Options::from_json(text);
         assert_eq!(read("{}").unwrap(), Options { workers: 8, backlog: 1024 });
         let both = r#"{"workers":64,"backlog":null}"#;

@@ -1,0 +1,350 @@
+//! Error responses: their meaning, and how they appear in messages and error documents.
+
+use std::time::SystemTime;
+
+use serde_json::Value;
+use serde_json::value::RawValue;
+use zeroize::{Zeroize, Zeroizing};
+
+use crate::error::{ErrorResponse, Status};
+use crate::json::{self, Object, string, without_mark};
+use crate::redact;
+
+/// The longest body in an error document, in bytes.
+const MAX_BODY: usize = 16 * 1024;
+/// Replaces a secret.
+const REMOVED: &str = "[removed]";
+
+/// Whether the service has processed the request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Disposition {
+    /// The service rejected the request.
+    Rejected,
+    /// The service did not process the request; a retry may succeed.
+    Throttled,
+    /// The service may have processed the request.
+    Unknown,
+}
+
+/// The meaning of an error response.
+pub struct ServiceError {
+    /// The status of the call.
+    pub status: Status,
+    /// The problem, and how to solve it.
+    pub message: String,
+    /// Whether the service has processed the request.
+    pub disposition: Disposition,
+}
+
+/// The meaning of an error response. `keys` are the configuration keys of the credentials that were
+/// used.
+pub fn classify(response: &ErrorResponse, keys: [&str; 2]) -> ServiceError {
+    let code = response.http_status;
+    let (status, disposition, problem) = match code {
+        400 => (Status::BadRequest, Disposition::Rejected, "the service rejected the request"),
+        401 => {
+            (Status::Unauthorized, Disposition::Rejected, "the service rejected the credentials")
+        }
+        403 => (
+            Status::Forbidden,
+            Disposition::Rejected,
+            "the service does not allow this; check that the credentials have a role for WebRTC, \
+             that accountId is their account, and that baseUrl ends in /v1",
+        ),
+        421 | 425 => (
+            Status::HttpStatus,
+            Disposition::Throttled,
+            "the service did not process the request on this connection; try again later",
+        ),
+        404 => (Status::NotFound, Disposition::Rejected, "the service did not find the resource"),
+        409 => (
+            Status::Conflict,
+            Disposition::Rejected,
+            "the request conflicts with the state of the resource at the service",
+        ),
+        429 => (
+            Status::RateLimited,
+            Disposition::Throttled,
+            "the service limits the rate of requests; try again later",
+        ),
+        // Without Retry-After the response may be from a gateway, while the service continues to
+        // process the request.
+        503 if response.retry_after_ms.is_some() => (
+            Status::Server,
+            Disposition::Throttled,
+            "the service is temporarily unavailable; try again later",
+        ),
+        _ if (500..600).contains(&code) => (
+            Status::Server,
+            Disposition::Unknown,
+            "the service or a gateway failed; the request may have been processed",
+        ),
+        _ if (400..500).contains(&code) => {
+            (Status::HttpStatus, Disposition::Rejected, "the service rejected the request")
+        }
+        _ if (300..400).contains(&code) => (
+            Status::HttpStatus,
+            Disposition::Unknown,
+            "the response is a redirect, which is not followed; check baseUrl",
+        ),
+        _ => (Status::HttpStatus, Disposition::Unknown, "the response has an invalid HTTP status"),
+    };
+    let mut message = format!("{problem} (HTTP {code})");
+    if code == 401 {
+        let [identifier, secret] = keys;
+        message.push_str(&format!(
+            "; check {identifier} and {secret}, and that they may use accountId"
+        ));
+    }
+    if let Some(text) = response.body.as_deref().and_then(service_message) {
+        message.push_str(": ");
+        message.push_str(&text);
+    }
+    ServiceError { status, message, disposition }
+}
+
+/// An error response as it appears in the error document. `secrets` are removed.
+pub fn error_response(
+    http_status: u16,
+    retry_after: Option<&str>,
+    body: &[u8],
+    secrets: &[&str],
+) -> ErrorResponse {
+    let body = body_json(body, secrets);
+    ErrorResponse {
+        http_status,
+        request_id: body.as_deref().and_then(|body| text_member(body, "requestId")),
+        retry_after_ms: retry_after.and_then(retry_after_ms),
+        body,
+    }
+}
+
+/// The body of an error response as JSON text. A body that is not JSON becomes a string. `secrets`
+/// are removed, even if the peer has escaped them.
+fn body_json(body: &[u8], secrets: &[&str]) -> Option<Box<RawValue>> {
+    if body.is_empty() {
+        return None;
+    }
+    // Twice the limit: a secret that crosses the limit is removed as a whole.
+    let text =
+        Zeroizing::new(String::from_utf8_lossy(&body[..body.len().min(2 * MAX_BODY)]).into_owned());
+    let text = without_mark(&text);
+    let mask = |text: &str| {
+        let mut masked = Zeroizing::new(text.to_owned());
+        for secret in secrets.iter().filter(|secret| !secret.is_empty()) {
+            if masked.contains(secret) {
+                masked = Zeroizing::new(masked.replace(secret, REMOVED));
+            }
+        }
+        redact::masked(&masked).into_owned()
+    };
+    if body.len() <= MAX_BODY {
+        // Unlike RawValue, Value limits the depth of the document, for readers that recurse.
+        if let Ok(mut document) = serde_json::from_str::<Value>(text) {
+            let is_changed = mask_strings(&mut document, &mask);
+            let shown = if is_changed { document.to_string() } else { text.to_owned() };
+            // A password may also be a number.
+            if mask(&shown) == shown {
+                return RawValue::from_string(shown).ok();
+            }
+            return serde_json::value::to_raw_value(&mask(&shown)).ok();
+        }
+    }
+    let mut shown = mask(&without_escapes(text));
+    if shown.len() > MAX_BODY {
+        let end = (0..=MAX_BODY).rev().find(|end| shown.is_char_boundary(*end));
+        shown.truncate(end.unwrap_or(0));
+    }
+    serde_json::value::to_raw_value(&shown).ok()
+}
+
+/// Masks each string of a document, including the keys. Returns whether one has changed.
+fn mask_strings(value: &mut Value, mask: &impl Fn(&str) -> String) -> bool {
+    let masked = |text: &mut String| {
+        let new = mask(text);
+        let is_changed = new != *text;
+        text.zeroize();
+        *text = new;
+        is_changed
+    };
+    match value {
+        Value::String(text) => masked(text),
+        Value::Array(items) => {
+            items.iter_mut().fold(false, |any, item| mask_strings(item, mask) | any)
+        }
+        Value::Object(members) => {
+            let mut any = false;
+            for (mut name, mut value) in std::mem::take(members) {
+                any |= masked(&mut name) | mask_strings(&mut value, mask);
+                members.insert(name, value);
+            }
+            any
+        }
+        _ => false,
+    }
+}
+
+/// Decodes the JSON escapes in a text that is not JSON, because they may hide a secret.
+fn without_escapes(text: &str) -> String {
+    let mut plain = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(at) = rest.find('\\') {
+        plain.push_str(&rest[..at]);
+        let (c, length) = json::escape(&rest[at + 1..]).unwrap_or(('\\', 0));
+        plain.push(c);
+        rest = &rest[at + 1 + length..];
+    }
+    plain.push_str(rest);
+    plain
+}
+
+/// The service's own message.
+fn service_message(body: &RawValue) -> Option<String> {
+    ["error", "message"].iter().find_map(|name| text_member(body, name))
+}
+
+/// The string in a member of the body, as one line of limited length.
+pub fn text_member(body: &RawValue, name: &str) -> Option<String> {
+    let Object(members) = serde_json::from_str(body.get()).ok()?;
+    let (_, value) = members.into_iter().rev().find(|(key, _)| key == name)?;
+    let text = string(value).ok()?;
+    Some(redact::line(&text)).filter(|line| !line.is_empty())
+}
+
+/// Parses Retry-After, which is a number of seconds or an HTTP date. Returns milliseconds.
+fn retry_after_ms(header: &str) -> Option<u64> {
+    let header = header.trim();
+    if let Ok(seconds) = header.parse::<u64>() {
+        return Some(seconds.saturating_mul(1000));
+    }
+    let until = httpdate::parse_http_date(header).ok()?;
+    let left = until.duration_since(SystemTime::now()).unwrap_or_default();
+    u64::try_from(left.as_millis()).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::time::Duration;
+
+    fn response(http_status: u16, body: &str) -> ErrorResponse {
+        error_response(http_status, None, body.as_bytes(), &["s3cret"])
+    }
+
+    fn classified(http_status: u16, body: &str) -> ServiceError {
+        classify(&response(http_status, body), ["username", "password"])
+    }
+
+    #[test]
+    fn http_statuses_are_classified() {
+        for (code, status, disposition) in [
+            (400, Status::BadRequest, Disposition::Rejected),
+            (401, Status::Unauthorized, Disposition::Rejected),
+            (403, Status::Forbidden, Disposition::Rejected),
+            (404, Status::NotFound, Disposition::Rejected),
+            (409, Status::Conflict, Disposition::Rejected),
+            (408, Status::HttpStatus, Disposition::Rejected),
+            (418, Status::HttpStatus, Disposition::Rejected),
+            (421, Status::HttpStatus, Disposition::Throttled),
+            (425, Status::HttpStatus, Disposition::Throttled),
+            (429, Status::RateLimited, Disposition::Throttled),
+            (500, Status::Server, Disposition::Unknown),
+            (502, Status::Server, Disposition::Unknown),
+            (503, Status::Server, Disposition::Unknown),
+            (302, Status::HttpStatus, Disposition::Unknown),
+        ] {
+            let error = classified(code, r#"{"error":"because","requestId":"r1"}"#);
+            assert_eq!((error.status, error.disposition), (status, disposition), "{code}");
+            let part = if code == 401 { "username and password" } else { "" };
+            assert!(error.message.contains(&format!("(HTTP {code})")));
+            assert!(error.message.contains(part) && error.message.ends_with(": because"));
+        }
+        let busy = error_response(503, Some("0"), b"", &[]);
+        assert_eq!(classify(&busy, ["username", "password"]).disposition, Disposition::Throttled);
+        assert!(classified(503, "").message.contains("may have been processed"));
+        let marked = classified(400, "\u{feff}{\"error\":\"because\"}");
+        assert!(marked.message.ends_with("(HTTP 400): because"), "{}", marked.message);
+        let has = |code, part| classified(code, "").message.contains(part);
+        assert!(has(300, "is a redirect") && has(399, "is a redirect"));
+        assert!(has(299, "invalid HTTP status") && has(600, "invalid HTTP status"));
+        let older = classified(500, r#"{"code":500,"message":"older form"}"#);
+        assert!(older.message.ends_with("older form"));
+    }
+
+    #[test]
+    fn bodies_are_json_or_become_strings() {
+        let shown = |body: &str| response(500, body).body.map(|b| b.get().to_owned());
+        assert_eq!(shown(r#"{"a": 1}"#).as_deref(), Some(r#"{"a": 1}"#));
+        assert_eq!(shown("<b>no</b>").as_deref(), Some(r#""<b>no</b>""#));
+        assert_eq!(shown(""), None);
+        let deep = "[".repeat(1000) + &"]".repeat(1000);
+        assert!(shown(&deep).unwrap().starts_with('"'));
+        assert!(shown(&"x".repeat(1_000_000)).unwrap().len() < 20_000);
+        let largest = format!(r#"{{"a":"{}"}}"#, "x".repeat(16 * 1024 - 8));
+        assert_eq!(shown(&largest), Some(largest.clone()));
+        assert!(shown(&format!("{largest} ")).unwrap().starts_with('"'));
+        assert_eq!(response(500, r#"{"requestId":"r1"}"#).request_id.as_deref(), Some("r1"));
+    }
+
+    #[test]
+    fn secrets_are_removed() {
+        let body = response(400, r#"{"error":"s3cret eyJh.eyJi.c-_ and eyJx."}"#).body.unwrap();
+        assert_eq!(body.get(), r#"{"error":"[removed] [removed] and eyJx."}"#);
+        // At the end of a sentence, in a URL, and with an escape that hides it in the JSON text.
+        let echo = response(
+            400,
+            r#"{"error":"it is eyJh.eyJi.c. See https://u:pw@h","key":"-----BEGIN X-----\nMII"}"#,
+        );
+        let shown = r#"{"error":"it is [removed]. See https://[removed]@h","key":"[removed]"}"#;
+        assert_eq!(echo.body.as_ref().unwrap().get(), shown);
+        let hidden =
+            response(400, r#"{"error":"it is \u0065yJh\u002eeyJi.c \\u0041\u0022\n"}"#).body;
+        let shown = r#"{"error":"it is [removed] \\u0041\"\n"}"#;
+        assert_eq!(hidden.unwrap().get(), shown);
+        let no_json = response(400, r#"it is \u0065yJh\u002eeyJi.c, \ué"#).body;
+        assert_eq!(no_json.unwrap().get(), r#""it is [removed], \\ué""#);
+    }
+
+    #[test]
+    fn secrets_are_removed_despite_escapes() {
+        for secret in ["se/cret+tests", "hush-é", "hush-中\u{1f600}", "hu\"sh\\", "12345678"] {
+            let escaped: String =
+                secret.encode_utf16().map(|unit| format!("\\u{unit:04x}")).collect();
+            let plain = serde_json::to_string(secret).unwrap();
+            let plain = plain.trim_matches('"');
+            for echo in [
+                plain,
+                &plain.replace('/', "\\/"),
+                &escaped,
+                &escaped.to_uppercase().replace("\\U", "\\u"),
+            ] {
+                for body in [
+                    format!(r#"{{"error":"not {echo}!","deep":[{{"{echo}":1}}]}}"#),
+                    format!("<html>not {echo}!</html>"),
+                    format!("{}{echo}", "x".repeat(16 * 1024 - 3)),
+                ] {
+                    let response = error_response(401, None, body.as_bytes(), &[secret]);
+                    let shown = response.body.as_ref().unwrap().get().to_owned();
+                    let message = classify(&response, ["username", "password"]).message;
+                    let decoded = without_escapes(&shown);
+                    for text in [&shown, &decoded, &message] {
+                        assert!(!text.contains(&secret[..4]), "{body}\n{text}");
+                    }
+                }
+            }
+        }
+        let number = error_response(400, None, br#"{"password":12345678}"#, &["12345678"]);
+        assert!(!number.body.unwrap().get().contains("1234"));
+    }
+
+    #[test]
+    fn retry_after_is_parsed() {
+        assert_eq!(retry_after_ms("2"), Some(2000));
+        assert_eq!(retry_after_ms(" 0 "), Some(0));
+        assert_eq!(retry_after_ms("Wed, 21 Oct 2015 07:28:00 GMT"), Some(0));
+        let soon = httpdate::fmt_http_date(SystemTime::now() + Duration::from_secs(60));
+        assert!((58_000..=60_000).contains(&retry_after_ms(&soon).unwrap()));
+        assert_eq!(retry_after_ms("soon"), None);
+        assert_eq!(retry_after_ms("99999999999999999999"), None);
+    }
+}

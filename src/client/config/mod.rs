@@ -1,0 +1,295 @@
+//! The configuration: a JSON object or environment variables, checked completely before it is used.
+
+mod environment;
+mod fields;
+mod url;
+mod validate;
+
+use std::fmt::Display;
+use std::net::IpAddr;
+
+use zeroize::Zeroizing;
+
+use self::environment::Source;
+use self::fields::FIELDS;
+pub use self::validate::RetryRules;
+use crate::api;
+use crate::error::{Error, Status};
+use crate::json::document::{Problems, read_into};
+use crate::transport::{Family, Roots, TlsFiles};
+
+/// The service's own base URL.
+pub const BASE_URL: &str = "https://api.webrtc.bandwidth.com/v1";
+/// The service's own token URL.
+pub const TOKEN_URL: &str = "https://api.bandwidth.com/api/v1/oauth2/token";
+
+/// The configuration of a client. Each field is the key of the same name (in camel case) in the JSON
+/// object. The defaults are the same in every language.
+#[derive(Clone)]
+pub struct Config {
+    /// The account id. Required.
+    pub account_id: String,
+    /// The client id of the API credentials. Required, unless `username` is set.
+    pub client_id: Option<String>,
+    /// The client secret of the API credentials.
+    pub client_secret: Option<Zeroizing<String>>,
+    /// The name of the API user. API users stop working on 2 December 2026.
+    pub username: Option<String>,
+    /// The password of the API user.
+    pub password: Option<Zeroizing<String>>,
+    /// The URL of the WebRTC v1 service. None: the service's own URL.
+    pub base_url: Option<String>,
+    /// The URL for token requests. None: the service's own URL, which requires that `base_url` is the
+    /// service's own, too.
+    pub token_url: Option<String>,
+    /// The timeout of a call, in milliseconds.
+    pub timeout_ms: u64,
+    /// The timeout of an attempt, in milliseconds. None: the remaining time of the call.
+    pub attempt_timeout_ms: Option<u64>,
+    /// The timeout of name resolution, connection and TLS handshake together, in milliseconds.
+    pub connect_timeout_ms: u64,
+    /// The number of retries.
+    pub max_retries: u64,
+    /// The longest pause before the first retry, in milliseconds. It doubles with each retry.
+    pub retry_base_ms: u64,
+    /// The longest pause before any retry, in milliseconds.
+    pub retry_max_ms: u64,
+    /// The proxy: `http://user:password@host:port` or `socks5://..`.
+    pub proxy: Option<Zeroizing<String>>,
+    /// The certificate authorities that are trusted.
+    pub roots: Roots,
+    /// The certificate files.
+    pub tls_files: TlsFiles,
+    /// The IP versions that are used.
+    pub ip_family: Family,
+    /// The local address to connect from.
+    pub bind_address: Option<IpAddr>,
+    /// The lifetime of entries in the DNS cache, in milliseconds.
+    pub dns_ttl_ms: u64,
+    /// The number of idle connections that are kept open.
+    pub max_idle_connections: u64,
+    /// How long an idle connection can be reused, in milliseconds.
+    pub idle_timeout_ms: u64,
+    /// The size limit of a response, in bytes.
+    pub max_response_bytes: u64,
+    /// Appended to the User-Agent header.
+    pub user_agent: Option<String>,
+    /// Allows plain HTTP to hosts other than loopback hosts.
+    pub allow_insecure_http: bool,
+    /// Where the values come from, for messages.
+    source: Source,
+}
+
+impl Default for Config {
+    fn default() -> Config {
+        Config {
+            account_id: String::new(),
+            client_id: None,
+            client_secret: None,
+            username: None,
+            password: None,
+            base_url: None,
+            token_url: None,
+            timeout_ms: 10_000,
+            attempt_timeout_ms: None,
+            connect_timeout_ms: 3_000,
+            max_retries: 2,
+            retry_base_ms: 100,
+            retry_max_ms: 2_000,
+            proxy: None,
+            roots: Roots::Bundled,
+            tls_files: TlsFiles::default(),
+            ip_family: Family::Any,
+            bind_address: None,
+            dns_ttl_ms: 30_000,
+            max_idle_connections: 64,
+            idle_timeout_ms: 15_000,
+            max_response_bytes: 1 << 20,
+            user_agent: None,
+            allow_insecure_http: false,
+            source: Source::Document,
+        }
+    }
+}
+
+impl Config {
+    /// Reads the JSON object of `bw_client_new`. A key that is null counts as omitted.
+    ///
+    /// # Errors
+    /// `Status::Config`, with all problems. Credentials are never quoted.
+    pub fn from_json(text: &str) -> Result<Config, Error> {
+        if text.len() > api::MAX_REQUEST {
+            let most = api::MAX_REQUEST;
+            let message = format!("config: has more than {most} bytes");
+            return Err(Error::rejected(Status::Config, message));
+        }
+        let mut config = Config::default();
+        let mut problems = Problems::default();
+        config.set_fields(&"config", text, &mut problems);
+        let fail = |message| Err(Error::rejected(Status::Config, message));
+        problems.message().map_or(Ok(config), fail)
+    }
+
+    /// The names of all keys.
+    pub fn keys() -> impl Iterator<Item = &'static str> {
+        FIELDS.iter().map(|field| field.name)
+    }
+
+    /// Sets the fields that a document contains. All others keep their values.
+    fn set_fields(&mut self, path: &dyn Display, text: &str, problems: &mut Problems) {
+        for (field, value) in read_into(path, text, FIELDS, problems).0 {
+            (field.data)(self, value);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::time::Duration;
+
+    fn problem(more: &str) -> String {
+        let text = format!(r#"{{"accountId":"1","username":"u","password":"s3cret"{more}}}"#);
+        let result = Config::from_json(&text).and_then(Config::into_parts);
+        let error = result.err().unwrap_or_else(|| panic!("{text} was accepted"));
+        assert_eq!(error.status, Status::Config);
+        assert!(!error.message.contains("s3cret"), "{}", error.message);
+        error.message
+    }
+
+    #[test]
+    fn defaults_are_as_documented() {
+        let text = r#"{"accountId":"9/9","username":"u","password":"p"}"#;
+        let parts = Config::from_json(text).unwrap().into_parts().ok().unwrap();
+        assert_eq!(parts.prefix, "/v1/accounts/9%2F9");
+        assert_eq!(parts.timeout, Duration::from_secs(10));
+        assert_eq!(parts.settings.authority, "api.webrtc.bandwidth.com");
+        assert!(parts.settings.tls.is_some());
+        assert_eq!(parts.retry.max_retries, 2);
+    }
+
+    #[test]
+    fn every_problem_is_reported() {
+        for (more, part) in [
+            (r#","timoutMs":1"#, "config.timoutMs: is not known; did you mean timeoutMs?"),
+            (r#","timeoutMs":0"#, "config.timeoutMs: must be a whole number from 1 to"),
+            (
+                r#","timeoutMs":"9""#,
+                "config.timeoutMs: must be a whole number from 1 to 86400000, not a string",
+            ),
+            (r#","timeoutMs":1.5"#, "config.timeoutMs: must be a whole number"),
+            (r#","maxRetries":-1"#, "config.maxRetries: must be a whole number from 0 to 10"),
+            (r#","baseUrl":"http://example.com/v1""#, "config.baseUrl: plain http would"),
+            (r#","baseUrl":"ftp://example.com""#, "has the scheme \"ftp\""),
+            (r#","baseUrl":"https://u:s3cret@h/""#, "must not contain credentials"),
+            (r#","baseUrl":"https://u:s3cret@ h/""#, "is not a URL"),
+            (r#","baseUrl":"/v1""#, "must be an absolute URL"),
+            (r#","baseUrl":"https://h:99999/v1""#, "config.baseUrl: has an invalid port"),
+            (r#","proxy":"h:1""#, "config.proxy: must have the form http://host:port"),
+            (r#","proxy":7"#, "config.proxy: must be a string"),
+            (
+                r#","proxy":"http://h:1","baseUrl":"http://127.0.0.1""#,
+                "config.proxy: needs an https baseUrl",
+            ),
+            (r#","baseUrl":"https://h/v1?x""#, "query"),
+            (r#","roots":"mine""#, "config.roots: \"mine\" is not one of bundled, system"),
+            (r#","ipFamily":4"#, "config.ipFamily: must be a string"),
+            (r#","bindAddress":"eth0""#, "config.bindAddress: \"eth0\" is not an IP address"),
+            (r#","caFile":"/nowhere/ca.pem""#, "config.caFile: /nowhere/ca.pem cannot be read"),
+            (
+                r#","caFile":"-----BEGIN CERTIFICATE-----\ns3cret""#,
+                "config.caFile: is the PEM text itself, not the path of a file",
+            ),
+            (
+                r#","clientCertFile":"/dev/null","clientKeyFile":"/""#,
+                "config.clientCertFile: /dev/null is not a file",
+            ),
+            (r#","caFile":"/""#, "config.caFile: / is not a file"),
+            (r#","clientCertFile":"/x""#, "config.clientKeyFile: is missing beside"),
+            (r#","userAgent":"a\nb""#, "config.userAgent: must be printable"),
+            (r#","allowInsecureHttp":1"#, "config.allowInsecureHttp: must be a boolean"),
+            (r#","password":"again""#, "config.password: is given twice"),
+            (r#","verify":false"#, "config.verify: is not known"),
+        ] {
+            let message = problem(more);
+            assert!(message.contains(part), "{part}\nis not in\n{message}");
+        }
+        let message = Config::from_json("{}").and_then(Config::into_parts).err().unwrap().message;
+        for part in [
+            "config.accountId: is missing",
+            "config.clientId: is missing; set clientId and clientSecret, or username and password",
+        ] {
+            assert!(message.contains(part), "{message}");
+        }
+    }
+
+    #[test]
+    fn exactly_one_pair_of_credentials_is_accepted() {
+        const BOTH: &str = "there are two pairs of credentials; set either clientId and \
+                            clientSecret, or username and password";
+        for (pair, expected) in [
+            (r#""clientId":"c","clientSecret":"s3cret""#, None),
+            (r#""username":"u","password":"s3cret""#, None),
+            (r#""username":null,"password":null,"clientId":"c","clientSecret":"s3cret""#, None),
+            (r#""clientId":"c""#, Some("config.clientSecret: is missing")),
+            (r#""clientSecret":"s3cret""#, Some("config.clientId: is missing")),
+            (r#""username":"u""#, Some("config.password: is missing")),
+            (r#""password":"s3cret""#, Some("config.username: is missing")),
+            (r#""clientId":"c","password":"s3cret""#, Some(BOTH)),
+            (r#""clientId":"c","clientSecret":"s","username":"u","password":"s3cret""#, Some(BOTH)),
+            (r#""clientId":"","clientSecret":"s3cret""#, Some("config.clientId: is empty")),
+            (r#""clientId":"c","clientSecret":"""#, Some("config.clientSecret: is empty")),
+            (r#""clientId":"c:d","clientSecret":"s3cret""#, Some("config.clientId: must not")),
+        ] {
+            let text = format!(r#"{{"accountId":"1",{pair}}}"#);
+            let error = Config::from_json(&text).and_then(Config::into_parts).err();
+            match (expected, error) {
+                (None, None) => {}
+                (Some(part), Some(error)) => {
+                    assert!(error.message.contains(part), "{pair}: {}", error.message);
+                    assert!(!error.message.contains("s3cret"), "{}", error.message);
+                }
+                (_, error) => panic!("{pair}: {:?}", error.map(|error| error.message)),
+            }
+        }
+    }
+
+    #[test]
+    fn omitted_url_is_an_error_if_another_is_not_the_services_own() {
+        const OAUTH: &str = r#""clientId":"c","clientSecret":"s3cret""#;
+        const BASIC: &str = r#""username":"u","password":"s3cret""#;
+        const LOCAL: &str = "http://127.0.0.1:1";
+        let (base, token) = ("config.baseUrl: is missing", "config.tokenUrl: is missing");
+        for (pair, base_url, token_url, expected) in [
+            (OAUTH, None, None, None),
+            (OAUTH, Some(BASE_URL), None, None),
+            (OAUTH, Some("https://API.webrtc.bandwidth.com:443/v1/"), None, None),
+            (OAUTH, None, Some(TOKEN_URL), None),
+            (OAUTH, Some(LOCAL), Some(LOCAL), None),
+            (OAUTH, Some(LOCAL), Some(TOKEN_URL), None),
+            (OAUTH, Some(LOCAL), None, Some(token)),
+            (OAUTH, Some("https://api.webrtc.bandwidth.com.example/v1"), None, Some(token)),
+            (OAUTH, Some("https://api.webrtc.bandwidth.com:444/v1"), None, Some(token)),
+            (OAUTH, None, Some(LOCAL), Some(base)),
+            (BASIC, Some(LOCAL), None, None),
+            (BASIC, None, Some(LOCAL), Some(base)),
+            (OAUTH, Some(LOCAL), Some("http://example.com/t"), Some("config.tokenUrl: plain http")),
+            (OAUTH, Some(LOCAL), Some("token"), Some("config.tokenUrl: must be an absolute URL")),
+        ] {
+            let member = |key, url: Option<&str>| {
+                url.map_or(String::new(), |url| format!(r#","{key}":"{url}""#))
+            };
+            let text = format!(
+                r#"{{"accountId":"1",{pair}{}{}}}"#,
+                member("baseUrl", base_url),
+                member("tokenUrl", token_url)
+            );
+            let error = Config::from_json(&text).and_then(Config::into_parts).err();
+            let message = error.map(|error| error.message);
+            match expected {
+                None => assert_eq!(message, None, "{text}"),
+                Some(part) => assert!(message.as_ref().unwrap().contains(part), "{message:?}"),
+            }
+        }
+    }
+}
