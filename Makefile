@@ -79,7 +79,7 @@ build-tests: tools
 
 test-rust: tools
 	$(CARGO_BUILD_DEBUG)
-	BW_SANDBOX=$(TARGET_DIR)/debug/bw-sandbox $(CARGO) test --workspace
+	BW_SANDBOX=$(TARGET_DIR)/debug/bw-sandbox $(CARGO) test --workspace --no-fail-fast
 
 test-c: tools
 	$(CARGO_BUILD_DEBUG)
