@@ -143,7 +143,13 @@ fn step(handles: &Handles, action: u8, slot: u8, variant: u8) {
             6 => bw_get_participant(client, call.as_ptr(), o),
             7 => bw_client_stats(client, o),
             8 => bw_client_set_credentials(client, c"u".as_ptr(), c"secret".as_ptr(), o),
-            9 => bw_client_set_log(client, (variant % 6).into(), Some(check_log_line), ptr::null_mut(), o),
+            9 => bw_client_set_log(
+                client,
+                (variant % 6).into(),
+                Some(check_log_line),
+                ptr::null_mut(),
+                o,
+            ),
             10 => {
                 let data = ptr::dangling_mut();
                 let status = bw_queue_submit(queue, call.as_ptr(), data, &raw mut id, o);

@@ -100,7 +100,7 @@ fn idle_connections_that_the_peer_closed_are_closed_during_later_calls() {
 
 #[test]
 fn request_on_a_closed_idle_connection_is_sent_again() {
-    // 408 on a connection that was used before: the server gave up waiting for a request.
+    // 408 on a connection that was used before: the server stopped waiting for a request.
     let behavior: Behavior = Arc::new(|connection, state| {
         read_request(connection, state)?;
         connection.write_all(response("200 OK", "", CREATED).as_bytes())?;

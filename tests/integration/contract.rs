@@ -17,20 +17,21 @@ const CONFIG: &str = r#"{"accountId":"1","username":"u","password":"pass-phrase"
 /// The error document of `bw_client_new` for a configuration.
 fn config_error(config: *const c_char) -> Value {
     let (mut client, mut error) = (ptr::dangling_mut(), ptr::null_mut());
-    // SAFETY: NULL or a C string, and two writable places.
+    // SAFETY: NULL or a C string, and two valid output parameters.
     let status = unsafe { bw_client_new(config, &raw mut client, &raw mut error) };
     assert!(client.is_null(), "a client was created although the call failed");
     document(status, error)
 }
 
+/// The error document of a call that creates a participant.
 fn create_error(client: *mut bw_client, request: *const c_char) -> Value {
     let mut out = ptr::null_mut();
-    // SAFETY: NULL or a C string, and a writable place.
+    // SAFETY: NULL or a C string, and a valid output parameter.
     let status = unsafe { bw_create_participant(client, request, &raw mut out) };
     document(status, out)
 }
 
-fn says(document: &Value, name: &str, part: &str) {
+fn assert_error(document: &Value, name: &str, part: &str) {
     assert_eq!(document["error"]["name"], name, "{document}");
     let message = document["error"]["message"].as_str().unwrap();
     assert!(message.contains(part), "{part:?} is not in {message:?}");
@@ -38,9 +39,9 @@ fn says(document: &Value, name: &str, part: &str) {
 
 #[test]
 fn header_matches_the_sources() {
-    let made = include_str!(concat!(env!("OUT_DIR"), "/bw_webrtc.h"));
+    let generated = include_str!(concat!(env!("OUT_DIR"), "/bw_webrtc.h"));
     let checked_in = include_str!("../../include/bw_webrtc.h");
-    assert!(made == checked_in, "include/bw_webrtc.h is out of step: run `make header`");
+    assert!(generated == checked_in, "include/bw_webrtc.h is out of date: run `make header`");
 }
 
 #[test]
@@ -83,21 +84,21 @@ fn invalid_configuration_is_reported_with_its_keys() {
             "config.accountId: must not contain U+0000; config.timeoutMs: must be a whole number",
         ),
     ] {
-        says(&config_error(config), name, part);
+        assert_error(&config_error(config), name, part);
     }
     let huge = CString::new(format!("{{\"accountId\":\"{}\"}}", "x".repeat(10_000_000))).unwrap();
-    says(&config_error(huge.as_ptr()), "BW_E_CONFIG", "has more than 65536 bytes");
+    assert_error(&config_error(huge.as_ptr()), "BW_E_CONFIG", "has more than 65536 bytes");
     let deep = CString::new("[".repeat(60_000)).unwrap();
-    says(&config_error(deep.as_ptr()), "BW_E_CONFIG", "is not valid JSON");
+    assert_error(&config_error(deep.as_ptr()), "BW_E_CONFIG", "is not valid JSON");
 }
 
 #[test]
 fn null_out_parameter_is_accepted_unless_a_token_would_be_lost() {
     let config = CString::new(CONFIG).unwrap();
     let mut error = ptr::null_mut();
-    // SAFETY: a C string, NULL, and a writable place.
+    // SAFETY: a C string, NULL, and a valid output parameter.
     let status = unsafe { bw_client_new(config.as_ptr(), ptr::null_mut(), &raw mut error) };
-    says(&document(status, error), "BW_E_INVALID_ARGUMENT", "client: is NULL");
+    assert_error(&document(status, error), "BW_E_INVALID_ARGUMENT", "client: is NULL");
     let mut client = ptr::null_mut();
     // SAFETY: as above; `error` may be NULL.
     unsafe {
@@ -106,24 +107,32 @@ fn null_out_parameter_is_accepted_unless_a_token_would_be_lost() {
         let status = bw_create_participant(client, c"{}".as_ptr(), ptr::null_mut());
         assert_eq!(status, BW_E_INVALID_ARGUMENT, "a token would be lost");
     }
-    says(&create_error(client, ptr::null()), "BW_E_INVALID_ARGUMENT", "request_json: is NULL");
+    assert_error(
+        &create_error(client, ptr::null()),
+        "BW_E_INVALID_ARGUMENT",
+        "request_json: is NULL",
+    );
     let bad = CString::new(b"{\"tag\":\"\xc3\"}".to_vec()).unwrap();
-    says(
+    assert_error(
         &create_error(client, bad.as_ptr()),
         "BW_E_INVALID_ARGUMENT",
         "not valid UTF-8 (at byte 8)",
     );
-    says(&create_error(ptr::null_mut(), c"{}".as_ptr()), "BW_E_INVALID_HANDLE", "client: is NULL");
+    assert_error(
+        &create_error(ptr::null_mut(), c"{}".as_ptr()),
+        "BW_E_INVALID_HANDLE",
+        "client: is NULL",
+    );
     let (mut error, name) = (ptr::null_mut(), c"u".as_ptr());
-    // SAFETY: C strings or NULL, and a writable place.
+    // SAFETY: C strings or NULL, and a valid output parameter.
     let status = unsafe { bw_client_set_credentials(client, name, ptr::null(), &raw mut error) };
-    says(&document(status, error), "BW_E_INVALID_ARGUMENT", "password: is NULL");
-    // SAFETY: NULL is fine.
+    assert_error(&document(status, error), "BW_E_INVALID_ARGUMENT", "password: is NULL");
+    // SAFETY: NULL is allowed.
     unsafe { bw_free(ptr::null_mut()) };
     bw_client_free(ptr::null_mut());
     bw_client_free(client);
     bw_client_free(client);
-    says(&create_error(client, c"{}".as_ptr()), "BW_E_INVALID_HANDLE", "not a live client");
+    assert_error(&create_error(client, c"{}".as_ptr()), "BW_E_INVALID_HANDLE", "not a live client");
 }
 
 #[test]
@@ -150,7 +159,7 @@ fn invalid_requests_are_not_sent() {
         (problems, "request.callbackUrl: must be a string, not a number"),
     ] {
         let error = client.create(request).unwrap_err();
-        says(&error, "BW_E_INVALID_ARGUMENT", part);
+        assert_error(&error, "BW_E_INVALID_ARGUMENT", part);
         assert_eq!(error["error"]["outcome"], "not_sent");
         assert_eq!(error["error"]["attempts"], 0);
     }
@@ -167,12 +176,20 @@ fn freed_and_invalid_handles_are_rejected_on_every_thread() {
                 for round in 0..300_usize {
                     let client = Client::new(config).unwrap();
                     bw_client_free(client.0);
-                    says(&create_error(client.0, c"{}".as_ptr()), "BW_E_INVALID_HANDLE", "client");
+                    assert_error(
+                        &create_error(client.0, c"{}".as_ptr()),
+                        "BW_E_INVALID_HANDLE",
+                        "client",
+                    );
                     let invented =
                         seed.wrapping_mul(0x9e37_79b9_7f4a_7c15).rotate_left(round as u32);
                     let invented = ptr::without_provenance_mut(invented);
                     bw_client_free(invented);
-                    says(&create_error(invented, c"{}".as_ptr()), "BW_E_INVALID_HANDLE", "client");
+                    assert_error(
+                        &create_error(invented, c"{}".as_ptr()),
+                        "BW_E_INVALID_HANDLE",
+                        "client",
+                    );
                 }
             });
         }
@@ -209,15 +226,15 @@ fn null_configuration_is_read_from_the_environment() {
 #[ignore = "runs in the process that another test starts"]
 fn child_with_an_environment() {
     let mut client = ptr::null_mut();
-    // SAFETY: NULL, and a writable place.
+    // SAFETY: NULL, and a valid output parameter.
     assert_eq!(unsafe { bw_client_new(ptr::null(), &raw mut client, ptr::null_mut()) }, BW_OK);
-    says(&create_error(client, c"{}".as_ptr()), "BW_E_UNAUTHORIZED", "HTTP 401");
+    assert_error(&create_error(client, c"{}".as_ptr()), "BW_E_UNAUTHORIZED", "HTTP 401");
 }
 
 #[test]
 #[ignore = "runs in the process that another test starts"]
 fn child_without_a_password() {
-    says(&config_error(ptr::null()), "BW_E_CONFIG", "BW_PASSWORD is not set");
+    assert_error(&config_error(ptr::null()), "BW_E_CONFIG", "BW_PASSWORD is not set");
 }
 
 #[test]
@@ -243,7 +260,7 @@ fn child_with_proxies() {
         "accountId": "1", "username": "u", "password": "p", "baseUrl": server.url(),
     }))
     .unwrap();
-    says(&client.create("{}").unwrap_err(), "BW_E_FORBIDDEN", "HTTP 403");
+    assert_error(&client.create("{}").unwrap_err(), "BW_E_FORBIDDEN", "HTTP 403");
     Client::new(&serde_json::from_str(CONFIG).unwrap()).unwrap();
 }
 
@@ -363,7 +380,7 @@ fn child_searches_its_memory_for_tokens() {
     let status = unsafe { bw_client_new(config.as_ptr().cast(), &raw mut client, ptr::null_mut()) };
     assert_eq!(status, BW_OK);
     config.fill(0);
-    says(&create_error(client, c"{}".as_ptr()), "BW_E_FORBIDDEN", "HTTP 403");
+    assert_error(&create_error(client, c"{}".as_ptr()), "BW_E_FORBIDDEN", "HTTP 403");
     assert!(occurrences(TOKENS[1]) > 0 && occurrences(PASSWORDS[0]) > 0, "blind");
     assert_eq!(occurrences(TOKENS[0]), 0, "the rejected token is still in memory");
     let mut text = [second.0.as_bytes(), second.1.as_bytes(), b"\0"].concat();
@@ -376,7 +393,7 @@ fn child_searches_its_memory_for_tokens() {
     for needle in [TOKENS[1], PASSWORDS[0], HEADERS[0]] {
         assert_eq!(occurrences(needle), 0, "{needle:?} is still in memory");
     }
-    says(&create_error(client, c"{}".as_ptr()), "BW_E_FORBIDDEN", "HTTP 403");
+    assert_error(&create_error(client, c"{}".as_ptr()), "BW_E_FORBIDDEN", "HTTP 403");
     assert!(occurrences(TOKENS[2]) > 0, "blind");
     bw_client_free(client);
     for needle in PASSWORDS.into_iter().chain(HEADERS).chain(TOKENS) {

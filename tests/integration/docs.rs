@@ -108,7 +108,7 @@ fn every_link_has_a_target() {
         }
     }
     assert!(problems.is_empty(), "\n{}", problems.join("\n"));
-    assert!(count > 100, "only {count} links were looked at");
+    assert!(count > 100, "only {count} links were checked");
 }
 
 #[test]
@@ -156,8 +156,8 @@ fn documented_names_exist_and_existing_names_are_documented() {
     let mut problems = Vec::new();
     for page in Page::all() {
         for name in ours(&page.text) {
-            // "BW_E_*" and the like stand for several, two underscores are in the names of Doxygen's
-            // files, and `BW_LIVE` is the demo's.
+            // A name such as "BW_E_*" is a pattern. Names of Doxygen's files contain two underscores.
+            // `BW_LIVE` is an option of the demo.
             let other = name.ends_with('_') || name.contains("__") || name == "BW_LIVE";
             if !other && !declared.contains(name) {
                 problems.push(format!("{}: {name} does not exist", page.path.display()));
@@ -268,9 +268,9 @@ fn sandbox_options_match_its_help() {
         line.starts_with("--").then(|| line.split([' ', ',']).next().unwrap().to_owned())
     });
     let rows = Page::read("docs/testing.md").rows();
-    let told: BTreeSet<String> =
+    let documented: BTreeSet<String> =
         rows.iter().map(|(name, _)| name.clone()).filter(|name| name.starts_with("--")).collect();
-    assert_eq!(told, options.collect());
+    assert_eq!(documented, options.collect());
     for (name, cells) in rows.iter().filter(|(name, _)| name.starts_with("--")) {
         let default = cells[2].trim_matches('`');
         let shown = help.split(&format!("{name} ")).nth(1).unwrap_or_default();

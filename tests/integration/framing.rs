@@ -243,7 +243,7 @@ fn read_head(connection: &mut dyn Connection) -> io::Result<()> {
     Ok(())
 }
 
-/// Responds to the head of a request and never reads its body, then does what `after` says.
+/// Responds to the head of a request without reading its body, then runs `after`.
 fn early(after: impl Fn(&mut dyn Connection, &ServerState) + Send + Sync + 'static) -> Behavior {
     Arc::new(move |connection, state| {
         read_head(connection)?;

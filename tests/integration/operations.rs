@@ -207,7 +207,7 @@ fn webhook_is_parsed() {
         serde_json::from_str(&bw_webrtc::interop::parse_event(body).unwrap()).unwrap();
     assert_eq!((text(&event["event"]), text(&event["participantId"])), ("onDisconnect", &*id));
     assert!(event["timestamp"].is_u64() && event["tag"] == "caller 7", "{event}");
-    // A participant whose media is lost is gone.
+    // The service deletes a participant whose media connection is lost.
     let gone = client.call("getParticipant", "", &id, None).unwrap_err();
     assert_eq!(gone["error"]["name"], "BW_E_NOT_FOUND");
 }
@@ -216,12 +216,12 @@ fn webhook_is_parsed() {
 fn token_claims_contain_account_and_participant() {
     let sandbox = Sandbox::start(&[]);
     let created = client(&sandbox).create("{}").unwrap();
-    let told = bw_webrtc::interop::token_claims(text(&created["token"])).unwrap();
-    let told: Value = serde_json::from_str(&told).unwrap();
-    assert_eq!(told["accountId"], "9900000");
-    assert_eq!(told["participantId"], created["participant"]["id"]);
-    assert_eq!(told["version"], "V3");
-    assert!(told["expiresInMs"].as_i64().unwrap() > 0);
+    let claims = bw_webrtc::interop::token_claims(text(&created["token"])).unwrap();
+    let claims: Value = serde_json::from_str(&claims).unwrap();
+    assert_eq!(claims["accountId"], "9900000");
+    assert_eq!(claims["participantId"], created["participant"]["id"]);
+    assert_eq!(claims["version"], "V3");
+    assert!(claims["expiresInMs"].as_i64().unwrap() > 0);
 }
 
 #[test]

@@ -269,7 +269,7 @@ fn unknown_outcome_remains_until_a_response_resolves_it() {
         fault["operation"] = json!(operation);
         sandbox.fault(&fault);
     };
-    // Lost, then turned away twice: nobody knows.
+    // A lost connection, then two responses 429: the outcome remains unknown.
     fault(json!({"kind": "close_before"}));
     fault(json!({"kind": "status", "status": 429, "after": 1, "count": 2}));
     let error = call(&client, operation, &resources).unwrap_err();
@@ -277,7 +277,7 @@ fn unknown_outcome_remains_until_a_response_resolves_it() {
         (&error["error"]["attempts"], &error["error"]["outcome"]),
         (&json!(3), &json!("unknown"))
     );
-    // Lost, then refused: it is not in the session.
+    // A lost connection, then a response that resolves the outcome: the participant is not in the session.
     fault(json!({"kind": "close_before"}));
     let error = call(&client, operation, &resources).unwrap_err();
     assert_eq!(error["error"]["name"], "BW_E_NOT_FOUND");
