@@ -33,8 +33,8 @@ fn script(responses: &[String]) -> Behavior {
 fn the_request_is_what_the_service_documents() {
     let server = TestServer::start(None, respond_with(response("200 OK", "", GOOD)));
     let client = server.client(json!({"userAgent": "kamailio/5.6"}));
-    let answer = client.create(r#"{"tag":"ä","publishPermissions":["AUDIO"]}"#).unwrap();
-    assert_eq!(answer, serde_json::from_str::<Value>(GOOD).unwrap());
+    let created = client.create(r#"{"tag":"ä","publishPermissions":["AUDIO"]}"#).unwrap();
+    assert_eq!(created, serde_json::from_str::<Value>(GOOD).unwrap());
     let received = server.requests();
     let (head, body) = received[0].split_once("\r\n\r\n").unwrap();
     assert_eq!(body, r#"{"tag":"ä","publishPermissions":["AUDIO"]}"#);
@@ -281,8 +281,8 @@ fn threads_sharing_a_client_receive_their_own_responses() {
             let (_, body) = request.split_once("\r\n\r\n").unwrap();
             let tag = &serde_json::from_str::<Value>(body).unwrap()["tag"];
             std::thread::sleep(Duration::from_millis(3));
-            let answer = json!({"participant": {"id": "p", "tag": tag}, "token": "t"});
-            connection.write_all(response("200 OK", "", &answer.to_string()).as_bytes())?;
+            let body = json!({"participant": {"id": "p", "tag": tag}, "token": "t"});
+            connection.write_all(response("200 OK", "", &body.to_string()).as_bytes())?;
         }
         Ok(())
     });
@@ -294,8 +294,8 @@ fn threads_sharing_a_client_receive_their_own_responses() {
             scope.spawn(move || {
                 for call in 0..40 {
                     let tag = format!("{thread}-{call}");
-                    let answer = client.create(&json!({"tag": tag}).to_string()).unwrap();
-                    assert_eq!(answer["participant"]["tag"], tag);
+                    let created = client.create(&json!({"tag": tag}).to_string()).unwrap();
+                    assert_eq!(created["participant"]["tag"], tag);
                 }
             });
         }

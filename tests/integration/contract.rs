@@ -276,13 +276,48 @@ fn credentials_are_wiped_from_memory() {
 
 /// The passwords and their Basic headers, in halves that the compiler does not join: otherwise the search
 /// would find the constants.
-const PASSWORDS: [(&str, &str); 2] =
-    [("Correct-Hor", "se-Battery-1"), ("Correct-Hor", "se-Staple-22")];
-const HEADERS: [(&str, &str); 2] =
+const PASSWORDS: [Halves; 2] = [("Correct-Hor", "se-Battery-1"), ("Correct-Hor", "se-Staple-22")];
+const HEADERS: [Halves; 2] =
     [("dTpDb3JyZWN0LUh", "vcnNlLUJhdHRlcnktMQ=="), ("dTpDb3JyZWN0LUh", "vcnNlLVN0YXBsZS0yMg==")];
 
-/// Fails if a password, or the header made of it, is anywhere in this process once the client has
-/// made calls, changed its credentials, and gone.
+/// A secret in halves.
+type Halves = (&'static str, &'static str);
+
+/// A client whose configuration ends with this secret. The copies of the secret outside the client are
+/// overwritten.
+fn client_with_secret(config: &str, secret: Halves) -> *mut bw_client {
+    let mut client = ptr::null_mut();
+    with_text(&[config, secret.0, secret.1, "\"}"], |config| {
+        // SAFETY: a C string and a valid output parameter.
+        unsafe { bw_client_new(config, &raw mut client, ptr::null_mut()) }
+    });
+    client
+}
+
+/// Replaces the secret of the client, and overwrites the copies outside the client.
+fn set_secret(client: *mut bw_client, secret: Halves) {
+    with_text(&[secret.0, secret.1], |secret| {
+        // SAFETY: two C strings.
+        unsafe { bw_client_set_credentials(client, c"u".as_ptr(), secret, ptr::null_mut()) }
+    });
+}
+
+/// Calls a function, which must succeed, with a C string, and overwrites the string.
+fn with_text(parts: &[&str], function: impl FnOnce(*const c_char) -> bw_status) {
+    let mut text = [parts, &["\0"]].concat().concat().into_bytes();
+    assert_eq!(function(text.as_ptr().cast()), BW_OK);
+    text.fill(0);
+    std::hint::black_box(&text);
+}
+
+fn assert_wiped(secrets: impl IntoIterator<Item = Halves>) {
+    for secret in secrets {
+        assert_eq!(occurrences(secret), 0, "{secret:?} is still in memory");
+    }
+}
+
+/// Fails if a password, or its header, is still in the memory of this process after the client has made calls,
+/// changed its credentials, and been freed.
 #[test]
 #[ignore = "runs in the process that another test starts"]
 fn child_searches_its_memory() {
@@ -290,27 +325,17 @@ fn child_searches_its_memory() {
     let config =
         format!("{{\"accountId\":\"1\",\"username\":\"u\",\"baseUrl\":\"{url}\",\"password\":\"");
     let [first, second] = PASSWORDS;
-    let mut config = [config.as_bytes(), first.0.as_bytes(), first.1.as_bytes(), b"\"}\0"].concat();
-    let mut client = ptr::null_mut();
-    // SAFETY: NUL-terminated text and a writable place.
-    let status = unsafe { bw_client_new(config.as_ptr().cast(), &raw mut client, ptr::null_mut()) };
-    assert_eq!(status, BW_OK);
-    config.fill(0);
+    let client = client_with_secret(&config, first);
     create_error(client, c"{}".as_ptr());
-    let mut text = [second.0.as_bytes(), second.1.as_bytes(), b"\0"].concat();
-    let (name, password) = (c"u".as_ptr(), text.as_ptr().cast());
-    // SAFETY: two C strings.
-    let status = unsafe { bw_client_set_credentials(client, name, password, ptr::null_mut()) };
-    assert_eq!(status, BW_OK);
-    text.fill(0);
-    std::hint::black_box((&config, &text));
+    set_secret(client, second);
     create_error(client, c"{}".as_ptr());
     // The credentials in use must be found: otherwise the search does not work.
-    assert!(occurrences(PASSWORDS[1]) > 0 && occurrences(HEADERS[1]) > 0, "blind");
+    assert!(
+        occurrences(PASSWORDS[1]) > 0 && occurrences(HEADERS[1]) > 0,
+        "the search finds nothing"
+    );
     bw_client_free(client);
-    for needle in PASSWORDS.into_iter().chain(HEADERS) {
-        assert_eq!(occurrences(needle), 0, "{needle:?} is still in memory");
-    }
+    assert_wiped(PASSWORDS.into_iter().chain(HEADERS));
 }
 
 #[test]
@@ -356,14 +381,14 @@ fn client_credentials_and_access_tokens_are_wiped_from_memory() {
 }
 
 /// Access tokens, in halves as above.
-const TOKENS: [(&str, &str); 3] = [
+const TOKENS: [Halves; 3] = [
     ("eyJhbGciOi.First-Tok", "en.of-the-service-1"),
     ("eyJhbGciOi.Second-To", "ken.of-the-service-2"),
     ("eyJhbGciOi.Third-Tok", "en.of-the-service-3"),
 ];
 
-/// Fails if a client secret or an access token is anywhere in this process once the client has made
-/// calls, changed its credentials, and gone.
+/// Fails if a client secret or an access token is still in the memory of this process after the client has
+/// made calls, changed its credentials, and been freed.
 #[test]
 #[ignore = "runs in the process that another test starts"]
 fn child_searches_its_memory_for_tokens() {
@@ -374,35 +399,23 @@ fn child_searches_its_memory_for_tokens() {
          \"clientId\":\"u\",\"clientSecret\":\""
     );
     let [first, second] = PASSWORDS;
-    let mut config = [config.as_bytes(), first.0.as_bytes(), first.1.as_bytes(), b"\"}\0"].concat();
-    let mut client = ptr::null_mut();
-    // SAFETY: NUL-terminated text and a writable place.
-    let status = unsafe { bw_client_new(config.as_ptr().cast(), &raw mut client, ptr::null_mut()) };
-    assert_eq!(status, BW_OK);
-    config.fill(0);
+    let client = client_with_secret(&config, first);
     assert_error(&create_error(client, c"{}".as_ptr()), "BW_E_FORBIDDEN", "HTTP 403");
-    assert!(occurrences(TOKENS[1]) > 0 && occurrences(PASSWORDS[0]) > 0, "blind");
-    assert_eq!(occurrences(TOKENS[0]), 0, "the rejected token is still in memory");
-    let mut text = [second.0.as_bytes(), second.1.as_bytes(), b"\0"].concat();
-    let (name, secret) = (c"u".as_ptr(), text.as_ptr().cast());
-    // SAFETY: two C strings.
-    let status = unsafe { bw_client_set_credentials(client, name, secret, ptr::null_mut()) };
-    assert_eq!(status, BW_OK);
-    text.fill(0);
-    std::hint::black_box((&config, &text));
-    for needle in [TOKENS[1], PASSWORDS[0], HEADERS[0]] {
-        assert_eq!(occurrences(needle), 0, "{needle:?} is still in memory");
-    }
+    assert!(
+        occurrences(TOKENS[1]) > 0 && occurrences(PASSWORDS[0]) > 0,
+        "the search finds nothing"
+    );
+    assert_wiped([TOKENS[0]]);
+    set_secret(client, second);
+    assert_wiped([TOKENS[1], PASSWORDS[0], HEADERS[0]]);
     assert_error(&create_error(client, c"{}".as_ptr()), "BW_E_FORBIDDEN", "HTTP 403");
-    assert!(occurrences(TOKENS[2]) > 0, "blind");
+    assert!(occurrences(TOKENS[2]) > 0, "the search finds nothing");
     bw_client_free(client);
-    for needle in PASSWORDS.into_iter().chain(HEADERS).chain(TOKENS) {
-        assert_eq!(occurrences(needle), 0, "{needle:?} is still in memory");
-    }
+    assert_wiped(PASSWORDS.into_iter().chain(HEADERS).chain(TOKENS));
 }
 
 /// Counts the joined halves in the writable memory of this process.
-fn occurrences((one, two): (&str, &str)) -> usize {
+fn occurrences((one, two): Halves) -> usize {
     use std::os::unix::fs::FileExt;
     let maps = std::fs::read_to_string("/proc/self/maps").unwrap();
     let memory = std::fs::File::open("/proc/self/mem").unwrap();

@@ -118,11 +118,11 @@ fn child_with_a_logger() {
                 });
                 let client = Client::new(&config).unwrap();
                 for _ in 0..2 {
-                    let answer: Result<Value, Value> = client.create("{}");
+                    let result: Result<Value, Value> = client.create("{}");
                     if form == "invalid chunks" {
-                        assert_eq!(answer.unwrap_err()["error"]["name"], "BW_E_PROTOCOL");
+                        assert_eq!(result.unwrap_err()["error"]["name"], "BW_E_PROTOCOL");
                     } else {
-                        assert_eq!(answer, Ok(document.clone()), "{form}");
+                        assert_eq!(result, Ok(document.clone()), "{form}");
                     }
                 }
                 let sent = server.state.requests.lock().unwrap().concat();

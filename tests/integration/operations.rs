@@ -105,7 +105,7 @@ fn generic_call_performs_every_operation() {
     let mut add = both("addParticipantToSession");
     add["body"] = json!({"sessionId": room});
     assert_eq!(call(add).unwrap(), Value::Null);
-    for (document, answer) in [
+    for (document, expected) in [
         (json!({"operation": "getSession", "sessionId": room}), session.clone()),
         (both("getParticipantSubscriptions"), json!({"sessionId": room, "participants": []})),
         (both("updateParticipantSubscriptions"), Value::Null),
@@ -114,7 +114,7 @@ fn generic_call_performs_every_operation() {
         (json!({"operation": "deleteSession", "sessionId": room}), Value::Null),
         (json!({"operation": "deleteParticipant", "participantId": id}), Value::Null),
     ] {
-        assert_eq!(call(document.clone()).unwrap(), answer, "{document}");
+        assert_eq!(call(document.clone()).unwrap(), expected, "{document}");
     }
     let gone = call(json!({"operation": "getParticipant", "participantId": id})).unwrap_err();
     assert_eq!(gone["error"]["name"], "BW_E_NOT_FOUND");
@@ -137,8 +137,8 @@ fn ids_are_percent_encoded_in_the_path() {
     let sandbox = Sandbox::start(&[]);
     let client = client(&sandbox);
     for odd in ["x?y=1", "../..", "a/b", "ü", "%2e", "#"] {
-        let answer = client.call("getParticipant", "", odd, None).unwrap_err();
-        assert_eq!(answer["error"]["name"], "BW_E_BAD_REQUEST", "{odd}");
+        let error = client.call("getParticipant", "", odd, None).unwrap_err();
+        assert_eq!(error["error"]["name"], "BW_E_BAD_REQUEST", "{odd}");
     }
     let paths: Vec<Value> = sandbox
         .requests("getParticipant")

@@ -172,7 +172,7 @@ fn cancelled_waiting_call_is_not_sent_and_running_call_is_reported_late() {
     }
     assert!(began.elapsed() < Duration::from_millis(400), "cancelling waited for the service");
     // The late response reports a participant that exists.
-    wait_until("the late answer", || client.stats()["lateAnswers"] == 1);
+    wait_until("the late response", || client.stats()["lateAnswers"] == 1);
     let stats = client.stats();
     let exists = sandbox.state()["participants"][0]["id"].clone();
     assert_eq!(stats["lateParticipants"], json!([exists]));
@@ -394,7 +394,7 @@ fn closing_and_freeing_complete_every_call_at_once() {
     assert_eq!(queue.next(0).unwrap_err(), BW_E_INVALID_HANDLE);
     assert!(began.elapsed() < Duration::from_millis(2500), "freeing waited for the service");
     // All three are reported.
-    wait_until("the late answers", || client.stats()["lateAnswers"] == 3);
+    wait_until("the late responses", || client.stats()["lateAnswers"] == 3);
     assert_eq!(client.stats()["lateParticipants"].as_array().unwrap().len(), 3);
 }
 

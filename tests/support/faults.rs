@@ -242,9 +242,14 @@ fn certificates(faults: &mut Vec<FaultCase>) {
             ..fault(name, server, "BW_E_TLS", "not_sent", message_part)
         });
     }
-    let (itself, tls) = Authority::itself("itself", host);
+    let (authority_as_server, tls) = Authority::self_signed("self-signed", host);
     for (name, file, tls, message_part) in [
-        ("self-signed with CA:TRUE", &itself.file, tls, "replace it by one with CA:FALSE"),
+        (
+            "self-signed with CA:TRUE",
+            &authority_as_server.file,
+            tls,
+            "replace it by one with CA:FALSE",
+        ),
         (
             "a common name only",
             &authority.file,
@@ -320,7 +325,7 @@ fn client_certificates(faults: &mut Vec<FaultCase>, authority: &Authority) {
             requires,
         ),
     ] {
-        let tls = authority.guarded_server("127.0.0.1", version, error);
+        let tls = authority.rejecting_server("127.0.0.1", version, error);
         let server = TestServer::start(
             Some(tls),
             Arc::new(|connection, state| {
