@@ -88,8 +88,8 @@ end:
     return NULL;
 }
 
-/* An answer as the service's, with a tag that fills it up; a short one holds what it must, and its
- * token fills it up. */
+/* A response like the service's, padded by its tag. A short response has only the required members, and is padded
+ * by its token. */
 static void make_answer(size_t bytes)
 {
     static const char *const parts[][2] = {
@@ -114,7 +114,7 @@ static void make_answer(size_t bytes)
     answer_length = (size_t)(at - answer);
 }
 
-/* Tells what came since it was last asked. */
+/* Prints the number of connections and requests since the previous report. */
 static void *report(void *unused)
 {
     char line[16];

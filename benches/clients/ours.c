@@ -1,5 +1,4 @@
-/* libbw_webrtc from C. With -DWITH_CJSON the caller makes and reads its JSON with cJSON, as it would
- * with libcurl. */
+/* libbw_webrtc from C. With -DWITH_CJSON, the program creates and parses JSON with cJSON, as with libcurl. */
 #include "bench.h"
 #include "ours_config.h"
 #ifdef WITH_CJSON

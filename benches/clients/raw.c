@@ -1,5 +1,4 @@
-/* A socket and nothing else, with OpenSSL where there is TLS: the limit. The answer is not read but
- * to its end. */
+/* A plain socket, with OpenSSL for TLS: the lower limit. The response is read to its end but not parsed. */
 #include <arpa/inet.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>

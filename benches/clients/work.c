@@ -19,7 +19,7 @@ static double now(clockid_t clock)
     return (double)time.tv_sec * 1e6 + (double)time.tv_nsec / 1e3;
 }
 
-/* What the call gave, or what `pointer` names in it. */
+/* The document of a successful call, or the value at `pointer` in it. */
 static char *expect(bw_status status, char *out, const char *pointer)
 {
     char *value;

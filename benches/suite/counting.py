@@ -1,4 +1,4 @@
-"""Counts of a warm call that no noise moves: what 1000 more calls add, by the thousand."""
+"""Counts of a warm call without noise: the difference between 1000 and 2000 calls, per call."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def _added(few: float, many: float) -> float:
 
 
 def syscalls(client: str, server: Server) -> dict[str, float]:
-    """System calls, by name."""
+    """The system calls by name."""
     counts = []
     for calls in (FEW, MANY):
         out = BUILD / "strace"
@@ -28,7 +28,7 @@ def syscalls(client: str, server: Server) -> dict[str, float]:
     few, many = counts
     names = sorted((set(few) | set(many)) - {"total"})
     added = {name: _added(few.get(name, 0), many.get(name, 0)) for name in names}
-    # A time-out or a growing heap once in 1000 calls is no part of a call.
+    # Events such as a growing heap, once in 1000 calls, are not counted.
     return {name: round(count, 2) for name, count in added.items() if count >= 0.01}
 
 
@@ -72,7 +72,7 @@ def allocations(client: str, server: Server) -> Allocations:
     return Allocations(_added(few[0], many[0]), _added(few[1], many[1]))
 
 
-def look_ups(server: Server, calls: int = 1000) -> int:
+def lookups(server: Server, calls: int = 1000) -> int:
     """How often this library asks for the server's name, by a preloaded resolver that counts."""
     out = BUILD / "lookups"
     out.unlink(missing_ok=True)

@@ -68,7 +68,7 @@ static int fired(void)
     return count;
 }
 
-/* A module that does not load leaves nothing behind. */
+/* A module that fails to load frees what it created. */
 static void does_not_load(void)
 {
     switch_loadable_module_interface_t *module;

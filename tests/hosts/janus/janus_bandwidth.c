@@ -57,12 +57,12 @@ static void done_with(waiting *whose)
     g_free(whose->transaction), g_free(whose);
 }
 
-/* The library's document under a key that says how the call ended. */
+/* The event for the session: the status of the call, and the library's document. */
 static json_t *reply(bw_status status, char *document)
 {
-    json_t *answer = json_loads(document != NULL ? document : "null", JSON_DECODE_ANY, NULL);
+    json_t *result = json_loads(document != NULL ? document : "null", JSON_DECODE_ANY, NULL);
     json_t *reply = json_pack("{s:s, s:s, s:o}", "bandwidth", "event", "status",
-                              bw_status_name(status), "answer", answer);
+                              bw_status_name(status), "answer", result);
     bw_free(document);
     return reply;
 }

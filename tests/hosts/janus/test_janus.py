@@ -1,4 +1,4 @@
-"""A real Janus with a plugin of ours: each session gets its own participants, at once or later."""
+"""Janus with the example plugin: each session receives its own participants."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from typing import Any
 import pytest
 
 from bw_webrtc.testing import Sandbox
-from hosts import LIMIT, compiled, config, need
+from hosts import LIMIT, compile_c, config, need
 
 HERE = Path(__file__).resolve().parent
 PLUGIN = "janus.plugin.bandwidth"
@@ -68,7 +68,7 @@ def janus(
     plugins, configs = folder / "plugins", folder / "config"
     plugins.mkdir()
     configs.mkdir()
-    built = compiled(
+    built = compile_c(
         HERE / "janus_bandwidth.c",
         plugins,
         "glib-2.0 jansson",

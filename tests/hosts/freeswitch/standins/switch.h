@@ -1,4 +1,4 @@
-/* Stands in for FreeSWITCH's header, as far as mod_bandwidth.c uses it: it is not FreeSWITCH. */
+/* A replacement for the parts of FreeSWITCH's header that mod_bandwidth.c uses. It is not FreeSWITCH. */
 #ifndef SWITCH_STANDIN_H
 #define SWITCH_STANDIN_H
 
