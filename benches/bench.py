@@ -70,25 +70,29 @@ PARTS: dict[str, tuple[str, Part]] = {
         f"Memory with {memory.WARM} warm TLS connections",
         lambda folder, count, quick: memory.found(memory.run(count)),
     ),
-    "exact": ("Measurements without noise, a warm call", lambda folder, count, quick: exact.found()),
+    "exact": (
+        "Measurements without noise, a warm call",
+        lambda folder, count, quick: exact.found(),
+    ),
     "growth": ("Cost as the work grows", with_growth),
 }
 NOTES = {
     "latency": "Server and client share a core. Ratios are libbw_webrtc ÷ client in each round: "
     "the C library for clients in C and C++, the Python package for clients in Python.",
-    "throughput": "One client and its threads, or one event loop and a queue with the same number of "
-    "workers; libcurl uses one handle per thread. On both cores, the result depends on how the scheduler "
-    "places the threads of client and server: see the range. On one core, only the work counts.",
-    "link": "The responder delays each response to simulate a link. Server and client share a core.",
+    "throughput": "One client and its threads, or one event loop and a queue with the same number "
+    "of workers; libcurl uses one handle per thread. On both cores, the result depends on how the "
+    "scheduler places the threads of client and server: see the range. On one core, only the work "
+    "counts.",
+    "link": "The responder delays each response. Server and client share a core.",
     "loop": "One thread waits for events; each completed call is followed by the next. The queue "
     "has as many workers as calls in flight. The gap is the longest time that the loop did not "
     "wait. Server and client share two cores.",
     "cold": "Measured in a running process, from before the client is created. If no response "
-    "is possible, since the server's authority is not one of the defaults, the measurement ends when the "
-    "certificate is rejected.",
+    "is possible, since the server's authority is not one of the defaults, the measurement ends when "
+    "the certificate is rejected.",
     "memory": "As many concurrent threads, each with its own connection.",
-    "exact": "The difference between 1000 and 2000 calls, per call: `strace -c -f`, callgrind, and a "
-    "malloc that counts.",
+    "exact": "The difference between 1000 and 2000 calls, per call: `strace -c -f`, callgrind, and "
+    "a malloc that counts.",
     "growth": "Participants are created, added to sessions of ten, listed, removed and deleted, at "
     "bw-sandbox. The growth is the exponent over the last tenfold of the work: n^1 is linear.",
 }
@@ -99,8 +103,8 @@ ENGINE = """
 
 ureq makes requests and reads responses, over connections that this library opens. HTTP/1.1 that was
 written for this library alone took 15,087 instructions per warm call, plain; its p50 was 0.63 of
-libcurl's, plain, and 0.58 over TLS. More than half of the instructions below are therefore ureq's: about
-24,000 per call, or 3 µs. Over a link of 20 ms that is less than 0.02 % of a call.
+libcurl's, plain, and 0.58 over TLS. More than half of the instructions below are therefore ureq's:
+about 24,000 per call, or 3 µs. Over a link of 20 ms that is less than 0.02 % of a call.
 """
 
 
@@ -123,7 +127,8 @@ def report(found: dict[str, Found], count: int, took: float) -> str:
     text = (
         f"# Results\n\nMade by `make bench` on {datetime.date.today()} in {took:.0f} s, on "
         f"{machine()}. Clients run in {count} rounds of alternating order (ABBA). Figures are "
-        "medians; ratios are medians over rounds ± half of the interquartile range.\n\n![one call, median](latency.svg)\n\n"
+        "medians; ratios are medians over rounds ± half of the interquartile range.\n\n"
+        "![one call, median](latency.svg)\n\n"
         f"## Goals\n\n{met} of {len(rows)} are met.\n\n{tables.goals(rows)}\n"
         "## Cases in which a peer is faster or smaller\n\n"
     )
@@ -141,7 +146,9 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help="run one round")
     parser.add_argument("--only", nargs="+", choices=PARTS, default=list(PARTS))
     arguments = parser.parse_args()
-    is_complete = set(arguments.only) == set(PARTS) and arguments.rounds >= ROUNDS and not arguments.quick
+    is_complete = (
+        set(arguments.only) == set(PARTS) and arguments.rounds >= ROUNDS and not arguments.quick
+    )
     folder = BENCHES if is_complete else BUILD
     count = 1 if arguments.quick else arguments.rounds
     began = time.monotonic()

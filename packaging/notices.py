@@ -1,7 +1,7 @@
-"""Writes THIRD-PARTY-NOTICES: the licences of the crates that are linked into the packaged programs.
+"""Writes THIRD-PARTY-NOTICES: the licences of the crates in the packaged programs.
 
-Usage, in the root of the project: notices.py [--check]. With --check, nothing is written, and the exit
-status is 1 if the file is out of date.
+Usage, in the root of the project: notices.py [--check]. With --check, nothing is written, and the
+exit status is 1 if the file is out of date.
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ PACKAGED = {"bw-webrtc": "the library", "bw-sandbox": "bw-sandbox"}
 TARGET = "x86_64-unknown-linux-gnu"
 INTRODUCTION = """\
 libbw_webrtc and bw-sandbox contain third-party code under the licences below. If a crate offers a
-choice of licences, the chosen one is printed. They also contain the standard library of Rust (MIT OR
-Apache-2.0, copyright The Rust Project Contributors; every Rust toolchain contains its notices in
-COPYRIGHT-library.html).
+choice of licences, the chosen one is printed. They also contain the standard library of Rust
+(MIT OR Apache-2.0, copyright The Rust Project Contributors; every Rust toolchain contains its
+notices in COPYRIGHT-library.html).
 """
 
 

@@ -33,7 +33,7 @@ def syscalls(client: str, server: Server) -> dict[str, float]:
 
 
 def instructions(client: str, server: Server) -> float:
-    """Instructions, by callgrind."""
+    """The instructions, as counted by callgrind."""
     totals = []
     for calls in (FEW, MANY):
         log = BUILD / "callgrind.log"
@@ -52,19 +52,19 @@ def instructions(client: str, server: Server) -> float:
 
 @dataclass(frozen=True)
 class Allocations:
-    """What a call asks malloc and its like for."""
+    """The number and the size of the allocations of a call."""
 
     count: float
     bytes: float
 
 
 def allocations(client: str, server: Server) -> Allocations:
-    """Allocations, by a library that is preloaded and counts them."""
+    """The allocations, as counted by a preloaded library."""
     totals = []
     for calls in (FEW, MANY):
         out = BUILD / "allocations"
         out.unlink(missing_ok=True)
-        # env, so that the counter is in the client alone.
+        # env preloads the library into the client only.
         preloaded = [f"LD_PRELOAD={BUILD / 'allocations.so'}", f"ALLOCATIONS_FILE={out}"]
         run(["env", *preloaded, *command(client, server, calls)])
         totals.append([int(number) for number in out.read_text().split()])
@@ -73,7 +73,7 @@ def allocations(client: str, server: Server) -> Allocations:
 
 
 def lookups(server: Server, calls: int = 1000) -> int:
-    """How often this library asks for the server's name, by a preloaded resolver that counts."""
+    """The lookups of the server's name by this library, as counted by a preloaded resolver."""
     out = BUILD / "lookups"
     out.unlink(missing_ok=True)
     preloaded = [
@@ -86,15 +86,15 @@ def lookups(server: Server, calls: int = 1000) -> int:
 
 
 def connections(client: str, server: Responder, calls: int, threads: int) -> int:
-    """Connections that the server was asked for in ``calls`` calls of each thread."""
+    """The connections that the server accepted during ``calls`` calls of each thread."""
     server.counted()
     measure(client, server, calls, threads)
     opened, requests = server.counted()
-    # Every thread, or worker, makes one call more, to warm up.
+    # Every thread or worker makes one additional warm-up call.
     assert requests == (calls + 1) * threads, f"{requests} requests arrived"
     return opened
 
 
 def form_of(server: Server) -> str:
-    """How the server is spoken to."""
+    """The scheme of the server's URL."""
     return "plain" if server.ca_file == NO_TLS else "TLS"

@@ -62,7 +62,7 @@ def participants(quick: bool) -> list[Growth]:
     cpu, memory = Curve("libbw_webrtc", True), Curve("libbw_webrtc", True)
     for count in PARTICIPANTS[: 4 if quick else None]:
         with sandbox() as server:
-            # Small amounts of work are repeated, since one run is shorter than the clock's resolution.
+            # Small work is repeated, since one run is shorter than the clock's resolution.
             done = [
                 json.loads(run([str(BUILD / "work"), server.url, str(count)]))
                 for _ in range(1 if count >= 1000 else TURNS)
@@ -72,7 +72,12 @@ def participants(quick: bool) -> list[Growth]:
     return [
         Growth("participants", "participants", "µs of CPU per participant", True, [cpu]),
         Growth(
-            "memory of the client afterwards", "participants", "bytes in total", False, [memory], size
+            "memory of the client afterwards",
+            "participants",
+            "bytes in total",
+            False,
+            [memory],
+            size,
         ),
     ]
 
@@ -99,11 +104,13 @@ def bodies(quick: bool) -> list[Growth]:
             rounds = _turns(lambda client: measure(client, server, calls, core=CORE), quick)  # noqa: B023
         for client, curve in curves.items():
             curve.costs.append((count, median(rounds, client, "cpu")))
-    return [Growth("bytes of a response", "bytes", "µs of CPU per call", False, list(curves.values()))]
+    return [
+        Growth("bytes of a response", "bytes", "µs of CPU per call", False, list(curves.values()))
+    ]
 
 
 def clients(quick: bool) -> list[Growth]:
-    """Many clients in a process: the cost of each client when it is created, and when it is connected."""
+    """Many clients in a process: the cost of creating and of connecting each client."""
     growths = []
     for form, tls in FORMS.items():
         programs = {"many_ours": "libbw_webrtc", "many_curl": LIBCURL}
@@ -124,12 +131,20 @@ def clients(quick: bool) -> list[Growth]:
                     start[program].costs.append((count, figures["start"]))
         one = "clients"
         growths += [
-            Growth(f"clients created, {form}", one, "bytes per client", True, [*made.values()], size),
+            Growth(
+                f"clients created, {form}", one, "bytes per client", True, [*made.values()], size
+            ),
             Growth(
                 f"clients connected, {form}", one, "bytes per client", True, [*warm.values()], size
             ),
             Growth(
-                *(f"creating clients, {form}", one, "µs of CPU per client", True, [*start.values()]),
+                *(
+                    f"creating clients, {form}",
+                    one,
+                    "µs of CPU per client",
+                    True,
+                    [*start.values()],
+                ),
                 pictured=tls,
             ),
         ]

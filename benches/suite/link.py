@@ -43,5 +43,7 @@ def found(results: dict[str, Rounds]) -> Found:
             lines.append((f"{NAMES[client]}, {form}", *figures, client_share))
         if ratio(rounds, OURS, CURL, "p50").middle > 1:
             out.lost.append(f"libcurl + cJSON responds sooner over a link of {DELAY} ms, {form}.")
-    out.text = table(("client", "p50 µs", "p99 µs", "CPU µs", "p50 of libbw_webrtc ÷ client"), lines)
+    out.text = table(
+        ("client", "p50 µs", "p99 µs", "CPU µs", "p50 of libbw_webrtc ÷ client"), lines
+    )
     return out

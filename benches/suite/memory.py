@@ -11,7 +11,7 @@ from .tables import Found, size, table
 
 WARM = 64
 CALLS = 20
-"""Calls of each thread. All calls run concurrently, since the server waits for all before it responds."""
+"""Calls of each thread. The server responds when all threads have sent a request."""
 
 
 def run(count: int) -> Rounds:

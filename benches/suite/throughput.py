@@ -1,7 +1,8 @@
 """Many threads on one client, and the queue: calls per second, CPU per call, connections opened.
 
-The measurement runs twice. On both cores, the result depends on how the scheduler places the threads of client
-and server, so the range shows several modes. With server and client on one core, only the work counts.
+The measurement runs twice. On both cores, the result depends on how the scheduler places the
+threads of client and server, so the range shows several modes. With server and client on one
+core, only the work counts.
 """
 
 from __future__ import annotations

@@ -1,12 +1,12 @@
 #!/usr/bin/env python3
 """Compares the library and its header with the published interface in bw_webrtc.abi.
 
-    abi.py check [--library FILE].. [--header FILE]   prints the differences; exits with 1 if there are any
+    abi.py check [--library FILE].. [--header FILE]   prints differences; exits with 1 if any
     abi.py add                                        records new entries with the current version
     abi.py symbols                                    prints Debian's symbols file
 
-`add` records new functions, types and constants, and never changes a recorded entry. `scripts/header --check`
-checks that the header matches src/ffi.
+`add` records new functions, types and constants, and never changes a recorded entry.
+`scripts/header --check` checks that the header matches src/ffi.
 """
 
 from __future__ import annotations
@@ -55,7 +55,11 @@ def normalize_spaces(text: str) -> str:
 def parameter_types(parameters: str) -> str:
     """The types of a list of parameters. Their names are not part of the interface."""
     types = [re.sub(r"\b\w+$", "", part.strip()) for part in parameters.split(",")]
-    return "void" if parameters.strip() == "void" else ", ".join(normalize_spaces(part) for part in types)
+    return (
+        "void"
+        if parameters.strip() == "void"
+        else ", ".join(normalize_spaces(part) for part in types)
+    )
 
 
 def read_header(header: Path) -> Interface:
@@ -94,7 +98,9 @@ def read_declaration(declaration: str) -> Entry:
     function = re.fullmatch(r"(.+?)(\w+)\((.*)\)", declaration)
     if function:
         result, name, parameters = function.groups()
-        return Entry("function", name, f"{normalize_spaces(result)} ({parameter_types(parameters)})")
+        return Entry(
+            "function", name, f"{normalize_spaces(result)} ({parameter_types(parameters)})"
+        )
     raise SystemExit(f'abi: unknown form of declaration: "{declaration}"')
 
 
@@ -195,7 +201,9 @@ def library_differences(record: Record, library: Path) -> List[str]:
         "-P",
         str(library),
     )
-    exported = {fields[0].split("@")[0] for fields in map(str.split, table.splitlines()) if fields[1:]}
+    exported = {
+        fields[0].split("@")[0] for fields in map(str.split, table.splitlines()) if fields[1:]
+    }
     functions = {name for name, entry in record.entries.items() if entry.kind == "function"}
     found = [f"{library} has no {name}" for name in sorted(functions - exported)]
     found += [

@@ -1,9 +1,9 @@
 """Runs a busy program for minutes, while the service injects changing faults.
 
-Starts bw-sandbox and `soak` (tests/hostile/c/soak.c), and samples the memory, descriptors and threads of
-`soak`. At the end, compares the recorded result of every call with the state of the sandbox: each
-participant was either returned by a call or created by a call with an unknown outcome.
-Usage: soak.py BUILD_DIR MINUTES SANDBOX; writes BUILD_DIR/soak.svg.
+Starts bw-sandbox and `soak` (tests/hostile/c/soak.c), and samples the memory, descriptors and
+threads of `soak`. At the end, compares the recorded result of every call with the state of the
+sandbox: each participant was either returned by a call or created by a call with an unknown
+outcome. Usage: soak.py BUILD_DIR MINUTES SANDBOX; writes BUILD_DIR/soak.svg.
 """
 
 from __future__ import annotations
@@ -142,7 +142,9 @@ def reconcile(checks: Checks, results: dict[str, set[str]], existing: dict[str, 
     """Compares the results with the existing participants (id to tag)."""
     kept = results["K"] - results["D"] - results["R"]
     missing = kept - existing.keys()
-    checks.that(not missing, f"all {len(kept)} participants that were created and not deleted exist")
+    checks.that(
+        not missing, f"all {len(kept)} participants that were created and not deleted exist"
+    )
     undeleted = results["D"] & existing.keys()
     checks.that(
         not undeleted,
@@ -152,14 +154,15 @@ def reconcile(checks: Checks, results: dict[str, set[str]], existing: dict[str, 
     unaccounted = [tag for tag in unreported.values() if tag not in results["U"]]
     checks.that(
         not unaccounted,
-        f"the {len(unreported)} participants that no call returned are among the {len(results['U'])} "
-        f"calls with an unknown outcome: {unaccounted[:3]}",
+        f"the {len(unreported)} participants that no call returned are among the "
+        f"{len(results['U'])} calls with an unknown outcome: {unaccounted[:3]}",
     )
     # Every call has its own tag, so a repeated tag is a POST that was processed twice.
     tags = list(existing.values())
     checks.that(len(tags) == len(set(tags)), "no participant was created twice")
     checks.that(
-        not set(tags) & results["N"], f"none of the {len(results['N'])} rejected calls created a participant"
+        not set(tags) & results["N"],
+        f"none of the {len(results['N'])} rejected calls created a participant",
     )
 
 
@@ -207,7 +210,10 @@ def main() -> int:
             print(lines[-1])
             if line.rstrip().endswith(" failed"):
                 break
-        checks.that(bool(lines) and lines[-1].endswith(" passed, 0 failed"), "all checks of the program passed")
+        checks.that(
+            bool(lines) and lines[-1].endswith(" passed, 0 failed"),
+            "all checks of the program passed",
+        )
         # The library's threads end soon after the client is freed.
         for _ in range(100):
             _, descriptors, threads = monitor.measure()
@@ -222,9 +228,13 @@ def main() -> int:
         checks.that(soak.wait(30) == 0, "the program exits with 0")
         monitor.plot(build / "soak.svg")
         early, late = monitor.median_of_part(0.2, 0.4, 1), monitor.median_of_part(0.8, 1, 1)
-        checks.that(late < early * 1.1 + 2048, f"memory does not grow: {early:.0f}, then {late:.0f} KiB")
+        checks.that(
+            late < early * 1.1 + 2048, f"memory does not grow: {early:.0f}, then {late:.0f} KiB"
+        )
         early, late = monitor.median_of_part(0.2, 0.4, 2), monitor.median_of_part(0.8, 1, 2)
-        checks.that(late < early * 1.5 + 32, f"descriptors do not grow: {early:.0f}, then {late:.0f}")
+        checks.that(
+            late < early * 1.5 + 32, f"descriptors do not grow: {early:.0f}, then {late:.0f}"
+        )
         account = control(root, "GET", "/_sandbox/state")["accounts"][0]
         existing = {one["id"]: one.get("tag") or "" for one in account["participants"]}
         reconcile(checks, read_results(record), existing)

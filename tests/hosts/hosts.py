@@ -1,4 +1,4 @@
-"""Helpers of the tests in media servers: compiling C programs, and the configuration for a sandbox."""
+"""Helpers of the tests in media servers: C programs, and the configuration for a sandbox."""
 
 from __future__ import annotations
 

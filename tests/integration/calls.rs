@@ -17,7 +17,7 @@ use serde_json::{Value, json};
 
 const GOOD: &str = r#"{"participant":{"id":"p-1","extra":[1]},"token":"t","unknown":null}"#;
 
-/// Sends these responses in turn, whichever connection a request comes on; then repeats the last.
+/// Sends these responses in order, on whichever connection a request arrives, and then repeats the last one.
 fn script(responses: &[String]) -> Behavior {
     let (responses, next) = (responses.to_vec(), AtomicUsize::new(0));
     Arc::new(move |connection, state| {
@@ -66,7 +66,7 @@ fn consecutive_calls_use_one_connection() {
 
 #[test]
 fn connection_closed_by_the_peer_is_not_reused() {
-    // Without Connection::is_open's probe a call after the close fails with outcome unknown.
+    // Without the probe in Connection::is_open, a call after the close fails with the outcome unknown.
     let closed = Arc::new(AtomicUsize::new(0));
     let count = closed.clone();
     let behavior: Behavior = Arc::new(move |connection, state| {
@@ -175,7 +175,7 @@ fn connections_use_the_bind_address_or_fail() {
 #[test]
 fn token_in_a_wrong_place_is_not_quoted_in_errors() {
     const TOKEN: &str = "eyJhbGciOiJIUzI1NiJ9.eyJwIjoic2VjcmV0In0.c2lnbmF0dXJl";
-    // A service that repeats the path in its error.
+    // The service repeats the path in its error.
     let server = TestServer::start(
         None,
         Arc::new(|connection, state| {

@@ -274,8 +274,8 @@ fn credentials_are_wiped_from_memory() {
     assert!(received[0].contains(&headers[0]) && received[1].contains(&headers[1]));
 }
 
-/// The passwords and their Basic headers, in halves that the compiler does not join: otherwise the search
-/// would find the constants.
+/// The passwords and their Basic headers, in halves that the compiler does not join, so that the search does
+/// not find the constants.
 const PASSWORDS: [Halves; 2] = [("Correct-Hor", "se-Battery-1"), ("Correct-Hor", "se-Staple-22")];
 const HEADERS: [Halves; 2] =
     [("dTpDb3JyZWN0LUh", "vcnNlLUJhdHRlcnktMQ=="), ("dTpDb3JyZWN0LUh", "vcnNlLVN0YXBsZS0yMg==")];
@@ -329,7 +329,7 @@ fn child_searches_its_memory() {
     create_error(client, c"{}".as_ptr());
     set_secret(client, second);
     create_error(client, c"{}".as_ptr());
-    // The credentials in use must be found: otherwise the search does not work.
+    // The search must find the credentials that are in use.
     assert!(
         occurrences(PASSWORDS[1]) > 0 && occurrences(HEADERS[1]) > 0,
         "the search finds nothing"
@@ -341,7 +341,7 @@ fn child_searches_its_memory() {
 #[test]
 fn client_credentials_and_access_tokens_are_wiped_from_memory() {
     for chunked in [false, true] {
-        // The first token is revoked, the second is dropped with its credentials.
+        // The service rejects the first token. The second is discarded with its credentials.
         let tokens = std::sync::atomic::AtomicUsize::new(0);
         let server = TestServer::start(
             None,
@@ -380,7 +380,7 @@ fn client_credentials_and_access_tokens_are_wiped_from_memory() {
     }
 }
 
-/// Access tokens, in halves as above.
+/// The access tokens, in halves as well.
 const TOKENS: [Halves; 3] = [
     ("eyJhbGciOi.First-Tok", "en.of-the-service-1"),
     ("eyJhbGciOi.Second-To", "ken.of-the-service-2"),

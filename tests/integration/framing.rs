@@ -1,6 +1,5 @@
-//! Where a response ends, and what is not a response: each case is a whole call through the C ABI.
-//! The connection is used again only if client, service and any proxy agree on where the response
-//! ends.
+//! The end of a response, and invalid responses. Each case is a call through the C ABI. A connection is reused
+//! only if client, service and every proxy agree on the end of the response.
 
 use std::io;
 use std::mem::ManuallyDrop;
@@ -57,7 +56,7 @@ fn connection_is_reused_only_if_the_end_of_the_response_is_certain() {
             true,
         ),
         ("HTTP/1.1 200 OK\r\nTransfer-Encoding:  Chunked \r\n".into(), &chunked, true),
-        // A proxy may have used the length.
+        // A proxy may use the length instead.
         (
             "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nContent-Length: 3\r\n".into(),
             &chunked,
@@ -95,7 +94,7 @@ fn connection_is_reused_only_if_the_end_of_the_response_is_certain() {
             true,
         ),
         (format!("HTTP/1.1 200 OK\nContent-Length: {length}\n"), BODY, true),
-        // More than was announced.
+        // More bytes than announced.
         (format!("HTTP/1.1 200 OK\r\nContent-Length: {length}\r\n"), &format!("{BODY}more"), false),
     ] {
         let count = connections(&format!("{head}\r\n{body}"), "getSession", &json!({"id": "s"}));
@@ -129,7 +128,7 @@ fn a_body_announced_with_304_is_not_read_from_a_reused_connection() {
 }
 
 /// Sends the bytes and keeps the connection open.
-fn lingers(bytes: &str) -> Behavior {
+fn send_and_hold(bytes: &str) -> Behavior {
     let bytes = bytes.to_owned();
     Arc::new(move |connection, state| {
         read_request(connection, state)?;
@@ -141,13 +140,13 @@ fn lingers(bytes: &str) -> Behavior {
 
 #[test]
 fn response_205_ends_with_its_head() {
-    let server = TestServer::start(None, lingers("HTTP/1.1 205 Reset Content\r\n\r\n"));
+    let server = TestServer::start(None, send_and_hold("HTTP/1.1 205 Reset Content\r\n\r\n"));
     let client = client(&server, &json!({"timeoutMs": 5000}));
     for _ in 0..2 {
         let result = client.call("removeParticipantFromSession", "s", "p", None);
         assert_eq!(result, Ok(Value::Null));
     }
-    // Something may follow, if the service is wrong.
+    // An incorrect service may send a body.
     assert_eq!(server.connections(), 2);
 }
 
@@ -179,7 +178,7 @@ fn invalid_heads_and_chunks_are_protocol_errors() {
         format!("{ok}{}Content-Length: {length}\r\n\r\n{BODY}", "X: y\r\n".repeat(128)),
         format!("{ok}X: 1\r\n folded\r\n\r\n"),
         format!("HTTP/1.1 100 Continue\r\nX: 1\r\n\r\n{ok}Content-Length: {length}\r\n\r\n{BODY}"),
-        // Chunks.
+        // Invalid chunks.
         format!("{chunked}zz\r\n"),
         format!("{chunked}-1\r\n"),
         format!("{chunked}\r\n{whole}0\r\n\r\n"),
@@ -193,7 +192,7 @@ fn invalid_heads_and_chunks_are_protocol_errors() {
         format!("{chunked}{whole}0\r\n{}", "x".repeat(5000)),
         format!("{chunked}{whole}0\r\n{}", "x: y\r\n".repeat(1000)),
     ] {
-        let server = TestServer::start(None, lingers(&bytes));
+        let server = TestServer::start(None, send_and_hold(&bytes));
         let client = client(&server, &json!({}));
         let shown = &bytes[..bytes.len().min(200)];
         let error = get(&client).expect_err(shown);
@@ -202,7 +201,7 @@ fn invalid_heads_and_chunks_are_protocol_errors() {
     }
 }
 
-/// What ureq accepts although RFC 9112 does not. None of it can move the end of a response: see
+/// ureq accepts these forms although RFC 9112 forbids them. None of them can change the end of a response: see
 /// docs/network.md.
 #[test]
 fn tolerated_chunks_are_read_to_their_end() {
@@ -232,7 +231,7 @@ fn tolerated_chunks_are_read_to_their_end() {
     assert_eq!(server.connections(), 2);
 }
 
-/// Reads the head of a request and nothing of its body.
+/// Reads the head of a request, but not its body.
 fn read_head(connection: &mut dyn Connection) -> io::Result<()> {
     let (mut bytes, mut byte) = (Vec::new(), [0]);
     while !bytes.ends_with(b"\r\n\r\n") {

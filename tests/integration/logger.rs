@@ -57,7 +57,7 @@ fn contains(bytes: &[u8], part: &str) -> bool {
     bytes.windows(part.len()).any(|window| window == part.as_bytes())
 }
 
-/// The forms in which a response can carry its body.
+/// The framings of a response with a body.
 fn forms(body: &str) -> [(&'static str, String, bool); 4] {
     let chunk = |part: &str| format!("{:x}\r\n{part}\r\n", part.len());
     let (one, two) = body.split_at(body.len() / 2);
@@ -131,7 +131,7 @@ fn child_with_a_logger() {
                 let lines = take_lines();
                 assert!(lines.iter().any(|(_, _, line)| line == "a line of the host's own"));
                 let dumped = dumped(&lines);
-                // Otherwise the test would read nothing.
+                // Otherwise the test would check no bytes.
                 for part in ["POST /v1/accounts/9900000/participants", "HTTP/1.1 200 OK\r\n"] {
                     assert!(contains(&dumped, part), "{form}: {part} was not dumped");
                 }

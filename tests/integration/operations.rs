@@ -189,7 +189,7 @@ fn webhook_is_parsed() {
     let receiver = std::thread::spawn(move || {
         let (mut stream, _) = listener.accept().unwrap();
         let (mut received, mut buffer) = (Vec::new(), [0; 4096]);
-        // The body is the last thing sent, and ends with a brace.
+        // The body is sent last and ends with a brace.
         while !received.ends_with(b"}") {
             let count = stream.read(&mut buffer).unwrap();
             assert!(count > 0, "the webhook broke off");

@@ -1,5 +1,5 @@
-//! Every form of an HTTP/1.1 response, whole and in pieces, over TCP and TLS: the caller receives the same
-//! document, and the connection is reused exactly if it may be.
+//! Every framing of an HTTP/1.1 response, sent at once and in pieces, over TCP and TLS: the caller receives the same
+//! document, and the connection is reused exactly if the framing allows it.
 
 use std::io;
 use std::sync::Arc;
@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 
 const CALLS: usize = 3;
 
-/// A response, as a server may send it.
+/// A framing of a response.
 struct Form {
     name: &'static str,
     bytes: Vec<u8>,

@@ -81,6 +81,8 @@ def assert_creates_participant(program: Sequence[Word], sandbox: Sandbox, **more
     """Runs an example, and checks that it created a participant in the sandbox."""
     sandbox.reset()
     printed = run(*program, env={**credentials(sandbox), **more})
-    (request,) = [entry for entry in sandbox.requests() if entry["operation"] == "createParticipant"]
+    (request,) = [
+        entry for entry in sandbox.requests() if entry["operation"] == "createParticipant"
+    ]
     assert request["status"] == 200, printed
     assert "participant" in printed

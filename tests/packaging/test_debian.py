@@ -18,7 +18,7 @@ from bw_webrtc import __version__
 from packages import CLEAN_PATH, DIST, EXAMPLES, run
 
 OLDER = "bullseye"
-"""Debian 11 with glibc 2.31, which is too old for a library that the machine's own linker linked."""
+"""Debian 11: its glibc 2.31 is too old for a library from the machine's own linker."""
 ARCHITECTURE = {"x86_64": "amd64", "aarch64": "arm64"}[platform.machine()]
 
 SESSION = """\
@@ -130,5 +130,7 @@ def test_packages_work_on_an_older_debian(tmp_path: Path) -> None:
     (wheel,) = DIST.glob("*.whl")
     run("python3", "-m", "zipfile", "-e", wheel, root / "usr/lib/python3/dist-packages")
     shutil.copy(Path(__file__).parent / "use.py", root / "tmp")
-    assert in_root(root, "python3 -W error /tmp/use.py /usr/bin/bw-sandbox") == "all checks passed\n"
+    assert (
+        in_root(root, "python3 -W error /tmp/use.py /usr/bin/bw-sandbox") == "all checks passed\n"
+    )
     shutil.rmtree(root)

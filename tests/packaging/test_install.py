@@ -194,9 +194,7 @@ def test_cmake_package_is_relocatable(prefix: Path, sandbox: Sandbox, tmp_path: 
 
 
 @pytest.mark.parametrize("version", ["0.0.1", "0.1", ""])
-def test_cmake_accepts_a_compatible_version(
-    version: str, prefix: Path, tmp_path: Path
-) -> None:
+def test_cmake_accepts_a_compatible_version(version: str, prefix: Path, tmp_path: Path) -> None:
     configure(tmp_path, prefix, version)
 
 

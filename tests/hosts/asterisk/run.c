@@ -1,5 +1,5 @@
-/* Runs app_bandwidth.c against stand-ins for Asterisk's functions, on threads with the stacks that
- * servers give theirs. Usage: run, with the credentials in the environment */
+/* Runs app_bandwidth.c with replacements for Asterisk's functions, on threads with the stack sizes of servers.
+ * Usage: run, with the credentials in the environment */
 #include <pthread.h>
 
 #include "../../c/check.h"

@@ -1,5 +1,5 @@
-/* Runs mod_bandwidth.c against stand-ins for FreeSWITCH's functions, on threads with the stacks that
- * servers give theirs. Usage: run, with the credentials in the environment */
+/* Runs mod_bandwidth.c with replacements for FreeSWITCH's functions, on threads with the stack sizes of servers.
+ * Usage: run, with the credentials in the environment */
 #include <time.h>
 
 #include "../../c/check.h"

@@ -44,7 +44,7 @@ typedef struct switch_event {
 
 /* Whether the module cannot be registered. */
 static int standin_fails;
-/* What the module gave the host, and the events that it fired. */
+/* What the module registered, and the events that it fired. */
 static switch_api_interface_t standin_api;
 static struct {
     pthread_mutex_t lock;
