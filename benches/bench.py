@@ -88,8 +88,8 @@ NOTES = {
     "has as many workers as calls in flight. The gap is the longest time that the loop did not "
     "wait. Server and client share two cores.",
     "cold": "Measured in a running process, from before the client is created. If no response "
-    "is possible, since the server's authority is not one of the defaults, the measurement ends when "
-    "the certificate is rejected.",
+    "is possible, since the server's authority is not one of the defaults, the measurement ends "
+    "when the certificate is rejected.",
     "memory": "As many concurrent threads, each with its own connection.",
     "exact": "The difference between 1000 and 2000 calls, per call: `strace -c -f`, callgrind, and "
     "a malloc that counts.",
