@@ -37,34 +37,40 @@ fn all_operations_work_in_the_life_of_a_session() {
     assert_eq!(client.call("listSessionParticipants", room, "", None).unwrap(), json!([]));
 
     let everyone = json!({"sessionId": room}).to_string();
-    let add =
-        |who: &str, whom: Option<&str>| client.call("addParticipantToSession", room, who, whom);
+    let add = |participant: &str, subscriptions: Option<&str>| {
+        client.call("addParticipantToSession", room, participant, subscriptions)
+    };
     assert_eq!(add(&alice, Some(&everyone)).unwrap(), Value::Null);
     assert_eq!(add(&bob, None).unwrap(), Value::Null);
-    let there = client.call("getParticipant", "", &alice, None).unwrap();
-    assert_eq!((&there["sessions"], &there["tag"]), (&json!([room]), &json!("alice")));
+    let joined = client.call("getParticipant", "", &alice, None).unwrap();
+    assert_eq!((&joined["sessions"], &joined["tag"]), (&json!([room]), &json!("alice")));
     let list = client.call("listSessionParticipants", room, "", None).unwrap();
     let ids: Vec<&str> = list.as_array().unwrap().iter().map(|p| text(&p["id"])).collect();
     assert_eq!(ids, [&alice, &bob]);
 
-    let whom = |who: &str| client.call("getParticipantSubscriptions", room, who, None).unwrap();
-    assert_eq!((&whom(&alice)["sessionId"], whom(&bob)), (&json!(room), json!({})));
-    let one = json!({"participants": [{"participantId": alice, "streamAliases": ["mic"]}]});
-    let change = |whom: Option<&str>| {
-        client.call("updateParticipantSubscriptions", room, &bob, whom).unwrap()
+    let subscriptions = |participant: &str| {
+        client.call("getParticipantSubscriptions", room, participant, None).unwrap()
     };
-    assert_eq!(change(Some(&one.to_string())), Value::Null);
-    assert_eq!(whom(&bob)["participants"], one["participants"]);
+    assert_eq!(
+        (&subscriptions(&alice)["sessionId"], subscriptions(&bob)),
+        (&json!(room), json!({}))
+    );
+    let one = json!({"participants": [{"participantId": alice, "streamAliases": ["mic"]}]});
+    let update = |document: Option<&str>| {
+        client.call("updateParticipantSubscriptions", room, &bob, document).unwrap()
+    };
+    assert_eq!(update(Some(&one.to_string())), Value::Null);
+    assert_eq!(subscriptions(&bob)["participants"], one["participants"]);
     let state = sandbox.state();
-    let hears = |who: &str| {
+    let hears = |participant: &str| {
         let all = state["participants"].as_array().unwrap();
-        all.iter().find(|p| p["id"] == who).unwrap()["hears"].clone()
+        all.iter().find(|p| p["id"] == participant).unwrap()["hears"].clone()
     };
     assert_eq!((hears(&alice), hears(&bob)), (json!([bob]), json!([alice])));
-    for nobody in [None, Some("{}"), Some("null"), Some(r#"{"participants":[]}"#)] {
-        change(Some(&everyone));
-        assert_eq!(change(nobody), Value::Null);
-        assert_eq!(whom(&bob), json!({}), "{nobody:?}");
+    for none in [None, Some("{}"), Some("null"), Some(r#"{"participants":[]}"#)] {
+        update(Some(&everyone));
+        assert_eq!(update(none), Value::Null);
+        assert_eq!(subscriptions(&bob), json!({}), "{none:?}");
     }
 
     let conflict = add(&bob, None).unwrap_err();
@@ -85,9 +91,9 @@ fn all_operations_work_in_the_life_of_a_session() {
         ("getParticipantSubscriptions", room, &bob),
         ("updateParticipantSubscriptions", room, &bob),
     ] {
-        let gone = client.call(operation, session, participant, None).unwrap_err();
-        assert_eq!(gone["error"]["name"], "BW_E_NOT_FOUND", "{operation}");
-        assert_eq!(gone["error"]["operation"], operation);
+        let error = client.call(operation, session, participant, None).unwrap_err();
+        assert_eq!(error["error"]["name"], "BW_E_NOT_FOUND", "{operation}");
+        assert_eq!(error["error"]["operation"], operation);
     }
 }
 
@@ -116,8 +122,8 @@ fn generic_call_performs_every_operation() {
     ] {
         assert_eq!(call(document.clone()).unwrap(), expected, "{document}");
     }
-    let gone = call(json!({"operation": "getParticipant", "participantId": id})).unwrap_err();
-    assert_eq!(gone["error"]["name"], "BW_E_NOT_FOUND");
+    let error = call(json!({"operation": "getParticipant", "participantId": id})).unwrap_err();
+    assert_eq!(error["error"]["name"], "BW_E_NOT_FOUND");
 
     for (document, part) in [
         (json!({"operation": "createParticipant", "body": {"tagg": 1}}), "call.body.tagg: is not"),
@@ -208,8 +214,8 @@ fn webhook_is_parsed() {
     assert_eq!((text(&event["event"]), text(&event["participantId"])), ("onDisconnect", &*id));
     assert!(event["timestamp"].is_u64() && event["tag"] == "caller 7", "{event}");
     // The service deletes a participant whose media connection is lost.
-    let gone = client.call("getParticipant", "", &id, None).unwrap_err();
-    assert_eq!(gone["error"]["name"], "BW_E_NOT_FOUND");
+    let error = client.call("getParticipant", "", &id, None).unwrap_err();
+    assert_eq!(error["error"]["name"], "BW_E_NOT_FOUND");
 }
 
 #[test]

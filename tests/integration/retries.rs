@@ -185,8 +185,8 @@ fn lost_delete_succeeds_if_the_resource_is_gone() {
             sandbox.requests(operation).iter().map(|received| received["status"].clone()).collect();
         assert_eq!(statuses, [Value::Null, json!(404)], "{operation}");
         // Without a lost attempt, 404 is reported.
-        let gone = call(&client, operation, &resources).unwrap_err();
-        assert_eq!(gone["error"]["name"], "BW_E_NOT_FOUND", "{operation}");
+        let error = call(&client, operation, &resources).unwrap_err();
+        assert_eq!(error["error"]["name"], "BW_E_NOT_FOUND", "{operation}");
     }
 }
 

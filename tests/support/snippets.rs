@@ -132,9 +132,9 @@ fn compare_output(printed: Option<&str>, expected: &str) -> Result<(), String> {
 fn without_ids(text: &str) -> String {
     let words = text.trim_end().split_inclusive(|c: char| !c.is_ascii_hexdigit() && c != '-');
     let replaced = words.map(|word| {
-        let bare = word.trim_end_matches(|c: char| !c.is_ascii_hexdigit() && c != '-');
-        let is_id = bare.len() == 36 && bare.matches('-').count() == 4;
-        if is_id { format!("{{id}}{}", &word[bare.len()..]) } else { word.to_owned() }
+        let id = word.trim_end_matches(|c: char| !c.is_ascii_hexdigit() && c != '-');
+        let is_id = id.len() == 36 && id.matches('-').count() == 4;
+        if is_id { format!("{{id}}{}", &word[id.len()..]) } else { word.to_owned() }
     });
     replaced.collect()
 }

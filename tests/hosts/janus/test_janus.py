@@ -137,8 +137,8 @@ def test_every_session_gets_its_own_participants(tls: bool, tmp_path: Path) -> N
                 assert response["transaction"] == tag
                 data = response["plugindata"]["data"]
                 assert data["status"] == "BW_OK", data
-                assert data["response"]["participant"]["tag"] == tag
-                assert data["response"]["token"]
+                assert data["answer"]["participant"]["tag"] == tag
+                assert data["answer"]["token"]
 
         with ThreadPoolExecutor(40) as pool:
             list(pool.map(session, range(40)))
@@ -146,14 +146,14 @@ def test_every_session_gets_its_own_participants(tls: bool, tmp_path: Path) -> N
         assert len(tags) == len(set(tags)) == 200
 
 
-def test_what_is_wrong_is_answered(tmp_path: Path) -> None:
+def test_errors_are_reported(tmp_path: Path) -> None:
     with Sandbox() as sandbox, janus(sandbox, tmp_path) as (server, _):
         path = server.attach()
         for request in ("create", "create_later"):
             response = server.message(path, "t", {"request": request, "tag": "x" * 51})
             data = response["plugindata"]["data"]
             assert data["status"] == "BW_E_INVALID_ARGUMENT"
-            assert "tag" in data["response"]["error"]["message"]
+            assert "tag" in data["answer"]["error"]["message"]
         with pytest.raises(AssertionError, match="create or create_later"):
             server.message(path, "t", {"request": "explode"})
         assert sandbox.requests("createParticipant") == []
