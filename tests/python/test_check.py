@@ -84,8 +84,8 @@ def test_refused_connection(plain: Sandbox) -> None:
         token = sentence(environment(plain, BW_TOKEN_URL=url))
     assert output.startswith("wrong: the host name is right, but no connection can be made: ")
     assert token.startswith(
-        "wrong: the host name is right, but the token endpoint gives no token: no connection can be "
-        "made"
+        "wrong: the host name is right, but the token endpoint gives no token: no connection can "
+        "be made"
     )
     assert f", {url})" in token
 
@@ -139,8 +139,8 @@ def test_credential_without_access(status: int, plain: Sandbox) -> None:
     output = sentence(environment(plain))
     assert output.startswith(
         "wrong: the host name, the connection and the credentials are right, but the credential "
-        "has no access to the account (BW_ACCOUNT_ID) or no role for WebRTC, or the path in BW_BASE_URL "
-        f"is wrong, HTTP {status}: go away (BW_E_"
+        "has no access to the account (BW_ACCOUNT_ID) or no role for WebRTC, or the path in "
+        f"BW_BASE_URL is wrong, HTTP {status}: go away (BW_E_"
     )
 
 
