@@ -131,6 +131,7 @@ fn declared() -> BTreeSet<String> {
         "include/bw_webrtc.hpp",
         "bindings/c/bw_webrtc_typed.h",
         "bindings/c/examples/bw_sandbox.h",
+        "bindings/python/hatch_build.py",
         "bindings/python/src/bw_webrtc/pytest_plugin.py",
         "bindings/python/src/bw_webrtc/_library.py",
         "bindings/python/src/bw_webrtc/testing.py",
