@@ -2,8 +2,11 @@
 //! sent it.
 
 use std::borrow::Cow;
+use std::fmt;
+use std::marker::PhantomData;
 
-use serde::Deserialize;
+use serde::de::value::MapAccessDeserializer;
+use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
 use crate::json::{Kind, array, string, without_mark};
@@ -25,7 +28,7 @@ pub enum ResponseBody {
     Empty,
 }
 
-#[derive(Deserialize)]
+#[derive(serde::Deserialize)]
 struct CreatedParticipant<'a> {
     #[serde(borrow)]
     participant: Option<&'a RawValue>,
@@ -33,8 +36,17 @@ struct CreatedParticipant<'a> {
     token: Option<&'a RawValue>,
 }
 
+/// [`CreatedParticipant`] with the usual types, which is read in one pass.
+#[derive(serde::Deserialize)]
+struct UsualParticipant<'a> {
+    #[serde(borrow)]
+    participant: Object<Resource<'a>>,
+    #[serde(borrow)]
+    token: Option<&'a RawValue>,
+}
+
 /// A participant or a session.
-#[derive(Deserialize)]
+#[derive(serde::Deserialize)]
 struct Resource<'a> {
     #[serde(borrow)]
     id: Option<&'a RawValue>,
@@ -63,6 +75,9 @@ impl ResponseBody {
         }
         match self {
             ResponseBody::CreatedParticipant => {
+                if is_usual_participant(&text) {
+                    return Ok(text);
+                }
                 let CreatedParticipant { participant, token } = object(&text)?;
                 let participant = participant.filter(|value| Kind::of(value) == Kind::Object);
                 let participant = participant.ok_or("the response has no participant")?;
@@ -114,12 +129,41 @@ pub fn is_in_session(participant: &str, session: &str) -> Option<bool> {
     Some(sessions.0.iter().any(|id| string(id).is_ok_and(|id| id == session)))
 }
 
+/// A value that must be an object: serde also accepts an array for a struct.
+struct Object<T>(T);
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for Object<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Object<T>, D::Error> {
+        struct Members<T>(PhantomData<T>);
+
+        impl<'de, T: Deserialize<'de>> Visitor<'de> for Members<T> {
+            type Value = Object<T>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an object")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, members: A) -> Result<Object<T>, A::Error> {
+                T::deserialize(MapAccessDeserializer::new(members)).map(Object)
+            }
+        }
+
+        deserializer.deserialize_map(Members(PhantomData))
+    }
+}
+
 /// Reads the members of an object. A repeated member is an error.
 fn object<'a, T: Deserialize<'a>>(text: &'a str) -> Result<T, String> {
-    // serde also accepts an array for a struct.
-    let is_object = text.trim_start().starts_with('{');
-    let object = is_object.then(|| serde_json::from_str(text).ok()).flatten();
-    object.ok_or_else(|| "the response is not a JSON object".to_owned())
+    let object = serde_json::from_str::<Object<T>>(text);
+    object.map(|object| object.0).map_err(|_| "the response is not a JSON object".to_owned())
+}
+
+/// Whether a response contains all that a created participant has. If not, a slower check finds what
+/// is missing.
+fn is_usual_participant(text: &str) -> bool {
+    serde_json::from_str::<Object<UsualParticipant>>(text).is_ok_and(|Object(created)| {
+        created.participant.0.id().is_some() && created.token.and_then(non_empty).is_some()
+    })
 }
 
 /// The string in a value, if it is one and not empty.
