@@ -177,6 +177,9 @@ fn resolve_unknown(
     match (call.operation.retry, failure.error.status) {
         // The service did not look at the request.
         (_, Status::Unauthorized | Status::Forbidden) => PriorAttempt::Unknown,
+        _ if failure.error.response.as_ref().is_some_and(|it| it.http_status == 408) => {
+            PriorAttempt::Unknown
+        }
         (RetryClass::Delete, Status::NotFound) => PriorAttempt::Succeeded,
         (RetryClass::AddParticipant, Status::Conflict) => read_join_result(client, call, context),
         // The service checked the same request and rejected it.
@@ -248,7 +251,7 @@ impl Client {
             Ok(response) => (response.opened, true),
             Err(failure) => (failure.opened, failure.sent),
         };
-        // An attempt without a connection is not counter.
+        // An attempt without a connection is not counted.
         if opened || sent {
             self.stats.connection(opened);
         }
@@ -394,10 +397,10 @@ mod tests {
 
     #[test]
     fn jitter_is_spread_evenly() {
-        let withdrawn: Vec<f64> = (0..2000).map(|_| jitter()).collect();
-        assert!(withdrawn.iter().all(|part| (0.0..1.0).contains(part)));
+        let drawn: Vec<f64> = (0..2000).map(|_| jitter()).collect();
+        assert!(drawn.iter().all(|part| (0.0..1.0).contains(part)));
         for tenth in 0..10 {
-            let count = withdrawn.iter().filter(|part| (**part * 10.0) as i32 == tenth).count();
+            let count = drawn.iter().filter(|part| (**part * 10.0) as i32 == tenth).count();
             // 200 are expected. Fewer than 100 are practically impossible.
             assert!(count > 100, "{count} between {tenth}/10 and the next");
         }
