@@ -157,7 +157,8 @@ fn rejection(mut response: Response, credentials: &Credentials) -> AttemptError 
         message.push_str(": ");
         message.push_str(&words);
     }
-    let transient = matches!(response.status, 429 | 500 | 502..=504);
+    // A token request creates nothing, so it can always be sent again.
+    let transient = matches!(response.status, 408 | 421 | 425 | 429 | 500 | 502..=504);
     let error = Error { response: Some(Box::new(details)), ..Error::new(status, message) };
     AttemptError { error, outcome: Outcome::NotSent, transient }
 }
