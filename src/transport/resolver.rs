@@ -82,7 +82,7 @@ struct Entry {
 pub struct Resolver {
     host: String,
     port: u16,
-    /// The key of the configuration that resolver the host.
+    /// The key of the configuration that contains the host.
     key: &'static str,
     family: Family,
     ttl: Duration,
@@ -131,7 +131,7 @@ impl Resolver {
         &self.host
     }
 
-    /// The key of the configuration that resolver the host.
+    /// The key of the configuration that contains the host.
     pub fn key(&self) -> &'static str {
         self.key
     }
