@@ -8,6 +8,8 @@
 
 use std::borrow::Cow;
 
+use zeroize::Zeroizing;
+
 /// Replaces a secret.
 const MASK: &str = "[removed]";
 /// The longest caller's value in a message, in characters.
@@ -62,6 +64,32 @@ pub fn line(text: &str) -> String {
 /// Whether a value contains PEM text (instead of the path of a PEM file).
 pub fn is_pem(value: &str) -> bool {
     value.contains(PEM_BEGIN)
+}
+
+/// A text of a peer without these secrets. If the text may be cut off, a part of a secret at its end is
+/// removed, too.
+pub fn without(text: &str, secrets: &[&str], is_cut: bool) -> Zeroizing<String> {
+    // By chance a text ends like a secret begins, but rarely with so many bytes.
+    const PART: usize = 4;
+    let mut clean = Zeroizing::new(text.to_owned());
+    for secret in secrets.iter().filter(|secret| !secret.is_empty()) {
+        if clean.contains(secret) {
+            clean = Zeroizing::new(clean.replace(secret, MASK));
+        }
+    }
+    // A character may be cut, too.
+    let end = clean.trim_end_matches('\u{fffd}').len();
+    let part = |secret: &&str| {
+        let is_end =
+            |length: &usize| secret.get(..*length).is_some_and(|part| clean[..end].ends_with(part));
+        (PART..secret.len()).rev().find(is_end)
+    };
+    let part = if is_cut { secrets.iter().filter_map(part).max() } else { None };
+    if let Some(part) = part {
+        clean.truncate(end - part);
+        clean.push_str(MASK);
+    }
+    clean
 }
 
 /// A text with masked tokens, PEM blocks and URL credentials.
@@ -414,6 +442,22 @@ mod tests {
         assert_eq!(line(" a\r\nb\tc\u{1b}[0m\u{7}\u{85}\u{2066}d \n"), "a  b c[0md");
         assert_eq!(line(&"é".repeat(301)), format!("{}...", "é".repeat(300)));
         assert_eq!(line(&format!("{}{TOKEN}", "x ".repeat(149))).find("eyJ"), None);
+    }
+
+    #[test]
+    fn part_of_a_secret_is_removed_where_a_text_is_cut() {
+        for (text, shown) in [
+            ("a s3crét-word b", "a [removed] b"),
+            ("a s3crét-w", "a [removed]"),
+            ("a s3cr\u{fffd}", "a [removed]"),
+            ("s3cr", "[removed]"),
+            ("s3crét-words3crét-", "[removed][removed]"),
+            ("a s3c", "a s3c"),
+            ("errors", "errors"),
+        ] {
+            assert_eq!(*without(text, &["", "s3crét-word"], true), shown, "{text}");
+        }
+        assert_eq!(*without("a s3crét-w", &["s3crét-word"], false), "a s3crét-w");
     }
 
     #[test]
