@@ -84,6 +84,7 @@ fn run_attempts(
     let mut withdrawn = 0;
     let mut single_use_token = None;
     let mut rejected_token = false;
+    let mut needs_new_connection = false;
     loop {
         let authorization = match single_use_token.take() {
             Some(authorization) => authorization,
@@ -95,7 +96,8 @@ fn run_attempts(
         attempts += 1;
         counter.attempt(attempts);
         client.log.line(Level::Debug, || format!("{}: attempt {attempts}", call.operation.name));
-        let failure = match attempt(client, call, context, &authorization) {
+        let attempted = attempt(client, call, context, &authorization, needs_new_connection);
+        let failure = match attempted {
             Ok(document) => {
                 client.retry_budget.refill(if withdrawn > 0 { withdrawn } else { SUCCESS_REFILL });
                 return Ok(document);
@@ -143,6 +145,7 @@ fn run_attempts(
             return Err(Error { attempts, outcome, ..failure.error });
         };
         withdrawn = retry_cost(&failure.error);
+        needs_new_connection = matches!(http_status(&failure), Some(408 | 421 | 425));
         client.log.line(Level::Warn, || {
             let name = call.operation.name;
             format!(
@@ -177,9 +180,7 @@ fn resolve_unknown(
     match (call.operation.retry, failure.error.status) {
         // The service did not look at the request.
         (_, Status::Unauthorized | Status::Forbidden) => PriorAttempt::Unknown,
-        _ if failure.error.response.as_ref().is_some_and(|it| it.http_status == 408) => {
-            PriorAttempt::Unknown
-        }
+        _ if http_status(failure) == Some(408) => PriorAttempt::Unknown,
         (RetryClass::Delete, Status::NotFound) => PriorAttempt::Succeeded,
         (RetryClass::AddParticipant, Status::Conflict) => read_join_result(client, call, context),
         // The service checked the same request and rejected it.
@@ -219,6 +220,7 @@ fn attempt(
     call: &Call<'_>,
     context: &CallContext<'_>,
     authorization: &Authorization,
+    needs_new_connection: bool,
 ) -> Result<String, AttemptError> {
     let request = Request {
         method: call.operation.method.name(),
@@ -226,6 +228,7 @@ fn attempt(
         body: call.body,
         content_type: "application/json",
         authorization: authorization.header(),
+        needs_new_connection,
     };
     match client.exchange(&client.transport, &request, context) {
         Ok(response) if (200..300).contains(&response.status) => success(call.operation, response),
@@ -328,6 +331,10 @@ pub fn transport_error(failure: ExchangeError) -> AttemptError {
         outcome,
         transient: error.transient,
     }
+}
+
+fn http_status(failure: &AttemptError) -> Option<u16> {
+    failure.error.response.as_ref().map(|response| response.http_status)
 }
 
 fn is_retryable(operation: &Operation, outcome: Outcome) -> bool {

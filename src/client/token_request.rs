@@ -96,6 +96,8 @@ fn attempt(
         body: Some(auth::TOKEN_REQUEST),
         content_type: "application/x-www-form-urlencoded",
         authorization: credentials.basic(),
+        // At most one is idle.
+        needs_new_connection: false,
     };
     let requested = Instant::now();
     client.stats.token_request();

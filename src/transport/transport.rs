@@ -205,7 +205,8 @@ impl Transport {
             return Err(TransportError::new(Status::Internal, why));
         }
         let state = self.process_state();
-        let mut engine = match self.take_idle(&state.idle) {
+        let idle = (!request.needs_new_connection).then(|| self.take_idle(&state.idle));
+        let mut engine = match idle.flatten() {
             Some(engine) => engine,
             None => Box::new(Engine::new(Box::new(state.connector.open(exchange)?))),
         };
@@ -395,6 +396,7 @@ mod tests {
             body: None,
             content_type: "application/json",
             authorization: b"Bearer a\r\nX: b",
+            needs_new_connection: false,
         };
         let context = CallContext {
             deadline: Deadline::after(Duration::from_secs(1)),
