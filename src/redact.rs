@@ -204,7 +204,9 @@ fn tokens_masked(text: &str) -> String {
         let begins = |at: &usize| {
             rest.get(*at..at + 3).is_some_and(|three| TOKEN_BEGINNINGS.contains(&three))
         };
-        if let Some(token) = (0..length).find(begins) {
+        // A host name in lower case, such as newopus.example.com, is not a token.
+        let has_upper = |at: &usize| rest[*at..length].bytes().any(|b| b.is_ascii_uppercase());
+        if let Some(token) = (0..length).find(begins).filter(has_upper) {
             let mut parts = 1;
             let next = |length| rest[length..].strip_prefix('.').map(part).filter(|next| *next > 0);
             while let Some(next) = next(length) {
@@ -356,7 +358,9 @@ mod tests {
             assert!(!masked(token).contains(".e"), "{}", masked(token));
             assert!(masked(token).starts_with(MASK), "{}", masked(token));
         }
-        for plain in ["eyJx.", "eyJ", "they say.so", "1.2.3", "ew0 .x"] {
+        for plain in
+            ["eyJx.", "eyJ", "they say.so", "1.2.3", "ew0 .x", "newopus.example.com", "Xewo.x"]
+        {
             assert_eq!(masked(plain), plain);
         }
     }
