@@ -69,7 +69,7 @@ pub fn is_pem(value: &str) -> bool {
 /// A text of a peer without these secrets. If the text may be cut off, a part of a secret at its end is
 /// removed, too.
 pub fn without(text: &str, secrets: &[&str], is_cut: bool) -> Zeroizing<String> {
-    // By chance a text ends like a secret begins, but rarely with so many bytes.
+    // A text may end like a secret begins by chance, but rarely with this many bytes.
     const PART: usize = 4;
     let mut clean = Zeroizing::new(text.to_owned());
     for secret in secrets.iter().filter(|secret| !secret.is_empty()) {
