@@ -8,6 +8,8 @@
 
 use std::borrow::Cow;
 
+use zeroize::Zeroizing;
+
 /// Replaces a secret.
 const MASK: &str = "[removed]";
 /// The longest caller's value in a message, in characters.
@@ -62,6 +64,32 @@ pub fn line(text: &str) -> String {
 /// Whether a value contains PEM text (instead of the path of a PEM file).
 pub fn is_pem(value: &str) -> bool {
     value.contains(PEM_BEGIN)
+}
+
+/// A text of a peer without these secrets. If the text may be cut off, a part of a secret at its end is
+/// removed, too.
+pub fn without(text: &str, secrets: &[&str], is_cut: bool) -> Zeroizing<String> {
+    // A text may end like a secret begins by chance, but rarely with this many bytes.
+    const PART: usize = 4;
+    let mut clean = Zeroizing::new(text.to_owned());
+    for secret in secrets.iter().filter(|secret| !secret.is_empty()) {
+        if clean.contains(secret) {
+            clean = Zeroizing::new(clean.replace(secret, MASK));
+        }
+    }
+    // A character may be cut, too.
+    let end = clean.trim_end_matches('\u{fffd}').len();
+    let part = |secret: &&str| {
+        let is_end =
+            |length: &usize| secret.get(..*length).is_some_and(|part| clean[..end].ends_with(part));
+        (PART..secret.len()).rev().find(is_end)
+    };
+    let part = if is_cut { secrets.iter().filter_map(part).max() } else { None };
+    if let Some(part) = part {
+        clean.truncate(end - part);
+        clean.push_str(MASK);
+    }
+    clean
 }
 
 /// A text with masked tokens, PEM blocks and URL credentials.
@@ -176,7 +204,9 @@ fn tokens_masked(text: &str) -> String {
         let begins = |at: &usize| {
             rest.get(*at..at + 3).is_some_and(|three| TOKEN_BEGINNINGS.contains(&three))
         };
-        if let Some(token) = (0..length).find(begins) {
+        // A host name in lower case, such as newopus.example.com, is not a token.
+        let has_upper = |at: &usize| rest[*at..length].bytes().any(|b| b.is_ascii_uppercase());
+        if let Some(token) = (0..length).find(begins).filter(has_upper) {
             let mut parts = 1;
             let next = |length| rest[length..].strip_prefix('.').map(part).filter(|next| *next > 0);
             while let Some(next) = next(length) {
@@ -328,7 +358,9 @@ mod tests {
             assert!(!masked(token).contains(".e"), "{}", masked(token));
             assert!(masked(token).starts_with(MASK), "{}", masked(token));
         }
-        for plain in ["eyJx.", "eyJ", "they say.so", "1.2.3", "ew0 .x"] {
+        for plain in
+            ["eyJx.", "eyJ", "they say.so", "1.2.3", "ew0 .x", "newopus.example.com", "Xewo.x"]
+        {
             assert_eq!(masked(plain), plain);
         }
     }
@@ -414,6 +446,22 @@ mod tests {
         assert_eq!(line(" a\r\nb\tc\u{1b}[0m\u{7}\u{85}\u{2066}d \n"), "a  b c[0md");
         assert_eq!(line(&"é".repeat(301)), format!("{}...", "é".repeat(300)));
         assert_eq!(line(&format!("{}{TOKEN}", "x ".repeat(149))).find("eyJ"), None);
+    }
+
+    #[test]
+    fn part_of_a_secret_is_removed_where_a_text_is_cut() {
+        for (text, shown) in [
+            ("a s3crét-word b", "a [removed] b"),
+            ("a s3crét-w", "a [removed]"),
+            ("a s3cr\u{fffd}", "a [removed]"),
+            ("s3cr", "[removed]"),
+            ("s3crét-words3crét-", "[removed][removed]"),
+            ("a s3c", "a s3c"),
+            ("errors", "errors"),
+        ] {
+            assert_eq!(*without(text, &["", "s3crét-word"], true), shown, "{text}");
+        }
+        assert_eq!(*without("a s3crét-w", &["s3crét-word"], false), "a s3crét-w");
     }
 
     #[test]

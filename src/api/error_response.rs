@@ -12,8 +12,6 @@ use crate::redact;
 
 /// The longest body in an error document, in bytes.
 const MAX_BODY: usize = 16 * 1024;
-/// Replaces a secret.
-const REMOVED: &str = "[removed]";
 
 /// Whether the service has processed the request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -129,15 +127,7 @@ fn body_json(body: &[u8], secrets: &[&str]) -> Option<Box<RawValue>> {
     let text =
         Zeroizing::new(String::from_utf8_lossy(&body[..body.len().min(2 * MAX_BODY)]).into_owned());
     let text = without_mark(&text);
-    let mask = |text: &str| {
-        let mut masked = Zeroizing::new(text.to_owned());
-        for secret in secrets.iter().filter(|secret| !secret.is_empty()) {
-            if masked.contains(secret) {
-                masked = Zeroizing::new(masked.replace(secret, REMOVED));
-            }
-        }
-        redact::masked(&masked).into_owned()
-    };
+    let mask = |text: &str| redact::masked(&redact::without(text, secrets, false)).into_owned();
     if body.len() <= MAX_BODY {
         // Unlike RawValue, Value limits the depth of the document, for readers that recurse.
         if let Ok(mut document) = serde_json::from_str::<Value>(text) {
@@ -150,7 +140,9 @@ fn body_json(body: &[u8], secrets: &[&str]) -> Option<Box<RawValue>> {
             return serde_json::value::to_raw_value(&mask(&shown)).ok();
         }
     }
-    let mut shown = mask(&without_escapes(text));
+    // It may be cut here, by the size limit of responses, or because the connection was lost.
+    let plain = Zeroizing::new(without_escapes(text));
+    let mut shown = redact::masked(&redact::without(&plain, secrets, true)).into_owned();
     if shown.len() > MAX_BODY {
         let end = (0..=MAX_BODY).rev().find(|end| shown.is_char_boundary(*end));
         shown.truncate(end.unwrap_or(0));
@@ -190,12 +182,28 @@ fn without_escapes(text: &str) -> String {
     let mut rest = text;
     while let Some(at) = rest.find('\\') {
         plain.push_str(&rest[..at]);
-        let (c, length) = json::escape(&rest[at + 1..]).unwrap_or(('\\', 0));
+        let after = &rest[at + 1..];
+        let Some((c, length)) = json::escape(after) else {
+            if is_cut_escape(after) {
+                return plain;
+            }
+            plain.push('\\');
+            rest = after;
+            continue;
+        };
         plain.push(c);
         rest = &rest[at + 1 + length..];
     }
     plain.push_str(rest);
     plain
+}
+
+/// Whether a text is the start of an escape of one or two units, without its backslash.
+fn is_cut_escape(text: &str) -> bool {
+    let is_unit = |c: char| c.is_ascii_hexdigit() || matches!(c, 'u' | '\\');
+    text.len() < "ud83d\\ude00".len()
+        && matches!(text.chars().next(), None | Some('u'))
+        && text.chars().all(is_unit)
 }
 
 /// The service's own message.
@@ -346,5 +354,24 @@ mod tests {
         assert!((58_000..=60_000).contains(&retry_after_ms(&soon).unwrap()));
         assert_eq!(retry_after_ms("soon"), None);
         assert_eq!(retry_after_ms("99999999999999999999"), None);
+    }
+
+    #[test]
+    fn secret_at_the_end_of_a_long_body_is_removed() {
+        let secret = "s3cret-".repeat(100);
+        let escaped: String = secret.bytes().map(|b| format!("\\u{b:04x}")).collect();
+        // What precedes it becomes much shorter.
+        for (piece, echo) in [(&secret, &secret), (&escaped, &escaped), (&secret, &escaped)] {
+            for cut in [1, secret.len() / 2, secret.len() - 1] {
+                let shown = cut * echo.len() / secret.len();
+                let rest = 2 * MAX_BODY - shown;
+                let mut body = "x".repeat(rest % piece.len());
+                body.push_str(&piece.repeat(rest / piece.len()));
+                body.push_str(&echo.repeat(2));
+                let response = error_response(500, None, body.as_bytes(), &[&secret]);
+                let shown = response.body.unwrap();
+                assert!(!shown.get().contains("s3cret"), "{shown}");
+            }
+        }
     }
 }

@@ -9,7 +9,7 @@ use zeroize::Zeroizing;
 use super::credentials::{Credentials, Kind};
 use super::token::AccessToken;
 use crate::error::{Error, Status};
-use crate::sys::{ArcCell, PerProcess};
+use crate::sys::{ArcCell, PerProcess, generation};
 use crate::transport::CallContext;
 
 /// How often a waiting call checks whether it was cancelled.
@@ -252,6 +252,8 @@ enum Turn<'a> {
 /// Held while a token is requested. Dropping it, even in a panic, lets the next call request one.
 struct RequestGuard<'a> {
     requests: &'a TokenRequests,
+    /// The process whose request it is.
+    generation: u64,
 }
 
 impl TokenRequests {
@@ -261,7 +263,7 @@ impl TokenRequests {
 
     fn begin(&self, state: &mut RequestState) -> RequestGuard<'_> {
         state.in_progress = true;
-        RequestGuard { requests: self }
+        RequestGuard { requests: self, generation: generation() }
     }
 
     /// Begins a renewal, unless a request is in progress or a renewal failed recently.
@@ -304,9 +306,15 @@ impl TokenRequests {
 }
 
 impl RequestGuard<'_> {
+    /// The state of the requests. None in a child that a log callback has forked during the request: the
+    /// state is the parent's, and another thread may have held its lock.
+    fn lock(&self) -> Option<MutexGuard<'_, RequestState>> {
+        (self.generation == generation()).then(|| self.requests.lock())
+    }
+
     /// Finishes with a failure that the waiting calls receive too.
     fn fail(self, credentials: &Arc<Credentials>, error: &Error) {
-        let mut state = self.requests.lock();
+        let Some(mut state) = self.lock() else { return };
         state.failure = Some(Failure {
             request: state.count + 1,
             credentials: Arc::downgrade(credentials),
@@ -316,19 +324,20 @@ impl RequestGuard<'_> {
 
     /// Finishes with a token.
     fn succeed(self) {
-        let mut state = self.requests.lock();
+        let Some(mut state) = self.lock() else { return };
         (state.failure, state.no_renewal_before) = (None, None);
     }
 
     /// Finishes a failed renewal. The next one is not tried before this time.
     fn postpone_renewal(self, until: Instant) {
-        self.requests.lock().no_renewal_before = Some(until);
+        let Some(mut state) = self.lock() else { return };
+        state.no_renewal_before = Some(until);
     }
 }
 
 impl Drop for RequestGuard<'_> {
     fn drop(&mut self) {
-        let mut state = self.requests.lock();
+        let Some(mut state) = self.lock() else { return };
         state.in_progress = false;
         state.count += 1;
         drop(state);
@@ -339,6 +348,7 @@ impl Drop for RequestGuard<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::sys::run_in_child;
     use crate::transport::{CancelToken, Deadline};
     use std::sync::LazyLock;
     use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -390,6 +400,26 @@ mod tests {
             Ok(token("new", 100, 0))
         });
         assert_eq!(header(authorized), "Bearer new");
+    }
+
+    #[test]
+    fn call_that_forks_during_its_token_request_does_not_wait_for_a_lock_in_the_child() {
+        let authenticator = authenticator();
+        let requests: &TokenRequests = &authenticator.requests;
+        let credentials = authenticator.current.load().credentials.clone();
+        let mut guards = [(); 4].map(|()| Some(requests.begin(&mut requests.lock())));
+        // As another thread of the parent may hold it.
+        let state = requests.lock();
+        let has_finished = run_in_child(|| {
+            let [failed, succeeded, postponed, dropped] = guards.each_mut().map(Option::take);
+            failed.unwrap().fail(&credentials, &Error::new(Status::Server, "no"));
+            succeeded.unwrap().succeed();
+            postponed.unwrap().postpone_renewal(Instant::now());
+            drop(dropped);
+            true
+        });
+        drop(state);
+        assert!(has_finished);
     }
 
     #[test]

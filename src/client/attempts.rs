@@ -84,6 +84,7 @@ fn run_attempts(
     let mut withdrawn = 0;
     let mut single_use_token = None;
     let mut rejected_token = false;
+    let mut needs_new_connection = false;
     loop {
         let authorization = match single_use_token.take() {
             Some(authorization) => authorization,
@@ -95,7 +96,8 @@ fn run_attempts(
         attempts += 1;
         counter.attempt(attempts);
         client.log.line(Level::Debug, || format!("{}: attempt {attempts}", call.operation.name));
-        let failure = match attempt(client, call, context, &authorization) {
+        let attempted = attempt(client, call, context, &authorization, needs_new_connection);
+        let failure = match attempted {
             Ok(document) => {
                 client.retry_budget.refill(if withdrawn > 0 { withdrawn } else { SUCCESS_REFILL });
                 return Ok(document);
@@ -143,6 +145,7 @@ fn run_attempts(
             return Err(Error { attempts, outcome, ..failure.error });
         };
         withdrawn = retry_cost(&failure.error);
+        needs_new_connection = matches!(http_status(&failure), Some(408 | 421 | 425));
         client.log.line(Level::Warn, || {
             let name = call.operation.name;
             format!(
@@ -177,6 +180,7 @@ fn resolve_unknown(
     match (call.operation.retry, failure.error.status) {
         // The service did not look at the request.
         (_, Status::Unauthorized | Status::Forbidden) => PriorAttempt::Unknown,
+        _ if http_status(failure) == Some(408) => PriorAttempt::Unknown,
         (RetryClass::Delete, Status::NotFound) => PriorAttempt::Succeeded,
         (RetryClass::AddParticipant, Status::Conflict) => read_join_result(client, call, context),
         // The service checked the same request and rejected it.
@@ -216,6 +220,7 @@ fn attempt(
     call: &Call<'_>,
     context: &CallContext<'_>,
     authorization: &Authorization,
+    needs_new_connection: bool,
 ) -> Result<String, AttemptError> {
     let request = Request {
         method: call.operation.method.name(),
@@ -223,6 +228,7 @@ fn attempt(
         body: call.body,
         content_type: "application/json",
         authorization: authorization.header(),
+        needs_new_connection,
     };
     match client.exchange(&client.transport, &request, context) {
         Ok(response) if (200..300).contains(&response.status) => success(call.operation, response),
@@ -248,7 +254,7 @@ impl Client {
             Ok(response) => (response.opened, true),
             Err(failure) => (failure.opened, failure.sent),
         };
-        // An attempt without a connection is not counter.
+        // An attempt without a connection is not counted.
         if opened || sent {
             self.stats.connection(opened);
         }
@@ -327,6 +333,10 @@ pub fn transport_error(failure: ExchangeError) -> AttemptError {
     }
 }
 
+fn http_status(failure: &AttemptError) -> Option<u16> {
+    failure.error.response.as_ref().map(|response| response.http_status)
+}
+
 fn is_retryable(operation: &Operation, outcome: Outcome) -> bool {
     outcome != Outcome::Unknown || operation.retry != RetryClass::Create
 }
@@ -394,10 +404,10 @@ mod tests {
 
     #[test]
     fn jitter_is_spread_evenly() {
-        let withdrawn: Vec<f64> = (0..2000).map(|_| jitter()).collect();
-        assert!(withdrawn.iter().all(|part| (0.0..1.0).contains(part)));
+        let drawn: Vec<f64> = (0..2000).map(|_| jitter()).collect();
+        assert!(drawn.iter().all(|part| (0.0..1.0).contains(part)));
         for tenth in 0..10 {
-            let count = withdrawn.iter().filter(|part| (**part * 10.0) as i32 == tenth).count();
+            let count = drawn.iter().filter(|part| (**part * 10.0) as i32 == tenth).count();
             // 200 are expected. Fewer than 100 are practically impossible.
             assert!(count > 100, "{count} between {tenth}/10 and the next");
         }

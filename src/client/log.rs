@@ -2,7 +2,7 @@
 //! secret.
 
 use std::fmt;
-use std::sync::atomic::{AtomicI32, Ordering};
+use std::sync::atomic::{AtomicI32, Ordering, fence};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -73,6 +73,8 @@ impl Log {
             while Arc::strong_count(&old) > 1 {
                 std::thread::sleep(Duration::from_micros(100));
             }
+            // The count was read without it: what the callback did happens before the return.
+            fence(Ordering::Acquire);
         }
         // Released last: no other setter may return while an older sink is running.
         drop(guard);

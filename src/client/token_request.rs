@@ -96,6 +96,8 @@ fn attempt(
         body: Some(auth::TOKEN_REQUEST),
         content_type: "application/x-www-form-urlencoded",
         authorization: credentials.basic(),
+        // At most one is idle.
+        needs_new_connection: false,
     };
     let requested = Instant::now();
     client.stats.token_request();
@@ -157,7 +159,8 @@ fn rejection(mut response: Response, credentials: &Credentials) -> AttemptError 
         message.push_str(": ");
         message.push_str(&words);
     }
-    let transient = matches!(response.status, 429 | 500 | 502..=504);
+    // A token request creates nothing, so it can always be sent again.
+    let transient = matches!(response.status, 408 | 421 | 425 | 429 | 500 | 502..=504);
     let error = Error { response: Some(Box::new(details)), ..Error::new(status, message) };
     AttemptError { error, outcome: Outcome::NotSent, transient }
 }

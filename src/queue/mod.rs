@@ -247,9 +247,12 @@ impl Drop for Queue {
 /// How much memory must be available when a call is accepted, in bytes.
 const HEADROOM: usize = 32 * 1024;
 
-/// The main function of a worker thread. Returns when the queue is closed.
+/// The main function of a worker thread. Returns when the queue is closed, and in a child that a log
+/// callback has forked: the calls and the locks of the queue are its parent's.
 fn run_worker(state: &State, client: &Weak<Client>) {
-    while let Some(Started { id, handle, job, cancelled }) = state.start_next() {
+    let generation = sys::generation();
+    while sys::generation() == generation {
+        let Some(Started { id, handle, job, cancelled }) = state.start_next() else { return };
         // The queue owns the client until it is freed.
         let Some(client) = client.upgrade() else { return };
         let Job { call, submitted, deadline } = job;
@@ -257,6 +260,9 @@ fn run_worker(state: &State, client: &Weak<Client>) {
         let result = guard::guarded(|| {
             client.execute_prepared(&call, submitted, deadline, Some(&cancelled))
         });
+        if sys::generation() != generation {
+            return;
+        }
         let time = began.elapsed();
         let has_created = result.is_ok() && handle.operation.retry == RetryClass::Create;
         let request = if has_created { call.body } else { None };

@@ -90,11 +90,7 @@ mod tests {
         while !begun.load(Ordering::SeqCst) {
             thread::yield_now();
         }
-        assert!(run_in_child(|| {
-            // SAFETY: takes no pointer.
-            unsafe { libc::alarm(10) };
-            done.load(Ordering::SeqCst) && without_forks(|| true)
-        }));
+        assert!(run_in_child(|| { done.load(Ordering::SeqCst) && without_forks(|| true) }));
         worker.join().unwrap();
         assert!(without_forks(|| true));
     }

@@ -114,12 +114,15 @@ fn map_wiped_page() -> Option<*mut AtomicU64> {
     Some(page.cast())
 }
 
-/// Runs `work` in a forked child. Returns its result; false if the child was ended by a signal.
+/// Runs `work` in a forked child. Returns its result; false if it takes longer than 10 s, or if the
+/// child was ended by a signal.
 #[cfg(test)]
-pub(super) fn run_in_child(work: impl FnOnce() -> bool) -> bool {
+pub fn run_in_child(work: impl FnOnce() -> bool) -> bool {
     // SAFETY: the child runs only `work`, and exits without running destructors.
     let child = unsafe { libc::fork() };
     if child == 0 {
+        // SAFETY: takes no pointer.
+        unsafe { libc::alarm(10) };
         let code = i32::from(!work());
         // SAFETY: takes no pointer.
         unsafe { libc::_exit(code) };

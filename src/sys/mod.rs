@@ -22,6 +22,8 @@ pub use cancellation::disable_cancellation;
 pub use clock::BootInstant;
 pub use descriptor::open_file;
 pub use fork_gate::without_forks;
+#[cfg(test)]
+pub use generation::run_in_child;
 pub use generation::{InCall, generation, was_forked_outside_calls};
 pub use per_process::PerProcess;
 pub use process::{is_privileged, resolver_problem};

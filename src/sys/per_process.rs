@@ -65,9 +65,8 @@ impl<T> Drop for PerProcess<T> {
     fn drop(&mut self) {
         let known = *self.0.get_mut();
         // SAFETY: `get` stored the pointer, and no borrow exists any more.
-        let owns_descriptor =
-            unsafe { known.as_ref() }.is_some_and(|it| it.generation == generation());
-        if owns_descriptor {
+        let is_own = unsafe { known.as_ref() }.is_some_and(|it| it.generation == generation());
+        if is_own {
             // SAFETY: the pointer comes from Box::into_raw and is freed once.
             drop(unsafe { Box::from_raw(known) });
         }

@@ -14,6 +14,8 @@ pub struct Request<'a> {
     pub content_type: &'static str,
     /// The value of the Authorization header. ureq never sees it.
     pub authorization: &'a [u8],
+    /// Whether idle connections are not used, because the service requires a new one.
+    pub needs_new_connection: bool,
 }
 
 /// A response.

@@ -16,6 +16,7 @@ use super::error::TransportError;
 use super::exchange_state::{ExchangeState, Phase};
 use crate::error::Status;
 use crate::guard;
+use crate::redact;
 use crate::sys::{self, ArcCell, BootInstant, PerProcess};
 
 /// How long a lookup may take before stale addresses are used instead.
@@ -82,7 +83,7 @@ struct Entry {
 pub struct Resolver {
     host: String,
     port: u16,
-    /// The key of the configuration that resolver the host.
+    /// The key of the configuration that contains the host.
     key: &'static str,
     family: Family,
     ttl: Duration,
@@ -131,7 +132,7 @@ impl Resolver {
         &self.host
     }
 
-    /// The key of the configuration that resolver the host.
+    /// The key of the configuration that contains the host.
     pub fn key(&self) -> &'static str {
         self.key
     }
@@ -208,7 +209,7 @@ impl Resolver {
     }
 
     fn unresolved(&self, why: &str) -> TransportError {
-        let (host, key) = (&self.host, self.key);
+        let (host, key) = (redact::line(&self.host), self.key);
         let message = format!(
             "the name {host} cannot be resolved: {why}; check {key} and this machine's DNS"
         );
@@ -289,6 +290,13 @@ mod tests {
         assert_eq!(addresses(&resolver).unwrap()[0].to_string(), "127.0.0.1:80");
         let resolver = test_resolver("127.0.0.1", Family::V6, Duration::ZERO);
         assert_eq!(addresses(&resolver).unwrap_err().status, Status::Resolve);
+    }
+
+    #[test]
+    fn token_in_place_of_a_name_is_not_quoted() {
+        let resolver = test_resolver("eyJhbGci.eyJzIjox.invalid", Family::Any, Duration::ZERO);
+        let message = resolver.unresolved("no").message;
+        assert!(message.starts_with("the name [removed] cannot be resolved: no;"), "{message}");
     }
 
     #[test]

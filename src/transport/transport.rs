@@ -26,6 +26,7 @@ use super::resolver::{DnsCache, Family, Resolver};
 use super::response_head::{self, keep_alive, text_header};
 use super::tls;
 use crate::error::{NO_MEMORY, Status};
+use crate::redact;
 use crate::sys::{self, BootInstant as Instant, PerProcess};
 
 /// The headers that all requests have, up to the User-Agent's value.
@@ -108,9 +109,10 @@ impl Transport {
         let key = settings.key;
         let host = &settings.host;
         let name = ServerName::try_from(host.clone());
+        let shown = redact::line(host);
         let server_name = match &settings.tls {
             None => None,
-            Some(_) => Some(name.map_err(|_| (key, format!("{host} is not a host name")))?),
+            Some(_) => Some(name.map_err(|_| (key, format!("{shown} is not a host name")))?),
         };
         // ring and ureq initialize themselves here, and not in a call that a fork could interrupt.
         sys::without_forks(|| {
@@ -122,16 +124,17 @@ impl Transport {
                 _ => Ok(()),
             }
         })
-        .map_err(|e| (key, format!("TLS cannot be set up for {host}: {e}")))?;
+        .map_err(|e| (key, format!("TLS cannot be set up for {shown}: {e}")))?;
         let invalid = |what: &str| (key, format!("{what} cannot be sent in a request"));
         let authority = Authority::try_from(settings.authority.as_str());
-        let host_header = HeaderValue::from_str(&settings.authority).map_err(|_| invalid(host))?;
+        let host_header =
+            HeaderValue::from_str(&settings.authority).map_err(|_| invalid(&shown))?;
         let user_agent = HeaderValue::from_bytes(&settings.user_agent);
         let user_agent = user_agent.map_err(|_| invalid("the User-Agent"))?;
         let common_headers = [COMMON_HEADERS, user_agent.as_bytes(), b"\r\n"].concat();
         Ok(Transport {
             scheme: if settings.tls.is_some() { Scheme::HTTPS } else { Scheme::HTTP },
-            authority: authority.map_err(|_| invalid(host))?,
+            authority: authority.map_err(|_| invalid(&shown))?,
             host: host_header,
             common_headers,
             settings,
@@ -205,7 +208,8 @@ impl Transport {
             return Err(TransportError::new(Status::Internal, why));
         }
         let state = self.process_state();
-        let mut engine = match self.take_idle(&state.idle) {
+        let idle = (!request.needs_new_connection).then(|| self.take_idle(&state.idle));
+        let mut engine = match idle.flatten() {
             Some(engine) => engine,
             None => Box::new(Engine::new(Box::new(state.connector.open(exchange)?))),
         };
@@ -371,15 +375,14 @@ mod tests {
     use super::super::call_context::{CancelToken, Deadline};
     use super::*;
 
-    #[test]
-    fn authorization_that_could_add_a_header_is_not_sent() {
-        let transport = Transport::new(Settings {
-            authority: "127.0.0.1:9".to_owned(),
-            host: "127.0.0.1".to_owned(),
+    fn settings(host: &str, tls: Option<Arc<ClientConfig>>) -> Settings {
+        Settings {
+            authority: format!("{host}:9"),
+            host: host.to_owned(),
             port: 9,
             key: "baseUrl",
             proxy: None,
-            tls: None,
+            tls,
             connect_timeout: Duration::from_secs(1),
             idle_timeout: Duration::from_secs(1),
             max_idle: 1,
@@ -388,13 +391,27 @@ mod tests {
             family: Family::Any,
             bind: None,
             dns_ttl: Duration::ZERO,
-        });
+        }
+    }
+
+    #[test]
+    fn token_in_place_of_a_host_name_is_not_quoted() {
+        let config = tls::client_config(tls::Roots::Bundled, &tls::TlsFiles::default());
+        let host = format!("eyJhbGciOiJIUzI1NiJ9.eyJ{}.c2ln", "s".repeat(100));
+        let (key, problem) = Transport::new(settings(&host, config.ok())).err().unwrap();
+        assert_eq!((key, &*problem), ("baseUrl", "[removed] is not a host name"));
+    }
+
+    #[test]
+    fn authorization_that_could_add_a_header_is_not_sent() {
+        let transport = Transport::new(settings("127.0.0.1", None));
         let request = Request {
             method: "GET",
             target: "/",
             body: None,
             content_type: "application/json",
             authorization: b"Bearer a\r\nX: b",
+            needs_new_connection: false,
         };
         let context = CallContext {
             deadline: Deadline::after(Duration::from_secs(1)),

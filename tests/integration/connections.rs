@@ -144,6 +144,36 @@ fn statuses_421_and_425_are_retried_on_a_new_connection() {
 }
 
 #[test]
+fn status_421_is_retried_on_a_new_connection_even_if_others_are_idle() {
+    // The first two connections serve one request each, at the same time, and then misdirect.
+    let (connections_seen, in_progress) = (AtomicUsize::new(0), AtomicUsize::new(0));
+    let behavior: Behavior = Arc::new(move |connection, state| {
+        let is_misdirected = connections_seen.fetch_add(1, Ordering::SeqCst) < 2;
+        for request in 0.. {
+            if !read_request(connection, state)? {
+                break;
+            }
+            in_progress.fetch_add(1, Ordering::SeqCst);
+            wait_until("the other call", || in_progress.load(Ordering::SeqCst) >= 2);
+            let text = match is_misdirected && request > 0 {
+                true => response("421 Misdirected Request", "", ""),
+                false => response("200 OK", "", CREATED),
+            };
+            connection.write_all(text.as_bytes())?;
+        }
+        Ok(())
+    });
+    let server = TestServer::start(None, behavior);
+    let client = Arc::new(server.client(json!({"maxRetries": 1})));
+    let other = client.clone();
+    let other = thread::spawn(move || drop(other.create("{}").unwrap()));
+    client.create("{}").unwrap();
+    other.join().unwrap();
+    client.create("{}").unwrap();
+    assert_eq!((server.connections(), server.requests().len()), (3, 4));
+}
+
+#[test]
 fn compressed_response_is_reported_with_its_coding() {
     let coded =
         "HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: 4\r\n\r\n\u{1f}z\u{1}\u{2}";

@@ -2,6 +2,7 @@
 
 use std::collections::HashSet;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicI32, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
 use crate::support::abi::Client;
@@ -455,6 +456,47 @@ fn every_call_completes_once_with_many_threads() {
     let fetched: Vec<u64> = fetched.into_iter().flat_map(|t| t.join().unwrap()).collect();
     assert_eq!(fetched.len(), accepted.len(), "a call completed twice, or never");
     assert_eq!(fetched.into_iter().collect::<HashSet<_>>(), accepted);
+}
+
+/// A log callback may fork the thread that calls it. The calls of a queue belong to the parent.
+#[test]
+fn worker_that_forks_executes_no_further_calls_in_the_child() {
+    static CHILD: AtomicI32 = AtomicI32::new(0);
+    let sandbox = Sandbox::start(&[]);
+    let client = client(&sandbox, &json!({}));
+    client.on_line(|_, line| {
+        let is_attempt = line.ends_with("attempt 1");
+        if is_attempt && CHILD.compare_exchange(0, -1, Relaxed, Relaxed).is_ok() {
+            // SAFETY: the child continues with this call only, and then ends.
+            let child = unsafe { libc::fork() };
+            if child > 0 {
+                CHILD.store(child, Relaxed);
+            }
+        }
+    });
+    let queue = Queue::new(&client, &json!({"workers": 1})).unwrap();
+    for n in 1..=3 {
+        queue.submit(&create(&format!("tag {n}")), n).unwrap();
+    }
+    for n in 1..=3 {
+        assert_eq!(queue.next(-1).unwrap().user_data, n);
+    }
+    let (child, mut status) = (CHILD.load(Relaxed), -1);
+    let limit = Instant::now() + Duration::from_secs(20);
+    // SAFETY: the status is writable.
+    while unsafe { libc::waitpid(child, &raw mut status, libc::WNOHANG) } == 0 {
+        if Instant::now() > limit {
+            // SAFETY: takes no pointer, and the child was not waited for.
+            unsafe { libc::kill(child, libc::SIGKILL) };
+        }
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    assert_eq!(status, 0, "the child waited for further calls");
+    let requests = sandbox.requests("createParticipant");
+    for n in 2..=3 {
+        let tag = format!("tag {n}");
+        assert_eq!(requests.iter().filter(|request| request["body"]["tag"] == *tag).count(), 1);
+    }
 }
 
 #[test]

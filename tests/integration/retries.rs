@@ -291,6 +291,14 @@ fn unknown_outcome_remains_until_a_response_resolves_it() {
     let error = call(&client, operation, &resources).unwrap_err();
     assert_eq!(error["error"]["name"], "BW_E_UNAUTHORIZED");
     assert_eq!(error["error"]["outcome"], "unknown");
+    // Lost, and then the server did not receive the request in time.
+    fault(json!({"kind": "close_before"}));
+    fault(json!({"kind": "status", "status": 408, "after": 1}));
+    let error = call(&client, operation, &resources).unwrap_err();
+    assert_eq!(
+        (&error["error"]["httpStatus"], &error["error"]["outcome"]),
+        (&json!(408), &json!("unknown"))
+    );
 }
 
 #[test]

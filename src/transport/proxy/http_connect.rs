@@ -78,15 +78,10 @@ impl Proxy {
     fn reason(&self, head: &ConnectResponse, line: &str) -> String {
         // The proxy may echo the credentials.
         let redacted = |text: &str| {
-            let mut text = text.to_owned();
-            if let Some((name, password)) = &self.user {
-                let pair = Zeroizing::new(format!("{}:{}", &**name, &**password));
-                let basic = Zeroizing::new(BASE64_STANDARD.encode(pair.as_bytes()));
-                for secret in [&pair, &basic, password].into_iter().filter(|it| !it.is_empty()) {
-                    text = text.replace(&***secret, "[removed]");
-                }
-            }
-            redact::line(&text)
+            let Some((name, password)) = &self.user else { return redact::line(text) };
+            let pair = Zeroizing::new(format!("{}:{}", &**name, &**password));
+            let basic = Zeroizing::new(BASE64_STANDARD.encode(pair.as_bytes()));
+            redact::line(&redact::without(text, &[&pair, &basic, password], true))
         };
         let phrase = redacted(&head.reason);
         let space = if phrase.is_empty() { "" } else { " " };
