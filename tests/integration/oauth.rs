@@ -513,13 +513,13 @@ fn sixteen_threads_share_tokens_that_expire() {
             let client = client.clone();
             thread::spawn(move || {
                 let mut calls = 0_u64;
-                while began.elapsed() < Duration::from_secs(5) {
+                while began.elapsed() < Duration::from_secs(10) {
                     let created = client.create("{}").unwrap();
                     let id = created["participant"]["id"].as_str().unwrap();
                     client.call("deleteParticipant", "", id, None).unwrap();
                     calls += 2;
                     // The sandbox records the last 10000 requests: all of this test's must be among them.
-                    thread::sleep(Duration::from_millis(20));
+                    thread::sleep(Duration::from_millis(40));
                 }
                 calls
             })
@@ -529,7 +529,7 @@ fn sixteen_threads_share_tokens_that_expire() {
     let requests = sandbox.requests("token").len();
     // A token is renewed 1.8 s after its request at the earliest.
     let most = began.elapsed().as_millis() as usize / 1800 + 1;
-    assert!((2..=most).contains(&requests), "{requests} token requests for {calls} calls");
+    assert!((4..=most).contains(&requests), "{requests} token requests for {calls} calls");
     let stats = client.stats();
     assert_eq!(
         (&stats["tokenRequests"], &stats["statuses"]),
