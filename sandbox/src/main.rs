@@ -59,10 +59,12 @@ fn main() -> ExitCode {
             .fallback(gateway::handle)
             .with_state(Arc::new(Sandbox::new(arguments.clone())?));
         let server = server::Server::bind(&arguments, router).await?;
+        // Before the URL is printed: who has read it may already send a signal.
+        let stop_signal = server::stop_signal();
         server.print_url(&arguments)?;
         tokio::select! {
             () = server.run() => {}
-            () = server::stop_signal() => {}
+            () = stop_signal => {}
         }
         Ok::<(), String>(())
     });

@@ -161,15 +161,17 @@ async fn serve_http(
     let _ = served.await;
 }
 
-/// Waits for SIGTERM or SIGINT.
-pub async fn stop_signal() {
+/// Installs the handlers of SIGTERM and SIGINT; the future ends at the first signal.
+pub fn stop_signal() -> impl Future<Output = ()> {
     let (term, int) = (signal(SignalKind::terminate()), signal(SignalKind::interrupt()));
-    let (Ok(mut term), Ok(mut int)) = (term, int) else {
-        // Without a handler, these signals end the process.
-        return std::future::pending().await;
-    };
-    tokio::select! {
-        _ = term.recv() => {}
-        _ = int.recv() => {}
+    async move {
+        let (Ok(mut term), Ok(mut int)) = (term, int) else {
+            // Without a handler, these signals end the process.
+            return std::future::pending().await;
+        };
+        tokio::select! {
+            _ = term.recv() => {}
+            _ = int.recv() => {}
+        }
     }
 }
