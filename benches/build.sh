@@ -20,7 +20,7 @@ c benches/clients/curl_cjson.c curl_cjson -lcurl -lcjson
 c benches/clients/many_curl.c many_curl -lcurl
 c benches/clients/loop_curl.c loop_curl -lcurl -lcjson
 c benches/clients/ours.c ours_cjson -DWITH_CJSON -lcjson "${ours[@]}"
-c benches/clients/loop_curl.c loop_curl -lcurl -lcjson
+c benches/clients/ours.c ours_oauth -DWITH_OAUTH "${ours[@]}"
 for program in ours ours_queue loop_ours many_ours work; do
   c "benches/clients/$program.c" "$program" "${ours[@]}"
 done

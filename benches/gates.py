@@ -9,10 +9,10 @@ import sys
 from collections.abc import Iterator
 
 from suite.artefact import exported, size
-from suite.clients import CURL, OURS, QUEUE
+from suite.clients import CURL, OAUTH, OURS, QUEUE
 from suite.counting import allocations, connections, instructions, look_ups, syscalls
-from suite.goals import FORMS, GATE_BYTES, GATE_INSTRUCTIONS, GOALS, THREADS
-from suite.servers import responder
+from suite.goals import FORMS, GATE_BYTES, GATE_INSTRUCTIONS, GATE_OAUTH, GOALS, THREADS
+from suite.servers import responder, sandbox
 
 FORBIDDEN = {
     *("clone", "clone3", "openat", "setsockopt", "getpid", "ioctl", "poll", "futex", "mmap"),
@@ -50,6 +50,17 @@ def warm_call() -> Iterator[Result]:
                 )
 
 
+def signing_in() -> Iterator[Result]:
+    """What an access token costs once it was requested."""
+    with sandbox() as server:
+        token, password = (instructions(client, server) for client in (OAUTH, OURS))
+    yield (
+        token / password <= GATE_OAUTH,
+        f"{token:.0f} instructions per warm call with API credentials, with a user name "
+        f"{password:.0f}: {token / password:.3f}, at most {GATE_OAUTH}",
+    )
+
+
 def opened() -> Iterator[Result]:
     """Connections and name look-ups."""
     for form, tls in FORMS.items():
@@ -81,7 +92,7 @@ def file() -> Iterator[Result]:
 def main() -> int:
     """Checks all gates."""
     passed = failed = 0
-    for part in (warm_call, opened, file):
+    for part in (warm_call, signing_in, opened, file):
         for good, text in part():
             print(f"{'ok  ' if good else 'FAIL'} {text}", flush=True)
             passed, failed = passed + good, failed + (not good)

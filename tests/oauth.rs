@@ -485,7 +485,7 @@ fn freeing_the_client_ends_the_wait_for_a_token() {
     }
     // The token would have come 20 s after the request.
     let took = freed.elapsed();
-    assert!(took < Duration::from_secs(10), "{took:?}");
+    assert!(took < Duration::from_secs(2), "{took:?}");
     println!("{took:?} to cancel four calls");
 }
 

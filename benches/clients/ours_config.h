@@ -1,6 +1,7 @@
 /* The configuration that the clients of libbw_webrtc in C share. Where libcurl is given no file, it
  * takes the system's authorities, and this library its own; "system" makes it take the system's. No
- * retries: nobody else makes any. */
+ * retries: no other client makes any. With -DWITH_OAUTH, the client uses the API credentials of
+ * bw-sandbox, whose token URL is on the same host. */
 #ifndef BENCH_OURS_CONFIG_H
 #define BENCH_OURS_CONFIG_H
 
@@ -13,7 +14,7 @@
 /* `idle` is how many idle connections are kept; 0 for the default. */
 static bw_client *ours_new_with(const char *url, const char *ca_file, long idle)
 {
-    char config[1024], roots[512] = "", kept[64] = "", *error = NULL;
+    char config[1024], signing_in[256], roots[512] = "", kept[64] = "", *error = NULL;
     bw_client *client;
 
     if (ca_file != NULL && strcmp(ca_file, "system") == 0)
@@ -22,9 +23,16 @@ static bw_client *ours_new_with(const char *url, const char *ca_file, long idle)
         snprintf(roots, sizeof roots, ",\"caFile\":\"%s\"", ca_file);
     if (idle > 0)
         snprintf(kept, sizeof kept, ",\"maxIdleConnections\":%ld", idle);
+#ifdef WITH_OAUTH
+    snprintf(signing_in, sizeof signing_in,
+             "\"clientId\":\"client\",\"clientSecret\":\"client-secret\","
+             "\"tokenUrl\":\"%.*s/api/v1/oauth2/token\"",
+             (int)(strlen(url) - strlen("/v1")), url);
+#else
+    snprintf(signing_in, sizeof signing_in, "\"username\":\"user\",\"password\":\"secret\"");
+#endif
     snprintf(config, sizeof config,
-             "{\"accountId\":\"9900000\",\"username\":\"user\",\"password\":\"secret\","
-             "\"maxRetries\":0,\"baseUrl\":\"%s\"%s%s}",
+             "{\"accountId\":\"9900000\",%s,\"maxRetries\":0,\"baseUrl\":\"%s\"%s%s}", signing_in,
              url, roots, kept);
     if (bw_client_new(config, &client, &error) != BW_OK) {
         fprintf(stderr, "%s\n", error);

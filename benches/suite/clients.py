@@ -10,6 +10,7 @@ from .servers import Server
 OURS = "ours"
 RAW = "raw"
 CURL = "curl_cjson"
+OAUTH = "ours_oauth"
 QUEUE = "ours_queue"
 LOOP_OURS = "loop_ours"
 LOOP_CURL = "loop_curl"

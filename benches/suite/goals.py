@@ -120,5 +120,7 @@ def _goals() -> dict[str, Goal]:
 GOALS = _goals()
 GATE_INSTRUCTIONS = 0.40
 """The limit in CI, a little above the goal: compilers and C libraries differ."""
+GATE_OAUTH = 1.03
+"""The most instructions of a warm call with API credentials, in those with a user name."""
 GATE_BYTES = 2_750_000
 """The limit in CI for the stripped library: above the goal, which it misses by 5 %."""

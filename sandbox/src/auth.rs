@@ -1,5 +1,4 @@
-//! Authentication: the token endpoint, and the check of the credentials that a request under `/v1`
-//! has.
+//! Authentication: the token endpoint, and the check of a request's credentials.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -11,40 +10,41 @@ use serde_json::json;
 use subtle::ConstantTimeEq;
 
 use crate::cli::Arguments;
-use crate::reply::Reply;
-use crate::token::{self, Signer};
+use crate::clock::unix_seconds;
+use crate::jwt::Signer;
+use crate::response::ServiceResponse;
 
 /// The path of the token endpoint.
 pub const TOKEN_PATH: &str = "/api/v1/oauth2/token";
-/// The name of its operation, for faults and recorded requests.
+/// The name of a token request, for faults and recorded requests.
 pub const TOKEN_OPERATION: &str = "token";
 /// The content type of a token request.
 const FORM: &str = "application/x-www-form-urlencoded";
 
-/// The credentials that exist, and the key of the access tokens.
+/// The valid credentials, and the key of the access tokens.
 pub struct Auth {
     account: String,
     client_id: String,
     /// `None` if user names are disabled.
     username: Option<String>,
-    /// Those of the command line.
+    /// The secrets of the command line.
     initial: Secrets,
     secrets: Mutex<Secrets>,
     token_ttl: u64,
-    /// Another key revokes all access tokens.
+    /// A new key revokes all access tokens.
     signer: Mutex<Signer>,
 }
 
-/// The secrets that are valid now.
+/// The valid secrets.
 #[derive(Clone)]
 struct Secrets {
-    /// What a client sends after `Basic` to the token endpoint.
+    /// The Basic credentials of a token request.
     client: String,
-    /// What a user sends after `Basic` to `/v1`; `None` if user names are disabled.
+    /// The Basic credentials of an operation; `None` if user names are disabled.
     user: Option<String>,
 }
 
-/// New secrets; one that is omitted stays.
+/// New secrets. A secret that is omitted does not change.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct Rotation {
@@ -53,7 +53,7 @@ struct Rotation {
 }
 
 impl Auth {
-    /// The credentials of the command line.
+    /// Creates the credentials of the command line.
     pub fn new(arguments: &Arguments) -> Auth {
         let username = (!arguments.no_basic).then(|| arguments.username.clone());
         let initial = Secrets {
@@ -71,12 +71,12 @@ impl Auth {
         }
     }
 
-    /// Whether the credentials of a request are valid, and for this account.
-    pub fn check(&self, headers: &HeaderMap, account: &str) -> Result<(), Reply> {
-        let accounts = self.accounts(headers).ok_or_else(Reply::unauthorized)?;
+    /// Checks that a request's credentials are valid, and valid for this account.
+    pub fn check(&self, headers: &HeaderMap, account: &str) -> Result<(), ServiceResponse> {
+        let accounts = self.accounts(headers).ok_or_else(ServiceResponse::unauthorized)?;
         match accounts.iter().any(|known| known == account) {
             true => Ok(()),
-            false => Err(Reply::forbidden()),
+            false => Err(ServiceResponse::forbidden()),
         }
     }
 
@@ -90,12 +90,16 @@ impl Auth {
             .then(|| vec![self.account.clone()])
     }
 
-    /// The response to a token request.
-    pub fn issue(&self, headers: &HeaderMap, body: &[u8]) -> Reply {
-        self.grant(headers, body).unwrap_or_else(|rejection| rejection)
+    /// Returns the response to a token request.
+    pub fn issue_token(&self, headers: &HeaderMap, body: &[u8]) -> ServiceResponse {
+        self.try_issue_token(headers, body).unwrap_or_else(|rejection| rejection)
     }
 
-    fn grant(&self, headers: &HeaderMap, body: &[u8]) -> Result<Reply, Reply> {
+    fn try_issue_token(
+        &self,
+        headers: &HeaderMap,
+        body: &[u8],
+    ) -> Result<ServiceResponse, ServiceResponse> {
         let content_type = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
         let media_type = content_type.and_then(|value| value.split(';').next());
         if !media_type.is_some_and(|value| value.trim().eq_ignore_ascii_case(FORM)) {
@@ -107,7 +111,7 @@ impl Auth {
         if !is_equal(given, &self.secrets().client) {
             return Err(unauthenticated("the client id or secret is wrong"));
         }
-        // As RFC 6749, section 3.2: no repeated parameters; unknown and empty ones are ignored.
+        // RFC 6749, section 3.2: repeated parameters are rejected; unknown and empty ones ignored.
         let values = |name| -> Vec<String> {
             let parameters = form_urlencoded::parse(body).filter(|(key, _)| key == name);
             parameters.map(|(_, value)| value.into_owned()).collect()
@@ -127,24 +131,24 @@ impl Auth {
         }
     }
 
-    fn new_token(&self) -> Reply {
-        let now = token::now();
+    fn new_token(&self) -> ServiceResponse {
+        let now = unix_seconds();
         let access_token = self.signer().sign(&json!({
             "iss": "sandbox", "sub": self.client_id, "accounts": [self.account], "iat": now,
-            // In whole seconds, and never earlier than `expires_in` states.
+            // Rounded up to whole seconds, so that the token is valid for all of `expires_in`.
             "exp": (now + 1).saturating_add(self.token_ttl), "jti": uuid::Uuid::new_v4().to_string(),
         }));
-        no_store(Reply::ok(&json!({
+        no_store(ServiceResponse::ok(&json!({
             "access_token": access_token, "token_type": "Bearer", "expires_in": self.token_ttl,
         })))
     }
 
-    /// Invalidates all access tokens that were issued.
+    /// Invalidates all access tokens.
     pub fn revoke(&self) {
         *self.signer() = Signer::new();
     }
 
-    /// Replaces secrets. The access tokens that were issued stay valid.
+    /// Replaces secrets. Access tokens stay valid.
     pub fn rotate(&self, document: &[u8]) -> Result<(), String> {
         // The parser's own messages would quote values.
         let rotation: Rotation = serde_json::from_slice(document)
@@ -178,14 +182,12 @@ impl Auth {
     }
 }
 
-/// The response to a token request with another method than POST.
-pub fn method_not_allowed() -> Reply {
-    let mut reply = reject(405, "invalid_request", "the method must be POST");
-    reply.headers.push(("Allow".to_owned(), "POST".to_owned()));
-    reply
+/// Returns the response to a token request with a method other than POST.
+pub fn method_not_allowed() -> ServiceResponse {
+    reject(405, "invalid_request", "the method must be POST").with_header("Allow", "POST")
 }
 
-/// The credentials in the one Authorization header, if it has this scheme.
+/// The credentials in the only Authorization header, if it has this scheme.
 fn credentials<'a>(headers: &'a HeaderMap, scheme: &str) -> Option<&'a str> {
     let mut values = headers.get_all(header::AUTHORIZATION).iter();
     let (Some(value), None) = (values.next(), values.next()) else { return None };
@@ -202,18 +204,19 @@ fn is_equal(given: &str, known: &str) -> bool {
 }
 
 /// An error of the token endpoint, in the form of RFC 6749, section 5.2.
-fn reject(status: u16, error: &str, description: &str) -> Reply {
-    no_store(Reply::json(status, &json!({"error": error, "error_description": description})))
+fn reject(status: u16, error: &str, description: &str) -> ServiceResponse {
+    no_store(ServiceResponse::json(
+        status,
+        &json!({"error": error, "error_description": description}),
+    ))
 }
 
-fn unauthenticated(description: &str) -> Reply {
-    let mut reply = reject(401, "invalid_client", description);
-    reply.headers.push(("WWW-Authenticate".to_owned(), "Basic realm=\"bw-sandbox\"".to_owned()));
-    reply
+fn unauthenticated(description: &str) -> ServiceResponse {
+    reject(401, "invalid_client", description)
+        .with_header("WWW-Authenticate", "Basic realm=\"bw-sandbox\"")
 }
 
-/// As RFC 6749, section 5.1: nothing on the way stores a response of the token endpoint.
-fn no_store(mut reply: Reply) -> Reply {
-    reply.headers.push(("Cache-Control".to_owned(), "no-store".to_owned()));
-    reply
+/// Forbids caches to store a response of the token endpoint (RFC 6749, section 5.1).
+fn no_store(response: ServiceResponse) -> ServiceResponse {
+    response.with_header("Cache-Control", "no-store")
 }

@@ -12,10 +12,10 @@ use clap::Parser;
 #[derive(Parser)]
 #[command(name = "bw-sandbox", version, args_override_self = true, after_help = CONTROL)]
 pub struct Arguments {
-    /// Address and port to listen on; port 0 takes a free one
+    /// The address and port to listen on; port 0 selects a free port
     #[arg(long, default_value = "127.0.0.1:0", value_parser = address)]
     pub listen: SocketAddr,
-    /// The account that exists
+    /// The account id
     #[arg(long, default_value = "9900000")]
     pub account: String,
     /// The client id of the API credentials (OAuth 2.0)
@@ -36,10 +36,10 @@ pub struct Arguments {
     /// Reject the API user, as the service does from 2 December 2026 on
     #[arg(long)]
     pub no_basic: bool,
-    /// Speak HTTPS, with a certificate for localhost, 127.0.0.1, ::1 and the address listened on
+    /// Use HTTPS, with a certificate for localhost, 127.0.0.1, ::1 and the address listened on
     #[arg(long)]
     pub tls: bool,
-    /// Write the certificate's authority to this PEM file, before the URL is printed
+    /// Write the certificate authority to this PEM file before the URL is printed
     #[arg(long, value_name = "FILE", requires = "tls")]
     pub ca_out: Option<PathBuf>,
     /// The lifetime of a session
@@ -53,7 +53,7 @@ pub struct Arguments {
     pub quiet: bool,
 }
 
-/// An address and a port; the message for a mistake has one that works.
+/// Parses an address and a port. The error message suggests a valid value.
 fn address(text: &str) -> Result<SocketAddr, String> {
     text.parse().map_err(|_| {
         let port = text.rsplit(':').next().and_then(|port| port.parse().ok()).unwrap_or(8080_u16);

@@ -1,34 +1,35 @@
-//! Faults that tests order: what they are, which request they hit, and how often.
+//! Simulated failures: the faults that tests add, and their effects on a request.
 
-use std::sync::{Mutex, PoisonError};
+use std::collections::BTreeMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use serde::Deserialize;
 use serde_json::Value;
 
 use crate::auth::TOKEN_OPERATION;
-use crate::operations::Operation;
-use crate::reply::Reply;
+use crate::response::ServiceResponse;
+use crate::v1;
 
-/// A fault, as a test orders it.
+/// A fault that a test has added.
 #[derive(Clone, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-struct Order {
+struct Fault {
     operation: String,
     kind: Kind,
-    #[serde(default = "once")]
+    #[serde(default = "default_count")]
     count: Option<u64>,
     #[serde(default)]
     after: u64,
     status: Option<u16>,
     #[serde(default)]
-    headers: std::collections::BTreeMap<String, String>,
+    headers: BTreeMap<String, String>,
     body: Option<Value>,
     ms: Option<u64>,
     bytes_per_second: Option<u32>,
 }
 
-fn once() -> Option<u64> {
+fn default_count() -> Option<u64> {
     Some(1)
 }
 
@@ -44,44 +45,43 @@ enum Kind {
     Dribble,
 }
 
-/// What happens to one request.
+/// The effects of all faults on one request.
 #[derive(Default)]
 pub struct Effects {
-    /// Waits before anything else.
+    /// How long to wait before anything else.
     pub delay: Duration,
-    /// Closes without doing anything.
+    /// Close the connection and do not execute the operation.
     pub close_before: bool,
-    /// Answers with this instead of doing anything.
-    pub status: Option<Reply>,
-    /// Closes instead of answering.
+    /// Send this response and do not execute the operation.
+    pub status: Option<ServiceResponse>,
+    /// Close the connection instead of sending the response.
     pub close_after: bool,
-    /// Sends half of the body.
+    /// Send half of the response's body.
     pub truncate: bool,
-    /// Sends garbage instead of the answer.
+    /// Send bytes that are not HTTP instead of the response.
     pub garbage: bool,
-    /// Sends the answer this slowly.
+    /// Send the response at this number of bytes per second.
     pub dribble: Option<u32>,
 }
 
-/// All faults that are ordered.
+/// All faults.
 #[derive(Default)]
-pub struct Faults(Mutex<Vec<Order>>);
+pub struct Faults(Mutex<Vec<Fault>>);
 
 impl Faults {
-    /// Takes an order.
-    pub fn order(&self, document: &[u8]) -> Result<(), String> {
-        let order: Order = serde_json::from_slice(document).map_err(|e| e.to_string())?;
-        let known = ["*", TOKEN_OPERATION].contains(&order.operation.as_str());
-        if !known && Operation::named(&order.operation).is_none() {
-            return Err(format!(
-                "operation: {:?} is not an operation, \"token\" or \"*\"",
-                order.operation
-            ));
+    /// Adds the fault that a document describes.
+    pub fn add(&self, document: &[u8]) -> Result<(), String> {
+        let fault: Fault = serde_json::from_slice(document).map_err(|e| e.to_string())?;
+        let name = fault.operation.as_str();
+        let is_known =
+            name == "*" || name == TOKEN_OPERATION || v1::Operation::from_name(name).is_some();
+        if !is_known {
+            return Err(format!("operation: {name:?} is not an operation, \"token\" or \"*\""));
         }
-        let missing = match order.kind {
-            Kind::Status if order.status.is_none_or(|s| !(100..1000).contains(&s)) => "status",
-            Kind::Delay if order.ms.is_none() => "ms",
-            Kind::Dribble if order.bytes_per_second.is_none_or(|rate| rate == 0) => {
+        let missing = match fault.kind {
+            Kind::Status if fault.status.is_none_or(|s| !(100..1000).contains(&s)) => "status",
+            Kind::Delay if fault.ms.is_none() => "ms",
+            Kind::Dribble if fault.bytes_per_second.is_none_or(|rate| rate == 0) => {
                 "bytesPerSecond"
             }
             _ => "",
@@ -89,59 +89,60 @@ impl Faults {
         if !missing.is_empty() {
             return Err(format!("{missing}: is missing or out of range for this kind"));
         }
-        self.lock().push(order);
+        self.lock().push(fault);
         Ok(())
     }
 
-    /// Forgets all orders.
+    /// Removes all faults.
     pub fn clear(&self) {
         self.lock().clear();
     }
 
-    /// What happens to a request for this operation; counts it.
+    /// Returns the effects on a request for this operation, and counts the request.
     pub fn effects(&self, operation: &str) -> Effects {
         let mut effects = Effects::default();
         // A fault for all operations has the same effect however the client authenticates.
         let any = operation != TOKEN_OPERATION;
-        self.lock().retain_mut(|order| {
-            if order.operation != operation && !(any && order.operation == "*") {
+        self.lock().retain_mut(|fault| {
+            if fault.operation != operation && !(any && fault.operation == "*") {
                 return true;
             }
-            if order.after > 0 {
-                order.after -= 1;
+            if fault.after > 0 {
+                fault.after -= 1;
                 return true;
             }
-            if order.count == Some(0) {
+            if fault.count == Some(0) {
                 return false;
             }
-            apply(order, &mut effects);
-            order.count = order.count.map(|left| left - 1);
-            order.count != Some(0)
+            apply(fault, &mut effects);
+            fault.count = fault.count.map(|left| left - 1);
+            fault.count != Some(0)
         });
         effects
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, Vec<Order>> {
+    fn lock(&self) -> MutexGuard<'_, Vec<Fault>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-fn apply(order: &Order, effects: &mut Effects) {
-    match order.kind {
+fn apply(fault: &Fault, effects: &mut Effects) {
+    match fault.kind {
         Kind::Status => {
-            let headers = order.headers.iter().map(|(k, v)| (k.clone(), v.clone())).collect();
-            let body = order.body.as_ref().map(|body| match body {
+            let headers = fault.headers.iter().map(|(k, v)| (k.clone(), v.clone())).collect();
+            let body = fault.body.as_ref().map(|body| match body {
                 Value::String(text) => text.clone(),
                 document => document.to_string(),
             });
-            effects.status = Some(Reply { status: order.status.unwrap_or(500), headers, body });
+            effects.status =
+                Some(ServiceResponse { status: fault.status.unwrap_or(500), headers, body });
         }
-        Kind::Delay => effects.delay += Duration::from_millis(order.ms.unwrap_or(0)),
+        Kind::Delay => effects.delay += Duration::from_millis(fault.ms.unwrap_or(0)),
         Kind::CloseBefore => effects.close_before = true,
         Kind::CloseAfter => effects.close_after = true,
         Kind::Truncate => effects.truncate = true,
         Kind::Garbage => effects.garbage = true,
-        Kind::Dribble => effects.dribble = order.bytes_per_second,
+        Kind::Dribble => effects.dribble = fault.bytes_per_second,
     }
 }
 
@@ -150,14 +151,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn faults_hit_their_operation_so_often_and_delays_add_up() {
+    fn faults_affect_their_operation_count_times_and_delays_add_up() {
         let faults = Faults::default();
-        for order in [
+        for fault in [
             r#"{"operation":"createParticipant","kind":"delay","ms":20,"count":2}"#,
             r#"{"operation":"*","kind":"delay","ms":5,"count":null}"#,
             r#"{"operation":"createParticipant","kind":"close_after","after":1}"#,
         ] {
-            faults.order(order.as_bytes()).unwrap();
+            faults.add(fault.as_bytes()).unwrap();
         }
         let delays: Vec<_> = (0..3)
             .map(|_| faults.effects("createParticipant"))
@@ -170,14 +171,14 @@ mod tests {
     }
 
     #[test]
-    fn a_bad_order_is_refused_by_field() {
-        let refused = |order: &str| Faults::default().order(order.as_bytes()).unwrap_err();
-        let unknown = refused(r#"{"operation":"x","kind":"garbage"}"#);
+    fn error_names_the_invalid_field() {
+        let error = |fault: &str| Faults::default().add(fault.as_bytes()).unwrap_err();
+        let unknown = error(r#"{"operation":"x","kind":"garbage"}"#);
         assert!(unknown.starts_with("operation:") && unknown.contains("\"token\""), "{unknown}");
-        assert!(refused(r#"{"operation":"*","kind":"delay"}"#).starts_with("ms:"));
-        assert!(refused(r#"{"operation":"*","kind":"status"}"#).starts_with("status:"));
-        assert!(refused(r#"{"operation":"*","kind":"dribble"}"#).starts_with("bytesPerSecond:"));
-        assert!(refused(r#"{"operation":"*","kind":"explode"}"#).contains("explode"));
-        assert!(refused(r#"{"operation":"*","kind":"garbage","cout":1}"#).contains("cout"));
+        assert!(error(r#"{"operation":"*","kind":"delay"}"#).starts_with("ms:"));
+        assert!(error(r#"{"operation":"*","kind":"status"}"#).starts_with("status:"));
+        assert!(error(r#"{"operation":"*","kind":"dribble"}"#).starts_with("bytesPerSecond:"));
+        assert!(error(r#"{"operation":"*","kind":"explode"}"#).contains("explode"));
+        assert!(error(r#"{"operation":"*","kind":"garbage","cout":1}"#).contains("cout"));
     }
 }

@@ -1,34 +1,40 @@
 //! bw-sandbox: a local, stateful simulator of Bandwidth's WebRTC service.
 //!
-//! Written from the service's documentation, on purpose not from the library's sources: a mistake
-//! that both shared would hide.
+//! It is written from the service's documentation and deliberately not from the library's sources:
+//! a mistake that both shared would stay hidden.
 //!
 //! | module | contents |
 //! |---|---|
 //! | `cli` | the command line |
-//! | `server`, `stream`, `tls` | connections: accepting them, and making them fail on command |
-//! | `service` | `/v1` and the token endpoint: route, credentials, faults, operation, in this order |
-//! | `auth` | the token endpoint, and the check of credentials |
-//! | `operations`, `world`, `documents`, `token` | what the service does and remembers |
-//! | `reply` | answers, and the service's error bodies |
-//! | `control`, `origin`, `faults`, `recorder`, `webhooks` | `/_sandbox`: the routes for tests |
+//! | `server`, `stream`, `tls` | accepts connections, and makes them fail on request |
+//! | `gateway` | `/v1` and the token endpoint: routing, credentials, faults, operation, in this order |
+//! | `control`, `origin` | `/_sandbox`: the routes for tests, and who may use them |
+//! | `sandbox` | what all requests share, and what a reset replaces |
+//! | `auth`, `jwt` | the token endpoint, the check of credentials, and tokens |
+//! | `v1` | the operations of WebRTC v1, and the state that they work on |
+//! | `faults`, `recorder`, `webhooks` | the simulated failures, the recorded requests, the deliveries |
+//! | `response` | responses, and the service's error bodies |
+//! | `clock` | the time |
+//!
+//! Dependencies point in one direction: `main` → `server`, `control`, `gateway` → `sandbox` →
+//! `faults` → `auth`, `v1` → `recorder`, `webhooks`, `response`, `stream`, `jwt`, `cli`, `clock`.
 
 mod auth;
 mod cli;
+mod clock;
 mod control;
-mod documents;
 mod faults;
-mod operations;
+mod gateway;
+mod jwt;
 mod origin;
 mod recorder;
-mod reply;
+mod response;
+mod sandbox;
 mod server;
-mod service;
 mod stream;
 mod tls;
-mod token;
+mod v1;
 mod webhooks;
-mod world;
 
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -37,28 +43,28 @@ use axum::Router;
 use clap::Parser;
 
 use crate::cli::Arguments;
-use crate::service::Sandbox;
+use crate::sandbox::Sandbox;
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
-        Err(error) => return fail(&format!("no threads can be started: {error}")),
+        Err(error) => return fail(&format!("cannot start threads: {error}")),
     };
     let result = runtime.block_on(async {
         let router = Router::new()
             .nest("/_sandbox", control::routes())
-            .fallback(service::handle)
+            .fallback(gateway::handle)
             .with_state(Arc::new(Sandbox::new(&arguments)));
         let server = server::Server::bind(&arguments, router).await?;
-        server.announce(&arguments)?;
+        server.print_url(&arguments)?;
         tokio::select! {
             () = server.run() => {}
             () = server::stop_signal() => {}
         }
         Ok::<(), String>(())
     });
-    // Connections that are still open are not waited for.
+    // Does not wait for open connections.
     runtime.shutdown_background();
     match result {
         Ok(()) => ExitCode::SUCCESS,

@@ -1,4 +1,4 @@
-//! The check that keeps web pages away from `/_sandbox`, which has no password: any page that a
+//! The check that prevents web pages from using `/_sandbox`, which has no password: any page that a
 //! developer visits can make the browser send requests to loopback addresses.
 
 use std::net::IpAddr;
@@ -6,7 +6,7 @@ use std::net::IpAddr;
 use axum::http::uri::Authority;
 use axum::http::{HeaderMap, Uri};
 
-/// Rejects a request that a browser sends for a page of another site; states why.
+/// Rejects a request that a browser sends for a page of another site. The error states the reason.
 pub fn check(uri: &Uri, headers: &HeaderMap) -> Result<(), &'static str> {
     let host = match uri.authority() {
         Some(authority) => Some(authority.as_str()),
@@ -21,7 +21,7 @@ pub fn check(uri: &Uri, headers: &HeaderMap) -> Result<(), &'static str> {
             return Err("the Origin header is another site's");
         }
     }
-    // Browsers do not send Origin with all requests.
+    // Browsers do not send Origin with every request.
     match value(headers, "sec-fetch-site")? {
         None | Some("same-origin" | "none") => Ok(()),
         Some(_) => Err("the Sec-Fetch-Site header states that this is another site's request"),
@@ -38,8 +38,8 @@ fn value<'a>(headers: &'a HeaderMap, name: &str) -> Result<Option<&'a str>, &'st
     }
 }
 
-/// Whether no other site can have this host: an attacker's name can be made to resolve to
-/// 127.0.0.1, but an address cannot, and browsers do not ask a DNS server about localhost.
+/// Whether no other site can use this host: an attacker can make a name resolve to 127.0.0.1, but
+/// not an address, and browsers do not look up localhost in the DNS.
 fn is_local(host: &str) -> bool {
     let Ok(authority) = host.parse::<Authority>() else { return false };
     let name = authority.host().to_ascii_lowercase();
@@ -52,7 +52,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn local_hosts_are_loopback_names_and_addresses() {
+    fn localhost_and_addresses_are_local() {
         for host in [
             "localhost",
             "LOCALHOST:8080",

@@ -1,15 +1,14 @@
-//! The requests that were seen, for tests to look at; never with credentials.
+//! The recorded requests, for tests to check. They contain no credentials.
 
 use std::collections::VecDeque;
-use std::sync::{Mutex, PoisonError};
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use axum::http::{HeaderMap, HeaderName, header};
 use serde::Serialize;
 use serde_json::{Map, Value};
 
-/// The headers that are recorded: an allow-list, since a client may send a secret in any other.
-const RECORDED: [HeaderName; 9] = [
+/// The headers that are recorded: an allow-list, because a client may send a secret in any other.
+const RECORDED_HEADERS: [HeaderName; 9] = [
     header::ACCEPT,
     header::ACCEPT_ENCODING,
     header::CONNECTION,
@@ -22,26 +21,26 @@ const RECORDED: [HeaderName; 9] = [
 ];
 /// The keys of a document whose values are omitted, in lower case and without `_`.
 const SECRET_KEYS: [&str; 4] = ["clientsecret", "password", "accesstoken", "clientassertion"];
-/// How many requests are kept.
-const KEPT: usize = 10_000;
+/// The number of requests that are kept.
+const CAPACITY: usize = 10_000;
 
 /// One request.
 #[derive(Clone, Serialize)]
-pub struct Seen {
-    /// Which request it is, for `answered`.
+pub struct RecordedRequest {
+    /// Identifies the request for `set_status`.
     #[serde(skip)]
     pub id: u64,
-    /// The operation, where the route is one.
+    /// The operation, if the route is known.
     pub operation: Option<&'static str>,
     /// The method.
     pub method: String,
     /// The path, without the query.
     pub path: String,
-    /// The status answered; none if it is not answered yet or the connection was closed instead.
+    /// The response's status; `None` before the response, or if the connection was closed instead.
     pub status: Option<u16>,
     /// The number of the connection.
     pub connection: u64,
-    /// When it came, in milliseconds since 1970.
+    /// When the request arrived, in milliseconds since 1970.
     pub time: u64,
     /// The headers that contain no credentials.
     pub headers: Map<String, Value>,
@@ -51,64 +50,64 @@ pub struct Seen {
 
 /// The last requests.
 #[derive(Default)]
-pub struct Recorder(Mutex<VecDeque<Seen>>);
+pub struct Recorder(Mutex<VecDeque<RecordedRequest>>);
 
 impl Recorder {
-    /// Keeps a request that came; the oldest goes if there are too many.
-    pub fn keep(&self, mut seen: Seen) -> u64 {
-        let mut kept = self.lock();
-        if kept.len() == KEPT {
-            kept.pop_front();
+    /// Adds a request, and removes the oldest one if there are too many. Returns the id.
+    pub fn add(&self, mut request: RecordedRequest) -> u64 {
+        let mut requests = self.lock();
+        if requests.len() == CAPACITY {
+            requests.pop_front();
         }
-        seen.id = kept.back().map_or(0, |last| last.id) + 1;
-        let id = seen.id;
-        kept.push_back(seen);
+        request.id = requests.back().map_or(0, |last| last.id) + 1;
+        let id = request.id;
+        requests.push_back(request);
         id
     }
 
-    /// Takes note of a request's answer.
-    pub fn answered(&self, id: u64, status: Option<u16>) {
-        if let Some(seen) = self.lock().iter_mut().rev().find(|seen| seen.id == id) {
-            seen.status = status;
+    /// Sets the status of a request's response.
+    pub fn set_status(&self, id: u64, status: Option<u16>) {
+        if let Some(request) = self.lock().iter_mut().rev().find(|request| request.id == id) {
+            request.status = status;
         }
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, VecDeque<Seen>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    /// The requests, oldest first.
+    pub fn requests(&self) -> Vec<RecordedRequest> {
+        self.lock().iter().cloned().collect()
     }
 
-    /// All that are kept, oldest first.
-    pub fn all(&self) -> Vec<Seen> {
-        self.lock().iter().cloned().collect()
+    fn lock(&self) -> MutexGuard<'_, VecDeque<RecordedRequest>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 /// The recorded headers as JSON.
-pub fn headers(headers: &HeaderMap) -> Map<String, Value> {
+pub fn recorded_headers(headers: &HeaderMap) -> Map<String, Value> {
     headers
         .iter()
-        .filter(|(name, _)| RECORDED.contains(name))
+        .filter(|(name, _)| RECORDED_HEADERS.contains(name))
         .map(|(name, value)| {
             (name.to_string(), Value::from(String::from_utf8_lossy(value.as_bytes()).into_owned()))
         })
         .collect()
 }
 
-/// A body: a document without secret values; what is not JSON, as `form`.
-pub fn body(bytes: &[u8]) -> Value {
-    serde_json::from_slice(bytes).map_or_else(|_| form(bytes), without_secrets)
+/// A body: a document without secret values; if it is not JSON, a form.
+pub fn redact_body(bytes: &[u8]) -> Value {
+    serde_json::from_slice(bytes).map_or_else(|_| redact_form(bytes), redact_document)
 }
 
-fn without_secrets(document: Value) -> Value {
+fn redact_document(document: Value) -> Value {
     let is_secret = |key: &str| SECRET_KEYS.contains(&&*key.to_lowercase().replace('_', ""));
     match document {
-        Value::Array(items) => items.into_iter().map(without_secrets).collect(),
+        Value::Array(items) => items.into_iter().map(redact_document).collect(),
         Value::Object(fields) => Value::Object(
             fields
                 .into_iter()
                 .map(|(key, value)| match is_secret(&key) {
                     true => (key, Value::from("omitted")),
-                    false => (key, without_secrets(value)),
+                    false => (key, redact_document(value)),
                 })
                 .collect(),
         ),
@@ -116,9 +115,9 @@ fn without_secrets(document: Value) -> Value {
     }
 }
 
-/// The parameters of a form that are not secret; the values of all others are omitted, since a
-/// client may send a secret where it does not belong.
-pub fn form(bytes: &[u8]) -> Value {
+/// The parameters of a form that are not secret. All other values are omitted, because a client may
+/// send a secret in the wrong place.
+pub fn redact_form(bytes: &[u8]) -> Value {
     let mut text = form_urlencoded::Serializer::new(String::new());
     for (name, value) in form_urlencoded::parse(bytes) {
         match &*name {
@@ -131,10 +130,4 @@ pub fn form(bytes: &[u8]) -> Value {
         text if text.is_empty() => Value::Null,
         text => Value::from(text),
     }
-}
-
-/// Milliseconds since 1970.
-pub fn now_ms() -> u64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
 }

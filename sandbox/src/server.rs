@@ -1,4 +1,4 @@
-//! Accepts connections and serves HTTP/1.1 on them, within limits that keep a bad peer harmless.
+//! Accepts connections and serves HTTP/1.1 on them, with limits against misbehaving clients.
 
 use std::io::Write;
 use std::net::SocketAddr;
@@ -21,15 +21,15 @@ use tokio_rustls::TlsAcceptor;
 
 use crate::auth::TOKEN_PATH;
 use crate::cli::Arguments;
-use crate::stream::{Connection, Faulty};
+use crate::stream::{Connection, FaultyStream};
 use crate::tls;
 
-/// How long a peer may take for the head of a request, idle time between requests included.
+/// How long a client may take to send the head of a request, including the idle time before it.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(60);
-/// How long a peer may take for the TLS handshake.
+/// How long a client may take for the TLS handshake.
 const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// What `--tls` alone lacks.
+/// The warning if `--tls` is given without `--ca-out`.
 const NO_CA_OUT: &str =
     "no client can trust the certificate; add --ca-out FILE, and set caFile to that file";
 
@@ -42,7 +42,7 @@ pub struct Server {
 }
 
 impl Server {
-    /// Listens, and writes the authority's file.
+    /// Starts to listen, and writes the file of `--ca-out`.
     pub async fn bind(arguments: &Arguments, router: Router) -> Result<Server, String> {
         let wanted = arguments.listen;
         if !wanted.ip().to_canonical().is_loopback() {
@@ -70,22 +70,22 @@ impl Server {
         Ok(Server { listener, acceptor, address, router })
     }
 
-    /// Prints the base URL and, with `--env`, what else a client needs.
-    pub fn announce(&self, arguments: &Arguments) -> Result<(), String> {
+    /// Prints the base URL and, with `--env`, everything else that a client needs.
+    pub fn print_url(&self, arguments: &Arguments) -> Result<(), String> {
         let scheme = if self.acceptor.is_some() { "https" } else { "http" };
         let root = format!("{scheme}://{}", self.address);
         let mut text = format!("{root}/v1\n");
         if arguments.env {
             text += &environment(&root, arguments);
         }
-        // In one piece: a reader may close the pipe after the first line.
+        // In one write: a reader may close the pipe after the first line.
         let mut out = std::io::stdout().lock();
         out.write_all(text.as_bytes())
             .and_then(|()| out.flush())
             .map_err(|e| format!("cannot print the URL: {e}"))
     }
 
-    /// Serves for ever.
+    /// Serves until the process ends.
     pub async fn run(&self) {
         let count = AtomicU64::new(0);
         loop {
@@ -94,14 +94,14 @@ impl Server {
                     let number = count.fetch_add(1, Ordering::Relaxed) + 1;
                     tokio::spawn(serve(stream, self.acceptor.clone(), self.router.clone(), number));
                 }
-                // No descriptor left, most likely: some connection will end.
+                // Most likely no descriptor is left: wait until a connection ends.
                 Err(_) => tokio::time::sleep(Duration::from_millis(20)).await,
             }
         }
     }
 }
 
-/// Lines for a shell that set the variables of a client of this sandbox.
+/// Shell commands that set the environment variables of a client of this sandbox.
 fn environment(root: &str, arguments: &Arguments) -> String {
     let variables = [
         ("BW_ACCOUNT_ID", arguments.account.clone()),
@@ -110,14 +110,14 @@ fn environment(root: &str, arguments: &Arguments) -> String {
         ("BW_BASE_URL", format!("{root}/v1")),
         ("BW_TOKEN_URL", format!("{root}{TOKEN_PATH}")),
     ];
-    // A configuration with both pairs is rejected.
+    // A client rejects a configuration with both kinds of credentials.
     let mut text = "unset BW_USERNAME BW_PASSWORD\n".to_owned();
     for (name, value) in variables {
         text += &format!("export {name}='{}'\n", value.replace('\'', "'\\''"));
     }
     if let Some(file) = &arguments.ca_out {
         let file = std::path::absolute(file).unwrap_or_else(|_| file.clone());
-        // Quoted in Rust's way, which has no line breaks: the comment cannot end early.
+        // Quoted as in Rust, which escapes line breaks: the comment cannot end early.
         text += &format!("# No variable for this: set the configuration key caFile to {file:?}\n");
     } else if arguments.tls {
         text += &format!("# {NO_CA_OUT}\n");
@@ -126,7 +126,7 @@ fn environment(root: &str, arguments: &Arguments) -> String {
 }
 
 async fn serve(stream: TcpStream, acceptor: Option<TlsAcceptor>, router: Router, number: u64) {
-    // Only latency would suffer.
+    // A failure affects only the latency.
     let _ = stream.set_nodelay(true);
     match acceptor {
         None => serve_http(stream, router, number).await,
@@ -144,8 +144,8 @@ async fn serve_http(
     router: Router,
     number: u64,
 ) {
-    let connection = Connection { number, conduct: Arc::default() };
-    let stream = TokioIo::new(Faulty::new(stream, connection.conduct.clone()));
+    let connection = Connection { number, mode: Arc::default() };
+    let stream = TokioIo::new(FaultyStream::new(stream, connection.mode.clone()));
     let router = TowerToHyperService::new(router);
     let service = service_fn(move |mut request: Request<Incoming>| {
         request.extensions_mut().insert(connection.clone());
@@ -156,15 +156,15 @@ async fn serve_http(
         .header_read_timeout(HEAD_TIMEOUT)
         .max_headers(100)
         .serve_connection(stream, service);
-    // A peer that breaks off is its own affair.
+    // An error concerns only this connection.
     let _ = served.await;
 }
 
-/// Ends when the process is told to.
+/// Waits for SIGTERM or SIGINT.
 pub async fn stop_signal() {
     let (term, int) = (signal(SignalKind::terminate()), signal(SignalKind::interrupt()));
     let (Ok(mut term), Ok(mut int)) = (term, int) else {
-        // Without handlers the signals end the process by themselves.
+        // Without a handler, these signals end the process.
         return std::future::pending().await;
     };
     tokio::select! {

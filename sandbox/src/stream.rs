@@ -1,4 +1,4 @@
-//! A connection's stream that can be told to misbehave.
+//! A connection's stream, which can simulate failures.
 
 use std::future::Future;
 use std::io;
@@ -10,26 +10,26 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::Sleep;
 
-/// How a connection behaves from now on.
+/// How a connection sends from now on.
 #[derive(Clone, Copy, Default)]
 pub enum Mode {
-    /// As it should.
+    /// Everything is sent.
     #[default]
-    Good,
-    /// Closes without sending anything more.
+    Normal,
+    /// Nothing more is sent; the connection is closed.
     Closed,
-    /// Sends what is no HTTP, once, and closes.
+    /// Bytes that are not HTTP are sent, then the connection is closed.
     Garbage,
-    /// Sends so many bytes a second.
+    /// This number of bytes is sent per second.
     Dribble(u32),
 }
 
-/// Shared by the stream and those who handle its requests.
+/// The mode of a connection, shared by its stream and the handlers of its requests.
 #[derive(Default)]
-pub struct Conduct(Mutex<Mode>);
+pub struct SharedMode(Mutex<Mode>);
 
-impl Conduct {
-    /// Changes the connection's ways.
+impl SharedMode {
+    /// Changes the mode.
     pub fn set(&self, mode: Mode) {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = mode;
     }
@@ -39,33 +39,33 @@ impl Conduct {
     }
 }
 
-/// The number of a connection and its behavior; an extension of each of its requests.
+/// A connection, as an extension of each of its requests.
 #[derive(Clone)]
 pub struct Connection {
     /// 1 for the first connection.
     pub number: u64,
-    /// How faults change its behavior.
-    pub conduct: Arc<Conduct>,
+    /// How the connection sends; changed by faults.
+    pub mode: Arc<SharedMode>,
 }
 
 /// What is sent for garbage.
 const GARBAGE: &[u8] = b"\x16\x03\x01 this is not HTTP \xff\xfe\r\n\r\n";
 
 /// The stream.
-pub struct Faulty<S> {
+pub struct FaultyStream<S> {
     inner: S,
-    conduct: Arc<Conduct>,
+    mode: Arc<SharedMode>,
     pause: Option<Pin<Box<Sleep>>>,
 }
 
-impl<S> Faulty<S> {
+impl<S> FaultyStream<S> {
     /// A stream that behaves as the conduct says.
-    pub fn new(inner: S, conduct: Arc<Conduct>) -> Faulty<S> {
-        Faulty { inner, conduct, pause: None }
+    pub fn new(inner: S, mode: Arc<SharedMode>) -> FaultyStream<S> {
+        FaultyStream { inner, mode, pause: None }
     }
 }
 
-impl<S: AsyncRead + Unpin> AsyncRead for Faulty<S> {
+impl<S: AsyncRead + Unpin> AsyncRead for FaultyStream<S> {
     fn poll_read(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
@@ -75,18 +75,18 @@ impl<S: AsyncRead + Unpin> AsyncRead for Faulty<S> {
     }
 }
 
-impl<S: AsyncWrite + Unpin> AsyncWrite for Faulty<S> {
+impl<S: AsyncWrite + Unpin> AsyncWrite for FaultyStream<S> {
     fn poll_write(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
-        match self.conduct.get() {
-            Mode::Good => Pin::new(&mut self.inner).poll_write(context, bytes),
+        match self.mode.get() {
+            Mode::Normal => Pin::new(&mut self.inner).poll_write(context, bytes),
             Mode::Closed => Poll::Ready(Err(io::ErrorKind::BrokenPipe.into())),
             Mode::Garbage => {
                 ready!(Pin::new(&mut self.inner).poll_write(context, GARBAGE))?;
-                self.conduct.set(Mode::Closed);
+                self.mode.set(Mode::Closed);
                 Poll::Ready(Ok(bytes.len()))
             }
             Mode::Dribble(rate) => {

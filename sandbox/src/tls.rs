@@ -1,4 +1,5 @@
-//! An authority of the sandbox's own, made anew at every start, and a certificate of it.
+//! A certificate for local names, and the certificate authority that issued it; both are new at each
+//! start.
 
 use std::net::IpAddr;
 use std::path::Path;
@@ -11,19 +12,21 @@ use rustls::ServerConfig;
 use rustls::pki_types::PrivateKeyDer;
 use tokio_rustls::TlsAcceptor;
 
-/// A TLS acceptor for local names; writes the authority to the file, if there is one.
+/// Returns a TLS acceptor for local names, and writes the authority's certificate to `ca_out`.
 pub fn acceptor(listen: IpAddr, ca_out: Option<&Path>) -> Result<TlsAcceptor, String> {
-    let (config, ca) = make(listen).map_err(|e| format!("cannot make a certificate: {e}"))?;
+    let (config, ca) =
+        server_config(listen).map_err(|e| format!("cannot create a certificate: {e}"))?;
     if let Some(file) = ca_out {
         std::fs::write(file, ca).map_err(|e| format!("cannot write {}: {e}", file.display()))?;
     }
     Ok(TlsAcceptor::from(Arc::new(config)))
 }
 
-fn make(listen: IpAddr) -> Result<(ServerConfig, String), Box<dyn std::error::Error>> {
+/// The configuration, and the authority's certificate as PEM.
+fn server_config(listen: IpAddr) -> Result<(ServerConfig, String), Box<dyn std::error::Error>> {
     let mut params = CertificateParams::default();
     params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-    // Strict readers of X.509, as Python is from 3.13 on, want this and the identifier below.
+    // Strict verifiers, such as Python 3.13 and later, require this and the identifier below.
     params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
     params.distinguished_name.push(DnType::CommonName, "bw-sandbox authority");
     let issuer = CertifiedIssuer::self_signed(params, KeyPair::generate()?)?;

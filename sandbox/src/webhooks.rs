@@ -1,7 +1,7 @@
-//! Webhooks: what the service tells a callbackUrl, and how the delivery went.
+//! Webhooks: sends them to their receivers, and records the result.
 
 use std::collections::VecDeque;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use axum::body::Bytes;
@@ -10,26 +10,31 @@ use http_body_util::Full;
 use hyper_util::client::legacy::Client;
 use hyper_util::rt::TokioExecutor;
 use serde::Serialize;
-use serde_json::{Value, json};
+use serde_json::Value;
 
-use crate::recorder::now_ms;
-use crate::world::{Event, Notice};
-
-/// How many deliveries are kept.
-const KEPT: usize = 1000;
-/// How long a receiver may take.
+/// The number of deliveries that are kept.
+const CAPACITY: usize = 1000;
+/// How long a receiver may take to respond.
 const TIMEOUT: Duration = Duration::from_secs(5);
+
+/// A webhook that is due.
+pub struct Webhook {
+    /// The receiver: the participant's callbackUrl.
+    pub url: Option<String>,
+    /// The document.
+    pub body: Value,
+}
 
 /// One delivery.
 #[derive(Clone, Serialize)]
 pub struct Delivery {
-    /// Where it went; null if the participant has no callbackUrl.
+    /// The receiver; null if the participant has no callbackUrl.
     pub url: Option<String>,
     /// The document.
     pub body: Value,
-    /// The receiver's HTTP status, if it answered.
+    /// The status of the receiver's response, if there was one.
     pub status: Option<u16>,
-    /// What went wrong, if anything.
+    /// Why the delivery failed, if it did.
     pub error: Option<String>,
 }
 
@@ -38,47 +43,37 @@ pub struct Delivery {
 pub struct Webhooks(Mutex<VecDeque<Delivery>>);
 
 impl Webhooks {
-    /// Tells the participant's callbackUrl what its device did; ends when the delivery has.
-    pub async fn deliver(&self, participant: &str, event: Event, notice: Notice) -> Delivery {
-        let mut body = json!({
-            "event": match event {
-                Event::Connect => "onConnect",
-                Event::Leave => "onLeave",
-                Event::Disconnect => "onDisconnect",
-            },
-            // A string, as in the service's own example.
-            "timestamp": now_ms().to_string(),
-            "participantId": participant,
-            "deviceId": uuid::Uuid::new_v4().to_string(),
-        });
-        if let Some(tag) = notice.tag {
-            body["tag"] = Value::from(tag);
-        }
-        let result = match &notice.callback_url {
+    /// Sends a webhook, and waits for the response.
+    pub async fn deliver(&self, webhook: Webhook) -> Delivery {
+        let result = match &webhook.url {
             None => Err("the participant has no callbackUrl".to_owned()),
-            Some(url) => post(url, &body).await,
+            Some(url) => post(url, &webhook.body).await,
         };
         let delivery = Delivery {
-            url: notice.callback_url,
-            body,
+            url: webhook.url,
+            body: webhook.body,
             status: result.as_ref().ok().copied(),
             error: result.err(),
         };
-        self.keep(delivery.clone());
+        self.add(delivery.clone());
         delivery
     }
 
-    fn keep(&self, delivery: Delivery) {
-        let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if kept.len() == KEPT {
-            kept.pop_front();
+    fn add(&self, delivery: Delivery) {
+        let mut deliveries = self.lock();
+        if deliveries.len() == CAPACITY {
+            deliveries.pop_front();
         }
-        kept.push_back(delivery);
+        deliveries.push_back(delivery);
     }
 
-    /// All that are kept, oldest first.
-    pub fn all(&self) -> Vec<Delivery> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).iter().cloned().collect()
+    /// The deliveries, oldest first.
+    pub fn deliveries(&self) -> Vec<Delivery> {
+        self.lock().iter().cloned().collect()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, VecDeque<Delivery>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -94,6 +89,6 @@ async fn post(url: &str, body: &Value) -> Result<u16, String> {
     match tokio::time::timeout(TIMEOUT, client.request(request)).await {
         Ok(Ok(response)) => Ok(response.status().as_u16()),
         Ok(Err(error)) => Err(error.to_string()),
-        Err(_) => Err(format!("no answer within {} s", TIMEOUT.as_secs())),
+        Err(_) => Err(format!("no response within {} s", TIMEOUT.as_secs())),
     }
 }

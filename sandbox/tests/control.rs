@@ -1,72 +1,53 @@
-//! `/_sandbox`: a reset during requests, and who may use these routes.
+//! `/_sandbox`: a reset during requests, and which clients may use these routes.
 
 mod support;
 
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
-use std::time::{Duration, Instant};
 
-use serde_json::{Value, json};
-use support::{LIMIT, NOBODY, Sandbox, TOKEN_PATH, parse, request, token_request};
+use serde_json::json;
+use support::{
+    SESSIONS, Sandbox, TOKEN_PATH, UNKNOWN_ID, parse_response, read_all, request, token_request,
+    user_request, wait_for,
+};
 
 /// Sends a request, and waits until the sandbox has recorded it.
-fn begin(sandbox: &Sandbox, bytes: &str) -> TcpStream {
-    let before = recorded(sandbox).len();
+fn begin(sandbox: &Sandbox, request: &str) -> TcpStream {
+    let before = sandbox.requests().len();
     let mut stream = sandbox.connect();
-    stream.write_all(bytes.as_bytes()).unwrap();
-    let began = Instant::now();
-    while recorded(sandbox).len() == before {
-        assert!(began.elapsed() < LIMIT);
-        std::thread::sleep(Duration::from_millis(5));
-    }
+    stream.write_all(request.as_bytes()).unwrap();
+    wait_for("the request", || (sandbox.requests().len() > before).then_some(()));
     stream
-}
-
-fn end(mut stream: TcpStream) -> support::Answer {
-    let mut bytes = Vec::new();
-    stream.read_to_end(&mut bytes).unwrap();
-    parse(&bytes).unwrap()
-}
-
-fn recorded(sandbox: &Sandbox) -> Vec<Value> {
-    sandbox.control("GET", "/requests", "").json.as_array().unwrap().clone()
-}
-
-fn reset(sandbox: &Sandbox) {
-    assert_eq!(sandbox.control("POST", "/reset", "").status, 204);
 }
 
 #[test]
 fn request_in_progress_does_not_change_the_state_after_a_reset() {
     let sandbox = Sandbox::start(&[]);
     let fault = |operation: &str, ms: u64| {
-        sandbox.fault(&json!({"operation": operation, "kind": "delay", "ms": ms}));
+        sandbox.add_fault(&json!({"operation": operation, "kind": "delay", "ms": ms}));
     };
-    let sessions = "/v1/accounts/9900000/sessions";
-    for (operation, bytes) in [
-        ("createSession", request("POST", sessions, Some("user:secret"), "{}")),
-        ("token", token_request()),
-    ] {
+    for (operation, bytes) in
+        [("createSession", user_request("POST", SESSIONS, "{}")), ("token", token_request())]
+    {
         fault(operation, 1000);
-        let old = begin(&sandbox, &bytes);
-        reset(&sandbox);
-        assert_eq!(recorded(&sandbox), [json!(null); 0]);
-        // The first of the new state, as the other one was of the old state.
+        let mut old = begin(&sandbox, &bytes);
+        sandbox.reset();
+        assert_eq!(sandbox.requests(), [json!(null); 0]);
+        // Each of the two requests is the first one that its state has recorded.
         fault("getSession", 60_000);
-        let path = format!("{sessions}/{NOBODY}");
-        let new = begin(&sandbox, &request("GET", &path, Some("user:secret"), ""));
-        assert_eq!(end(old).status, 200, "{operation}");
-        let seen = recorded(&sandbox);
-        assert_eq!(seen.len(), 1, "{operation}: {seen:?}");
+        let path = format!("{SESSIONS}/{UNKNOWN_ID}");
+        let new = begin(&sandbox, &user_request("GET", &path, ""));
+        assert_eq!(parse_response(&read_all(&mut old)).unwrap().status, 200, "{operation}");
+        let requests = sandbox.requests();
+        assert_eq!(requests.len(), 1, "{operation}: {requests:?}");
         assert_eq!(
-            (&seen[0]["operation"], &seen[0]["status"]),
+            (&requests[0]["operation"], &requests[0]["status"]),
             (&json!("getSession"), &json!(null)),
             "{operation}"
         );
-        let state = sandbox.control("GET", "/state", "").json;
-        assert_eq!(state["accounts"][0]["sessions"], json!([]), "{operation}");
+        assert_eq!(sandbox.state()["sessions"], json!([]), "{operation}");
         drop(new);
-        reset(&sandbox);
+        sandbox.reset();
     }
 }
 
@@ -80,7 +61,7 @@ fn webhook_in_progress_is_not_listed_after_a_reset() {
     std::thread::scope(|scope| {
         let delivery = scope.spawn(|| sandbox.control("POST", &path, ""));
         let (mut stream, _) = receiver.accept().unwrap();
-        reset(&sandbox);
+        sandbox.reset();
         assert_ne!(stream.read(&mut [0; 4096]).unwrap(), 0);
         stream.write_all(b"HTTP/1.1 204 No Content\r\n\r\n").unwrap();
         let delivery = delivery.join().unwrap();
@@ -132,13 +113,12 @@ fn web_pages_of_other_sites_cannot_use_the_routes_for_tests() {
         ("POST", "/tokens/revoke"),
         ("GET", "/unknown"),
     ] {
-        let bytes = request(method, &format!("/_sandbox{path}"), None, "");
-        let answer = sandbox.send(&bytes.replace("localhost", "attacker.example"));
-        assert_eq!(answer.status, 403, "{method} {path}");
-        assert!(answer.json["error"].as_str().unwrap().contains("Host"), "{answer:?}");
+        let bytes = request(method, &format!("/_sandbox{path}"), "", "");
+        let response = sandbox.send(&bytes.replace("localhost", "attacker.example"));
+        assert_eq!(response.status, 403, "{method} {path}");
+        assert!(response.json["error"].as_str().unwrap().contains("Host"), "{response:?}");
     }
-    let state = sandbox.control("GET", "/state", "").json;
-    assert_eq!(state["accounts"][0]["sessions"].as_array().unwrap().len(), 1);
+    assert_eq!(sandbox.state()["sessions"].as_array().unwrap().len(), 1);
 }
 
 #[test]
@@ -149,7 +129,7 @@ fn local_programs_and_own_pages_can_use_the_routes_for_tests() {
         format!("Host: 127.0.0.1:{port}\r\n"),
         format!("Host: localhost:{port}\r\n"),
         format!("Host: [::1]:{port}\r\n"),
-        // A port that a tunnel forwards.
+        // A forwarded port.
         "Host: localhost:1\r\n".to_owned(),
         "Host: LOCALHOST\r\n".to_owned(),
         String::new(),
@@ -159,7 +139,7 @@ fn local_programs_and_own_pages_can_use_the_routes_for_tests() {
     ] {
         assert_eq!(reset_with(&sandbox, "/_sandbox/reset", &headers), 204, "{headers}");
     }
-    // The service's own routes are for any name.
+    // The service's routes accept any Host.
     let bytes = token_request().replace("localhost", "sandbox.example");
     assert!(bytes.contains(TOKEN_PATH));
     assert_eq!(sandbox.send(&bytes).status, 200);

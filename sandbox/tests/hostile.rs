@@ -1,26 +1,31 @@
-//! Bad peers: too large, too slow, too many, not HTTP. The sandbox serves the good ones all the same.
+//! Misbehaving clients: requests that are too large, too slow, too many or not HTTP. The sandbox
+//! continues to serve the others.
 
 mod support;
 
-use std::io::{Read, Write};
+use std::collections::HashSet;
+use std::io::Write;
 use std::net::TcpStream;
 
-use support::{Sandbox, parse, request};
+use serde_json::json;
+use support::{PARTICIPANTS, Sandbox, parse_response, read_all, user_request, wait_for};
 
-const PATH: &str = "/v1/accounts/9900000/participants";
-
-fn is_well(sandbox: &Sandbox) {
+fn assert_serves(sandbox: &Sandbox) {
     assert_eq!(sandbox.call("POST", "/participants", "{}").status, 200);
 }
 
-/// What comes to these bytes; the peer may close in the middle of them.
-fn answer(sandbox: &Sandbox, bytes: &[u8]) -> Vec<u8> {
+/// Sends bytes and closes the sending side; returns what the sandbox sends.
+fn send_and_shut_down(sandbox: &Sandbox, bytes: &[u8]) -> Vec<u8> {
     let mut stream = sandbox.connect();
+    // The sandbox may close the connection before it has read everything.
     let _ = stream.write_all(bytes);
     let _ = stream.shutdown(std::net::Shutdown::Write);
-    let mut answer = Vec::new();
-    let _ = stream.read_to_end(&mut answer);
-    answer
+    read_all(&mut stream)
+}
+
+#[track_caller]
+fn assert_too_large(bytes: &[u8]) {
+    assert!(bytes.is_empty() || bytes.starts_with(b"HTTP/1.1 413"), "{bytes:?}");
 }
 
 #[test]
@@ -29,17 +34,18 @@ fn bodies_have_a_limit() {
     let body = format!("{{\"x\":\"{}\"}}", "x".repeat(200 * 1024));
     assert_eq!(sandbox.call("POST", "/participants", &body).status, 200);
     let body = "x".repeat(300 * 1024);
-    let refused = answer(&sandbox, request("POST", PATH, Some("user:secret"), &body).as_bytes());
-    assert!(refused.is_empty() || refused.starts_with(b"HTTP/1.1 413"), "{refused:?}");
-    let endless = format!("POST {PATH} HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n");
+    let large = user_request("POST", PARTICIPANTS, &body);
+    assert_too_large(&send_and_shut_down(&sandbox, large.as_bytes()));
+    let endless =
+        format!("POST {PARTICIPANTS} HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n");
     let chunks = "1000\r\n".to_owned() + &"y".repeat(0x1000) + "\r\n";
-    let refused = answer(&sandbox, (endless + &chunks.repeat(200)).as_bytes());
-    assert!(refused.is_empty() || refused.starts_with(b"HTTP/1.1 413"), "{refused:?}");
-    is_well(&sandbox);
+    let bytes = endless + &chunks.repeat(200);
+    assert_too_large(&send_and_shut_down(&sandbox, bytes.as_bytes()));
+    assert_serves(&sandbox);
 }
 
 #[test]
-fn bodies_are_deep_broken_or_not_text() {
+fn nested_invalid_and_non_utf8_bodies_are_rejected() {
     let sandbox = Sandbox::start(&[]);
     let deep = "[".repeat(100_000);
     let deep_tag = format!("{{\"tag\":{}", "{\"a\":".repeat(40_000));
@@ -48,20 +54,16 @@ fn bodies_are_deep_broken_or_not_text() {
         assert_eq!(sandbox.control("POST", "/faults", body).status, 400);
     }
     let head = format!(
-        "POST {PATH} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\
+        "POST {PARTICIPANTS} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\
          Authorization: Basic dXNlcjpzZWNyZXQ=\r\nContent-Length: 9\r\n\r\n"
     );
-    let mut stream = sandbox.connect();
-    stream.write_all(head.as_bytes()).unwrap();
-    stream.write_all(b"{\"a\":\"\xff\"}").unwrap();
-    let mut came = Vec::new();
-    stream.read_to_end(&mut came).unwrap();
-    assert_eq!(parse(&came).unwrap().status, 400);
-    is_well(&sandbox);
+    let response = sandbox.send_raw([head.as_bytes(), b"{\"a\":\"\xff\"}"].concat());
+    assert_eq!(parse_response(&response).unwrap().status, 400);
+    assert_serves(&sandbox);
 }
 
 #[test]
-fn what_is_not_http_ends_its_connection_alone() {
+fn bytes_that_are_not_http_close_only_their_connection() {
     let sandbox = Sandbox::start(&[]);
     let long_line = format!("GET /{} HTTP/1.1\r\n\r\n", "a".repeat(1 << 20));
     let many = format!("GET / HTTP/1.1\r\n{}\r\n", "X-A: b\r\n".repeat(10_000));
@@ -78,76 +80,62 @@ fn what_is_not_http_ends_its_connection_alone() {
         long_line.as_bytes(),
         many.as_bytes(),
     ] {
-        let came = answer(&sandbox, bytes);
-        assert!(!came.starts_with(b"HTTP/1.1 2"), "{}", String::from_utf8_lossy(&came));
+        let response = send_and_shut_down(&sandbox, bytes);
+        assert!(!response.starts_with(b"HTTP/1.1 2"), "{}", String::from_utf8_lossy(&response));
     }
-    is_well(&sandbox);
+    assert_serves(&sandbox);
 }
 
 #[test]
-fn slow_and_silent_peers_keep_nobody_waiting() {
+fn slow_clients_do_not_delay_others() {
     let sandbox = Sandbox::start(&[]);
     let mut held: Vec<TcpStream> = Vec::new();
-    for bytes in ["", "POST /v1/acc", &request("POST", PATH, Some("user:secret"), "{}")[..100]] {
+    for bytes in ["", "POST /v1/acc", &user_request("POST", PARTICIPANTS, "{}")[..100]] {
         for _ in 0..200 {
             let mut stream = sandbox.connect();
             stream.write_all(bytes.as_bytes()).unwrap();
             held.push(stream);
         }
     }
-    is_well(&sandbox);
+    assert_serves(&sandbox);
     assert_eq!(held.len(), 600);
 }
 
 #[test]
-fn hundreds_of_connections_are_served_at_once() {
+fn hundreds_of_connections_are_served_at_the_same_time() {
     let sandbox = Sandbox::start(&[]);
     // As many as a common limit of 1024 descriptors a process allows.
     let mut streams: Vec<TcpStream> = (0..900).map(|_| sandbox.connect()).collect();
-    let bytes = request("POST", PATH, Some("user:secret"), "{}");
+    let bytes = user_request("POST", PARTICIPANTS, "{}");
     for stream in &mut streams {
         stream.write_all(bytes.as_bytes()).unwrap();
     }
     for stream in &mut streams {
-        let mut came = Vec::new();
-        stream.read_to_end(&mut came).unwrap();
-        assert_eq!(parse(&came).unwrap().status, 200);
+        assert_eq!(parse_response(&read_all(stream)).unwrap().status, 200);
     }
-    let seen = sandbox.control("GET", "/requests", "").json;
-    let connections: std::collections::HashSet<u64> =
-        seen.as_array().unwrap().iter().map(|r| r["connection"].as_u64().unwrap()).collect();
+    let requests = sandbox.requests();
+    let connections: HashSet<_> = requests.iter().map(|r| r["connection"].as_u64()).collect();
     assert_eq!(connections.len(), 900);
 }
 
 #[test]
-fn a_peer_that_goes_is_served_all_the_same() {
+fn request_of_a_client_that_disconnects_is_processed() {
     let sandbox = Sandbox::start(&[]);
-    let order = r#"{"operation":"createParticipant","kind":"delay","ms":200}"#;
-    assert!(sandbox.control("POST", "/faults", order).status < 300);
+    sandbox.add_fault(&json!({"operation": "createParticipant", "kind": "delay", "ms": 200}));
     let mut stream = sandbox.connect();
-    stream.write_all(request("POST", PATH, Some("user:secret"), "{}").as_bytes()).unwrap();
-    let began = std::time::Instant::now();
-    while sandbox.control("GET", "/requests", "").json[0].is_null() {
-        assert!(began.elapsed() < support::LIMIT);
-    }
+    stream.write_all(user_request("POST", PARTICIPANTS, "{}").as_bytes()).unwrap();
+    wait_for("the request", || sandbox.requests().pop());
     drop(stream);
-    while sandbox.control("GET", "/requests", "").json[0]["status"] != 200 {
-        assert!(began.elapsed() < support::LIMIT);
-        std::thread::sleep(std::time::Duration::from_millis(10));
-    }
-    is_well(&sandbox);
+    wait_for("the response", || (sandbox.recorded_statuses() == json!([200])).then_some(()));
+    assert_serves(&sandbox);
 }
 
 #[test]
-fn requests_on_one_connection_are_answered_in_order() {
+fn pipelined_requests_are_answered_in_order() {
     let sandbox = Sandbox::start(&[]);
-    let one = request("POST", PATH, Some("user:secret"), r#"{"tag":"first"}"#)
+    let first = user_request("POST", PARTICIPANTS, r#"{"tag":"first"}"#)
         .replace("Connection: close\r\n", "");
-    let two = request("POST", PATH, Some("user:secret"), r#"{"tag":"second"}"#);
-    let mut stream = sandbox.connect();
-    stream.write_all((one + &two).as_bytes()).unwrap();
-    let mut text = String::new();
-    stream.read_to_string(&mut text).unwrap();
-    let (first, second) = (text.find("\"first\"").unwrap(), text.find("\"second\"").unwrap());
-    assert!(first < second);
+    let second = user_request("POST", PARTICIPANTS, r#"{"tag":"second"}"#);
+    let text = String::from_utf8(sandbox.send_raw(first + &second)).unwrap();
+    assert!(text.find("\"first\"").unwrap() < text.find("\"second\"").unwrap());
 }

@@ -1,58 +1,54 @@
-//! The program: its command line, its output, TLS, time, signals.
+//! The program: command line, output, TLS, lifetimes and signals.
 
 mod support;
 
-use std::io::{BufRead, BufReader, Read};
+use std::io::{BufRead, BufReader, Write};
 use std::process::{Command, Stdio};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
 
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName};
 use serde_json::json;
-use support::{LIMIT, NOBODY, Sandbox, exchange, program, request};
-
-fn terminate(sandbox: &Sandbox, signal: &str) {
-    let status = Command::new("kill").args([signal, &sandbox.child.id().to_string()]).status();
-    assert!(status.unwrap().success());
-}
+use support::{
+    SESSIONS, Sandbox, UNKNOWN_ID, assert_contains_none, authorization, basic, exchange, program,
+    request, user_request, wait_for,
+};
 
 #[test]
-fn the_first_line_is_the_url() {
+fn first_line_is_the_url() {
     let sandbox = Sandbox::start(&[]);
     assert_eq!(sandbox.url, format!("http://{}/v1", sandbox.address));
     assert_ne!(sandbox.address.port(), 0);
 }
 
 #[test]
-fn signals_end_it_in_the_middle_of_calls() {
+fn signals_stop_it_during_requests() {
     for signal in ["-TERM", "-INT"] {
         let mut sandbox = Sandbox::start(&[]);
-        sandbox.fault(&json!({"operation": "*", "kind": "delay", "ms": 60_000}));
-        use std::io::Write;
-        let path = format!("/v1/accounts/9900000/sessions/{NOBODY}");
+        sandbox.add_fault(&json!({"operation": "*", "kind": "delay", "ms": 60_000}));
         let mut waiting = sandbox.connect();
-        waiting.write_all(request("GET", &path, Some("user:secret"), "").as_bytes()).unwrap();
+        let path = format!("{SESSIONS}/{UNKNOWN_ID}");
+        waiting.write_all(user_request("GET", &path, "").as_bytes()).unwrap();
         let idle = sandbox.connect();
-        terminate(&sandbox, signal);
-        assert_eq!(sandbox.ended().code(), Some(0), "{signal}");
+        sandbox.signal(signal);
+        assert_eq!(sandbox.wait_for_exit().code(), Some(0), "{signal}");
         drop(idle);
     }
 }
 
 #[test]
-fn account_and_credentials_are_those_given() {
+fn account_and_credentials_are_those_of_the_command_line() {
     let sandbox =
         Sandbox::start(&["--account", "77", "--username", "me", "--password", "a:b\u{e9}"]);
-    let ask = |user| {
-        let bytes = request("POST", "/v1/accounts/77/sessions", Some(user), "");
-        exchange(&mut sandbox.connect(), &bytes).unwrap().status
+    let status = |pair| {
+        let headers = authorization(&basic(pair));
+        sandbox.send(&request("POST", "/v1/accounts/77/sessions", &headers, "")).status
     };
-    assert_eq!((ask("me:a:b\u{e9}"), ask("user:secret")), (200, 401));
+    assert_eq!((status("me:a:b\u{e9}"), status("user:secret")), (200, 401));
 }
 
 #[test]
-fn tls_has_a_certificate_of_the_authority_it_writes() {
+fn tls_certificate_is_issued_by_the_authority_in_the_file() {
     let file = std::env::temp_dir().join(format!("bw-sandbox-{}-ca.pem", std::process::id()));
     let sandbox = Sandbox::start(&["--tls", "--ca-out", file.to_str().unwrap()]);
     assert_eq!(sandbox.url, format!("https://{}/v1", sandbox.address));
@@ -70,8 +66,8 @@ fn tls_has_a_certificate_of_the_authority_it_writes() {
         let name = ServerName::try_from(name).unwrap();
         let tls = rustls::ClientConnection::new(config.clone(), name).unwrap();
         let mut stream = rustls::StreamOwned::new(tls, sandbox.connect());
-        let bytes = request("POST", "/v1/accounts/9900000/sessions", Some("user:secret"), "");
-        assert_eq!(exchange(&mut stream, &bytes).unwrap().status, 200);
+        let response = exchange(&mut stream, &user_request("POST", SESSIONS, "")).unwrap();
+        assert_eq!(response.status, 200);
     }
     let name = ServerName::try_from("example.com").unwrap();
     let tls = rustls::ClientConnection::new(config, name).unwrap();
@@ -80,60 +76,42 @@ fn tls_has_a_certificate_of_the_authority_it_writes() {
 }
 
 #[test]
-fn sessions_end_after_their_time() {
+fn sessions_expire() {
     let sandbox = Sandbox::start(&["--session-ttl", "1"]);
     let session = sandbox.session();
     let participant = sandbox.participant("{}");
-    let place = format!("/sessions/{session}/participants/{participant}");
+    let membership = format!("/sessions/{session}/participants/{participant}");
     let body = json!({"sessionId": session}).to_string();
-    assert_eq!(sandbox.call("PUT", &place, &body).status, 204);
-    let began = Instant::now();
-    while sandbox.call("GET", &format!("/sessions/{session}"), "").status != 404 {
-        assert!(began.elapsed() < LIMIT);
-        std::thread::sleep(Duration::from_millis(20));
-    }
-    let alone = sandbox.call("GET", &format!("/participants/{participant}"), "").json;
-    assert_eq!((&alone["sessions"], &alone["subscriptions"]), (&json!([]), &json!({})));
+    assert_eq!(sandbox.call("PUT", &membership, &body).status, 204);
+    wait_for("the expiry", || {
+        let response = sandbox.call("GET", &format!("/sessions/{session}"), "");
+        (response.status == 404).then_some(())
+    });
+    let participant = sandbox.call("GET", &format!("/participants/{participant}"), "").json;
+    assert_eq!((&participant["sessions"], &participant["subscriptions"]), (&json!([]), &json!({})));
 }
 
 #[test]
-fn a_person_can_read_the_log() {
-    let mut child = program(&[]).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-    let mut log = BufReader::new(child.stderr.take().unwrap());
-    let mut sandbox = Sandbox::running(child);
-    assert_eq!(sandbox.call("GET", &format!("/sessions/{NOBODY}"), "").status, 404);
+fn requests_are_logged_without_credentials() {
+    let (mut sandbox, log) = Sandbox::start_with_log(&[]);
+    let mut log = BufReader::new(log);
+    let path = format!("{SESSIONS}/{UNKNOWN_ID}");
+    assert_eq!(sandbox.send(&user_request("GET", &path, "")).status, 404);
     let mut line = String::new();
     log.read_line(&mut line).unwrap();
-    assert!(
-        line.contains(&format!("GET /v1/accounts/9900000/sessions/{NOBODY} -> 404 (getSession, ")),
-        "{line}"
-    );
-    sandbox.fault(&json!({"operation": "*", "kind": "close_before"}));
-    let path = "/v1/accounts/9900000/sessions";
-    assert!(
-        exchange(&mut sandbox.connect(), &request("POST", path, Some("user:secret"), "")).is_none()
-    );
-    terminate(&sandbox, "-TERM");
-    assert!(sandbox.ended().success());
-    log.read_to_string(&mut line).unwrap();
+    assert!(line.contains(&format!("GET {path} -> 404 (getSession, ")), "{line}");
+    sandbox.add_fault(&json!({"operation": "*", "kind": "close_before"}));
+    assert_eq!(sandbox.send_raw(user_request("POST", SESSIONS, "")), b"");
+    line += &sandbox.stop_and_read(log);
     assert!(line.contains("-> closed (createSession, "), "{line}");
-    for secret in ["secret", "dXNlc"] {
-        assert!(!line.contains(secret), "{line}");
-    }
+    assert_contains_none(&line, &["secret", "dXNlc"]);
 }
 
 #[test]
-fn quiet_is_quiet() {
-    let mut child =
-        program(&["--quiet"]).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-    let mut log = child.stderr.take().unwrap();
-    let mut sandbox = Sandbox::running(child);
+fn quiet_disables_the_log() {
+    let (mut sandbox, log) = Sandbox::start_with_log(&["--quiet"]);
     sandbox.session();
-    terminate(&sandbox, "-TERM");
-    assert!(sandbox.ended().success());
-    let mut all = String::new();
-    log.read_to_string(&mut all).unwrap();
-    assert_eq!(all, "");
+    assert_eq!(sandbox.stop_and_read(log), "");
 }
 
 #[test]
@@ -158,7 +136,7 @@ fn first_lines(arguments: &[&str], count: usize) -> Vec<String> {
 }
 
 #[test]
-fn env_prints_what_a_client_needs() {
+fn env_prints_the_variables_of_a_client() {
     let secret = r#"it's "$HOME" `id` \"#;
     let arguments = ["--env", "--account", "77", "--client-id", "me", "--client-secret", secret];
     let lines = first_lines(&arguments, 7);
@@ -169,7 +147,7 @@ fn env_prints_what_a_client_needs() {
     for (line, name) in lines[2..].iter().zip(names) {
         assert!(line.starts_with(&format!("export BW_{name}='")), "{line}");
     }
-    // As a shell reads it.
+    // The variables in a shell.
     let script = format!("{}\nenv -0 | grep -z ^BW_", lines[1..].join("\n"));
     let mut shell = Command::new("sh");
     shell.args(["-c", &script]).env_clear().env("BW_USERNAME", "me").env("BW_PASSWORD", "old");
@@ -191,7 +169,7 @@ fn env_prints_what_a_client_needs() {
 
 #[test]
 fn env_states_the_authority_file_in_a_comment() {
-    // Relative to the working directory, which the client does not share.
+    // Relative to the working directory, which may not be the client's.
     let file = format!("target-bw-sandbox-{}-env\n.pem", std::process::id());
     let lines = first_lines(&["--env", "--tls", "--ca-out", &file], 8);
     std::fs::remove_file(&file).unwrap();
@@ -201,20 +179,16 @@ fn env_states_the_authority_file_in_a_comment() {
 }
 
 #[test]
-fn tls_without_an_authority_file_states_what_is_missing() {
+fn tls_without_an_authority_file_gets_a_warning() {
     let lines = first_lines(&["--env", "--tls"], 8);
     assert!(lines[7].starts_with('#') && lines[7].contains("add --ca-out FILE"), "{lines:?}");
-    let mut child =
-        program(&["--tls"]).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-    let mut log = BufReader::new(child.stderr.take().unwrap());
-    let _sandbox = Sandbox::running(child);
-    let mut line = String::new();
-    log.read_line(&mut line).unwrap();
+    let (mut sandbox, log) = Sandbox::start_with_log(&["--tls"]);
+    let line = sandbox.stop_and_read(log);
     assert!(line.contains("warning: ") && line.contains("add --ca-out FILE"), "{line}");
 }
 
 #[test]
-fn help_tells_it_all() {
+fn help_lists_all_options_and_routes() {
     let output = program(&["--help"]).output().unwrap();
     assert!(output.status.success());
     let text = String::from_utf8(output.stdout).unwrap();
@@ -256,10 +230,10 @@ fn help_tells_it_all() {
 }
 
 #[test]
-fn what_cannot_be_is_said_in_a_line() {
-    let taken = Sandbox::start(&[]);
-    let address = taken.address.to_string();
-    for (arguments, says) in [
+fn invalid_arguments_are_reported() {
+    let other = Sandbox::start(&[]);
+    let address = other.address.to_string();
+    for (arguments, reason) in [
         (vec!["--listen", address.as_str()], address.as_str()),
         (vec!["--listen", "nowhere"], "nowhere"),
         (vec!["--listen", "8081"], "use 127.0.0.1:8081"),
@@ -277,7 +251,7 @@ fn what_cannot_be_is_said_in_a_line() {
         let output = program(&arguments).output().unwrap();
         assert!(!output.status.success(), "{arguments:?}");
         assert_eq!(output.stdout, b"", "{arguments:?}");
-        let said = String::from_utf8(output.stderr).unwrap();
-        assert!(said.contains(says) && !said.contains("panicked"), "{arguments:?}: {said}");
+        let text = String::from_utf8(output.stderr).unwrap();
+        assert!(text.contains(reason) && !text.contains("panicked"), "{arguments:?}: {text}");
     }
 }

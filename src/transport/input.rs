@@ -14,12 +14,14 @@ pub struct Input {
     bytes: Vec<u8>,
     used: usize,
     filled: usize,
+    /// How many bytes were filled at any time since the last wipe.
+    dirty: usize,
 }
 
 impl Input {
     /// Nothing yet.
     pub fn new() -> Input {
-        Input { bytes: vec![0; SIZE], used: 0, filled: 0 }
+        Input { bytes: vec![0; SIZE], used: 0, filled: 0, dirty: 0 }
     }
 
     /// What was not used yet.
@@ -50,6 +52,7 @@ impl Input {
     /// So many bytes were put into the room.
     pub fn filled(&mut self, count: usize) {
         self.filled = (self.filled + count).min(self.bytes.len());
+        self.dirty = self.dirty.max(self.filled);
     }
 
     /// Whether the unused bytes begin a final response, or something that is none; false if they are
@@ -93,9 +96,9 @@ impl Input {
     /// Forgets what was used up, and takes no more memory than at the beginning.
     pub fn wipe(&mut self) {
         if self.unused().is_empty() {
-            // All of it: what came before a later read may lie behind what that read filled.
-            self.bytes.fill(0);
-            (self.used, self.filled) = (0, 0);
+            // An earlier read may have filled more than the last one.
+            self.bytes[..self.dirty].fill(0);
+            (self.used, self.filled, self.dirty) = (0, 0, 0);
             if self.bytes.len() > SIZE {
                 self.resize(SIZE);
             }

@@ -1,6 +1,4 @@
-//! JWTs, HS256: participants' tokens and access tokens.
-
-use std::time::{SystemTime, UNIX_EPOCH};
+//! JWTs with HS256: participants' tokens and access tokens.
 
 use base64::Engine;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
@@ -8,14 +6,16 @@ use hmac::{Hmac, Mac};
 use serde_json::{Value, json};
 use sha2::Sha256;
 
-/// How long a participant's token is valid, in seconds.
-const LIFETIME: u64 = 9 * 3600;
+use crate::clock::unix_seconds;
+
+/// The lifetime of a participant's token, in seconds.
+const PARTICIPANT_TOKEN_TTL: u64 = 9 * 3600;
 
 /// Signs and verifies tokens with one key.
 pub struct Signer([u8; 32]);
 
 impl Signer {
-    /// A signer with a new key.
+    /// Creates a signer with a new key.
     pub fn new() -> Signer {
         let mut key = [0; 32];
         key[..16].copy_from_slice(uuid::Uuid::new_v4().as_bytes());
@@ -23,15 +23,15 @@ impl Signer {
         Signer(key)
     }
 
-    /// A token for this participant.
+    /// Returns a token for this participant.
     pub fn participant_token(&self, account: &str, participant: &str, version: &str) -> String {
         self.sign(&json!({
-            "a": account, "p": participant, "v": version, "exp": now() + LIFETIME,
+            "a": account, "p": participant, "v": version, "exp": unix_seconds() + PARTICIPANT_TOKEN_TTL,
             "tid": &uuid::Uuid::new_v4().simple().to_string()[..12], "iss": "sandbox",
         }))
     }
 
-    /// A token with these claims.
+    /// Returns a token with these claims.
     pub fn sign(&self, claims: &Value) -> String {
         let mut text = encode(br#"{"alg":"HS256","typ":"JWT"}"#);
         text.push('.');
@@ -42,24 +42,19 @@ impl Signer {
         text
     }
 
-    /// The claims of a token that this key signed and that has not expired.
+    /// Returns the claims of a token that this key signed and that has not expired.
     pub fn verify(&self, token: &str) -> Option<Value> {
         let (signed, signature) = token.rsplit_once('.')?;
         let signature = BASE64_URL_SAFE_NO_PAD.decode(signature).ok()?;
         self.mac(signed).verify_slice(&signature).ok()?;
         let claims = BASE64_URL_SAFE_NO_PAD.decode(signed.split_once('.')?.1).ok()?;
         let claims: Value = serde_json::from_slice(&claims).ok()?;
-        (now() < claims["exp"].as_u64()?).then_some(claims)
+        (unix_seconds() < claims["exp"].as_u64()?).then_some(claims)
     }
 
     fn mac(&self, text: &str) -> Hmac<Sha256> {
-        Hmac::new_from_slice(&self.0).expect("HMAC takes keys of any size").chain_update(text)
+        Hmac::new_from_slice(&self.0).expect("HMAC accepts keys of any size").chain_update(text)
     }
-}
-
-/// Seconds since 1970.
-pub fn now() -> u64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs()
 }
 
 fn encode(bytes: &[u8]) -> String {
@@ -82,13 +77,13 @@ mod tests {
     fn verify_rejects_other_keys_changed_claims_and_expired_tokens() {
         let signer = Signer::new();
         let claims = |exp: u64| json!({"sub": "client", "exp": exp});
-        let valid = signer.sign(&claims(now() + 60));
+        let valid = signer.sign(&claims(unix_seconds() + 60));
         assert_eq!(signer.verify(&valid).unwrap()["sub"], "client");
         let parts: Vec<&str> = valid.split('.').collect();
-        let later = encode(claims(now() + 600).to_string().as_bytes());
+        let later = encode(claims(unix_seconds() + 600).to_string().as_bytes());
         for invalid in [
-            Signer::new().sign(&claims(now() + 60)),
-            signer.sign(&claims(now())),
+            Signer::new().sign(&claims(unix_seconds() + 60)),
+            signer.sign(&claims(unix_seconds())),
             signer.sign(&json!({"sub": "client"})),
             format!("{}.{later}.{}", parts[0], parts[2]),
             format!("{}.{}.", parts[0], parts[1]),

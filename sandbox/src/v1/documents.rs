@@ -1,35 +1,35 @@
-//! The documents that clients send: what the service takes and what it answers 400 to.
+//! The documents in requests, and their checks. An error is the message of a 400 response.
 
 use serde_json::{Map, Value, json};
 
-/// A CreateParticipant document, checked.
-pub struct NewParticipant {
-    /// Where webhooks go.
+/// A valid CreateParticipant document.
+pub struct CreateParticipant {
+    /// The receiver of webhooks.
     pub callback_url: Option<String>,
     /// AUDIO, VIDEO or both.
     pub publish_permissions: Vec<String>,
-    /// The client's own text.
+    /// The client's text.
     pub tag: Option<String>,
-    /// As the client wrote it.
+    /// V2 or V3, in upper case.
     pub device_api_version: String,
 }
 
-/// Whom a participant hears, as ordered.
+/// The participants that one hears.
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct Subscriptions {
-    /// Everyone in the session.
+    /// All participants of this session.
     pub session_id: Option<String>,
-    /// These, each with the streams wanted; wins if not empty.
+    /// Single participants, with their streams. Takes precedence unless it is empty.
     pub participants: Vec<Value>,
 }
 
 impl Subscriptions {
-    /// Whether nobody is heard.
+    /// Whether there are no subscriptions.
     pub fn is_empty(&self) -> bool {
         self.session_id.is_none() && self.participants.is_empty()
     }
 
-    /// As the service gives it.
+    /// Returns the Subscriptions document.
     pub fn document(&self) -> Value {
         if self.is_empty() {
             return json!({});
@@ -37,17 +37,19 @@ impl Subscriptions {
         json!({"sessionId": self.session_id, "participants": self.participants})
     }
 
-    /// The ids of the participants that are named.
-    pub fn named(&self) -> Vec<&str> {
+    /// The ids in `participants`.
+    pub fn participant_ids(&self) -> Vec<&str> {
         self.participants.iter().filter_map(|p| p["participantId"].as_str()).collect()
     }
 }
 
-/// Reads a CreateParticipant body.
-pub fn new_participant(body: &[u8]) -> Result<NewParticipant, String> {
+/// Parses a CreateParticipant body.
+pub fn parse_create_participant(body: &[u8]) -> Result<CreateParticipant, String> {
     let body = object(body)?;
-    let callback_url = match optional_text(&body, "callbackUrl")? {
-        Some(url) if !is_absolute(&url) => return Err("callbackUrl must be an absolute URL".into()),
+    let callback_url = match optional_string(&body, "callbackUrl")? {
+        Some(url) if !is_absolute_url(&url) => {
+            return Err("callbackUrl must be an absolute URL".into());
+        }
         url => url,
     };
     let mut publish_permissions = Vec::new();
@@ -70,11 +72,11 @@ pub fn new_participant(body: &[u8]) -> Result<NewParticipant, String> {
         }
         Some(_) => return Err("publishPermissions must be an array".into()),
     }
-    let version = optional_text(&body, "deviceApiVersion")?.unwrap_or_else(|| "V3".to_owned());
+    let version = optional_string(&body, "deviceApiVersion")?.unwrap_or_else(|| "V3".to_owned());
     if !matches!(version.to_ascii_uppercase().as_str(), "V2" | "V3") {
         return Err("deviceApiVersion must be V2 or V3".into());
     }
-    Ok(NewParticipant {
+    Ok(CreateParticipant {
         callback_url,
         publish_permissions,
         tag: tag(&body)?,
@@ -82,21 +84,21 @@ pub fn new_participant(body: &[u8]) -> Result<NewParticipant, String> {
     })
 }
 
-/// Reads the body of a new session; none is as good as `{}`.
-pub fn new_session(body: &[u8]) -> Result<Option<String>, String> {
-    if is_nothing(body) {
+/// Parses the body of a new session, which may be empty. Returns the tag.
+pub fn parse_create_session(body: &[u8]) -> Result<Option<String>, String> {
+    if is_empty_body(body) {
         return Ok(None);
     }
     tag(&object(body)?)
 }
 
-/// Reads subscriptions for a session; no body, `{}` and `null` all mean none.
-pub fn subscriptions(body: &[u8], session: &str) -> Result<Subscriptions, String> {
-    if is_nothing(body) {
+/// Parses subscriptions. An empty body, `{}` and `null` all mean no subscriptions.
+pub fn parse_subscriptions(body: &[u8], session: &str) -> Result<Subscriptions, String> {
+    if is_empty_body(body) {
         return Ok(Subscriptions::default());
     }
     let body = object(body)?;
-    let session_id = optional_text(&body, "sessionId")?;
+    let session_id = optional_string(&body, "sessionId")?;
     if session_id.as_deref().is_some_and(|id| id != session) {
         return Err("sessionId must be the session of the path".into());
     }
@@ -105,7 +107,7 @@ pub fn subscriptions(body: &[u8], session: &str) -> Result<Subscriptions, String
         None | Some(Value::Null) => {}
         Some(Value::Array(items)) => {
             for item in items {
-                participants.push(subscription(item)?);
+                participants.push(parse_subscription(item)?);
             }
         }
         Some(_) => return Err("participants must be an array".into()),
@@ -113,9 +115,9 @@ pub fn subscriptions(body: &[u8], session: &str) -> Result<Subscriptions, String
     Ok(Subscriptions { session_id, participants })
 }
 
-fn subscription(item: &Value) -> Result<Value, String> {
+fn parse_subscription(item: &Value) -> Result<Value, String> {
     let item = item.as_object().ok_or("participants must hold objects")?;
-    let id = optional_text(item, "participantId")?
+    let id = optional_string(item, "participantId")?
         .filter(|id| !id.is_empty())
         .ok_or("participantId is missing")?;
     match item.get("streamAliases") {
@@ -139,18 +141,18 @@ fn object(body: &[u8]) -> Result<Map<String, Value>, String> {
     }
 }
 
-fn is_nothing(body: &[u8]) -> bool {
+fn is_empty_body(body: &[u8]) -> bool {
     matches!(body.trim_ascii(), b"" | b"null")
 }
 
 fn tag(body: &Map<String, Value>) -> Result<Option<String>, String> {
-    match optional_text(body, "tag")? {
+    match optional_string(body, "tag")? {
         Some(tag) if tag.chars().count() > 50 => Err("tag must have at most 50 characters".into()),
         tag => Ok(tag),
     }
 }
 
-fn optional_text(body: &Map<String, Value>, name: &str) -> Result<Option<String>, String> {
+fn optional_string(body: &Map<String, Value>, name: &str) -> Result<Option<String>, String> {
     match body.get(name) {
         None | Some(Value::Null) => Ok(None),
         Some(Value::String(text)) => Ok(Some(text.clone())),
@@ -158,7 +160,7 @@ fn optional_text(body: &Map<String, Value>, name: &str) -> Result<Option<String>
     }
 }
 
-fn is_absolute(url: &str) -> bool {
+fn is_absolute_url(url: &str) -> bool {
     url.parse::<axum::http::Uri>().is_ok_and(|uri| {
         matches!(uri.scheme_str(), Some("http" | "https"))
             && uri.host().is_some_and(|host| !host.is_empty())
@@ -170,10 +172,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn participants_are_checked() {
-        assert!(new_participant(b"{}").is_ok());
+    fn invalid_participants_are_rejected() {
+        assert!(parse_create_participant(b"{}").is_ok());
         assert_eq!(
-            new_participant(br#"{"deviceApiVersion":"v3"}"#).ok().unwrap().device_api_version,
+            parse_create_participant(br#"{"deviceApiVersion":"v3"}"#)
+                .ok()
+                .unwrap()
+                .device_api_version,
             "V3"
         );
         for bad in [
@@ -187,16 +192,16 @@ mod tests {
             r#"{"tag":1}"#,
             &format!(r#"{{"tag":"{}"}}"#, "é".repeat(51)),
         ] {
-            assert!(new_participant(bad.as_bytes()).is_err(), "{bad}");
+            assert!(parse_create_participant(bad.as_bytes()).is_err(), "{bad}");
         }
         let longest = format!(r#"{{"tag":"{}"}}"#, "é".repeat(50));
-        assert!(new_participant(longest.as_bytes()).is_ok());
+        assert!(parse_create_participant(longest.as_bytes()).is_ok());
     }
 
     #[test]
-    fn subscriptions_are_checked_and_nothing_means_none() {
+    fn invalid_subscriptions_are_rejected_and_empty_bodies_mean_none() {
         for none in ["", "null", "{}", " {} ", r#"{"participants":[]}"#] {
-            assert!(subscriptions(none.as_bytes(), "s").ok().unwrap().is_empty(), "{none}");
+            assert!(parse_subscriptions(none.as_bytes(), "s").ok().unwrap().is_empty(), "{none}");
         }
         for bad in [
             "[]",
@@ -205,7 +210,7 @@ mod tests {
             r#"{"participants":[{"participantId":""}]}"#,
             r#"{"participants":[{"participantId":"p","streamAliases":["a","a"]}]}"#,
         ] {
-            assert!(subscriptions(bad.as_bytes(), "s").is_err(), "{bad}");
+            assert!(parse_subscriptions(bad.as_bytes(), "s").is_err(), "{bad}");
         }
     }
 }
