@@ -8,7 +8,7 @@ use super::budget::{PLAIN_SUCCESS, RETRY, RETRY_AFTER_TIMEOUT};
 use super::log::{Level, Millis};
 use super::stats::Counted;
 use super::token;
-use crate::api::{self, Disposition, Ids, Operation, RetryClass};
+use crate::api::{self, Disposition, Ids, Operation, RetryClass, Service};
 use crate::auth::{Authorization, Kind};
 use crate::error::{Error, ErrorResponse, Outcome, Status};
 use crate::memory;
@@ -204,12 +204,12 @@ fn attempt(
         method: call.operation.method.name(),
         target: call.target,
         body: call.body,
-        content_type: "application/json",
+        content_type: call.operation.request.content_type(),
         authorization: authorization.header(),
     };
     match client.exchange(&client.transport, &request, limits) {
         Ok(reply) if (200..300).contains(&reply.status) => success(call.operation, reply),
-        Ok(reply) => Err(refusal(&reply, authorization)),
+        Ok(reply) => Err(refusal(call.operation.service, &reply, authorization)),
         Err(failure) => Err(transport_error(failure)),
     }
 }
@@ -272,13 +272,13 @@ pub fn coded(reply: &Reply) -> Error {
     )
 }
 
-fn refusal(reply: &Reply, authorization: &Authorization) -> AttemptError {
+fn refusal(service: Service, reply: &Reply, authorization: &Authorization) -> AttemptError {
     let secrets = authorization.secrets();
     let secrets: Vec<&str> = secrets.iter().map(|secret| secret.as_str()).collect();
     // A body that cannot be read is not shown.
     let body = if reply.coding.is_some() { &[][..] } else { &reply.body };
     let response = api::error_response(reply.status, reply.retry_after.as_deref(), body, &secrets);
-    let meaning = api::classify(&response, authorization.kind().keys());
+    let meaning = api::classify(service, &response, authorization.kind().keys());
     let error =
         Error { response: Some(Box::new(response)), ..Error::new(meaning.status, meaning.message) };
     let outcome = match meaning.disposition {

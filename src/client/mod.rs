@@ -8,6 +8,7 @@ mod stats;
 mod token;
 
 use std::borrow::Cow;
+use std::fmt::Display;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -140,7 +141,7 @@ impl Client {
         ids: &Ids<'_>,
         request: Option<&str>,
     ) -> Result<String, Error> {
-        self.carry_out(operation, ids, operation.request.name(), request)
+        self.carry_out(operation, ids, &operation.request.name(), request)
             .map_err(|e| e.of(operation.name))
     }
 
@@ -160,7 +161,7 @@ impl Client {
     /// # Errors
     /// What is wrong with it.
     pub fn prepare(&self, document: &str) -> Result<Prepared, Error> {
-        check_size("call", document)?;
+        check_size(&"call", document)?;
         let call = api::read_call(document).map_err(|(message, operation)| {
             let error = Error::invalid(message);
             match operation {
@@ -168,10 +169,14 @@ impl Client {
                 None => error,
             }
         })?;
-        let ids =
-            Ids { session: call.session.as_deref(), participant: call.participant.as_deref() };
+        let ids = Ids {
+            session: call.session.as_deref(),
+            participant: call.participant.as_deref(),
+            endpoint: call.endpoint.as_deref(),
+        };
+        let path = format_args!("call.{}", call.operation.request.key().unwrap_or_default());
         let (target, body) = self
-            .request(call.operation, &ids, "call.body", call.body)
+            .request(call.operation, &ids, &path, call.request.as_deref())
             .map_err(|e| e.of(call.operation.name))?;
         Ok(Prepared {
             operation: call.operation,
@@ -198,8 +203,8 @@ impl Client {
         deadline: Instant,
         abandoned: Option<&Arc<AtomicBool>>,
     ) -> Result<String, Error> {
-        let ids =
-            Ids { session: call.session.as_deref(), participant: call.participant.as_deref() };
+        let (session, participant) = (call.session.as_deref(), call.participant.as_deref());
+        let ids = Ids { session, participant, endpoint: None };
         let limits = Limits {
             deadline,
             cancelled: &self.cancelled,
@@ -298,13 +303,13 @@ impl Client {
         &self,
         operation: &'static Operation,
         ids: &Ids<'_>,
-        root: &str,
+        path: &dyn Display,
         request: Option<&str>,
     ) -> Result<String, Error> {
         let deadline = Instant::now() + self.timeout;
         let limits =
             Limits { deadline, cancelled: &self.cancelled, abandoned: None, must_know: false };
-        let (target, body) = self.request(operation, ids, root, request)?;
+        let (target, body) = self.request(operation, ids, path, request)?;
         let call = Call { operation, ids, target: &target, body: body.as_deref() };
         attempts::run(self, &call, &limits)
     }
@@ -314,13 +319,20 @@ impl Client {
         &self,
         operation: &'static Operation,
         ids: &Ids<'_>,
-        root: &str,
+        path: &dyn Display,
         request: Option<&str>,
     ) -> Result<(String, Option<String>), Error> {
-        let target = api::fill(&self.prefix, operation.path, ids).map_err(Error::invalid)?;
-        check_size(root, request.unwrap_or(""))?;
-        let body = operation.request.check(&root, request).map_err(Error::invalid)?;
-        Ok((target, body))
+        let mut target = api::fill(&self.prefix, operation.path, ids).map_err(Error::invalid)?;
+        check_size(path, request.unwrap_or(""))?;
+        let body = operation.request.check(path, request).map_err(Error::invalid)?;
+        match body {
+            Some(query) if operation.request.is_query() => {
+                target.push('?');
+                target.push_str(&query);
+                Ok((target, None))
+            }
+            body => Ok((target, body)),
+        }
     }
 }
 
@@ -337,10 +349,10 @@ pub struct Prepared {
     participant: Option<String>,
 }
 
-fn check_size(root: &str, text: &str) -> Result<(), Error> {
+fn check_size(path: &dyn Display, text: &str) -> Result<(), Error> {
     if text.len() <= api::MAX_REQUEST {
         return Ok(());
     }
     let (length, most) = (text.len(), api::MAX_REQUEST);
-    Err(Error::invalid(format!("{root}: has {length} bytes; at most {most} are allowed")))
+    Err(Error::invalid(format!("{path}: has {length} bytes; at most {most} are allowed")))
 }

@@ -5,7 +5,7 @@ use std::ffi::c_char;
 
 use super::status::{BW_OK, bw_status};
 use super::text;
-use crate::api::{Operation, ResponseBody};
+use crate::api::Operation;
 use crate::error::{Error, Status};
 use crate::guard;
 use crate::sys;
@@ -38,7 +38,7 @@ impl Out {
     /// # Errors
     /// `InvalidArgument`.
     pub fn check(self, operation: &Operation) -> Result<(), Error> {
-        if self.0.is_null() && operation.response == ResponseBody::CreatedParticipant {
+        if self.0.is_null() && operation.response.has_token() {
             return Err(Error::invalid("out: is NULL; the participant's token comes only once"));
         }
         Ok(())

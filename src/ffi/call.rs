@@ -42,6 +42,7 @@ pub unsafe fn perform(
             let ids = Ids {
                 session: id("session_id", arguments.session)?,
                 participant: id("participant_id", arguments.participant)?,
+                endpoint: None,
             };
             let request = match arguments.request {
                 // SAFETY: promised by the caller.
