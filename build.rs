@@ -1,9 +1,9 @@
-//! Makes the C header from the doc comments of `src/ffi`, and names the shared library.
+//! Generates the C header from the doc comments of `src/ffi`, and sets the SONAME.
 
 use std::env;
 use std::path::{Path, PathBuf};
 
-/// The sources of the header, in its order.
+/// The sources of the header, in order.
 const SOURCES: &[&str] = &[
     "status",
     "version",
@@ -22,26 +22,26 @@ fn main() {
     let root = PathBuf::from(env::var_os("CARGO_MANIFEST_DIR").expect("cargo sets it"));
     let out = PathBuf::from(env::var_os("OUT_DIR").expect("cargo sets it"));
 
-    // The name under which programs ask for the library; its number is the ABI's.
+    // The number in the SONAME is the number of the ABI.
     println!("cargo:rustc-cdylib-link-arg=-Wl,-soname,libbw_webrtc.so.0");
-    // Threads and thread-local destructors of ours may outlive a dlclose: the code must stay.
+    // Threads and thread-local destructors of the library may outlive dlclose: keep the code mapped.
     println!("cargo:rustc-cdylib-link-arg=-Wl,-z,nodelete");
 
-    header(&root, &out.join("bw_webrtc.h"));
+    generate_header(&root, &out.join("bw_webrtc.h"));
 }
 
-fn header(root: &Path, to: &Path) {
+fn generate_header(root: &Path, to: &Path) {
     let settings = root.join("cbindgen.toml");
-    let lesson = root.join("src/ffi/header.txt");
+    let introduction = root.join("src/ffi/header.txt");
     println!("cargo:rerun-if-changed={}", settings.display());
-    println!("cargo:rerun-if-changed={}", lesson.display());
+    println!("cargo:rerun-if-changed={}", introduction.display());
     println!("cargo:rerun-if-changed=build.rs");
     let mut config = cbindgen::Config::from_file(&settings).expect("cbindgen.toml can be read");
     config.after_includes = Some(format!(
         "\n/**\n * The version of this header.\n */\n#define BW_VERSION \"{}\"",
         env::var("CARGO_PKG_VERSION").expect("cargo sets it")
     ));
-    config.header = Some(std::fs::read_to_string(&lesson).expect("the header's lesson is there"));
+    config.header = Some(std::fs::read_to_string(&introduction).expect("header.txt can be read"));
     let mut builder = cbindgen::Builder::new().with_config(config);
     for name in SOURCES {
         let source = root.join("src/ffi").join(name).with_extension("rs");
@@ -49,20 +49,20 @@ fn header(root: &Path, to: &Path) {
         builder = builder.with_src(source);
     }
     let mut text = Vec::new();
-    builder.generate().expect("src/ffi makes a header").write(&mut text);
+    builder.generate().expect("cbindgen can read src/ffi").write(&mut text);
     let text = String::from_utf8(text).expect("the sources are UTF-8");
     std::fs::write(to, for_c(&text)).expect("OUT_DIR can be written");
 }
 
-/// Takes out what the doc comments say to Rust programmers alone (`# Safety` to the comment's end),
-/// and turns cbindgen's own `//` comments, which C89 does not know, into `/* */`.
+/// Removes the `# Safety` sections, which are for Rust programmers, and converts cbindgen's own `//`
+/// comments, which C89 does not have, to `/* */`.
 fn for_c(header: &str) -> String {
     let mut kept: Vec<String> = Vec::new();
     let mut skipping = false;
     for line in header.lines() {
         if line.trim() == "* # Safety" {
             skipping = true;
-            // With the blank line in front of it.
+            // And the blank line before it.
             kept.pop();
         } else if line.trim() == "*/" {
             skipping = false;

@@ -1,45 +1,62 @@
 /*
  * libbw_webrtc: control Bandwidth's WebRTC service from C.
  *
- * JSON text in, JSON text and a status out. Every function that talks to the service has the form
+ * A program creates participants and passes their tokens to browsers and other devices, creates
+ * sessions, adds participants to sessions, and controls who hears whom. Requests and responses are
+ * JSON text. Every function that sends a request to the service has this form:
  *
- *     bw_status bw_verb_noun(bw_client *client, <JSON or ids>, char **out);
+ *     bw_status bw_verb_noun(bw_client *client, <ids and JSON text>, char **out);
  *
- * 1. Status and document. The return value is BW_OK or the class of the failure. *out is always
- *    set: on BW_OK to the service's response, otherwise to the error document
+ * `client` comes from bw_client_new. One client can send all requests of a program.
+ *
+ * 1. Credentials. A client uses API credentials (OAuth 2.0: clientId and clientSecret), or the user
+ *    name and password of an API user. User names and passwords stop working on 2 December 2026.
+ * 2. Status and document. The return value is BW_OK, or the reason why the call failed. On BW_OK,
+ *    *out is the service's response. Otherwise, *out is the error document:
  *
  *        {"error": {"status": 21, "name": "BW_E_UNAUTHORIZED", "message": "what is wrong, what to do",
  *                   "operation": "createParticipant", "outcome": "rejected", "attempts": 1,
  *                   "httpStatus": 401, "requestId": null, "retryAfterMs": null, "body": {..}}}
  *
- *    "outcome" reports whether the service may have processed the request: "not_sent" (nothing
- *    reached the service, safe to repeat), "rejected" (the service responded and did nothing),
- *    "unknown" (the request was sent and there was no usable response: it may have been processed).
- *    It is null if no service is involved.
- *    bw_json_get reads such documents for programs without a JSON library.
- * 2. Ownership. The caller frees text that a function returns through a char ** with bw_free, never
- *    with free (the program may use another C library's). A const char * result is static: never
- *    free it. Arguments stay the caller's and are not used after the function has returned.
- * 3. Text is UTF-8 and ends with a NUL.
- * 4. Handles are checked numbers, not addresses. A handle that is NULL, was freed or was never
- *    returned by this library gives BW_E_INVALID_HANDLE, whatever other threads do. Freeing a handle
- *    twice is harmless.
- * 5. Any thread may call any function at any time, also with the same client: make one client and
- *    share it. "Does not block" means no network. "Blocks up to the deadline" means that only the
- *    calling thread blocks, for no longer than timeoutMs, including retries and name resolution.
- *    A client also works in forked children, each with its own connections: make it before the
- *    fork. A thread that is cancelled completes its call first.
- * 6. If a thread must not block, such as that of an event loop, it submits calls to a queue
- *    (bw_queue_new), watches the queue's descriptor, and fetches completions. There are no callbacks
- *    for completions.
- * 7. Side effects. There is no global initialization. Nothing is printed, and no signal handler or
- *    locale is changed. Environment variables configure a client only through bw_client_new(NULL, ..),
- *    and never in a set-uid process. The process's first bw_client_new also reads the proxy
- *    variables, and ignores them: no other thread should call setenv meanwhile. Messages never
- *    contain secrets.
+ *    "outcome" reports whether the service may have processed the request:
+ *        "not_sent"  The request was not sent. It is safe to repeat the call.
+ *        "rejected"  The service responded, and it did nothing.
+ *        "unknown"   The request was sent, but there was no usable response. The service may have
+ *                    processed the request.
+ *        null        The function sends no request.
+ *    A program without a JSON library can read the documents with bw_json_get. `out` may be NULL if
+ *    the document is not needed, except when a participant is created: its token is returned once.
+ * 3. Retries. A client repeats a failed request, within the deadline, if this is safe. A create
+ *    request with an unknown outcome is never repeated.
+ * 4. Memory. The caller frees text that a function returns through a char ** with bw_free. Do not
+ *    use free: the program and this library may use different C libraries. Text that is returned as
+ *    a const char * is static: never free it. A function does not use its arguments after it has
+ *    returned, except callbacks and user data.
+ * 5. Text is UTF-8 and ends with a NUL.
+ * 6. Handles are checked. A client or a queue is a number, not an address. If a handle is NULL, was
+ *    freed, or was not returned by this library, functions return BW_E_INVALID_HANDLE. Freeing a
+ *    handle twice has no effect.
+ * 7. Threads. "Any thread" means that any thread may call the function at any time, also with a
+ *    client that other threads use. "Does not block" means that the function does not wait for the
+ *    network. "Blocks up to the deadline" means that the calling thread waits for at most
+ *    timeoutMs, including retries and name resolution. If a thread is cancelled (pthread_cancel),
+ *    it completes its current call first.
+ * 8. Forks. Create the client before the fork. Each child process can use it, and opens its own
+ *    connections.
+ * 9. Queues. If a thread must not block, such as the thread of an event loop, submit calls to a
+ *    queue (bw_queue_new), poll the queue's descriptor, and fetch the completions. Each accepted
+ *    call completes exactly once. Before you free a queue, close it and fetch until BW_E_CLOSED.
+ *    There are no completion callbacks.
+ * 10. Late responses. If a create request completes after its call was cancelled, the participant or
+ *    session exists, but no caller has its id. bw_client_take_late returns the ids of such objects.
+ * 11. Side effects. There is no global initialization. The library prints nothing, and it changes
+ *    no signal handler and no locale. Messages never contain secrets. Environment variables
+ *    configure a client only in bw_client_new(NULL, ..), and never in a set-uid process. However,
+ *    the first bw_client_new in a process reads and ignores the proxy variables: during this call,
+ *    no other thread may call setenv.
  *
- * A whole program (cc program.c -lbw_webrtc), with the credentials in BW_ACCOUNT_ID, BW_CLIENT_ID and
- * BW_CLIENT_SECRET:
+ * A complete program (to build it: cc program.c -lbw_webrtc). It reads the credentials from the
+ * environment variables BW_ACCOUNT_ID, BW_CLIENT_ID and BW_CLIENT_SECRET:
  *
  *     #include <stdio.h>
  *     #include "bw_webrtc.h"
@@ -80,109 +97,112 @@
 #define BW_VERSION "0.1.0"
 
 /**
- * The version of this header: major.
+ * The major version of this header.
  */
 #define BW_VERSION_MAJOR 0
 
 /**
- * The version of this header: minor.
+ * The minor version of this header.
  */
 #define BW_VERSION_MINOR 1
 
 /**
- * The version of this header: patch.
+ * The patch version of this header.
  */
 #define BW_VERSION_PATCH 0
 
 /**
- * No lines.
+ * The log is off.
  */
 #define BW_LOG_OFF 0
 
 /**
- * Calls that failed.
+ * Log calls that failed.
  */
 #define BW_LOG_ERROR 1
 
 /**
- * Also attempts that failed and are repeated.
+ * Also log failed attempts that are retried.
  */
 #define BW_LOG_WARN 2
 
 /**
- * Also calls that succeeded.
+ * Also log calls that succeeded.
  */
 #define BW_LOG_INFO 3
 
 /**
- * Also every attempt.
+ * Also log every attempt.
  */
 #define BW_LOG_DEBUG 4
 
 /**
- * A client of the service: a checked handle, not an address. Made by `bw_client_new`.
+ * A client of the service. `bw_client_new` creates it. It is a checked handle, not an address.
  */
 typedef struct bw_client bw_client;
 
 /**
- * A queue of calls: a checked handle, not an address. Made by `bw_queue_new`.
+ * A queue of calls. `bw_queue_new` creates it. It is a checked handle, not an address.
  */
 typedef struct bw_queue bw_queue;
 
 /**
- * What a function returns: `BW_OK`, or the class of the failure. Values are never renumbered;
- * later versions may add some.
+ * The result of a function: `BW_OK`, or the reason for its failure. Values are never renumbered.
+ * Later versions may add values.
  */
 typedef int32_t bw_status;
 
 /**
- * Takes a line about what a client does: its level (BW_LOG_ERROR and so on), the text, which ends
- * with the call, and the `user_data` of `bw_client_set_log`. No secret is ever in a line.
+ * Receives a line of a client's log.
+ *
+ * - `level`: BW_LOG_ERROR, BW_LOG_WARN, BW_LOG_INFO or BW_LOG_DEBUG.
+ * - `line`: the text, without a newline. It is valid during the call, and never contains a secret.
+ * - `user_data`: the pointer that was passed to `bw_client_set_log`.
  */
 typedef void (*bw_log_callback)(int32_t level, const char *line, void *user_data);
 
 /**
- * It worked.
+ * Success.
  */
 #define BW_OK 0
 
 /**
- * An argument, or the request document, is wrong; the message names the field.
+ * An argument or the request document is invalid. The message names the field.
  */
 #define BW_E_INVALID_ARGUMENT 1
 
 /**
- * The handle is NULL, was freed, was never returned by this library, or is of the wrong kind.
+ * The handle is NULL, was freed, was not returned by this library, or is of the wrong type.
  */
 #define BW_E_INVALID_HANDLE 2
 
 /**
- * The configuration is wrong; the message names the key.
+ * The configuration is invalid. The message names the key.
  */
 #define BW_E_CONFIG 3
 
 /**
- * There is no value, or null, at that place.
+ * The requested value is missing or null, or there is no such call in the queue.
  */
 #define BW_E_NO_VALUE 4
 
 /**
- * The service's name could not be resolved.
+ * The host name of the service or the proxy could not be resolved.
  */
 #define BW_E_RESOLVE 10
 
 /**
- * No connection could be made.
+ * No connection could be established.
  */
 #define BW_E_CONNECT 11
 
 /**
- * TLS failed: the certificate or the handshake.
+ * The TLS handshake failed, or the certificate is not trusted.
  */
 #define BW_E_TLS 12
 
 /**
- * The time ran out; the message names the phase.
+ * The deadline expired. The message names the phase.
  */
 #define BW_E_TIMEOUT 13
 
@@ -207,7 +227,7 @@ typedef void (*bw_log_callback)(int32_t level, const char *line, void *user_data
 #define BW_E_BAD_REQUEST 20
 
 /**
- * HTTP 401: the credentials are wrong, or have no access to the account.
+ * HTTP 401: the credentials are invalid, or have no access to the account.
  */
 #define BW_E_UNAUTHORIZED 21
 
@@ -218,17 +238,17 @@ typedef void (*bw_log_callback)(int32_t level, const char *line, void *user_data
 #define BW_E_FORBIDDEN 22
 
 /**
- * HTTP 404: no such participant or session.
+ * HTTP 404: there is no such participant or session.
  */
 #define BW_E_NOT_FOUND 23
 
 /**
- * HTTP 409: the participant cannot be added to the session.
+ * HTTP 409: the participant is already in a session, or the session is full.
  */
 #define BW_E_CONFLICT 24
 
 /**
- * HTTP 429: too many requests; `retryAfterMs` may state how long to wait.
+ * HTTP 429: too many requests. `retryAfterMs` in the error document may state how long to wait.
  */
 #define BW_E_RATE_LIMITED 25
 
@@ -263,7 +283,7 @@ typedef void (*bw_log_callback)(int32_t level, const char *line, void *user_data
 #define BW_E_CLOSED 33
 
 /**
- * An error in the library itself; please report the message.
+ * An error in the library, or no memory. Please report the message.
  */
 #define BW_E_INTERNAL 40
 
@@ -272,84 +292,112 @@ extern "C" {
 #endif /* __cplusplus */
 
 /**
- * The name of a status's constant, such as "BW_E_TIMEOUT".
+ * Returns the name of a status, such as "BW_E_TIMEOUT".
  *
- * A value that is not a status gives "BW_E_UNKNOWN". The text is static: never free it.
+ * - `status`: any number. "BW_E_UNKNOWN" is returned if it is not a status.
+ *
+ * The text is static: never free it.
  * Any thread. Does not block.
  */
 const char *bw_status_name(bw_status status);
 
 /**
- * The version of the library that is loaded, such as "0.1.0"; compare with `BW_VERSION`.
+ * Returns the version of the loaded library, such as "0.1.0". Compare it with `BW_VERSION`.
  *
- * The text is static: never free it. Any thread. Does not block.
+ * The text is static: never free it.
+ * Any thread. Does not block.
  */
 const char *bw_version(void);
 
 /**
- * The number of the ABI, as in the name of the library file. Functions are added to an ABI, never
- * changed; a program works with every library of the ABI it was built for that is not older.
+ * Returns the number of the ABI, which is also part of the library's file name.
  *
+ * Later versions with the same number only add functions and values. A program works with the
+ * version of the library that it was built with, and with every later version that has the same
+ * ABI number.
  * Any thread. Does not block.
  */
 uint32_t bw_abi_version(void);
 
 /**
- * Makes a client from a configuration. Connects to nothing.
+ * Creates a client from a configuration, and opens no connection.
  *
- * `config_json` is one JSON object. Required: `accountId` and one pair of credentials, either
- * `clientId` and `clientSecret` (OAuth 2.0 API credentials; the client requests an access token
- * when a call needs one), or `username` and `password` (of an API user; they stop working on
- * 2 December 2026). Optional, with defaults: `baseUrl` (the service's), `tokenUrl` (the service's;
- * required with `clientId` if `baseUrl` is not the service's), `timeoutMs` (10000, the whole call,
- * a token request included), `attemptTimeoutMs`
- * (what is left of it), `connectTimeoutMs` (3000, name look-up and TLS included), `maxRetries` (2),
- * `retryBaseMs` (100), `retryMaxMs` (2000), `proxy` (none; "http://user:password@host:port", which
- * is asked to CONNECT, or "socks5://.."; it needs https URLs), `roots` ("bundled", or
- * "system"), `caFile` (PEM file of the authorities to trust instead), `clientCertFile`,
- * `clientKeyFile` (PEM), `ipFamily` ("any", "ipv4", "ipv6"), `bindAddress`, `dnsTtlMs` (30000),
- * `maxIdleConnections` (64), `idleTimeoutMs` (15000), `maxResponseBytes` (1048576), `userAgent`
- * (appended), `allowInsecureHttp` (false: plain http is for loopback only). A key that is not known
- * is refused. If `config_json` is NULL, the configuration is read from the environment variables
- * BW_ACCOUNT_ID, BW_CLIENT_ID and BW_CLIENT_SECRET (or BW_USERNAME and BW_PASSWORD), BW_BASE_URL and
- * BW_TOKEN_URL, once in this call. An empty variable counts as unset. NULL is rejected in a set-uid
- * process. Otherwise the environment has no effect: the first call in a process reads ALL_PROXY,
- * HTTPS_PROXY, HTTP_PROXY and NO_PROXY (also in lower case) and ignores them, so that no other
- * thread should change the environment during that call.
+ * - `config_json`: one JSON object, or NULL. Unknown keys are rejected.
+ *   Required: `accountId`, and one pair of credentials. Either `clientId` and `clientSecret` (API
+ *   credentials, OAuth 2.0: the client requests an access token when a call needs one), or
+ *   `username` and `password` (an API user; they stop working on 2 December 2026).
+ *   Optional, with the default value:
+ *   - `baseUrl`: the URL of Bandwidth's service.
+ *   - `tokenUrl`: Bandwidth's URL for token requests. Required with `clientId` if `baseUrl` is not
+ *     Bandwidth's.
+ *   - `timeoutMs`: 10000. The deadline of a call in milliseconds, including the token request,
+ *     name resolution, connection, TLS, and all retries.
+ *   - `attemptTimeoutMs`: not set. The limit of each attempt, within `timeoutMs`.
+ *   - `connectTimeoutMs`: 3000. The limit for name resolution, connection and TLS together.
+ *   - `maxRetries`: 2. The largest number of retries of a call.
+ *   - `retryBaseMs`: 100. The upper limit of the random delay before the first retry. The limit
+ *     doubles with each retry.
+ *   - `retryMaxMs`: 2000. The upper limit of the delay before any retry.
+ *   - `proxy`: not set. "http://user:password@host:port" (HTTP CONNECT) or "socks5://..". A proxy
+ *     needs https URLs.
+ *   - `roots`: "bundled", the certificate authorities in the library. Or "system", those of the
+ *     system.
+ *   - `caFile`: not set. A PEM file of certificate authorities, which replace those of `roots`.
+ *   - `clientCertFile` and `clientKeyFile`: not set. PEM files of a client certificate and its
+ *     key.
+ *   - `ipFamily`: "any". Or "ipv4" or "ipv6", to use only IPv4 or only IPv6 addresses.
+ *   - `bindAddress`: not set. The local IP address from which connections are opened.
+ *   - `dnsTtlMs`: 30000. The time for which resolved addresses are cached.
+ *   - `maxIdleConnections`: 64. The number of idle connections that are kept for later calls.
+ *   - `idleTimeoutMs`: 15000. The time for which an idle connection is kept.
+ *   - `maxResponseBytes`: 1048576. The largest response that is accepted.
+ *   - `userAgent`: not set. Text that is appended to the User-Agent header.
+ *   - `allowInsecureHttp`: false. If true, http URLs are allowed for all hosts. Otherwise, they
+ *     are allowed for loopback hosts only.
+ * - `client`: receives the client, or NULL on failure. Free it with `bw_client_free`.
+ * - `error`: receives NULL, or the error document on failure. The caller frees it with `bw_free`.
+ *   `error` may be NULL.
  *
- * The client also works in forked children: each process makes its own connections.
+ * If `config_json` is NULL, the configuration is read from the environment variables
+ * BW_ACCOUNT_ID, BW_CLIENT_ID and BW_CLIENT_SECRET (or BW_USERNAME and BW_PASSWORD), BW_BASE_URL
+ * and BW_TOKEN_URL, once, in this call. An empty variable counts as unset. NULL is rejected in a
+ * set-uid process.
  *
- * `*client` gets the client, or NULL on failure; end it with `bw_client_free`. `*error` gets NULL,
- * or the error document on failure; free it with `bw_free`. `error` may be NULL.
+ * The first call in a process reads the variables ALL_PROXY, HTTPS_PROXY, HTTP_PROXY and NO_PROXY
+ * (also in lower case) and ignores them. During that call, no other thread may change the
+ * environment.
  *
- * Statuses: BW_OK, BW_E_CONFIG (the message names every key that is wrong),
- * BW_E_INVALID_ARGUMENT (`client` is NULL, `config_json` is not UTF-8), BW_E_INTERNAL.
- * Any thread. Does not block (files are read).
+ * Statuses: BW_OK, BW_E_CONFIG (the message names every invalid key), BW_E_INVALID_ARGUMENT
+ * (`client` is NULL, or `config_json` is not UTF-8), BW_E_INTERNAL.
+ * Any thread. Does not block (it reads files).
  */
-bw_status bw_client_new(const char *config_json,
-                        bw_client **client,
-                        char **error);
+bw_status bw_client_new(const char *config_json, bw_client **client, char **error);
 
 /**
- * Ends a client. Calls in flight on other threads return BW_E_CANCELLED soon after.
+ * Frees a client, and cancels its calls.
  *
- * The handle is dead from then on: using or freeing it again is harmless and gives
- * BW_E_INVALID_HANDLE. NULL is fine. The client's memory, with its credentials wiped, goes when
- * the last call in flight has returned.
+ * Calls in progress on other threads return BW_E_CANCELLED soon afterwards. The memory of the
+ * client is released, and its credentials are erased, when the last of these calls has returned.
+ *
+ * - `client`: the client. NULL is allowed. The handle is invalid afterwards: functions return
+ *   BW_E_INVALID_HANDLE for it, and freeing it again has no effect.
+ *
  * Any thread. Does not block.
  */
 void bw_client_free(bw_client *client);
 
 /**
- * Replaces a client's credentials, for every attempt that begins from now on.
+ * Replaces a client's credentials for all attempts that begin after this call.
  *
- * The pair is of the kind that the client has: `identifier` and `secret` are the client id and the
- * client secret, or the user name and the password (which stops working on 2 December 2026). The
- * access token of the previous pair is dropped. No call is dropped: attempts in progress end with
- * the previous pair. `error` may be NULL; `*error` gets NULL, or the error document on failure,
- * which the caller frees with `bw_free`.
+ * Attempts in progress continue with the previous credentials. The access token of the previous
+ * credentials is discarded.
  *
- * Statuses: BW_OK, BW_E_INVALID_ARGUMENT (the client keeps the previous pair),
+ * - `identifier` and `secret`: credentials of the same kind as in the configuration: the client id
+ *   and the client secret, or the user name and the password (until 2 December 2026).
+ * - `error`: receives NULL, or the error document on failure. The caller frees it with `bw_free`.
+ *   `error` may be NULL.
+ *
+ * Statuses: BW_OK, BW_E_INVALID_ARGUMENT (the client keeps the previous credentials),
  * BW_E_INVALID_HANDLE.
  * Any thread. Does not block.
  */
@@ -359,43 +407,50 @@ bw_status bw_client_set_credentials(bw_client *client,
                                     char **error);
 
 /**
- * Creates a participant at the service (createParticipant) and gives its token.
+ * Creates a participant and its token (createParticipant).
  *
- * `request_json` is one JSON object, not NULL, all of whose fields may be left out: `callbackUrl`
- * (absolute URL), `publishPermissions` (array of "AUDIO", "VIDEO"), `tag` (at most 50 characters),
- * `deviceApiVersion` ("V3", or the older "V2"). It is checked before anything is sent; all problems
- * are named.
+ * If `outcome` in the error document is "unknown", a participant may exist. The client does not
+ * repeat such a request.
  *
- * `*out` gets the service's answer, `{"participant": {"id": .., ..}, "token": ".."}`, or the error
- * document; the caller frees it with `bw_free`. `out` must not be NULL: the token comes only once.
- * A request that the service may have processed is never repeated: if `outcome` is "unknown", a
- * participant may exist.
+ * - `request_json`: one JSON object, not NULL. All keys are optional: `callbackUrl` (absolute URL
+ *   to which the service sends webhooks), `publishPermissions` (array of "AUDIO" and "VIDEO"),
+ *   `tag` (at most 50 characters), `deviceApiVersion` ("V3", or the older "V2"). The object is
+ *   checked before a request is sent, and the message names every problem.
+ * - `out`: receives `{"participant": {"id": "..", ..}, "token": ".."}`, or the error document. The
+ *   caller frees it with `bw_free`. `out` must not be NULL: the token is returned only once.
  *
- * Statuses: BW_OK, BW_E_INVALID_ARGUMENT, BW_E_INVALID_HANDLE, BW_E_CANCELLED and all from
- * BW_E_RESOLVE to BW_E_HTTP_STATUS.
+ * Statuses: BW_OK, BW_E_INVALID_ARGUMENT, BW_E_INVALID_HANDLE, BW_E_CANCELLED, BW_E_INTERNAL, or
+ * one from BW_E_RESOLVE to BW_E_HTTP_STATUS.
  * Any thread. Blocks up to the deadline.
  */
 bw_status bw_create_participant(bw_client *client, const char *request_json, char **out);
 
 /**
- * Reads a participant (getParticipant).
+ * Returns a participant (getParticipant).
  *
- * `*out` gets the Participant document, or the error document; the caller frees it with `bw_free`.
+ * - `participant_id`: the `id` of the participant.
+ * - `out`: receives the Participant document, or the error document. The caller frees it with
+ *   `bw_free`.
  *
- * Statuses: BW_OK, BW_E_INVALID_ARGUMENT, BW_E_INVALID_HANDLE, BW_E_CANCELLED and all from
- * BW_E_RESOLVE to BW_E_HTTP_STATUS, among them BW_E_NOT_FOUND.
+ * Statuses: BW_OK, BW_E_INVALID_ARGUMENT, BW_E_INVALID_HANDLE, BW_E_CANCELLED, BW_E_INTERNAL, or
+ * one from BW_E_RESOLVE to BW_E_HTTP_STATUS, such as BW_E_NOT_FOUND (there is no such
+ * participant).
  * Any thread. Blocks up to the deadline.
  */
 bw_status bw_get_participant(bw_client *client, const char *participant_id, char **out);
 
 /**
- * Removes a participant, out of its session too (deleteParticipant).
+ * Deletes a participant, and removes it from its session (deleteParticipant).
  *
- * `*out` gets `null`, or the error document; the caller frees it with `bw_free`. If its
- * media connection was lost, the participant has already been deleted: BW_E_NOT_FOUND.
+ * If its media connection was lost, the service has already deleted the participant, and the
+ * status is BW_E_NOT_FOUND.
  *
- * Statuses: BW_OK, BW_E_INVALID_ARGUMENT, BW_E_INVALID_HANDLE, BW_E_CANCELLED and all from
- * BW_E_RESOLVE to BW_E_HTTP_STATUS, among them BW_E_NOT_FOUND.
+ * - `participant_id`: the `id` of the participant.
+ * - `out`: receives `null`, or the error document. The caller frees it with `bw_free`.
+ *
+ * Statuses: BW_OK, BW_E_INVALID_ARGUMENT, BW_E_INVALID_HANDLE, BW_E_CANCELLED, BW_E_INTERNAL, or
+ * one from BW_E_RESOLVE to BW_E_HTTP_STATUS, such as BW_E_NOT_FOUND (there is no such
+ * participant).
  * Any thread. Blocks up to the deadline.
  */
 bw_status bw_delete_participant(bw_client *client, const char *participant_id, char **out);
@@ -403,34 +458,40 @@ bw_status bw_delete_participant(bw_client *client, const char *participant_id, c
 /**
  * Creates a session (createSession).
  *
- * `request_json` is `{"tag": ".."}` (at most 50 characters), or NULL. `*out` gets the Session
- * document, `{"id": .., "tag": ..}`, or the error document; the caller frees it with `bw_free`. A
- * request that the service may have processed is never repeated.
+ * If `outcome` in the error document is "unknown", a session may exist. The client does not repeat
+ * such a request.
  *
- * Statuses: BW_OK, BW_E_INVALID_ARGUMENT, BW_E_INVALID_HANDLE, BW_E_CANCELLED and all from
- * BW_E_RESOLVE to BW_E_HTTP_STATUS.
+ * - `request_json`: `{"tag": ".."}` (at most 50 characters), `{}`, or NULL.
+ * - `out`: receives the Session document, `{"id": "..", "tag": ".."}`, or the error document. The
+ *   caller frees it with `bw_free`.
+ *
+ * Statuses: BW_OK, BW_E_INVALID_ARGUMENT, BW_E_INVALID_HANDLE, BW_E_CANCELLED, BW_E_INTERNAL, or
+ * one from BW_E_RESOLVE to BW_E_HTTP_STATUS.
  * Any thread. Blocks up to the deadline.
  */
 bw_status bw_create_session(bw_client *client, const char *request_json, char **out);
 
 /**
- * Reads a session (getSession).
+ * Returns a session (getSession).
  *
- * `*out` gets the Session document, or the error document; the caller frees it with `bw_free`.
+ * - `session_id`: the `id` of the session.
+ * - `out`: receives the Session document, or the error document. The caller frees it with
+ *   `bw_free`.
  *
- * Statuses: BW_OK, BW_E_INVALID_ARGUMENT, BW_E_INVALID_HANDLE, BW_E_CANCELLED and all from
- * BW_E_RESOLVE to BW_E_HTTP_STATUS, among them BW_E_NOT_FOUND.
+ * Statuses: BW_OK, BW_E_INVALID_ARGUMENT, BW_E_INVALID_HANDLE, BW_E_CANCELLED, BW_E_INTERNAL, or
+ * one from BW_E_RESOLVE to BW_E_HTTP_STATUS, such as BW_E_NOT_FOUND (there is no such session).
  * Any thread. Blocks up to the deadline.
  */
 bw_status bw_get_session(bw_client *client, const char *session_id, char **out);
 
 /**
- * Removes a session; its participants stay (deleteSession).
+ * Deletes a session, but not its participants (deleteSession).
  *
- * `*out` gets `null`, or the error document; the caller frees it with `bw_free`.
+ * - `session_id`: the `id` of the session.
+ * - `out`: receives `null`, or the error document. The caller frees it with `bw_free`.
  *
- * Statuses: BW_OK, BW_E_INVALID_ARGUMENT, BW_E_INVALID_HANDLE, BW_E_CANCELLED and all from
- * BW_E_RESOLVE to BW_E_HTTP_STATUS, among them BW_E_NOT_FOUND.
+ * Statuses: BW_OK, BW_E_INVALID_ARGUMENT, BW_E_INVALID_HANDLE, BW_E_CANCELLED, BW_E_INTERNAL, or
+ * one from BW_E_RESOLVE to BW_E_HTTP_STATUS, such as BW_E_NOT_FOUND (there is no such session).
  * Any thread. Blocks up to the deadline.
  */
 bw_status bw_delete_session(bw_client *client, const char *session_id, char **out);
@@ -438,25 +499,31 @@ bw_status bw_delete_session(bw_client *client, const char *session_id, char **ou
 /**
  * Lists the participants in a session (listSessionParticipants).
  *
- * `*out` gets an array of Participant documents, `[]` if there are none, or the error document; the
- * caller frees it with `bw_free`.
+ * - `session_id`: the `id` of the session.
+ * - `out`: receives an array of Participant documents (`[]` if the session is empty), or the error
+ *   document. The caller frees it with `bw_free`.
  *
- * Statuses: BW_OK, BW_E_INVALID_ARGUMENT, BW_E_INVALID_HANDLE, BW_E_CANCELLED and all from
- * BW_E_RESOLVE to BW_E_HTTP_STATUS, among them BW_E_NOT_FOUND.
+ * Statuses: BW_OK, BW_E_INVALID_ARGUMENT, BW_E_INVALID_HANDLE, BW_E_CANCELLED, BW_E_INTERNAL, or
+ * one from BW_E_RESOLVE to BW_E_HTTP_STATUS, such as BW_E_NOT_FOUND (there is no such session).
  * Any thread. Blocks up to the deadline.
  */
 bw_status bw_list_session_participants(bw_client *client, const char *session_id, char **out);
 
 /**
- * Puts a participant into a session (addParticipantToSession).
+ * Adds a participant to a session (addParticipantToSession).
  *
- * `subscriptions_json` says whom it hears: `{"sessionId": ".."}` everyone in the session, also who
- * comes later; `{"participants": [{"participantId": "..", "streamAliases": [".."]}]}` those; NULL,
- * `null` or `{}` nobody. `*out` gets `null`, or the error document; the caller frees it with
- * `bw_free`.
+ * - `session_id`: the `id` of the session.
+ * - `participant_id`: the `id` of the participant.
+ * - `subscriptions_json`: whom the participant hears.
+ *   - `{"sessionId": ".."}`: everyone in the session, including participants that join later.
+ *   - `{"participants": [{"participantId": ".."}, ..]}`: only these participants. With
+ *     `"streamAliases": [".."]` next to a `participantId`: only these streams of the participant.
+ *   - `{}`, `null` or NULL: nobody.
+ * - `out`: receives `null`, or the error document. The caller frees it with `bw_free`.
  *
- * Statuses: BW_OK, BW_E_INVALID_ARGUMENT, BW_E_INVALID_HANDLE, BW_E_CANCELLED and all from
- * BW_E_RESOLVE to BW_E_HTTP_STATUS, among them BW_E_NOT_FOUND, BW_E_CONFLICT (it is in a session, or the session is full).
+ * Statuses: BW_OK, BW_E_INVALID_ARGUMENT, BW_E_INVALID_HANDLE, BW_E_CANCELLED, BW_E_INTERNAL, or
+ * one from BW_E_RESOLVE to BW_E_HTTP_STATUS, such as BW_E_NOT_FOUND (there is no such session or
+ * participant) or BW_E_CONFLICT (the participant is already in a session, or the session is full).
  * Any thread. Blocks up to the deadline.
  */
 bw_status bw_add_participant_to_session(bw_client *client,
@@ -466,12 +533,15 @@ bw_status bw_add_participant_to_session(bw_client *client,
                                         char **out);
 
 /**
- * Takes a participant out of a session (removeParticipantFromSession).
+ * Removes a participant from a session, but does not delete it (removeParticipantFromSession).
  *
- * `*out` gets `null`, or the error document; the caller frees it with `bw_free`.
+ * - `session_id`: the `id` of the session.
+ * - `participant_id`: the `id` of the participant.
+ * - `out`: receives `null`, or the error document. The caller frees it with `bw_free`.
  *
- * Statuses: BW_OK, BW_E_INVALID_ARGUMENT, BW_E_INVALID_HANDLE, BW_E_CANCELLED and all from
- * BW_E_RESOLVE to BW_E_HTTP_STATUS, among them BW_E_NOT_FOUND.
+ * Statuses: BW_OK, BW_E_INVALID_ARGUMENT, BW_E_INVALID_HANDLE, BW_E_CANCELLED, BW_E_INTERNAL, or
+ * one from BW_E_RESOLVE to BW_E_HTTP_STATUS, such as BW_E_NOT_FOUND (there is no such session or
+ * participant).
  * Any thread. Blocks up to the deadline.
  */
 bw_status bw_remove_participant_from_session(bw_client *client,
@@ -480,13 +550,16 @@ bw_status bw_remove_participant_from_session(bw_client *client,
                                              char **out);
 
 /**
- * Reads whom a participant hears (getParticipantSubscriptions).
+ * Returns whom a participant hears (getParticipantSubscriptions).
  *
- * `*out` gets the Subscriptions document, `{}` if it hears nobody, or the error document; the caller
- * frees it with `bw_free`.
+ * - `session_id`: the `id` of the session.
+ * - `participant_id`: the `id` of the participant.
+ * - `out`: receives the Subscriptions document (`{}` if the participant hears nobody), or the
+ *   error document. The caller frees it with `bw_free`.
  *
- * Statuses: BW_OK, BW_E_INVALID_ARGUMENT, BW_E_INVALID_HANDLE, BW_E_CANCELLED and all from
- * BW_E_RESOLVE to BW_E_HTTP_STATUS, among them BW_E_NOT_FOUND.
+ * Statuses: BW_OK, BW_E_INVALID_ARGUMENT, BW_E_INVALID_HANDLE, BW_E_CANCELLED, BW_E_INTERNAL, or
+ * one from BW_E_RESOLVE to BW_E_HTTP_STATUS, such as BW_E_NOT_FOUND (there is no such session or
+ * participant).
  * Any thread. Blocks up to the deadline.
  */
 bw_status bw_get_participant_subscriptions(bw_client *client,
@@ -495,13 +568,17 @@ bw_status bw_get_participant_subscriptions(bw_client *client,
                                            char **out);
 
 /**
- * Changes whom a participant hears (updateParticipantSubscriptions).
+ * Replaces the subscriptions of a participant, which state whom it hears
+ * (updateParticipantSubscriptions).
  *
- * `subscriptions_json` replaces the previous subscriptions; see `bw_add_participant_to_session`. `*out` gets `null`, or the error document; the caller frees it
- * with `bw_free`.
+ * - `session_id`: the `id` of the session.
+ * - `participant_id`: the `id` of the participant.
+ * - `subscriptions_json`: the new subscriptions, as for `bw_add_participant_to_session`.
+ * - `out`: receives `null`, or the error document. The caller frees it with `bw_free`.
  *
- * Statuses: BW_OK, BW_E_INVALID_ARGUMENT, BW_E_INVALID_HANDLE, BW_E_CANCELLED and all from
- * BW_E_RESOLVE to BW_E_HTTP_STATUS, among them BW_E_NOT_FOUND.
+ * Statuses: BW_OK, BW_E_INVALID_ARGUMENT, BW_E_INVALID_HANDLE, BW_E_CANCELLED, BW_E_INTERNAL, or
+ * one from BW_E_RESOLVE to BW_E_HTTP_STATUS, such as BW_E_NOT_FOUND (there is no such session or
+ * participant).
  * Any thread. Blocks up to the deadline.
  */
 bw_status bw_update_participant_subscriptions(bw_client *client,
@@ -511,52 +588,55 @@ bw_status bw_update_participant_subscriptions(bw_client *client,
                                               char **out);
 
 /**
- * Executes any operation, described by one JSON document.
+ * Executes any operation, which is described by one JSON document.
  *
- * `call_json` is `{"operation": "addParticipantToSession", "sessionId": "..", "participantId": "..",
- * "body": {..}, "timeoutMs": 500}`: the operation's name at the service, its ids and its body, and
- * optionally a timeout for this call.
+ * - `call_json`: `{"operation": "addParticipantToSession", "sessionId": "..", "participantId":
+ *   "..", "body": {..}, "timeoutMs": 500}`. `operation` is the operation's name at the service.
+ *   The ids and the body are those of the operation. `timeoutMs` is optional: it replaces the
+ *   client's timeout for this call.
+ * - `out`: receives the same document as from the operation's own function. The caller frees it
+ *   with `bw_free`. `out` must not be NULL if the operation is createParticipant.
  *
- * `*out` gets what the operation's own function gives; the caller frees it with `bw_free`. It must
- * not be NULL if the operation is createParticipant. Statuses: those of the operation's function.
+ * Statuses: those of the operation's own function.
  * Any thread. Blocks up to the deadline.
  */
-bw_status bw_call(bw_client *client,
-                  const char *call_json,
-                  char **out);
+bw_status bw_call(bw_client *client, const char *call_json, char **out);
 
 /**
- * Makes a queue of calls for a host whose threads must not block. Starts no thread yet.
+ * Creates a queue of calls for programs whose threads must not block.
  *
- * `options_json` is `{"workers": 8, "backlog": 1024}`, or NULL. Both keys are optional: `workers` is
- * how many calls run at the same time, each on its own thread; `backlog` is how many calls may be
- * waiting, running or completed but not fetched. `*queue` gets the queue, or NULL on failure; end it with
- * `bw_queue_free`. It keeps what it needs of the client: freeing the client ends its calls as
- * cancelled. `*error` gets NULL, or the error document, which the caller frees with `bw_free`;
- * `error` may be NULL.
+ * The first submitted call starts the queue's threads. In a forked child, the queue is empty. The
+ * child can use it, and must call `bw_queue_fd` to get a descriptor of its own.
  *
- * In a forked child, the queue is empty and works. It has another descriptor there: call
- * `bw_queue_fd` again.
+ * - `client`: executes the calls. If it is freed, the calls of the queue complete with
+ *   BW_E_CANCELLED.
+ * - `options_json`: `{"workers": 8, "backlog": 1024}`, or NULL. Both keys are optional, with these
+ *   defaults. `workers`: the number of calls that are executed at the same time, each on its own
+ *   thread. `backlog`: the largest number of calls that are waiting, running, or completed but not
+ *   fetched.
+ * - `queue`: receives the queue, or NULL on failure. Free it with `bw_queue_free`.
+ * - `error`: receives NULL, or the error document on failure. The caller frees it with `bw_free`.
+ *   `error` may be NULL.
  *
- * Statuses: BW_OK, BW_E_INVALID_ARGUMENT, BW_E_INVALID_HANDLE.
+ * Statuses: BW_OK, BW_E_INVALID_ARGUMENT, BW_E_INVALID_HANDLE, BW_E_INTERNAL.
  * Any thread. Does not block.
  */
-bw_status bw_queue_new(bw_client *client,
-                       const char *options_json,
-                       bw_queue **queue,
-                       char **error);
+bw_status bw_queue_new(bw_client *client, const char *options_json, bw_queue **queue, char **error);
 
 /**
- * Submits a call. It is completed exactly once, whatever happens to it.
+ * Submits a call to a queue. Each accepted call completes exactly once, even if it is cancelled.
  *
- * `call_json` is as for `bw_call`; it is checked now, and its time runs from now. `user_data` comes
- * back with the completion. `*id` gets the call's number, never 0; `id` may be NULL. `*error` gets
- * NULL, or the error document where nothing was accepted, which the caller frees with `bw_free`;
- * `error` may be NULL.
+ * - `call_json`: the call, as for `bw_call`. This function checks it. The timeout of the call
+ *   starts now and includes the time in the queue.
+ * - `user_data`: any pointer. `bw_queue_next` returns it with the completion.
+ * - `id`: receives the number of the call, or 0 on failure. The number of a call is never 0. `id`
+ *   may be NULL.
+ * - `error`: receives NULL, or the error document if the call was not accepted. The caller frees
+ *   it with `bw_free`. `error` may be NULL.
  *
- * Statuses: BW_OK, BW_E_QUEUE_FULL (fetch completions, or try later), BW_E_CLOSED,
- * BW_E_INVALID_ARGUMENT, BW_E_INVALID_HANDLE, BW_E_INTERNAL (no thread could be started, or there
- * is no memory for the call).
+ * Statuses: BW_OK, BW_E_QUEUE_FULL (fetch completions, or try again later), BW_E_CLOSED (the queue
+ * is closed, or its client was freed), BW_E_INVALID_ARGUMENT, BW_E_INVALID_HANDLE, BW_E_INTERNAL
+ * (no memory, or no thread could be started).
  * Any thread. Does not block.
  */
 bw_status bw_queue_submit(bw_queue *queue,
@@ -566,29 +646,36 @@ bw_status bw_queue_submit(bw_queue *queue,
                           char **error);
 
 /**
- * The descriptor to watch with poll, epoll or select: readable while completions wait.
+ * Returns the descriptor of a queue, which is readable while completions are available.
  *
- * Never read, write or close it. It stays valid until the queue is freed, which closes it: remove
- * it from your event loop first. In a forked child, or after the host closed it, call this function
- * again for a new one. -1 if the handle is invalid or no descriptor can be opened.
+ * Watch it with poll, epoll or select. Never read it, write to it, or close it. It stays valid
+ * until `bw_queue_free` closes it: remove it from the event loop first. Call this function again
+ * in a forked child, or after the program has closed the descriptor.
+ *
+ * The function returns -1 if the handle is invalid or if no descriptor can be opened.
  * Any thread. Does not block.
  */
 int bw_queue_fd(bw_queue *queue);
 
 /**
- * Fetches the next completion.
+ * Fetches the next completion of a queue.
  *
- * `timeout_ms` is how long to wait for one: 0 not at all, negative for ever. On BW_OK `*id` and
- * `*user_data` get the call's number and what was submitted with it, `*status` gets how the call
- * ended, and `*out` gets the service's answer, or the error document, which the caller frees with
- * `bw_free`. `id` and `user_data` may be NULL. If no completion is available, `*out` is NULL. If an
- * argument is invalid, `*out` is the error document.
+ * - `timeout_ms`: the longest time to wait for a completion, in milliseconds. 0: do not wait.
+ *   Negative: wait without a limit.
+ * - `id` and `user_data`: receive the number and the user data of the call. Each may be NULL.
+ * - `status`: receives the status of the call. It must not be NULL.
+ * - `out`: receives the service's response, or the error document of the call. It must not be
+ *   NULL. The caller frees the document with `bw_free`.
  *
- * Statuses: BW_OK, BW_E_EMPTY (no completion in time), BW_E_CLOSED (the queue is closed, and all
- * completions were fetched), BW_E_INVALID_ARGUMENT, BW_E_INVALID_HANDLE, BW_E_INTERNAL (no memory
- * for the response; it can be fetched later).
- * Any thread. Blocks up to `timeout_ms`; a thread that is cancelled continues to wait until the
- * queue is closed or freed.
+ * If the function returns BW_OK, `*out` belongs to the completion. If it returns
+ * BW_E_INVALID_ARGUMENT or BW_E_INVALID_HANDLE, `*out` is the error document of this function.
+ * Otherwise, `*out` is NULL.
+ *
+ * Statuses: BW_OK, BW_E_EMPTY (no completion within `timeout_ms`), BW_E_CLOSED (the queue is
+ * closed and all completions were fetched, or the queue was freed), BW_E_INVALID_ARGUMENT,
+ * BW_E_INVALID_HANDLE, BW_E_INTERNAL (no memory for the document; the completion can be fetched
+ * later).
+ * Any thread. Blocks up to `timeout_ms`. pthread_cancel does not interrupt the wait.
  */
 bw_status bw_queue_next(bw_queue *queue,
                         int32_t timeout_ms,
@@ -598,23 +685,25 @@ bw_status bw_queue_next(bw_queue *queue,
                         char **out);
 
 /**
- * Cancels a call. Its completion (BW_E_CANCELLED) can be fetched at once.
+ * Cancels a call. Its completion, with BW_E_CANCELLED, can be fetched immediately.
  *
- * The outcome of a call that still waited is `not_sent`. The outcome of a call that was running is
- * `unknown`: if it may have created something, its response is still awaited. What it created is
- * logged, and kept for `bw_client_take_late`.
+ * If the call was waiting, its outcome is "not_sent". If it was running, its outcome is "unknown".
+ * A running create request is executed to its end: what it creates is logged, and kept for
+ * `bw_client_take_late`.
  *
- * Statuses: BW_OK, BW_E_NO_VALUE (the call has completed, or there never was such a call),
+ * - `id`: the number of the call, from `bw_queue_submit`.
+ *
+ * Statuses: BW_OK, BW_E_NO_VALUE (the call has completed, or there is no such call),
  * BW_E_INVALID_HANDLE.
  * Any thread. Does not block.
  */
 bw_status bw_queue_cancel(bw_queue *queue, uint64_t id);
 
 /**
- * Accepts no more calls, and cancels all that are waiting or running, as `bw_queue_cancel` does.
+ * Closes a queue: it accepts no more calls, and cancels all calls that are waiting or running.
  *
- * Their completions can still be fetched; then `bw_queue_next` returns BW_E_CLOSED. To get every
- * `user_data` back: close the queue, fetch until BW_E_CLOSED, and free the queue.
+ * Completions can still be fetched; `bw_queue_next` returns BW_E_CLOSED after the last one. To get
+ * every `user_data` back, close the queue, fetch until BW_E_CLOSED, and free the queue.
  *
  * Statuses: BW_OK, BW_E_INVALID_HANDLE.
  * Any thread. Does not block.
@@ -622,28 +711,37 @@ bw_status bw_queue_cancel(bw_queue *queue, uint64_t id);
 bw_status bw_queue_close(bw_queue *queue);
 
 /**
- * Frees a queue, and discards the completions that were not fetched. Threads that wait in `bw_queue_next` get BW_E_CLOSED.
+ * Frees a queue, and discards the completions that were not fetched.
  *
- * Calls that wait or run are cancelled, as by `bw_queue_cancel`. What completed calls created is
- * kept for `bw_client_take_late` if their completions were not fetched. The descriptor of
- * `bw_queue_fd` is closed: remove it from your event loop before. The handle is invalid from then
- * on: using or freeing it again is harmless. NULL is allowed.
+ * Calls that are waiting or running are cancelled. Threads that wait in `bw_queue_next` return
+ * BW_E_CLOSED. Participants and sessions whose completions were not fetched are kept for
+ * `bw_client_take_late`. The descriptor of the queue is closed: remove it from the event loop
+ * first.
+ *
+ * - `queue`: the queue. NULL is allowed. The handle is invalid afterwards, and freeing it again
+ *   has no effect.
+ *
  * Any thread. Does not block.
  */
 void bw_queue_free(bw_queue *queue);
 
 /**
- * Sends lines about what a client does to a callback; off at first.
+ * Sends the log of a client to a callback. The log is off by default.
  *
- * `level` is how much is wanted: BW_LOG_OFF (then `callback` is not looked at), BW_LOG_ERROR,
- * BW_LOG_WARN, BW_LOG_INFO or BW_LOG_DEBUG. `callback` is called on whatever thread does the work,
- * on several at once, with `user_data`; it must not throw, not call into this library, and not take
- * long. When a later `bw_client_set_log` has returned, no call of the old callback is running or
- * will come: disable logging before you free `user_data`, and before `bw_client_free`. `error` may be
- * NULL; `*error` gets NULL, or the error document, which the caller frees with `bw_free`.
+ * - `level`: the most detailed level that is logged: BW_LOG_ERROR, BW_LOG_WARN, BW_LOG_INFO or
+ *   BW_LOG_DEBUG. BW_LOG_OFF disables the log; then `callback` may be NULL.
+ * - `callback`: called on each thread that executes calls, also on several threads at the same
+ *   time. It must not throw an exception, and must not call this library. It should return
+ *   quickly.
+ * - `user_data`: any pointer; the callback receives it.
+ * - `error`: receives NULL, or the error document on failure. The caller frees it with `bw_free`.
+ *   `error` may be NULL.
+ *
+ * After this function has returned, the previous callback is not running, and is never called
+ * again. Therefore, disable the log before you free `user_data`, and before `bw_client_free`.
  *
  * Statuses: BW_OK, BW_E_INVALID_ARGUMENT, BW_E_INVALID_HANDLE.
- * Any thread, but not inside a callback. Waits for callbacks that are running.
+ * Any thread, except inside a callback. Waits for callbacks that are running.
  */
 bw_status bw_client_set_log(bw_client *client,
                             int32_t level,
@@ -652,113 +750,133 @@ bw_status bw_client_set_log(bw_client *client,
                             char **error);
 
 /**
- * Reports what a client has done so far.
+ * Returns the counters of a client.
  *
- * `*out` gets `{"calls", "attempts", "retries", "inFlight", "statuses": {"BW_OK": 5, ..}, "queue":
- * {"waiting", "running", "done", "cancelled"}, "connectionsOpened", "connectionsReused",
- * "tokenRequests", "lateAnswers", "lateParticipants", "lateSessions", "operations":
- * {"createParticipant": {"calls", "attempts", "retries", "inFlight", "statuses", "times":
- * [{"belowUs": 2048, "count": 5}, ..]}, ..}}`, or the error document. The caller frees it with
- * `bw_free`.
+ * - `out`: receives the document below, or the error document. The caller frees it with `bw_free`.
  *
- * The counts are those of this process since the client was made. `statuses` counts each completed
- * call by the status that its caller receives: a call that is cancelled or expires in a queue counts
- * as BW_E_CANCELLED or BW_E_TIMEOUT, even if the service executes it. `tokenRequests` counts the
- * token requests that were sent, which are not among the `attempts`. `queue` has the calls in all
- * queues of the client now (those that wait, run, and are done but not fetched), and how many have
- * been cancelled. `times` are those of calls that were executed, in powers of two of microseconds.
- * `lateAnswers` counts the responses that reached no caller; the other two list the ids that
- * `bw_client_take_late` would give. New keys may be added.
+ * `{"calls", "attempts", "retries", "inFlight", "statuses": {"BW_OK": 5, ..}, "queue": {"waiting",
+ * "running", "done", "cancelled"}, "connectionsOpened", "connectionsReused", "tokenRequests",
+ * "lateAnswers", "lateParticipants", "lateSessions", "operations": {"createParticipant": {"calls",
+ * "attempts", "retries", "inFlight", "statuses", "times": [{"belowUs": 2048, "count": 5}, ..]},
+ * ..}}`
  *
- * Statuses: BW_OK, BW_E_INVALID_HANDLE.
+ * The counters start at zero when the client is created, and again in each forked child.
+ *
+ * - `statuses`: for each status, the number of completed calls that returned it to the caller.
+ *   A call that was cancelled in a queue counts as BW_E_CANCELLED, and a call that expired in a
+ *   queue counts as BW_E_TIMEOUT, even if the service executes it.
+ * - `queue`: `waiting`, `running` and `done` (completed but not fetched) are the present numbers
+ *   of calls in all queues of the client. `cancelled` is the number of calls that were cancelled
+ *   so far.
+ * - `tokenRequests`: the token requests that were sent. They are not part of `attempts`.
+ * - `times`: a histogram of the durations of executed calls. `belowUs` is the upper limit in
+ *   microseconds, a power of two.
+ * - `lateAnswers`: the number of responses that no caller received. `lateParticipants` and
+ *   `lateSessions` are the ids that `bw_client_take_late` returns.
+ *
+ * Later versions may add keys.
+ *
+ * Statuses: BW_OK, BW_E_INVALID_HANDLE, BW_E_INTERNAL.
  * Any thread. Does not block.
  */
-bw_status bw_client_stats(bw_client *client,
-                          char **out);
+bw_status bw_client_stats(bw_client *client, char **out);
 
 /**
- * Takes the list of what calls of a client created and no caller received.
+ * Returns the list of participants and sessions whose ids no caller received, and clears the list.
  *
- * `*out` gets `{"late": [{"operation": "createParticipant", "id": "..", "tag": "..", "userData":
- * 17}, ..], "dropped": 0}`, the oldest first, or the error document. The caller frees it with
- * `bw_free`. The list is empty afterwards. It contains each participant and session whose call was
- * cancelled while it was running, whose completion was not fetched when its queue was freed, or
- * whose response could not be handed over because there was no memory or `out` was NULL. `id` is the
- * service's, `tag` is the request's or null, and `userData` is what was submitted with the call, as
- * a number; 0 outside of a queue. At most 1024 are kept; `dropped` counts the oldest ones, which had
- * to make room.
+ * An object is in the list if its call was cancelled while it was running, if its completion was
+ * not fetched before `bw_queue_free`, or if `out` was NULL or there was no memory for the
+ * response.
  *
- * A call that is cancelled is added when its response arrives. To see all, call this function right
- * before `bw_client_free`, which ends also such calls.
+ * - `out`: receives `{"late": [{"operation": "createParticipant", "id": "..", "tag": "..",
+ *   "userData": 17}, ..], "dropped": 0}`, the oldest object first, or the error document. The
+ *   caller frees it with `bw_free`. `out` must not be NULL.
+ *   - `id`: the service's id of the object. `tag`: the tag in the request, or null.
+ *   - `userData`: the `user_data` of `bw_queue_submit` as a number; 0 if the call was not in a
+ *     queue.
+ *   - `dropped`: the number of objects that were removed from the list because it holds at most
+ *     1024.
+ *
+ * The object of a cancelled call is added when the response arrives. `bw_client_free` aborts calls
+ * that still wait for their response. To get the complete list, call this function immediately
+ * before it.
  *
  * Statuses: BW_OK, BW_E_INVALID_ARGUMENT (`out` is NULL), BW_E_INVALID_HANDLE, BW_E_INTERNAL (no
- * memory; the list stays).
+ * memory; the list is not cleared).
  * Any thread. Does not block.
  */
-bw_status bw_client_take_late(bw_client *client,
-                              char **out);
+bw_status bw_client_take_late(bw_client *client, char **out);
 
 /**
- * Reads one value out of a JSON document, for programs without a JSON library.
+ * Returns one value of a JSON document, for programs without a JSON library.
  *
- * `pointer` is a JSON pointer (RFC 6901): "/participant/id", "/sessions/0"; "" is the whole
- * document; in a key `~1` stands for a slash and `~0` for a tilde. A string comes without its
- * quotes and escapes, anything else as its JSON text.
+ * - `json`: the document.
+ * - `pointer`: a JSON pointer (RFC 6901), such as "/participant/id" or "/sessions/0". "" selects
+ *   the whole document. In a key, `~1` stands for a slash and `~0` for a tilde.
+ * - `text`: receives the value, or the error document on failure. The caller frees it with
+ *   `bw_free`. A string is returned without quotes and escapes, any other value as JSON text.
  *
- * `*text` gets the value, or the error document on failure; the caller frees it with `bw_free`.
- *
- * Statuses: BW_OK, BW_E_NO_VALUE (nothing there, or null), BW_E_INVALID_ARGUMENT (not JSON, not a
- * pointer, more than 64 levels, or a string with U+0000, which C cannot hold).
+ * Statuses: BW_OK, BW_E_NO_VALUE (the value is missing or null), BW_E_INVALID_ARGUMENT (`json` is
+ * not JSON or has more than 64 levels, `pointer` is not a JSON pointer, or the value is a string
+ * that contains U+0000, which a C string cannot contain).
  * Any thread. Does not block.
  */
 bw_status bw_json_get(const char *json, const char *pointer, char **text);
 
 /**
- * Makes the BXML that moves a phone call into a session, for the answer to a voice webhook.
+ * Creates the BXML that transfers a phone call to a session, for the response to a voice webhook.
  *
- * `token` is the participant's. `call_id` is the phone call's ("c-93d6f3c0-be584596-..") or NULL.
- * `sip_uri` is where to transfer to, or NULL for the service's bridge. All is checked and escaped.
+ * - `token`: the token of a participant in that session.
+ * - `call_id`: the id of the phone call ("c-93d6f3c0-be584596-.."), or NULL.
+ * - `sip_uri`: the destination of the transfer, or NULL for the SIP URI of the service.
+ * - `out`: receives `{"bxml": "..", "uuiLength": 81, "warnings": [".."]}`, or the error document.
+ *   The caller frees it with `bw_free`. There is a warning if the uui parameter in the BXML is
+ *   longer than the documented limit of 256 characters.
  *
- * `*out` gets `{"bxml": "..", "uuiLength": 81, "warnings": [".."]}` (a warning where the uui is
- * longer than its documented 256 characters), or the error document; the caller frees it with
- * `bw_free`.
+ * All arguments are checked and escaped.
  *
- * Statuses: BW_OK, BW_E_INVALID_ARGUMENT.
+ * Statuses: BW_OK, BW_E_INVALID_ARGUMENT, BW_E_INTERNAL.
  * Any thread. Does not block.
  */
 bw_status bw_transfer_bxml(const char *token, const char *call_id, const char *sip_uri, char **out);
 
 /**
- * Checks a webhook that the service posted to a callbackUrl.
+ * Checks a webhook that the service has sent to a callbackUrl, and returns it with a numeric
+ * timestamp.
  *
- * `body` is the request's body. `*out` gets the event, `{"event": "onConnect", "timestamp":
- * 1605739845431, "participantId": "..", "deviceId": "..", "tag": ".."}`, its time a number of
- * milliseconds since 1970 and unknown fields as they were, or the error document; the caller frees
- * it with `bw_free`. `event` is "onConnect", "onLeave" or "onDisconnect".
+ * - `body`: the body of the webhook request.
+ * - `out`: receives `{"event": "onConnect", "timestamp": 1605739845431, "participantId": "..",
+ *   "deviceId": "..", "tag": ".."}`, or the error document. The caller frees it with `bw_free`.
+ *   `event` is "onConnect", "onLeave" or "onDisconnect". `timestamp` is in milliseconds since
+ *   1970. Unknown fields are returned unchanged.
  *
- * Statuses: BW_OK, BW_E_INVALID_ARGUMENT (the message names every field that is wrong).
+ * Statuses: BW_OK, BW_E_INVALID_ARGUMENT (the message names every invalid field), BW_E_INTERNAL.
  * Any thread. Does not block.
  */
 bw_status bw_parse_event(const char *body, char **out);
 
 /**
- * Decodes the claims of a participant's token. They are not verified: only the service can do that.
+ * Decodes the claims of a participant's token, but does not verify them.
  *
- * `*out` gets `{"accountId": "..", "participantId": "..", "version": "V3", "expiresAt": 1795510659,
- * "expiresInMs": 32400000, "claims": {..}, "verified": false}` (`expiresAt` in seconds since 1970;
- * what the token does not contain is null), or the error document, which quotes nothing of the token;
- * the caller frees it with `bw_free`.
+ * Only the service can verify a token.
  *
- * Statuses: BW_OK, BW_E_INVALID_ARGUMENT.
+ * - `token`: the token of a participant.
+ * - `out`: receives `{"accountId": "..", "participantId": "..", "version": "V3", "expiresAt":
+ *   1795510659, "expiresInMs": 32400000, "claims": {..}, "verified": false}`, or the error
+ *   document. The caller frees it with `bw_free`. `expiresAt` is in seconds since 1970. A claim
+ *   that the token does not contain is null. The error document contains no part of the token.
+ *
+ * Statuses: BW_OK, BW_E_INVALID_ARGUMENT, BW_E_INTERNAL.
  * Any thread. Does not block.
  */
-bw_status bw_token_claims(const char *token,
-                          char **out);
+bw_status bw_token_claims(const char *token, char **out);
 
 /**
  * Frees text that a function of this library returned through a `char **`.
  *
- * NULL is allowed. Never pass static text. Any thread. Does not block.
+ * - `text`: the text. NULL is allowed. Never pass text that was returned as a `const char *`.
+ *
+ * Any thread. Does not block.
  */
 void bw_free(void *text);
 

@@ -1,16 +1,17 @@
 // bw_webrtc.hpp: libbw_webrtc for C++11 and later, header-only.
 //
-// Input and output are JSON text, failures are exceptions:
+// Requests and responses are JSON text. A failed call throws bw::Error:
 //
 //     bw::Client client(bw::Config().account_id("9900000").client_id("..").client_secret(".."));
 //     std::string response = client.create_participant("{\"publishPermissions\":[\"AUDIO\"]}");
 //     std::cout << bw::json_get(response, "/participant/id") << "\n";
 //
-// A JSON document is a std::string, a const char *, or an object of a JSON library that has dump(),
-// such as nlohmann::json. Null pointers are passed to the library, which reports them.
+// A JSON document is a std::string, a const char *, or an object with a method dump(), such as
+// nlohmann::json. The library reports a null pointer as an invalid argument.
 //
-// All threads may use a client or a queue at the same time; while one thread moves or destroys it,
-// no other thread may use it. A call blocks the calling thread up to the configured deadline.
+// All threads may use a client or a queue at the same time. While one thread moves or destroys it,
+// no other thread may use it. A call blocks the calling thread up to the deadline of the
+// configuration.
 #ifndef BW_WEBRTC_HPP
 #define BW_WEBRTC_HPP
 
@@ -35,7 +36,7 @@ namespace bw {
 
 namespace detail {
 
-// A string of the library, which is always freed.
+// A string from the library. It is freed by the destructor.
 struct Free {
     void operator()(char *text) const noexcept { bw_free(text); }
 };
@@ -46,7 +47,7 @@ inline std::string copy(const Text &text)
     return text ? std::string(text.get()) : std::string();
 }
 
-// The value at a JSON pointer, or "" if there is none.
+// The value at a JSON pointer, or "" if it is missing or null.
 inline std::string get(const std::string &document, const char *pointer)
 {
     char *raw = nullptr;
@@ -55,7 +56,7 @@ inline std::string get(const std::string &document, const char *pointer)
     return status == BW_OK ? copy(text) : std::string();
 }
 
-// An id or another text as a C string. A null pointer stays one: the library rejects it.
+// A string argument. A null pointer is passed on, and the library rejects it.
 class Argument {
 public:
     Argument(const char *text) : text_(text != nullptr ? text : ""), is_null_(text == nullptr) {}
@@ -76,8 +77,8 @@ public:
 
 private:
     static std::string convert(const std::string &text) { return text; }
-    // Nothing after a NUL may be lost silently. The byte that replaces it occurs in no UTF-8, so that
-    // the library rejects the text.
+    // A C string ends at the first NUL. 0xff is invalid in UTF-8, so the library rejects the text
+    // instead of using a part of it.
     void replace_nul()
     {
         for (char &c : text_) {
@@ -91,7 +92,7 @@ private:
     bool is_null_;
 };
 
-// Whether a type has dump(), as nlohmann::json has it.
+// Whether a type has a method dump() that returns a string, such as nlohmann::json.
 template <typename T>
 class HasDump {
     template <typename U>
@@ -104,8 +105,8 @@ public:
     static const bool value = decltype(test<T>(0))::value;
 };
 
-// A JSON document as a C string. It has no constructor for classes that convert to a std::string:
-// nlohmann::json does, and throws unless it is a JSON string.
+// A JSON document argument. It has no constructor for classes that convert to std::string, because
+// the conversion of an nlohmann::json throws unless it contains a string.
 class Document {
 public:
     Document(const char *json) : argument_(json) {}
@@ -123,6 +124,7 @@ private:
     Argument argument_;
 };
 
+// Appends a JSON string.
 inline void append_string(std::string &json, const std::string &text)
 {
     static const char hex[] = "0123456789abcdef";
@@ -145,10 +147,10 @@ inline void append_string(std::string &json, const std::string &text)
 
 }  // namespace detail
 
-// A failed call. what() is the library's message: what was wrong and what to do.
+// A failed call. what() states what was wrong and what to do.
 class Error : public std::runtime_error {
 public:
-    // From a status and its error document.
+    // `document` is the error document of the call.
     Error(bw_status status, const std::string &document)
         : std::runtime_error(message_of(status, document)),
           status_(status),
@@ -158,15 +160,15 @@ public:
     {
     }
 
-    // The class of the failure: one of BW_E_*.
+    // The reason for the failure, one of BW_E_*.
     bw_status status() const noexcept { return status_; }
-    // The constant's name, such as "BW_E_TIMEOUT".
+    // The name of the status, such as "BW_E_TIMEOUT".
     const char *status_name() const noexcept { return bw_status_name(status_); }
-    // "not_sent", "rejected" or "unknown"; empty if the service was not involved.
+    // "not_sent", "rejected" or "unknown"; empty if no request to the service is involved.
     const std::string &outcome() const noexcept { return outcome_; }
-    // The HTTP status, or 0 if there was no response.
+    // The HTTP status of the response, or 0 if there was no response.
     int http_status() const noexcept { return http_status_; }
-    // The whole error document, JSON.
+    // The error document (JSON).
     const std::string &document() const noexcept { return document_; }
 
 private:
@@ -184,10 +186,14 @@ private:
 
 namespace detail {
 
-// The document of a call that succeeded; throws the error of a call that failed. Frees the text.
-inline std::string finish(bw_status status, char *raw)
+// Calls a function of the library, and adds its last argument, the pointer to the document. Returns
+// the document. Throws Error.
+template <typename Function, typename... Arguments>
+std::string invoke(Function function, Arguments... arguments)
 {
-    const Text text(raw);
+    char *out = nullptr;
+    const bw_status status = function(arguments..., &out);
+    const Text text(out);
     if (status != BW_OK) {
         throw Error(status, copy(text));
     }
@@ -196,7 +202,7 @@ inline std::string finish(bw_status status, char *raw)
 
 }  // namespace detail
 
-// A configuration. Each key is described at bw_client_new.
+// The configuration of a client. bw_client_new describes each key.
 class Config {
 public:
     Config &account_id(const detail::Argument &v) { return set("accountId", v); }
@@ -211,9 +217,9 @@ public:
     // Required with client_id if base_url is not the service's own.
     Config &token_url(const detail::Argument &v) { return set("tokenUrl", v); }
     Config &ca_file(const detail::Argument &v) { return set("caFile", v); }
-    // For the whole call, in milliseconds.
+    // The deadline of a call, in milliseconds.
     Config &timeout_ms(unsigned long v) { return set("timeoutMs", v); }
-    // Any other key with a string, such as set("roots", "system"). A null pointer omits the key.
+    // Sets any key to a string, such as set("roots", "system"). A null pointer omits the key.
     Config &set(const char *key, const detail::Argument &value)
     {
         if (value.c_str() != nullptr) {
@@ -222,11 +228,11 @@ public:
         }
         return *this;
     }
-    // Any other key with a number or a bool, such as set("maxRetries", 0).
+    // Sets any key to an integer or a bool, such as set("maxRetries", 0).
     template <typename T>
     typename std::enable_if<std::is_arithmetic<T>::value, Config &>::type set(const char *key, T value)
     {
-        static_assert(std::is_integral<T>::value, "numbers of the configuration are integers");
+        static_assert(std::is_integral<T>::value, "a number in the configuration is an integer");
         begin(key);
         json_ += std::is_same<T, bool>::value ? (value ? "true" : "false") : std::to_string(value);
         return *this;
@@ -251,34 +257,22 @@ private:
     std::string json_;
 };
 
-// A client of the service. It is move-only, and freed by its destructor.
+// A client of the service. It is movable but not copyable, and the destructor frees it.
 class Client {
 public:
-    // Opens no connection. Throws Error (BW_E_CONFIG names every key that is wrong).
-    explicit Client(const detail::Document &config) : log_(new Log), handle_(make(config.str().c_str()))
-    {
-    }
-    explicit Client(const Config &config) : log_(new Log), handle_(make(config.json().c_str())) {}
-    // Uses BW_ACCOUNT_ID, BW_CLIENT_ID and BW_CLIENT_SECRET (or BW_USERNAME and BW_PASSWORD),
-    // BW_BASE_URL and BW_TOKEN_URL from the environment.
-    static Client from_environment() { return Client(FromEnvironment()); }
+    // Opens no connection. Throws Error: BW_E_CONFIG, with a message that names every invalid key.
+    // A null pointer is an empty configuration; it does not select the environment.
+    explicit Client(const detail::Document &config) : state_(new State(config.str().c_str())) {}
+    explicit Client(const Config &config) : state_(new State(config.json().c_str())) {}
+    // Reads the configuration from the environment: BW_ACCOUNT_ID, BW_CLIENT_ID and
+    // BW_CLIENT_SECRET (or BW_USERNAME and BW_PASSWORD), BW_BASE_URL and BW_TOKEN_URL.
+    static Client from_environment() { return Client(std::unique_ptr<State>(new State(nullptr))); }
 
-    Client(Client &&other) noexcept : log_(std::move(other.log_)), handle_(other.handle_)
-    {
-        other.handle_ = nullptr;
-    }
-    Client &operator=(Client &&other) noexcept
-    {
-        // `other` frees what this object had.
-        std::swap(handle_, other.handle_);
-        std::swap(log_, other.log_);
-        return *this;
-    }
-    Client(const Client &) = delete;
-    Client &operator=(const Client &) = delete;
-    // Calls in progress on other threads return BW_E_CANCELLED. Inside a sink, the client's sink is
-    // not destroyed.
-    ~Client() { bw_client_free(release()); }
+    Client(Client &&) = default;
+    Client &operator=(Client &&) = default;
+    // Calls in progress on other threads fail with BW_E_CANCELLED. If the destructor runs inside
+    // the client's log sink, the sink is not destroyed.
+    ~Client() = default;
 
     // Creates a participant; returns {"participant": {..}, "token": ".."}. Throws Error. If its
     // outcome() is "unknown", a participant may exist.
@@ -343,148 +337,158 @@ public:
     {
         invoke(bw_update_participant_subscriptions, session_id, participant_id, subscriptions);
     }
-    // Executes any operation, given as one document; see bw_call.
+    // Executes any operation, which is described by one JSON document; see bw_call.
     std::string call(const detail::Document &document) const { return invoke(bw_call, document); }
-    // Returns counters of this client; see bw_client_stats.
+    // Returns the counters of this client; see bw_client_stats.
     std::string stats() const { return invoke(bw_client_stats); }
-    // Returns what calls of this client created and no caller received, as a document, and clears the
-    // list; see bw_client_take_late.
+    // Returns the participants and sessions whose ids no caller received, and clears this list; see
+    // bw_client_take_late.
     std::string take_late() const { return invoke(bw_client_take_late); }
 
-    // Receives the level (BW_LOG_ERROR and so on) and the text of a line.
+    // Receives a line of the log and its level (BW_LOG_ERROR and so on).
     using LogSink = std::function<void(int level, const char *line)>;
-    // Sends lines of this level and above to the sink, or none with BW_LOG_OFF. The sink is called on
-    // any thread, on several at once; what it throws is dropped; it must not call into the library.
-    // When set_log has returned, the previous sink is not running and has been destroyed. Any
-    // thread may call set_log, also while others call it.
+    // Sends the lines of this level and of more important levels to the sink. BW_LOG_OFF disables
+    // the log. The sink is called on any thread, also on several threads at the same time. It must
+    // not call into the library, and its exceptions are ignored. When set_log returns, the previous
+    // sink is not running and has been destroyed. Several threads may call set_log at the same
+    // time. Throws Error.
     void set_log(int level, LogSink sink = LogSink())
     {
         std::unique_ptr<LogSink> next(level != BW_LOG_OFF && sink ? new LogSink(std::move(sink))
                                                                   : nullptr);
-        const LogLock lock(log_.get());
-        char *error = nullptr;
-        const bw_status status = bw_client_set_log(
-            handle_, level, next ? &Client::log_line : nullptr, next.get(), &error);
-        detail::finish(status, error);
-        std::swap(log_->sink, next);
+        const LogLock lock(state_.get());
+        detail::invoke(bw_client_set_log, handle(), level, next ? &State::log_line : nullptr,
+                       next.get());
+        std::swap(state_->sink, next);
     }
 
-    // Changes the credentials for all attempts from now on: a client id and its secret, or a user
-    // name and its password, whichever kind the client has. Throws Error, and keeps the old ones.
+    // Replaces the credentials for all attempts that begin after this call: a client id and its
+    // secret, or a user name and its password, as in the configuration. Throws Error, and keeps the
+    // previous credentials.
     void set_credentials(const detail::Argument &identifier, const detail::Argument &secret) const
     {
         invoke(bw_client_set_credentials, identifier, secret);
     }
 
-    // The C handle, which this object still owns.
-    bw_client *handle() const noexcept { return handle_; }
-    // The C handle, which the caller owns from now on; its log is disabled.
+    // The C handle, which this object still owns; null after a move.
+    bw_client *handle() const noexcept { return state_ ? state_->handle : nullptr; }
+    // Returns the C handle, which the caller then owns, and disables its log.
     bw_client *release() noexcept
     {
-        bw_client *handle = handle_;
-        if (log_ && log_->sink) {
-            bw_client_set_log(handle, BW_LOG_OFF, nullptr, nullptr, nullptr);
-            if (in_sink()) {
-                // The library rejected that: the sink may be running, so it is never destroyed.
-                static_cast<void>(log_->sink.release());
-            }
-            log_->sink.reset();
+        bw_client *released = handle();
+        if (state_) {
+            state_->disable_log();
+            state_->handle = nullptr;
+            state_.reset();
         }
-        handle_ = nullptr;
-        return handle;
+        return released;
     }
 
 private:
-    struct FromEnvironment {};
-    explicit Client(FromEnvironment) : log_(new Log), handle_(make(nullptr)) {}
+    // It keeps its address while the client is moved, because the library calls its sink.
+    struct State {
+        // A null pointer reads the configuration from the environment.
+        explicit State(const char *config) : handle(nullptr), log_owner(0)
+        {
+            detail::invoke(bw_client_new, config, &handle);
+        }
+        ~State()
+        {
+            disable_log();
+            bw_client_free(handle);
+        }
+        State(const State &) = delete;
+        State &operator=(const State &) = delete;
 
-    static bw_client *make(const char *config)
-    {
-        bw_client *client = nullptr;
-        char *error = nullptr;
-        const bw_status status = bw_client_new(config, &client, &error);
-        detail::finish(status, error);
-        return client;
-    }
+        void disable_log() noexcept
+        {
+            if (sink) {
+                bw_client_set_log(handle, BW_LOG_OFF, nullptr, nullptr, nullptr);
+                if (in_sink()) {
+                    // The library rejected the call above. The sink may be running: never destroy
+                    // it.
+                    static_cast<void>(sink.release());
+                }
+                sink.reset();
+            }
+        }
 
-    // Calls a function of the library whose last parameter receives the document.
-    template <typename Function, typename... Arguments>
-    std::string invoke(Function function, const Arguments &...arguments) const
-    {
-        char *out = nullptr;
-        const bw_status status = function(handle_, arguments.c_str()..., &out);
-        return detail::finish(status, out);
-    }
+        // The callback for the library, which no exception may reach.
+        static void log_line(int32_t level, const char *line, void *sink)
+        {
+            const bool was_in_sink = in_sink();
+            in_sink() = true;
+            try {
+                (*static_cast<LogSink *>(sink))(level, line);
+            } catch (...) {
+            }
+            in_sink() = was_in_sink;
+        }
 
-    // The log of a client. It has a fixed address while the client is moved.
-    struct Log {
-        Log() : owner(0) {}
-        // The process whose thread is in set_log; 0 if there is none.
-        std::atomic<long> owner;
+        // Whether this thread is inside a sink.
+        static bool &in_sink()
+        {
+            static thread_local bool inside = false;
+            return inside;
+        }
+
+        bw_client *handle;
         std::unique_ptr<LogSink> sink;
+        // The process that holds the lock of the sink, or 0.
+        std::atomic<long> log_owner;
     };
 
-    // One thread at a time replaces and destroys a sink. A thread inside a sink does not wait: the
-    // library rejects its call. A forked child takes over what a thread of its parent has locked.
+    // Locks the sink of a client while set_log replaces it. A mutex would stay locked in a child
+    // process if another thread held it during the fork; here, the child takes over the lock of its
+    // parent. A thread inside a sink takes no lock, because the library rejects its call.
     class LogLock {
     public:
-        explicit LogLock(Log *log) : log_(log != nullptr && !in_sink() ? log : nullptr)
+        explicit LogLock(State *state) : state_(State::in_sink() ? nullptr : state)
         {
             const long self = static_cast<long>(getpid());
-            long found = 0;
-            while (log_ != nullptr && !log_->owner.compare_exchange_weak(found, self)) {
-                if (found == self) {
+            long owner = 0;
+            while (state_ != nullptr && !state_->log_owner.compare_exchange_weak(owner, self)) {
+                if (owner == self) {
                     std::this_thread::sleep_for(std::chrono::microseconds(50));
-                    found = 0;
+                    owner = 0;
                 }
             }
         }
         ~LogLock()
         {
-            if (log_ != nullptr) {
-                log_->owner.store(0);
+            if (state_ != nullptr) {
+                state_->log_owner.store(0);
             }
         }
         LogLock(const LogLock &) = delete;
         LogLock &operator=(const LogLock &) = delete;
 
     private:
-        Log *log_;
+        State *state_;
     };
 
-    // Whether this thread is inside a sink.
-    static bool &in_sink()
+    explicit Client(std::unique_ptr<State> state) : state_(std::move(state)) {}
+
+    // Calls a function of the library whose first parameter is the client.
+    template <typename Function, typename... Arguments>
+    std::string invoke(Function function, const Arguments &...arguments) const
     {
-        static thread_local bool inside = false;
-        return inside;
+        return detail::invoke(function, handle(), arguments.c_str()...);
     }
 
-    // A C++ exception must not reach the library.
-    static void log_line(int32_t level, const char *line, void *sink)
-    {
-        const bool before = in_sink();
-        in_sink() = true;
-        try {
-            (*static_cast<LogSink *>(sink))(level, line);
-        } catch (...) {
-        }
-        in_sink() = before;
-    }
-
-    std::unique_ptr<Log> log_;
-    bw_client *handle_;
+    std::unique_ptr<State> state_;
 };
 
-// The completion of a call of a queue.
+// The completion of a call in a queue.
 class Completion {
 public:
     Completion() noexcept : id_(0), user_data_(nullptr), status_(BW_OK) {}
 
-    // The number that submit gave.
+    // The number that submit returned.
     std::uint64_t id() const noexcept { return id_; }
     // The user data that was submitted with the call.
     void *user_data() const noexcept { return user_data_; }
-    // The result: BW_OK or one of BW_E_*.
+    // The status of the call: BW_OK or one of BW_E_*.
     bw_status status() const noexcept { return status_; }
     // The service's response, or the error document.
     const std::string &document() const noexcept { return document_; }
@@ -506,119 +510,106 @@ private:
     std::string document_;
 };
 
-// A queue of calls, for event loops that must not block: watch fd() with poll, and fetch until next
-// returns false. It is move-only. Completions that were not fetched are lost when it is destroyed:
-// close() the queue and fetch them first.
+// A queue of calls, for event loops that must not block: poll fd(), and fetch until next returns
+// false. It is movable but not copyable. The destructor discards the completions that were not
+// fetched: close() the queue and fetch them first.
 class Queue {
 public:
-    // `options` is {"workers": 8, "backlog": 1024}. Throws Error.
+    // `options` is {"workers": 8, "backlog": 1024}; see bw_queue_new. Throws Error.
     explicit Queue(const Client &client, const detail::Document &options = "{}")
-        : handle_(nullptr), drained_(false)
+        : state_(new State(client.handle(), options.c_str()))
     {
-        char *error = nullptr;
-        const bw_status status = bw_queue_new(client.handle(), options.c_str(), &handle_, &error);
-        detail::finish(status, error);
     }
-    Queue(Queue &&other) noexcept : handle_(other.handle_), drained_(other.drained_.load())
-    {
-        other.handle_ = nullptr;
-        other.drained_ = false;
-    }
-    Queue &operator=(Queue &&other) noexcept
-    {
-        // `other` frees what this object had.
-        std::swap(handle_, other.handle_);
-        drained_ = other.drained_.exchange(drained_);
-        return *this;
-    }
-    Queue(const Queue &) = delete;
-    Queue &operator=(const Queue &) = delete;
-    ~Queue() { bw_queue_free(handle_); }
 
-    // Submits a call, given as one document (see bw_call); returns its number. Throws Error:
-    // BW_E_QUEUE_FULL, BW_E_CLOSED, or BW_E_INVALID_ARGUMENT for the document.
+    // Submits a call, which is described by one JSON document (see bw_call), and returns its
+    // number. Throws Error, such as BW_E_QUEUE_FULL, BW_E_CLOSED or BW_E_INVALID_ARGUMENT.
     std::uint64_t submit(const detail::Document &call, void *user_data = nullptr) const
     {
         std::uint64_t id = 0;
-        char *error = nullptr;
-        const bw_status status = bw_queue_submit(handle_, call.c_str(), user_data, &id, &error);
-        detail::finish(status, error);
+        detail::invoke(bw_queue_submit, handle(), call.c_str(), user_data, &id);
         return id;
     }
-    // The descriptor to poll: readable while completions are available. Never read, write or close
-    // it. -1 if the queue has no descriptor.
-    int fd() const noexcept { return bw_queue_fd(handle_); }
-    // Fetches the next completion; waits up to timeout_ms milliseconds (0: does not wait, negative:
-    // forever). Returns false if there is none; see is_drained. Throws Error. Several threads may
-    // fetch at the same time, each into its own completion.
+    // The descriptor to poll, which is readable while completions are available. Never read it,
+    // write to it, or close it. -1 if there is no descriptor.
+    int fd() const noexcept { return bw_queue_fd(handle()); }
+    // Fetches the next completion. Waits up to timeout_ms milliseconds; 0 does not wait, and a
+    // negative value waits without a limit. Returns false if no completion is available; see
+    // is_drained. Throws Error. Several threads may fetch at the same time, each with a Completion
+    // of its own.
     bool next(Completion &completion, int timeout_ms = 0)
     {
         char *out = nullptr;
-        const bw_status got = bw_queue_next(handle_, timeout_ms, &completion.id_,
-                                            &completion.user_data_, &completion.status_, &out);
+        const bw_status status = bw_queue_next(handle(), timeout_ms, &completion.id_,
+                                               &completion.user_data_, &completion.status_, &out);
         const detail::Text text(out);
-        if (got == BW_E_CLOSED) {
-            drained_ = true;
+        if (status == BW_E_CLOSED && state_) {
+            state_->is_drained = true;
         }
-        if (got == BW_E_EMPTY || got == BW_E_CLOSED) {
+        if (status == BW_E_EMPTY || status == BW_E_CLOSED) {
             return false;
         }
         completion.document_ = detail::copy(text);
-        if (got != BW_OK) {
-            throw Error(got, completion.document_);
+        if (status != BW_OK) {
+            throw Error(status, completion.document_);
         }
         return true;
     }
-    // Whether next found that the queue is closed and has no completion left.
-    bool is_drained() const noexcept { return drained_; }
-    // Cancels a call; false if it has already ended.
-    bool cancel(std::uint64_t id) const noexcept { return bw_queue_cancel(handle_, id) == BW_OK; }
-    // Accepts no more calls, and cancels all; their completions can still be fetched.
-    void close() const noexcept { bw_queue_close(handle_); }
+    // Whether next has reported that the queue is closed and all completions were fetched.
+    bool is_drained() const noexcept { return state_ && state_->is_drained; }
+    // Cancels a call. Returns false if it has already completed.
+    bool cancel(std::uint64_t id) const noexcept { return bw_queue_cancel(handle(), id) == BW_OK; }
+    // Accepts no more calls, and cancels all calls. Their completions can still be fetched.
+    void close() const noexcept { bw_queue_close(handle()); }
 
-    // The C handle, which this object still owns.
-    bw_queue *handle() const noexcept { return handle_; }
+    // The C handle, which this object still owns; null after a move.
+    bw_queue *handle() const noexcept { return state_ ? state_->handle : nullptr; }
 
 private:
-    bw_queue *handle_;
-    std::atomic<bool> drained_;
+    struct State {
+        State(bw_client *client, const char *options) : handle(nullptr), is_drained(false)
+        {
+            detail::invoke(bw_queue_new, client, options, &handle);
+        }
+        ~State() { bw_queue_free(handle); }
+        State(const State &) = delete;
+        State &operator=(const State &) = delete;
+
+        bw_queue *handle;
+        std::atomic<bool> is_drained;
+    };
+
+    std::unique_ptr<State> state_;
 };
 
-// The value at a JSON pointer in a document, a string without quotes. Throws Error (BW_E_NO_VALUE).
+// Returns one value of a JSON document, a string without quotes; see bw_json_get. Throws Error
+// (BW_E_NO_VALUE if the value is missing or null).
 inline std::string json_get(const detail::Document &document, const detail::Argument &pointer)
 {
-    char *raw = nullptr;
-    const bw_status status = bw_json_get(document.c_str(), pointer.c_str(), &raw);
-    return detail::finish(status, raw);
+    return detail::invoke(bw_json_get, document.c_str(), pointer.c_str());
 }
 
-// The BXML that moves a phone call into a session: {"bxml": .., "uuiLength": .., "warnings": [..]};
-// see bw_transfer_bxml. If call_id or sip_uri is empty, it is omitted. Throws Error.
+// Returns the BXML that transfers a phone call to a session, as {"bxml": .., "uuiLength": ..,
+// "warnings": [..]}; see bw_transfer_bxml. An empty call_id or sip_uri is omitted. Throws Error.
 inline std::string transfer_bxml(const detail::Argument &token,
                                  const detail::Argument &call_id = "",
                                  const detail::Argument &sip_uri = "")
 {
-    char *raw = nullptr;
-    const bw_status status = bw_transfer_bxml(
-        token.c_str(), call_id.str().empty() ? nullptr : call_id.c_str(),
-        sip_uri.str().empty() ? nullptr : sip_uri.c_str(), &raw);
-    return detail::finish(status, raw);
+    return detail::invoke(bw_transfer_bxml, token.c_str(),
+                          call_id.str().empty() ? nullptr : call_id.c_str(),
+                          sip_uri.str().empty() ? nullptr : sip_uri.c_str());
 }
 
-// The body of a webhook, validated, with the timestamp as a number; see bw_parse_event. Throws Error.
+// Checks the body of a webhook, and returns it with a numeric timestamp; see bw_parse_event. Throws
+// Error.
 inline std::string parse_event(const detail::Document &body)
 {
-    char *raw = nullptr;
-    const bw_status status = bw_parse_event(body.c_str(), &raw);
-    return detail::finish(status, raw);
+    return detail::invoke(bw_parse_event, body.c_str());
 }
 
-// The claims of a token, which are not verified; see bw_token_claims. Throws Error.
+// Returns the claims of a token, which are not verified; see bw_token_claims. Throws Error.
 inline std::string token_claims(const detail::Argument &token)
 {
-    char *raw = nullptr;
-    const bw_status status = bw_token_claims(token.c_str(), &raw);
-    return detail::finish(status, raw);
+    return detail::invoke(bw_token_claims, token.c_str());
 }
 
 // The version of the loaded library.

@@ -57,7 +57,7 @@ fn the_shared_library_exports_what_the_header_declares_and_nothing_else() {
     let mut declared: Vec<&str> = header
         .split(|c: char| !c.is_ascii_alphanumeric() && c != '_' && c != '(')
         .filter_map(|word| word.strip_suffix('(').or_else(|| word.split_once('(').map(|w| w.0)))
-        // The lesson at the header's top has a function of no name.
+        // The introduction of the header uses this name for any function.
         .filter(|word| word.starts_with("bw_") && *word != "bw_verb_noun")
         .collect();
     declared.sort_unstable();

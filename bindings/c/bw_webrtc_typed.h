@@ -1,8 +1,8 @@
 /*
  * bw_webrtc_typed.h: structs instead of JSON, for C programs without a JSON library.
  *
- * Header-only, based on bw_webrtc.h, for C89 and later. Names begin with bwt_, so that they cannot
- * collide with functions of later versions of libbw_webrtc.
+ * Header-only, for C89 and later. It uses bw_webrtc.h only. All names begin with bwt_, so that they
+ * do not conflict with functions of later versions of libbw_webrtc.
  *
  *     bwt_participant_options options = BWT_PARTICIPANT_OPTIONS_INIT;
  *     bwt_participant participant;
@@ -18,7 +18,7 @@
  *         bwt_error_clear(&error);
  *     }
  *
- * Threads and blocking are those of the function of the same name in bw_webrtc.h.
+ * Threads and blocking: each function behaves as the function of the same name in bw_webrtc.h.
  */
 #ifndef BW_WEBRTC_TYPED_H
 #define BW_WEBRTC_TYPED_H
@@ -40,26 +40,26 @@
 extern "C" {
 #endif
 
-/* The configuration of a client. Zeroes (BWT_CLIENT_OPTIONS_INIT) mean the library's defaults.
- * Required are account_id, and either client_id and client_secret (API credentials), or username and
- * password (an API user; user names and passwords stop working on 2 December 2026). The strings are
- * UTF-8, borrowed for the call. For other keys of the configuration, use bw_client_new. */
+/* The configuration of a client. NULL and 0 (BWT_CLIENT_OPTIONS_INIT) select the defaults. Required:
+ * account_id, and one pair of credentials. Either client_id and client_secret (API credentials), or
+ * username and password (an API user; they stop working on 2 December 2026). The strings are UTF-8
+ * and are not used after the call. For other keys of the configuration, use bw_client_new. */
 typedef struct bwt_client_options {
     const char *account_id;
     const char *client_id;
     const char *client_secret;
     const char *username;
     const char *password;
-    const char *base_url;     /* the service's own if NULL */
-    const char *token_url;    /* the service's own if NULL; required with client_id and base_url */
-    const char *ca_file;      /* PEM file of the authorities to trust; the bundled ones if NULL */
-    unsigned long timeout_ms; /* for the whole call, in milliseconds; 10000 if 0 */
+    const char *base_url;     /* NULL: the URL of Bandwidth's service */
+    const char *token_url;    /* NULL: Bandwidth's; required with client_id and base_url */
+    const char *ca_file;      /* PEM file of certificate authorities; NULL: those of the library */
+    unsigned long timeout_ms; /* the deadline of a call in milliseconds; 0: 10000 */
 } bwt_client_options;
 
 #define BWT_CLIENT_OPTIONS_INIT {NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, 0}
 
-/* The properties of a participant. Zeroes (BWT_PARTICIPANT_OPTIONS_INIT) mean the service's defaults.
- * The strings are UTF-8, borrowed for the call; NULL omits the field. */
+/* The properties of a new participant. NULL and 0 (BWT_PARTICIPANT_OPTIONS_INIT) select the service's
+ * defaults. The strings are UTF-8 and are not used after the call. */
 typedef struct bwt_participant_options {
     int publish_audio;              /* not 0: may publish audio */
     int publish_video;              /* not 0: may publish video */
@@ -70,38 +70,38 @@ typedef struct bwt_participant_options {
 
 #define BWT_PARTICIPANT_OPTIONS_INIT {0, 0, NULL, NULL, NULL}
 
-/* A participant that was created. The strings are owned: free them with bwt_participant_clear. */
+/* A participant that was created. Free the strings with bwt_participant_clear. */
 typedef struct bwt_participant {
     char *id;       /* the participant's id */
-    char *token;    /* the token with which its device connects; a secret */
-    char *document; /* the service's whole response, JSON */
+    char *token;    /* the token with which its device connects (a secret) */
+    char *document; /* the service's response (JSON) */
 } bwt_participant;
 
-/* Why a call failed. The strings are owned: free them with bwt_error_clear. */
+/* The reason why a call failed. Free the strings with bwt_error_clear. */
 typedef struct bwt_error {
     bw_status status;
-    int http_status; /* 0 if the service did not respond */
+    int http_status; /* 0: there was no response */
     char *message;   /* what was wrong and what to do */
-    char *outcome;   /* "not_sent", "rejected", "unknown", or NULL if no service was involved */
-    char *document;  /* the whole error document, JSON; NULL if memory ran out */
+    char *outcome;   /* "not_sent", "rejected", "unknown"; NULL if no request is involved */
+    char *document;  /* the error document (JSON); NULL if there was no memory */
 } bwt_error;
 
-/* A string that grows; `text` is NULL if an allocation failed. Not for use outside this header. */
+/* Internal: a string buffer that grows. `text` is NULL after a failed allocation. */
 typedef struct bwt_text {
     char *text;
     size_t length;
-    size_t room;
+    size_t capacity;
 } bwt_text;
 
 BWT_FUNCTION void bwt_append_(bwt_text *to, const char *bytes, size_t count)
 {
-    if (to->text != NULL && count >= to->room - to->length) {
-        size_t room = (to->room + count) * 2;
-        char *grown = room > count ? (char *)realloc(to->text, room) : NULL;
+    if (to->text != NULL && count >= to->capacity - to->length) {
+        size_t capacity = (to->capacity + count) * 2;
+        char *grown = capacity > count ? (char *)realloc(to->text, capacity) : NULL;
         if (grown == NULL)
             free(to->text);
         to->text = grown;
-        to->room = room;
+        to->capacity = capacity;
     }
     if (to->text == NULL)
         return;
@@ -110,7 +110,7 @@ BWT_FUNCTION void bwt_append_(bwt_text *to, const char *bytes, size_t count)
     to->text[to->length] = '\0';
 }
 
-/* Appends "name":"value", escaped for JSON. UTF-8 is copied; the library checks it. */
+/* Appends "name":"value", escaped for JSON, unless the value is NULL. The library checks the UTF-8. */
 BWT_FUNCTION void bwt_append_field_(bwt_text *to, const char *name, const char *value)
 {
     static const char hex[] = "0123456789abcdef";
@@ -139,8 +139,8 @@ BWT_FUNCTION void bwt_append_field_(bwt_text *to, const char *name, const char *
     bwt_append_(to, "\"", 1);
 }
 
-/* The value at a JSON pointer in a document (bw_json_get); NULL if it is missing or null. The caller
- * frees it with bw_free. */
+/* Returns the value at a JSON pointer in a document (bw_json_get), or NULL if it is missing or null.
+ * The caller frees it with bw_free. */
 BWT_FUNCTION char *bwt_get(const char *document, const char *pointer)
 {
     char *text = NULL;
@@ -165,7 +165,7 @@ BWT_FUNCTION void bwt_error_clear(bwt_error *error)
     memset(error, 0, sizeof *error);
 }
 
-/* Fills `error`, which may be NULL, and takes ownership of the document. */
+/* Fills `error`, which may be NULL, and becomes the owner of `document`. Returns `status`. */
 BWT_FUNCTION bw_status bwt_error_take_(bwt_error *error, bw_status status, char *document)
 {
     char *http_status;
@@ -185,11 +185,11 @@ BWT_FUNCTION bw_status bwt_error_take_(bwt_error *error, bw_status status, char 
 }
 
 /*
- * Creates a client: bw_client_new with a struct. If `options` is NULL, the configuration is read from
- * the environment.
+ * Creates a client (bw_client_new). If `options` is NULL, the configuration is read from the
+ * environment.
  *
- * On BW_OK the caller frees `*client` with bw_client_free. Otherwise it is NULL, and `error`, which
- * may be NULL, is filled; clear it with bwt_error_clear.
+ * On BW_OK, the caller frees `*client` with bw_client_free. Otherwise, `*client` is NULL and `error`
+ * is filled; the caller clears it with bwt_error_clear. `error` may be NULL.
  */
 BWT_FUNCTION bw_status bwt_client_new(const bwt_client_options *options,
                                       bw_client **client,
@@ -204,7 +204,7 @@ BWT_FUNCTION bw_status bwt_client_new(const bwt_client_options *options,
     if (client != NULL)
         *client = NULL;
     if (options != NULL) {
-        config.text = (char *)malloc(config.room);
+        config.text = (char *)malloc(config.capacity);
         bwt_append_(&config, "{", 1);
         bwt_append_field_(&config, "accountId", options->account_id);
         bwt_append_field_(&config, "clientId", options->client_id);
@@ -225,7 +225,7 @@ BWT_FUNCTION bw_status bwt_client_new(const bwt_client_options *options,
     }
     status = bw_client_new(config.text, client, &document);
     if (config.text != NULL) {
-        /* It contained the secret. */
+        /* Erase the secret. */
         volatile char *byte = config.text;
         while (config.length-- > 0)
             *byte++ = '\0';
@@ -253,7 +253,7 @@ BWT_FUNCTION char *bwt_participant_request(const bwt_participant_options *option
 {
     bwt_text request = {NULL, 0, 64};
 
-    request.text = (char *)malloc(request.room);
+    request.text = (char *)malloc(request.capacity);
     bwt_append_(&request, "{", 1);
     if (options != NULL) {
         if (options->publish_audio != 0 || options->publish_video != 0) {

@@ -1,7 +1,8 @@
-//! The one guard that every export goes through: no panic leaves it, no thread is cancelled in it,
-//! nothing is printed, and the status and the document are written in one place.
+//! The guard that every exported function runs in. No panic leaves it, a thread is not cancelled in
+//! it, and the status and the document are written here.
 
 use std::ffi::c_char;
+use std::ptr;
 
 use super::status::{BW_OK, bw_status};
 use super::text;
@@ -10,44 +11,46 @@ use crate::error::{Error, Status};
 use crate::guard;
 use crate::sys;
 
-/// Where a function writes its document; NULL where it may be.
+/// The caller's variable for a document (`char **out`), or NULL.
 #[derive(Clone, Copy)]
 pub struct Out(*mut *mut c_char);
 
 impl Out {
-    /// A place for a document, which may be NULL.
+    /// Wraps the parameter of an exported function.
     ///
     /// # Safety
-    /// `place` is NULL or valid for writing one pointer until the export returns.
-    pub unsafe fn new(place: *mut *mut c_char) -> Out {
-        Out(place)
+    /// `out` is NULL, or valid for writing one pointer until the exported function returns.
+    pub unsafe fn new(out: *mut *mut c_char) -> Out {
+        Out(out)
     }
 
-    /// No place.
-    pub fn none() -> Out {
-        Out(std::ptr::null_mut())
+    /// For a function without such a parameter.
+    pub fn null() -> Out {
+        Out(ptr::null_mut())
     }
 
-    /// Whether there is no place.
-    pub fn is_none(self) -> bool {
+    /// Whether the caller passed NULL.
+    pub fn is_null(self) -> bool {
         self.0.is_null()
     }
 
-    /// Fails if there is no place for what the operation gives only once.
+    /// Checks that the caller can receive a token, if the operation returns one.
     ///
     /// # Errors
     /// `InvalidArgument`.
     pub fn check(self, operation: &Operation) -> Result<(), Error> {
         if self.0.is_null() && operation.response.has_token() {
-            return Err(Error::invalid("out: is NULL; the participant's token comes only once"));
+            let message = "out: is NULL; the participant's token is returned only once";
+            return Err(Error::invalid(message));
         }
         Ok(())
     }
 
-    /// Writes a response that the service gives only once.
+    /// Writes a document that cannot be requested again, and reports whether the caller received
+    /// it.
     pub fn deliver(self, document: &str) -> Delivery {
         if self.0.is_null() {
-            Delivery::NoPlace
+            Delivery::OutIsNull
         } else if self.write(Some(document)) {
             Delivery::Delivered
         } else {
@@ -55,79 +58,62 @@ impl Out {
         }
     }
 
-    /// Tells whether the document is there now, or there is no place for it.
+    /// Writes a copy of the document, or NULL. Returns false if there is no memory for the copy.
     fn write(self, document: Option<&str>) -> bool {
         if self.0.is_null() {
             return true;
         }
-        let text = document.map_or(std::ptr::null_mut(), text::to_c);
+        let text = document.map_or(ptr::null_mut(), text::to_c);
         // SAFETY: not NULL, so by the promise of `new` valid for writing.
         unsafe { self.0.write(text) };
         document.is_none() || !text.is_null()
     }
 }
 
-/// What became of a response.
+/// Whether the caller received a document.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Delivery {
-    /// The caller has it.
+    /// The caller has a copy.
     Delivered,
-    /// The caller does not want it.
-    NoPlace,
+    /// The caller passed NULL.
+    OutIsNull,
     /// There was no memory for a copy.
     NoMemory,
 }
 
-/// Runs an export that gives a document. On failure the error document takes its place.
-pub fn document(out: Out, work: impl FnOnce() -> Result<String, Error>) -> bw_status {
-    match guarded(work) {
-        // Without memory for the answer, the least is not to say that all is well.
-        Ok(document) if !out.write(Some(&document)) => Status::Internal.code(),
-        Ok(_) => BW_OK,
-        Err(error) => {
-            out.write(Some(&error.document()));
-            error.status.code()
-        }
-    }
+/// Runs a function that returns a document: the result of `work`, or the error document.
+pub fn export_document(out: Out, work: impl FnOnce() -> Result<String, Error>) -> bw_status {
+    export_status(out, || {
+        let document = work()?;
+        Ok(if out.write(Some(&document)) { BW_OK } else { Status::Internal.code() })
+    })
 }
 
-/// Runs an export that gives a document only on failure, else NULL.
-pub fn plain(error: Out, work: impl FnOnce() -> Result<(), Error>) -> bw_status {
-    match guarded(work) {
-        Ok(()) => {
-            error.write(None);
-            BW_OK
-        }
-        Err(failure) => {
-            error.write(Some(&failure.document()));
-            failure.status.code()
-        }
-    }
+/// Runs a function that returns an error document on failure, and NULL on success.
+pub fn export_unit(error: Out, work: impl FnOnce() -> Result<(), Error>) -> bw_status {
+    export_status(error, || {
+        work()?;
+        error.write(None);
+        Ok(BW_OK)
+    })
 }
 
-/// Runs an export that writes its own document on every status that it gives.
-pub fn document_of(out: Out, work: impl FnOnce() -> Result<bw_status, Error>) -> bw_status {
+/// Runs a function that writes its own document and returns its own status. If `work` fails, the
+/// error document is written.
+pub fn export_status(out: Out, work: impl FnOnce() -> Result<bw_status, Error>) -> bw_status {
     guarded(work).unwrap_or_else(|error| {
         out.write(Some(&error.document()));
         error.status.code()
     })
 }
 
-/// Runs an export that gives a number, and this one on failure.
-pub fn number<T>(failed: T, work: impl FnOnce() -> Result<T, Error>) -> T {
-    guarded(work).unwrap_or(failed)
-}
-
-/// Runs an export that tells nothing.
-pub fn silent(work: impl FnOnce()) {
-    let _ = guarded(|| {
-        work();
-        Ok(())
-    });
+/// Runs a function that returns a value, or `fallback` on failure.
+pub fn export_value<T>(fallback: T, work: impl FnOnce() -> Result<T, Error>) -> T {
+    guarded(work).unwrap_or(fallback)
 }
 
 fn guarded<T>(work: impl FnOnce() -> Result<T, Error>) -> Result<T, Error> {
-    let _uncancelled = sys::hold_off_cancellation();
+    let _cancellation_disabled = sys::hold_off_cancellation();
     guard::guarded(work)
 }
 
@@ -138,40 +124,38 @@ mod tests {
     use std::ffi::CStr;
     use std::panic;
 
-    struct Bomb;
-    impl Drop for Bomb {
+    struct PanicsInDrop;
+    impl Drop for PanicsInDrop {
         fn drop(&mut self) {
             panic!("in drop");
         }
     }
 
     #[test]
-    fn a_panic_becomes_a_status_and_its_message_the_document() {
-        let mut text = std::ptr::null_mut();
-        // SAFETY: the place is a local that outlives the call.
+    fn panic_becomes_status_and_error_document() {
+        let mut text = ptr::null_mut();
+        // SAFETY: a local variable that outlives the call.
         let out = unsafe { Out::new(&raw mut text) };
-        let status = document(out, || panic!("number {}", 7));
+        let status = export_document(out, || panic!("number {}", 7));
         assert_eq!(status, Status::Internal.code());
-        // SAFETY: written by `document` above.
+        // SAFETY: written by `export_document` above.
         let message = unsafe { CStr::from_ptr(text) }.to_str().unwrap();
         assert!(message.contains("please report it: number 7"), "{message}");
-        // SAFETY: given out above and freed once.
+        // SAFETY: returned above and freed once.
         unsafe { bw_free(text.cast()) };
     }
 
     #[test]
-    fn a_payload_that_panics_again_is_held_too() {
-        // SAFETY: NULL is allowed.
-        let out = unsafe { Out::new(std::ptr::null_mut()) };
-        let status = plain(out, || panic::panic_any(Bomb));
+    fn panic_in_the_drop_of_a_panic_payload_is_caught() {
+        let status = export_unit(Out::null(), || panic::panic_any(PanicsInDrop));
         assert_eq!(status, Status::Internal.code());
     }
 
-    /// Run by the test below, in a process of its own.
+    /// The test below runs this one in a process of its own.
     #[test]
     #[ignore = "is the child of the next test"]
     fn child_that_panics_inside_and_outside() {
-        silent(|| panic!("inside the guard"));
+        export_value((), || panic!("inside the guard"));
         let _ = panic::catch_unwind(|| panic!("outside the guard"));
     }
 

@@ -1,31 +1,40 @@
-//! What the functions of the operations have in common, and the generic call.
+//! The shared part of the operations' functions, and the generic call.
 
 use std::ffi::c_char;
 use std::time::Instant;
 
-use super::boundary::{Delivery, Out, document_of};
-use super::handles::{self, bw_client};
+use super::boundary::{Delivery, Out, export_status};
+use super::handles::{CLIENTS, bw_client};
 use super::status::{BW_E_INTERNAL, BW_OK, bw_status};
 use super::text;
 use crate::api::{Ids, Operation, RetryClass};
 use crate::client::Client;
 use crate::error::Error;
 
-/// The arguments of an operation's function, as C gave them.
+/// The C arguments of an operation's function. `None`: the function has no such parameter.
+#[derive(Default)]
 pub struct Arguments {
-    /// `session_id`, if the function has it.
+    /// `session_id`.
     pub session: Option<*const c_char>,
-    /// `participant_id`, if the function has it.
+    /// `participant_id`.
     pub participant: Option<*const c_char>,
-    /// The request document, if the function has it, and its name; NULL is for the operation.
-    pub request: Option<(&'static str, *const c_char)>,
+    /// The request document.
+    pub request: Option<Request>,
 }
 
-/// Carries out an operation for its function.
+/// A request document. The name is the parameter's, for messages.
+pub enum Request {
+    /// Must not be NULL.
+    Required(&'static str, *const c_char),
+    /// May be NULL.
+    Optional(&'static str, *const c_char),
+}
+
+/// Executes an operation for its function.
 ///
 /// # Safety
-/// `out` is NULL or writable, and every pointer in `arguments` is NULL or a NUL-terminated string.
-pub unsafe fn perform(
+/// `out` is NULL or writable. Every pointer in `arguments` is NULL or a NUL-terminated string.
+pub unsafe fn execute(
     client: *mut bw_client,
     operation: &'static Operation,
     arguments: Arguments,
@@ -33,8 +42,9 @@ pub unsafe fn perform(
 ) -> bw_status {
     // SAFETY: promised by the caller.
     let out = unsafe { Out::new(out) };
-    document_of(out, || {
+    export_status(out, || {
         let work = || {
+            out.check(operation)?;
             let id = |name, pointer: Option<*const c_char>| {
                 // SAFETY: promised by the caller.
                 pointer.map(|pointer| unsafe { text::required(name, pointer) }).transpose()
@@ -46,10 +56,12 @@ pub unsafe fn perform(
             };
             let request = match arguments.request {
                 // SAFETY: promised by the caller.
-                Some((name, pointer)) => unsafe { text::optional(name, pointer) }?,
+                Some(Request::Required(name, json)) => Some(unsafe { text::required(name, json) }?),
+                // SAFETY: promised by the caller.
+                Some(Request::Optional(name, json)) => unsafe { text::optional(name, json) }?,
                 None => None,
             };
-            let client = handles::client(client)?;
+            let client = CLIENTS.get(client)?;
             let document = client.call(operation, &ids, request)?;
             Ok(deliver(out, &client, operation, &document, request))
         };
@@ -57,7 +69,8 @@ pub unsafe fn perform(
     })
 }
 
-/// Writes a response. What the call created is kept as late if the caller does not receive it.
+/// Writes a response. If the caller does not receive it, what the call created is kept for
+/// `bw_client_take_late`.
 fn deliver(
     out: Out,
     client: &Client,
@@ -72,14 +85,16 @@ fn deliver(
     if delivery == Delivery::NoMemory { BW_E_INTERNAL } else { BW_OK }
 }
 
-/// Executes any operation, described by one JSON document.
+/// Executes any operation, which is described by one JSON document.
 ///
-/// `call_json` is `{"operation": "addParticipantToSession", "sessionId": "..", "participantId": "..",
-/// "body": {..}, "timeoutMs": 500}`: the operation's name at the service, its ids and its body, and
-/// optionally a timeout for this call.
+/// - `call_json`: `{"operation": "addParticipantToSession", "sessionId": "..", "participantId":
+///   "..", "body": {..}, "timeoutMs": 500}`. `operation` is the operation's name at the service.
+///   The ids and the body are those of the operation. `timeoutMs` is optional: it replaces the
+///   client's timeout for this call.
+/// - `out`: receives the same document as from the operation's own function. The caller frees it
+///   with `bw_free`. `out` must not be NULL if the operation is createParticipant.
 ///
-/// `*out` gets what the operation's own function gives; the caller frees it with `bw_free`. It must
-/// not be NULL if the operation is createParticipant. Statuses: those of the operation's function.
+/// Statuses: those of the operation's own function.
 /// Any thread. Blocks up to the deadline.
 ///
 /// # Safety
@@ -92,10 +107,10 @@ pub unsafe extern "C" fn bw_call(
 ) -> bw_status {
     // SAFETY: promised by the caller.
     let out = unsafe { Out::new(out) };
-    document_of(out, || {
+    export_status(out, || {
         // SAFETY: promised by the caller.
         let call = unsafe { text::required("call_json", call_json) }?;
-        let client = handles::client(client)?;
+        let client = CLIENTS.get(client)?;
         let call = client.prepare(call)?;
         let now = Instant::now();
         let work = || {

@@ -1,44 +1,65 @@
-//! Making clients, changing their credentials, and ending them.
+//! Creating and freeing clients, and changing their credentials.
 
 use std::ffi::c_char;
+use std::sync::Arc;
 
-use super::boundary::{Out, plain, silent};
-use super::handles::{self, bw_client};
+use super::boundary::{Out, export_unit, export_value};
+use super::handles::{CLIENTS, bw_client};
 use super::status::bw_status;
 use super::text;
 use crate::client::{Client, Config};
 use crate::error::Error;
 
-/// Makes a client from a configuration. Connects to nothing.
+/// Creates a client from a configuration, and opens no connection.
 ///
-/// `config_json` is one JSON object. Required: `accountId` and one pair of credentials, either
-/// `clientId` and `clientSecret` (OAuth 2.0 API credentials; the client requests an access token
-/// when a call needs one), or `username` and `password` (of an API user; they stop working on
-/// 2 December 2026). Optional, with defaults: `baseUrl` (the service's), `tokenUrl` (the service's;
-/// required with `clientId` if `baseUrl` is not the service's), `timeoutMs` (10000, the whole call,
-/// a token request included), `attemptTimeoutMs`
-/// (what is left of it), `connectTimeoutMs` (3000, name look-up and TLS included), `maxRetries` (2),
-/// `retryBaseMs` (100), `retryMaxMs` (2000), `proxy` (none; "http://user:password@host:port", which
-/// is asked to CONNECT, or "socks5://.."; it needs https URLs), `roots` ("bundled", or
-/// "system"), `caFile` (PEM file of the authorities to trust instead), `clientCertFile`,
-/// `clientKeyFile` (PEM), `ipFamily` ("any", "ipv4", "ipv6"), `bindAddress`, `dnsTtlMs` (30000),
-/// `maxIdleConnections` (64), `idleTimeoutMs` (15000), `maxResponseBytes` (1048576), `userAgent`
-/// (appended), `allowInsecureHttp` (false: plain http is for loopback only). A key that is not known
-/// is refused. If `config_json` is NULL, the configuration is read from the environment variables
-/// BW_ACCOUNT_ID, BW_CLIENT_ID and BW_CLIENT_SECRET (or BW_USERNAME and BW_PASSWORD), BW_BASE_URL and
-/// BW_TOKEN_URL, once in this call. An empty variable counts as unset. NULL is rejected in a set-uid
-/// process. Otherwise the environment has no effect: the first call in a process reads ALL_PROXY,
-/// HTTPS_PROXY, HTTP_PROXY and NO_PROXY (also in lower case) and ignores them, so that no other
-/// thread should change the environment during that call.
+/// - `config_json`: one JSON object, or NULL. Unknown keys are rejected.
+///   Required: `accountId`, and one pair of credentials. Either `clientId` and `clientSecret` (API
+///   credentials, OAuth 2.0: the client requests an access token when a call needs one), or
+///   `username` and `password` (an API user; they stop working on 2 December 2026).
+///   Optional, with the default value:
+///   - `baseUrl`: the URL of Bandwidth's service.
+///   - `tokenUrl`: Bandwidth's URL for token requests. Required with `clientId` if `baseUrl` is not
+///     Bandwidth's.
+///   - `timeoutMs`: 10000. The deadline of a call in milliseconds, including the token request,
+///     name resolution, connection, TLS, and all retries.
+///   - `attemptTimeoutMs`: not set. The limit of each attempt, within `timeoutMs`.
+///   - `connectTimeoutMs`: 3000. The limit for name resolution, connection and TLS together.
+///   - `maxRetries`: 2. The largest number of retries of a call.
+///   - `retryBaseMs`: 100. The upper limit of the random delay before the first retry. The limit
+///     doubles with each retry.
+///   - `retryMaxMs`: 2000. The upper limit of the delay before any retry.
+///   - `proxy`: not set. "http://user:password@host:port" (HTTP CONNECT) or "socks5://..". A proxy
+///     needs https URLs.
+///   - `roots`: "bundled", the certificate authorities in the library. Or "system", those of the
+///     system.
+///   - `caFile`: not set. A PEM file of certificate authorities, which replace those of `roots`.
+///   - `clientCertFile` and `clientKeyFile`: not set. PEM files of a client certificate and its
+///     key.
+///   - `ipFamily`: "any". Or "ipv4" or "ipv6", to use only IPv4 or only IPv6 addresses.
+///   - `bindAddress`: not set. The local IP address from which connections are opened.
+///   - `dnsTtlMs`: 30000. The time for which resolved addresses are cached.
+///   - `maxIdleConnections`: 64. The number of idle connections that are kept for later calls.
+///   - `idleTimeoutMs`: 15000. The time for which an idle connection is kept.
+///   - `maxResponseBytes`: 1048576. The largest response that is accepted.
+///   - `userAgent`: not set. Text that is appended to the User-Agent header.
+///   - `allowInsecureHttp`: false. If true, http URLs are allowed for all hosts. Otherwise, they
+///     are allowed for loopback hosts only.
+/// - `client`: receives the client, or NULL on failure. Free it with `bw_client_free`.
+/// - `error`: receives NULL, or the error document on failure. The caller frees it with `bw_free`.
+///   `error` may be NULL.
 ///
-/// The client also works in forked children: each process makes its own connections.
+/// If `config_json` is NULL, the configuration is read from the environment variables
+/// BW_ACCOUNT_ID, BW_CLIENT_ID and BW_CLIENT_SECRET (or BW_USERNAME and BW_PASSWORD), BW_BASE_URL
+/// and BW_TOKEN_URL, once, in this call. An empty variable counts as unset. NULL is rejected in a
+/// set-uid process.
 ///
-/// `*client` gets the client, or NULL on failure; end it with `bw_client_free`. `*error` gets NULL,
-/// or the error document on failure; free it with `bw_free`. `error` may be NULL.
+/// The first call in a process reads the variables ALL_PROXY, HTTPS_PROXY, HTTP_PROXY and NO_PROXY
+/// (also in lower case) and ignores them. During that call, no other thread may change the
+/// environment.
 ///
-/// Statuses: BW_OK, BW_E_CONFIG (the message names every key that is wrong),
-/// BW_E_INVALID_ARGUMENT (`client` is NULL, `config_json` is not UTF-8), BW_E_INTERNAL.
-/// Any thread. Does not block (files are read).
+/// Statuses: BW_OK, BW_E_CONFIG (the message names every invalid key), BW_E_INVALID_ARGUMENT
+/// (`client` is NULL, or `config_json` is not UTF-8), BW_E_INTERNAL.
+/// Any thread. Does not block (it reads files).
 ///
 /// # Safety
 /// `config_json` is NULL or a NUL-terminated string; `client` and `error` are NULL or writable.
@@ -50,9 +71,11 @@ pub unsafe extern "C" fn bw_client_new(
 ) -> bw_status {
     // SAFETY: promised by the caller.
     let error = unsafe { Out::new(error) };
-    plain(error, || {
+    export_unit(error, || {
         if client.is_null() {
-            return Err(Error::invalid("client: is NULL; pass where the handle is to go"));
+            return Err(Error::invalid(
+                "client: is NULL; pass a pointer to a variable for the handle",
+            ));
         }
         // SAFETY: not NULL, so by the caller's promise writable.
         unsafe { client.write(std::ptr::null_mut()) };
@@ -61,37 +84,43 @@ pub unsafe extern "C" fn bw_client_new(
             Some(json) => Config::from_json(json)?,
             None => Config::from_environment()?,
         };
-        let handle = handles::publish(Client::new(config)?)?;
+        let handle = CLIENTS.insert(Arc::new(Client::new(config)?))?;
         // SAFETY: as above.
         unsafe { client.write(handle) };
         Ok(())
     })
 }
 
-/// Ends a client. Calls in flight on other threads return BW_E_CANCELLED soon after.
+/// Frees a client, and cancels its calls.
 ///
-/// The handle is dead from then on: using or freeing it again is harmless and gives
-/// BW_E_INVALID_HANDLE. NULL is fine. The client's memory, with its credentials wiped, goes when
-/// the last call in flight has returned.
+/// Calls in progress on other threads return BW_E_CANCELLED soon afterwards. The memory of the
+/// client is released, and its credentials are erased, when the last of these calls has returned.
+///
+/// - `client`: the client. NULL is allowed. The handle is invalid afterwards: functions return
+///   BW_E_INVALID_HANDLE for it, and freeing it again has no effect.
+///
 /// Any thread. Does not block.
 #[unsafe(no_mangle)]
 pub extern "C" fn bw_client_free(client: *mut bw_client) {
-    silent(|| {
-        if let Some(client) = handles::retire(client) {
+    export_value((), || {
+        if let Some(client) = CLIENTS.remove(client) {
             client.cancel();
         }
+        Ok(())
     });
 }
 
-/// Replaces a client's credentials, for every attempt that begins from now on.
+/// Replaces a client's credentials for all attempts that begin after this call.
 ///
-/// The pair is of the kind that the client has: `identifier` and `secret` are the client id and the
-/// client secret, or the user name and the password (which stops working on 2 December 2026). The
-/// access token of the previous pair is dropped. No call is dropped: attempts in progress end with
-/// the previous pair. `error` may be NULL; `*error` gets NULL, or the error document on failure,
-/// which the caller frees with `bw_free`.
+/// Attempts in progress continue with the previous credentials. The access token of the previous
+/// credentials is discarded.
 ///
-/// Statuses: BW_OK, BW_E_INVALID_ARGUMENT (the client keeps the previous pair),
+/// - `identifier` and `secret`: credentials of the same kind as in the configuration: the client id
+///   and the client secret, or the user name and the password (until 2 December 2026).
+/// - `error`: receives NULL, or the error document on failure. The caller frees it with `bw_free`.
+///   `error` may be NULL.
+///
+/// Statuses: BW_OK, BW_E_INVALID_ARGUMENT (the client keeps the previous credentials),
 /// BW_E_INVALID_HANDLE.
 /// Any thread. Does not block.
 ///
@@ -106,8 +135,8 @@ pub unsafe extern "C" fn bw_client_set_credentials(
 ) -> bw_status {
     // SAFETY: promised by the caller.
     let error = unsafe { Out::new(error) };
-    plain(error, || {
-        let client = handles::client(client)?;
+    export_unit(error, || {
+        let client = CLIENTS.get(client)?;
         let [identifier_key, secret_key] = client.credential_keys();
         // SAFETY: promised by the caller.
         let identifier = unsafe { text::required(identifier_key, identifier) }?;

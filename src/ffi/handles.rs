@@ -1,82 +1,75 @@
-//! The kinds of handle that C programs hold.
+//! The kinds of handle that C programs hold: clients and queues.
 
+use std::marker::PhantomData;
+use std::ptr;
 use std::sync::Arc;
 
-use super::slots::{Guard, Slots};
+use super::handle_table::{Guard, HandleTable};
 use crate::client::Client;
 use crate::error::{Error, Status};
 use crate::queue::Queue;
 
-/// A client of the service: a checked handle, not an address. Made by `bw_client_new`.
+/// A client of the service. `bw_client_new` creates it. It is a checked handle, not an address.
 pub struct bw_client {
     _opaque: [u8; 0],
 }
 
-/// A queue of calls: a checked handle, not an address. Made by `bw_queue_new`.
+/// A queue of calls. `bw_queue_new` creates it. It is a checked handle, not an address.
 pub struct bw_queue {
     _opaque: [u8; 0],
 }
 
-static CLIENTS: Slots<Arc<Client>> = Slots::new(1);
-static QUEUES: Slots<Queue> = Slots::new(2);
+/// The clients of this process.
+pub(super) static CLIENTS: Handles<bw_client, Arc<Client>> = Handles::new("client", 1);
+/// The queues of this process.
+pub(super) static QUEUES: Handles<bw_queue, Queue> = Handles::new("queue", 2);
 
-/// Gives a client its handle.
-///
-/// # Errors
-/// `Internal`, with a million clients alive.
-pub fn publish(client: Client) -> Result<*mut bw_client, Error> {
-    let number = CLIENTS.insert(Box::new(Arc::new(client))).map_err(|_| {
-        Error::new(Status::Internal, "too many clients at once: free those no longer needed")
-    })?;
-    // A number in a pointer's clothes: nobody dereferences it.
-    Ok(std::ptr::without_provenance_mut(number))
+/// The values of type `T` for which C programs have handles of type `*mut H`.
+pub struct Handles<H, T: 'static> {
+    /// The name in messages and in the functions `bw_<name>_new` and `bw_<name>_free`.
+    name: &'static str,
+    table: HandleTable<T>,
+    handle: PhantomData<fn(*mut H)>,
 }
 
-/// The client of a live handle.
-///
-/// # Errors
-/// `InvalidHandle`.
-pub fn client(handle: *const bw_client) -> Result<Guard<'static, Arc<Client>>, Error> {
-    CLIENTS.get(handle.addr()).ok_or_else(|| {
-        let what = if handle.is_null() { "is NULL" } else { "is not a live client" };
-        Error::new(
-            Status::InvalidHandle,
-            format!("client: {what}; pass what bw_client_new gave and bw_client_free has not had"),
-        )
-    })
-}
+impl<H, T: Send + Sync> Handles<H, T> {
+    const fn new(name: &'static str, kind: u64) -> Handles<H, T> {
+        Handles { name, table: HandleTable::new(kind), handle: PhantomData }
+    }
 
-/// Ends a handle; the client goes when its last call is done.
-pub fn retire(handle: *const bw_client) -> Option<Guard<'static, Arc<Client>>> {
-    CLIENTS.remove(handle.addr())
-}
+    /// Stores a value and returns its handle.
+    ///
+    /// # Errors
+    /// `Internal` if a million values exist.
+    pub fn insert(&self, value: T) -> Result<*mut H, Error> {
+        // The pointer carries a number and is never dereferenced.
+        self.table.insert(Box::new(value)).map(ptr::without_provenance_mut).map_err(|_| {
+            let name = self.name;
+            let message = format!("too many {name} handles exist; free those that are not in use");
+            Error::new(Status::Internal, message)
+        })
+    }
 
-/// Gives a queue its handle.
-///
-/// # Errors
-/// `Internal`, with a million queues alive.
-pub fn publish_queue(queue: Queue) -> Result<*mut bw_queue, Error> {
-    let number = QUEUES.insert(Box::new(queue)).map_err(|_| {
-        Error::new(Status::Internal, "too many queues at once: free those no longer needed")
-    })?;
-    Ok(std::ptr::without_provenance_mut(number))
-}
+    /// Returns the value of a handle. It is not dropped before the guard is.
+    ///
+    /// # Errors
+    /// `InvalidHandle`.
+    pub fn get(&'static self, handle: *const H) -> Result<Guard<'static, T>, Error> {
+        self.table.get(handle.addr()).ok_or_else(|| {
+            let name = self.name;
+            let problem = match handle.is_null() {
+                true => "is NULL".to_owned(),
+                false => format!("is not a live {name}"),
+            };
+            let remedy =
+                format!("pass a handle that bw_{name}_new returned and that was not freed");
+            Error::new(Status::InvalidHandle, format!("{name}: {problem}; {remedy}"))
+        })
+    }
 
-/// The queue of a live handle.
-///
-/// # Errors
-/// `InvalidHandle`.
-pub fn queue(handle: *const bw_queue) -> Result<Guard<'static, Queue>, Error> {
-    QUEUES.get(handle.addr()).ok_or_else(|| {
-        let what = if handle.is_null() { "is NULL" } else { "is not a live queue" };
-        Error::new(
-            Status::InvalidHandle,
-            format!("queue: {what}; pass what bw_queue_new gave and bw_queue_free has not had"),
-        )
-    })
-}
-
-/// Ends a handle; the queue goes when its last user is done.
-pub fn retire_queue(handle: *const bw_queue) -> Option<Guard<'static, Queue>> {
-    QUEUES.remove(handle.addr())
+    /// Invalidates a handle and returns its value, or `None` if the handle is not valid. The value
+    /// is dropped after its last guard.
+    pub fn remove(&'static self, handle: *const H) -> Option<Guard<'static, T>> {
+        self.table.remove(handle.addr())
+    }
 }

@@ -1,22 +1,23 @@
-//! Helpers that involve no client and no network.
+//! Functions that need no client and no network.
 
 use std::ffi::c_char;
 
-use super::boundary::{Out, document};
+use super::boundary::{Out, export_document};
 use super::status::bw_status;
 use super::text;
 use crate::interop::{json_get, parse_event, token_claims, transfer_bxml};
 
-/// Reads one value out of a JSON document, for programs without a JSON library.
+/// Returns one value of a JSON document, for programs without a JSON library.
 ///
-/// `pointer` is a JSON pointer (RFC 6901): "/participant/id", "/sessions/0"; "" is the whole
-/// document; in a key `~1` stands for a slash and `~0` for a tilde. A string comes without its
-/// quotes and escapes, anything else as its JSON text.
+/// - `json`: the document.
+/// - `pointer`: a JSON pointer (RFC 6901), such as "/participant/id" or "/sessions/0". "" selects
+///   the whole document. In a key, `~1` stands for a slash and `~0` for a tilde.
+/// - `text`: receives the value, or the error document on failure. The caller frees it with
+///   `bw_free`. A string is returned without quotes and escapes, any other value as JSON text.
 ///
-/// `*text` gets the value, or the error document on failure; the caller frees it with `bw_free`.
-///
-/// Statuses: BW_OK, BW_E_NO_VALUE (nothing there, or null), BW_E_INVALID_ARGUMENT (not JSON, not a
-/// pointer, more than 64 levels, or a string with U+0000, which C cannot hold).
+/// Statuses: BW_OK, BW_E_NO_VALUE (the value is missing or null), BW_E_INVALID_ARGUMENT (`json` is
+/// not JSON or has more than 64 levels, `pointer` is not a JSON pointer, or the value is a string
+/// that contains U+0000, which a C string cannot contain).
 /// Any thread. Does not block.
 ///
 /// # Safety
@@ -29,7 +30,7 @@ pub unsafe extern "C" fn bw_json_get(
 ) -> bw_status {
     // SAFETY: promised by the caller.
     let out = unsafe { Out::new(text) };
-    document(out, || {
+    export_document(out, || {
         // SAFETY: promised by the caller.
         let json = unsafe { text::required("json", json) }?;
         // SAFETY: promised by the caller.
@@ -38,16 +39,18 @@ pub unsafe extern "C" fn bw_json_get(
     })
 }
 
-/// Makes the BXML that moves a phone call into a session, for the answer to a voice webhook.
+/// Creates the BXML that transfers a phone call to a session, for the response to a voice webhook.
 ///
-/// `token` is the participant's. `call_id` is the phone call's ("c-93d6f3c0-be584596-..") or NULL.
-/// `sip_uri` is where to transfer to, or NULL for the service's bridge. All is checked and escaped.
+/// - `token`: the token of a participant in that session.
+/// - `call_id`: the id of the phone call ("c-93d6f3c0-be584596-.."), or NULL.
+/// - `sip_uri`: the destination of the transfer, or NULL for the SIP URI of the service.
+/// - `out`: receives `{"bxml": "..", "uuiLength": 81, "warnings": [".."]}`, or the error document.
+///   The caller frees it with `bw_free`. There is a warning if the uui parameter in the BXML is
+///   longer than the documented limit of 256 characters.
 ///
-/// `*out` gets `{"bxml": "..", "uuiLength": 81, "warnings": [".."]}` (a warning where the uui is
-/// longer than its documented 256 characters), or the error document; the caller frees it with
-/// `bw_free`.
+/// All arguments are checked and escaped.
 ///
-/// Statuses: BW_OK, BW_E_INVALID_ARGUMENT.
+/// Statuses: BW_OK, BW_E_INVALID_ARGUMENT, BW_E_INTERNAL.
 /// Any thread. Does not block.
 ///
 /// # Safety
@@ -61,7 +64,7 @@ pub unsafe extern "C" fn bw_transfer_bxml(
 ) -> bw_status {
     // SAFETY: promised by the caller.
     let out = unsafe { Out::new(out) };
-    document(out, || {
+    export_document(out, || {
         // SAFETY: promised by the caller.
         let token = unsafe { text::required("token", token) }?;
         // SAFETY: promised by the caller.
@@ -72,14 +75,16 @@ pub unsafe extern "C" fn bw_transfer_bxml(
     })
 }
 
-/// Checks a webhook that the service posted to a callbackUrl.
+/// Checks a webhook that the service has sent to a callbackUrl, and returns it with a numeric
+/// timestamp.
 ///
-/// `body` is the request's body. `*out` gets the event, `{"event": "onConnect", "timestamp":
-/// 1605739845431, "participantId": "..", "deviceId": "..", "tag": ".."}`, its time a number of
-/// milliseconds since 1970 and unknown fields as they were, or the error document; the caller frees
-/// it with `bw_free`. `event` is "onConnect", "onLeave" or "onDisconnect".
+/// - `body`: the body of the webhook request.
+/// - `out`: receives `{"event": "onConnect", "timestamp": 1605739845431, "participantId": "..",
+///   "deviceId": "..", "tag": ".."}`, or the error document. The caller frees it with `bw_free`.
+///   `event` is "onConnect", "onLeave" or "onDisconnect". `timestamp` is in milliseconds since
+///   1970. Unknown fields are returned unchanged.
 ///
-/// Statuses: BW_OK, BW_E_INVALID_ARGUMENT (the message names every field that is wrong).
+/// Statuses: BW_OK, BW_E_INVALID_ARGUMENT (the message names every invalid field), BW_E_INTERNAL.
 /// Any thread. Does not block.
 ///
 /// # Safety
@@ -88,21 +93,24 @@ pub unsafe extern "C" fn bw_transfer_bxml(
 pub unsafe extern "C" fn bw_parse_event(body: *const c_char, out: *mut *mut c_char) -> bw_status {
     // SAFETY: promised by the caller.
     let out = unsafe { Out::new(out) };
-    document(out, || {
+    export_document(out, || {
         // SAFETY: promised by the caller.
         let body = unsafe { text::required("body", body) }?;
         parse_event(body)
     })
 }
 
-/// Decodes the claims of a participant's token. They are not verified: only the service can do that.
+/// Decodes the claims of a participant's token, but does not verify them.
 ///
-/// `*out` gets `{"accountId": "..", "participantId": "..", "version": "V3", "expiresAt": 1795510659,
-/// "expiresInMs": 32400000, "claims": {..}, "verified": false}` (`expiresAt` in seconds since 1970;
-/// what the token does not contain is null), or the error document, which quotes nothing of the token;
-/// the caller frees it with `bw_free`.
+/// Only the service can verify a token.
 ///
-/// Statuses: BW_OK, BW_E_INVALID_ARGUMENT.
+/// - `token`: the token of a participant.
+/// - `out`: receives `{"accountId": "..", "participantId": "..", "version": "V3", "expiresAt":
+///   1795510659, "expiresInMs": 32400000, "claims": {..}, "verified": false}`, or the error
+///   document. The caller frees it with `bw_free`. `expiresAt` is in seconds since 1970. A claim
+///   that the token does not contain is null. The error document contains no part of the token.
+///
+/// Statuses: BW_OK, BW_E_INVALID_ARGUMENT, BW_E_INTERNAL.
 /// Any thread. Does not block.
 ///
 /// # Safety
@@ -111,7 +119,7 @@ pub unsafe extern "C" fn bw_parse_event(body: *const c_char, out: *mut *mut c_ch
 pub unsafe extern "C" fn bw_token_claims(token: *const c_char, out: *mut *mut c_char) -> bw_status {
     // SAFETY: promised by the caller.
     let out = unsafe { Out::new(out) };
-    document(out, || {
+    export_document(out, || {
         // SAFETY: promised by the caller.
         let token = unsafe { text::required("token", token) }?;
         token_claims(token)

@@ -1,73 +1,81 @@
-//! Watching a client: its counters, and lines about what it does.
+//! The log and the counters of a client.
 
 use std::cell::Cell;
 use std::ffi::{CString, c_char, c_void};
 use std::sync::Arc;
 
-use super::boundary::{Delivery, Out, document, document_of, plain};
-use super::handles::{self, bw_client};
+use super::boundary::{Delivery, Out, export_document, export_status, export_unit};
+use super::handles::{CLIENTS, bw_client};
 use super::status::{BW_E_INTERNAL, BW_OK, bw_status};
 use crate::client::{Level, Sink};
 use crate::error::Error;
 
-/// No lines.
+/// The log is off.
 pub const BW_LOG_OFF: i32 = 0;
-/// Calls that failed.
+/// Log calls that failed.
 pub const BW_LOG_ERROR: i32 = 1;
-/// Also attempts that failed and are repeated.
+/// Also log failed attempts that are retried.
 pub const BW_LOG_WARN: i32 = 2;
-/// Also calls that succeeded.
+/// Also log calls that succeeded.
 pub const BW_LOG_INFO: i32 = 3;
-/// Also every attempt.
+/// Also log every attempt.
 pub const BW_LOG_DEBUG: i32 = 4;
 
-/// Takes a line about what a client does: its level (BW_LOG_ERROR and so on), the text, which ends
-/// with the call, and the `user_data` of `bw_client_set_log`. No secret is ever in a line.
+/// Receives a line of a client's log.
+///
+/// - `level`: BW_LOG_ERROR, BW_LOG_WARN, BW_LOG_INFO or BW_LOG_DEBUG.
+/// - `line`: the text, without a newline. It is valid during the call, and never contains a secret.
+/// - `user_data`: the pointer that was passed to `bw_client_set_log`.
 pub type bw_log_callback =
     Option<unsafe extern "C" fn(level: i32, line: *const c_char, user_data: *mut c_void)>;
 
 thread_local! {
     /// Whether this thread is inside a callback.
-    static CALLING: Cell<bool> = const { Cell::new(false) };
+    static IN_CALLBACK: Cell<bool> = const { Cell::new(false) };
 }
 
-/// What the host gave, to be handed back to it from any thread.
-struct Host {
+/// The callback of the host, and its user data.
+struct HostCallback {
     callback: unsafe extern "C" fn(i32, *const c_char, *mut c_void),
     user_data: *mut c_void,
 }
 
-// SAFETY: the contract of bw_client_set_log says that the callback is called on any thread, several
-// at once, with this pointer, which is only handed on.
-unsafe impl Send for Host {}
+// SAFETY: the contract of bw_client_set_log states that the callback is called on any thread, also
+// on several at the same time. The pointer is only passed to it.
+unsafe impl Send for HostCallback {}
 // SAFETY: as above.
-unsafe impl Sync for Host {}
+unsafe impl Sync for HostCallback {}
 
-impl Host {
-    fn write(&self, level: Level, line: &str) {
-        // Lines are made of names, numbers and messages, of which none holds a NUL.
+impl HostCallback {
+    fn call(&self, level: Level, line: &str) {
+        // A line consists of names, numbers and messages, which contain no NUL.
         let Ok(line) = CString::new(line) else { return };
-        let before = CALLING.replace(true);
-        // SAFETY: the host promised that the callback may be called so until a later set returns.
+        let was_in_callback = IN_CALLBACK.replace(true);
+        // SAFETY: the host promised that the callback may be called until a later set call returns.
         unsafe { (self.callback)(level as i32, line.as_ptr(), self.user_data) };
-        CALLING.set(before);
+        IN_CALLBACK.set(was_in_callback);
     }
 }
 
-/// Sends lines about what a client does to a callback; off at first.
+/// Sends the log of a client to a callback. The log is off by default.
 ///
-/// `level` is how much is wanted: BW_LOG_OFF (then `callback` is not looked at), BW_LOG_ERROR,
-/// BW_LOG_WARN, BW_LOG_INFO or BW_LOG_DEBUG. `callback` is called on whatever thread does the work,
-/// on several at once, with `user_data`; it must not throw, not call into this library, and not take
-/// long. When a later `bw_client_set_log` has returned, no call of the old callback is running or
-/// will come: disable logging before you free `user_data`, and before `bw_client_free`. `error` may be
-/// NULL; `*error` gets NULL, or the error document, which the caller frees with `bw_free`.
+/// - `level`: the most detailed level that is logged: BW_LOG_ERROR, BW_LOG_WARN, BW_LOG_INFO or
+///   BW_LOG_DEBUG. BW_LOG_OFF disables the log; then `callback` may be NULL.
+/// - `callback`: called on each thread that executes calls, also on several threads at the same
+///   time. It must not throw an exception, and must not call this library. It should return
+///   quickly.
+/// - `user_data`: any pointer; the callback receives it.
+/// - `error`: receives NULL, or the error document on failure. The caller frees it with `bw_free`.
+///   `error` may be NULL.
+///
+/// After this function has returned, the previous callback is not running, and is never called
+/// again. Therefore, disable the log before you free `user_data`, and before `bw_client_free`.
 ///
 /// Statuses: BW_OK, BW_E_INVALID_ARGUMENT, BW_E_INVALID_HANDLE.
-/// Any thread, but not inside a callback. Waits for callbacks that are running.
+/// Any thread, except inside a callback. Waits for callbacks that are running.
 ///
 /// # Safety
-/// `callback` may be called as said above, with `user_data`; `error` is NULL or writable.
+/// `callback` may be called as described above, with `user_data`; `error` is NULL or writable.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn bw_client_set_log(
     client: *mut bw_client,
@@ -78,11 +86,11 @@ pub unsafe extern "C" fn bw_client_set_log(
 ) -> bw_status {
     // SAFETY: promised by the caller.
     let error = unsafe { Out::new(error) };
-    plain(error, || {
-        if CALLING.get() {
+    export_unit(error, || {
+        if IN_CALLBACK.get() {
             return Err(Error::invalid("bw_client_set_log: must not be called inside a callback"));
         }
-        let client = handles::client(client)?;
+        let client = CLIENTS.get(client)?;
         if level == BW_LOG_OFF {
             client.set_log(None);
             return Ok(());
@@ -90,34 +98,43 @@ pub unsafe extern "C" fn bw_client_set_log(
         let level = Level::from_code(level).ok_or_else(|| {
             Error::invalid(format!("level: {level} is not one of BW_LOG_OFF to BW_LOG_DEBUG"))
         })?;
-        let callback = callback
-            .ok_or_else(|| Error::invalid("callback: is NULL; pass BW_LOG_OFF to turn it off"))?;
-        let host = Host { callback, user_data };
-        let sink: Sink = Arc::new(move |level, line| host.write(level, line));
+        let callback = callback.ok_or_else(|| {
+            Error::invalid("callback: is NULL; to disable the log, pass BW_LOG_OFF")
+        })?;
+        let host = HostCallback { callback, user_data };
+        let sink: Sink = Arc::new(move |level, line| host.call(level, line));
         client.set_log(Some((level, sink)));
         Ok(())
     })
 }
 
-/// Reports what a client has done so far.
+/// Returns the counters of a client.
 ///
-/// `*out` gets `{"calls", "attempts", "retries", "inFlight", "statuses": {"BW_OK": 5, ..}, "queue":
-/// {"waiting", "running", "done", "cancelled"}, "connectionsOpened", "connectionsReused",
-/// "tokenRequests", "lateAnswers", "lateParticipants", "lateSessions", "operations":
-/// {"createParticipant": {"calls", "attempts", "retries", "inFlight", "statuses", "times":
-/// [{"belowUs": 2048, "count": 5}, ..]}, ..}}`, or the error document. The caller frees it with
-/// `bw_free`.
+/// - `out`: receives the document below, or the error document. The caller frees it with `bw_free`.
 ///
-/// The counts are those of this process since the client was made. `statuses` counts each completed
-/// call by the status that its caller receives: a call that is cancelled or expires in a queue counts
-/// as BW_E_CANCELLED or BW_E_TIMEOUT, even if the service executes it. `tokenRequests` counts the
-/// token requests that were sent, which are not among the `attempts`. `queue` has the calls in all
-/// queues of the client now (those that wait, run, and are done but not fetched), and how many have
-/// been cancelled. `times` are those of calls that were executed, in powers of two of microseconds.
-/// `lateAnswers` counts the responses that reached no caller; the other two list the ids that
-/// `bw_client_take_late` would give. New keys may be added.
+/// `{"calls", "attempts", "retries", "inFlight", "statuses": {"BW_OK": 5, ..}, "queue": {"waiting",
+/// "running", "done", "cancelled"}, "connectionsOpened", "connectionsReused", "tokenRequests",
+/// "lateAnswers", "lateParticipants", "lateSessions", "operations": {"createParticipant": {"calls",
+/// "attempts", "retries", "inFlight", "statuses", "times": [{"belowUs": 2048, "count": 5}, ..]},
+/// ..}}`
 ///
-/// Statuses: BW_OK, BW_E_INVALID_HANDLE.
+/// The counters start at zero when the client is created, and again in each forked child.
+///
+/// - `statuses`: for each status, the number of completed calls that returned it to the caller.
+///   A call that was cancelled in a queue counts as BW_E_CANCELLED, and a call that expired in a
+///   queue counts as BW_E_TIMEOUT, even if the service executes it.
+/// - `queue`: `waiting`, `running` and `done` (completed but not fetched) are the present numbers
+///   of calls in all queues of the client. `cancelled` is the number of calls that were cancelled
+///   so far.
+/// - `tokenRequests`: the token requests that were sent. They are not part of `attempts`.
+/// - `times`: a histogram of the durations of executed calls. `belowUs` is the upper limit in
+///   microseconds, a power of two.
+/// - `lateAnswers`: the number of responses that no caller received. `lateParticipants` and
+///   `lateSessions` are the ids that `bw_client_take_late` returns.
+///
+/// Later versions may add keys.
+///
+/// Statuses: BW_OK, BW_E_INVALID_HANDLE, BW_E_INTERNAL.
 /// Any thread. Does not block.
 ///
 /// # Safety
@@ -129,25 +146,30 @@ pub unsafe extern "C" fn bw_client_stats(
 ) -> bw_status {
     // SAFETY: promised by the caller.
     let out = unsafe { Out::new(out) };
-    document(out, || Ok(handles::client(client)?.stats()))
+    export_document(out, || Ok(CLIENTS.get(client)?.stats()))
 }
 
-/// Takes the list of what calls of a client created and no caller received.
+/// Returns the list of participants and sessions whose ids no caller received, and clears the list.
 ///
-/// `*out` gets `{"late": [{"operation": "createParticipant", "id": "..", "tag": "..", "userData":
-/// 17}, ..], "dropped": 0}`, the oldest first, or the error document. The caller frees it with
-/// `bw_free`. The list is empty afterwards. It contains each participant and session whose call was
-/// cancelled while it was running, whose completion was not fetched when its queue was freed, or
-/// whose response could not be handed over because there was no memory or `out` was NULL. `id` is the
-/// service's, `tag` is the request's or null, and `userData` is what was submitted with the call, as
-/// a number; 0 outside of a queue. At most 1024 are kept; `dropped` counts the oldest ones, which had
-/// to make room.
+/// An object is in the list if its call was cancelled while it was running, if its completion was
+/// not fetched before `bw_queue_free`, or if `out` was NULL or there was no memory for the
+/// response.
 ///
-/// A call that is cancelled is added when its response arrives. To see all, call this function right
-/// before `bw_client_free`, which ends also such calls.
+/// - `out`: receives `{"late": [{"operation": "createParticipant", "id": "..", "tag": "..",
+///   "userData": 17}, ..], "dropped": 0}`, the oldest object first, or the error document. The
+///   caller frees it with `bw_free`. `out` must not be NULL.
+///   - `id`: the service's id of the object. `tag`: the tag in the request, or null.
+///   - `userData`: the `user_data` of `bw_queue_submit` as a number; 0 if the call was not in a
+///     queue.
+///   - `dropped`: the number of objects that were removed from the list because it holds at most
+///     1024.
+///
+/// The object of a cancelled call is added when the response arrives. `bw_client_free` aborts calls
+/// that still wait for their response. To get the complete list, call this function immediately
+/// before it.
 ///
 /// Statuses: BW_OK, BW_E_INVALID_ARGUMENT (`out` is NULL), BW_E_INVALID_HANDLE, BW_E_INTERNAL (no
-/// memory; the list stays).
+/// memory; the list is not cleared).
 /// Any thread. Does not block.
 ///
 /// # Safety
@@ -159,11 +181,11 @@ pub unsafe extern "C" fn bw_client_take_late(
 ) -> bw_status {
     // SAFETY: promised by the caller.
     let out = unsafe { Out::new(out) };
-    document_of(out, || {
-        if out.is_none() {
-            return Err(Error::invalid("out: is NULL; pass where the list is to go"));
+    export_status(out, || {
+        if out.is_null() {
+            return Err(Error::invalid("out: is NULL; pass a pointer to a variable for the list"));
         }
-        let client = handles::client(client)?;
+        let client = CLIENTS.get(client)?;
         let is_delivered = |list: &str| out.deliver(list) == Delivery::Delivered;
         Ok(if client.take_late(is_delivered) { BW_OK } else { BW_E_INTERNAL })
     })
@@ -174,7 +196,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_constants_are_the_levels() {
+    fn constants_match_the_levels() {
         for (code, level) in [
             (BW_LOG_ERROR, Level::Error),
             (BW_LOG_WARN, Level::Warn),

@@ -1,8 +1,8 @@
-//! The C ABI. With `sys` the only home of `unsafe`.
+//! The C ABI. Only this module and `sys` contain `unsafe`.
 //!
-//! Every export is a few lines: it goes through the guard in `boundary`, turns text and handles
-//! into Rust's, and calls the safe API. The doc comments become the C header, in the order of
-//! build.rs. Not here: anything that a Rust caller would need too.
+//! Each exported function is a few lines: it enters the guard in `boundary`, converts C strings and
+//! handles, and calls the safe API. Code that a Rust caller would need too does not belong here.
+//! The doc comments become the C header, in the order of the files in build.rs.
 
 // The names are those of the C header.
 #![allow(non_camel_case_types)]
@@ -10,13 +10,13 @@
 mod boundary;
 mod call;
 mod client;
+mod handle_table;
 mod handles;
 mod helpers;
 mod log;
 mod participants;
 mod queue;
 mod sessions;
-mod slots;
 mod status;
 mod text;
 mod version;

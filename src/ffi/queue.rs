@@ -1,28 +1,31 @@
-//! The queue: calls that are submitted, and fetched when they are done.
+//! The queue: calls are submitted, and their completions are fetched.
 
 use std::ffi::{c_char, c_int, c_void};
 use std::time::Duration;
 
-use super::boundary::{Out, document_of, number, plain, silent};
-use super::handles::{self, bw_client, bw_queue};
+use super::boundary::{Out, export_status, export_unit, export_value};
+use super::handles::{CLIENTS, QUEUES, bw_client, bw_queue};
 use super::status::{BW_E_CLOSED, BW_E_EMPTY, BW_E_INTERNAL, BW_OK, bw_status};
 use super::text;
 use crate::error::{Error, Status};
 use crate::queue::{Options, Queue, RecvError, Wait};
 
-/// Makes a queue of calls for a host whose threads must not block. Starts no thread yet.
+/// Creates a queue of calls for programs whose threads must not block.
 ///
-/// `options_json` is `{"workers": 8, "backlog": 1024}`, or NULL. Both keys are optional: `workers` is
-/// how many calls run at the same time, each on its own thread; `backlog` is how many calls may be
-/// waiting, running or completed but not fetched. `*queue` gets the queue, or NULL on failure; end it with
-/// `bw_queue_free`. It keeps what it needs of the client: freeing the client ends its calls as
-/// cancelled. `*error` gets NULL, or the error document, which the caller frees with `bw_free`;
-/// `error` may be NULL.
+/// The first submitted call starts the queue's threads. In a forked child, the queue is empty. The
+/// child can use it, and must call `bw_queue_fd` to get a descriptor of its own.
 ///
-/// In a forked child, the queue is empty and works. It has another descriptor there: call
-/// `bw_queue_fd` again.
+/// - `client`: executes the calls. If it is freed, the calls of the queue complete with
+///   BW_E_CANCELLED.
+/// - `options_json`: `{"workers": 8, "backlog": 1024}`, or NULL. Both keys are optional, with these
+///   defaults. `workers`: the number of calls that are executed at the same time, each on its own
+///   thread. `backlog`: the largest number of calls that are waiting, running, or completed but not
+///   fetched.
+/// - `queue`: receives the queue, or NULL on failure. Free it with `bw_queue_free`.
+/// - `error`: receives NULL, or the error document on failure. The caller frees it with `bw_free`.
+///   `error` may be NULL.
 ///
-/// Statuses: BW_OK, BW_E_INVALID_ARGUMENT, BW_E_INVALID_HANDLE.
+/// Statuses: BW_OK, BW_E_INVALID_ARGUMENT, BW_E_INVALID_HANDLE, BW_E_INTERNAL.
 /// Any thread. Does not block.
 ///
 /// # Safety
@@ -36,35 +39,40 @@ pub unsafe extern "C" fn bw_queue_new(
 ) -> bw_status {
     // SAFETY: promised by the caller.
     let error = unsafe { Out::new(error) };
-    plain(error, || {
+    export_unit(error, || {
         if queue.is_null() {
-            return Err(Error::invalid("queue: is NULL; pass where the handle is to go"));
+            return Err(Error::invalid(
+                "queue: is NULL; pass a pointer to a variable for the handle",
+            ));
         }
         // SAFETY: not NULL, so by the caller's promise writable.
         unsafe { queue.write(std::ptr::null_mut()) };
-        let client = handles::client(client)?;
+        let client = CLIENTS.get(client)?;
         // SAFETY: promised by the caller.
         let options = match unsafe { text::optional("options_json", options_json) }? {
             Some(json) => Options::from_json(json)?,
             None => Options::default(),
         };
-        let handle = handles::publish_queue(Queue::new((*client).clone(), options))?;
+        let handle = QUEUES.insert(Queue::new((*client).clone(), options))?;
         // SAFETY: as above.
         unsafe { queue.write(handle) };
         Ok(())
     })
 }
 
-/// Submits a call. It is completed exactly once, whatever happens to it.
+/// Submits a call to a queue. Each accepted call completes exactly once, even if it is cancelled.
 ///
-/// `call_json` is as for `bw_call`; it is checked now, and its time runs from now. `user_data` comes
-/// back with the completion. `*id` gets the call's number, never 0; `id` may be NULL. `*error` gets
-/// NULL, or the error document where nothing was accepted, which the caller frees with `bw_free`;
-/// `error` may be NULL.
+/// - `call_json`: the call, as for `bw_call`. This function checks it. The timeout of the call
+///   starts now and includes the time in the queue.
+/// - `user_data`: any pointer. `bw_queue_next` returns it with the completion.
+/// - `id`: receives the number of the call, or 0 on failure. The number of a call is never 0. `id`
+///   may be NULL.
+/// - `error`: receives NULL, or the error document if the call was not accepted. The caller frees
+///   it with `bw_free`. `error` may be NULL.
 ///
-/// Statuses: BW_OK, BW_E_QUEUE_FULL (fetch completions, or try later), BW_E_CLOSED,
-/// BW_E_INVALID_ARGUMENT, BW_E_INVALID_HANDLE, BW_E_INTERNAL (no thread could be started, or there
-/// is no memory for the call).
+/// Statuses: BW_OK, BW_E_QUEUE_FULL (fetch completions, or try again later), BW_E_CLOSED (the queue
+/// is closed, or its client was freed), BW_E_INVALID_ARGUMENT, BW_E_INVALID_HANDLE, BW_E_INTERNAL
+/// (no memory, or no thread could be started).
 /// Any thread. Does not block.
 ///
 /// # Safety
@@ -79,43 +87,50 @@ pub unsafe extern "C" fn bw_queue_submit(
 ) -> bw_status {
     // SAFETY: promised by the caller.
     let error = unsafe { Out::new(error) };
-    plain(error, || {
+    export_unit(error, || {
         // SAFETY: promised by the caller.
-        unsafe { put(id, 0) };
-        let queue = handles::queue(queue)?;
+        unsafe { write(id, 0) };
+        let queue = QUEUES.get(queue)?;
         // SAFETY: promised by the caller.
         let call = unsafe { text::required("call_json", call_json) }?;
-        let number = queue.submit(call, user_data.expose_provenance())?;
+        let call_id = queue.submit(call, user_data.expose_provenance())?;
         // SAFETY: promised by the caller.
-        unsafe { put(id, number) };
+        unsafe { write(id, call_id) };
         Ok(())
     })
 }
 
-/// The descriptor to watch with poll, epoll or select: readable while completions wait.
+/// Returns the descriptor of a queue, which is readable while completions are available.
 ///
-/// Never read, write or close it. It stays valid until the queue is freed, which closes it: remove
-/// it from your event loop first. In a forked child, or after the host closed it, call this function
-/// again for a new one. -1 if the handle is invalid or no descriptor can be opened.
+/// Watch it with poll, epoll or select. Never read it, write to it, or close it. It stays valid
+/// until `bw_queue_free` closes it: remove it from the event loop first. Call this function again
+/// in a forked child, or after the program has closed the descriptor.
+///
+/// The function returns -1 if the handle is invalid or if no descriptor can be opened.
 /// Any thread. Does not block.
 #[unsafe(no_mangle)]
 pub extern "C" fn bw_queue_fd(queue: *mut bw_queue) -> c_int {
-    number(-1, || Ok(handles::queue(queue)?.descriptor().unwrap_or(-1)))
+    export_value(-1, || Ok(QUEUES.get(queue)?.descriptor().unwrap_or(-1)))
 }
 
-/// Fetches the next completion.
+/// Fetches the next completion of a queue.
 ///
-/// `timeout_ms` is how long to wait for one: 0 not at all, negative for ever. On BW_OK `*id` and
-/// `*user_data` get the call's number and what was submitted with it, `*status` gets how the call
-/// ended, and `*out` gets the service's answer, or the error document, which the caller frees with
-/// `bw_free`. `id` and `user_data` may be NULL. If no completion is available, `*out` is NULL. If an
-/// argument is invalid, `*out` is the error document.
+/// - `timeout_ms`: the longest time to wait for a completion, in milliseconds. 0: do not wait.
+///   Negative: wait without a limit.
+/// - `id` and `user_data`: receive the number and the user data of the call. Each may be NULL.
+/// - `status`: receives the status of the call. It must not be NULL.
+/// - `out`: receives the service's response, or the error document of the call. It must not be
+///   NULL. The caller frees the document with `bw_free`.
 ///
-/// Statuses: BW_OK, BW_E_EMPTY (no completion in time), BW_E_CLOSED (the queue is closed, and all
-/// completions were fetched), BW_E_INVALID_ARGUMENT, BW_E_INVALID_HANDLE, BW_E_INTERNAL (no memory
-/// for the response; it can be fetched later).
-/// Any thread. Blocks up to `timeout_ms`; a thread that is cancelled continues to wait until the
-/// queue is closed or freed.
+/// If the function returns BW_OK, `*out` belongs to the completion. If it returns
+/// BW_E_INVALID_ARGUMENT or BW_E_INVALID_HANDLE, `*out` is the error document of this function.
+/// Otherwise, `*out` is NULL.
+///
+/// Statuses: BW_OK, BW_E_EMPTY (no completion within `timeout_ms`), BW_E_CLOSED (the queue is
+/// closed and all completions were fetched, or the queue was freed), BW_E_INVALID_ARGUMENT,
+/// BW_E_INVALID_HANDLE, BW_E_INTERNAL (no memory for the document; the completion can be fetched
+/// later).
+/// Any thread. Blocks up to `timeout_ms`. pthread_cancel does not interrupt the wait.
 ///
 /// # Safety
 /// `id`, `user_data`, `status` and `out` are NULL or writable.
@@ -129,13 +144,13 @@ pub unsafe extern "C" fn bw_queue_next(
     out: *mut *mut c_char,
 ) -> bw_status {
     // SAFETY: promised by the caller.
-    let place = unsafe { Out::new(out) };
-    document_of(place, || {
+    let document = unsafe { Out::new(out) };
+    export_status(document, || {
         // SAFETY: promised by the caller.
         unsafe {
-            put(id, 0);
-            put(user_data, std::ptr::null_mut());
-            put(status, BW_E_EMPTY);
+            write(id, 0);
+            write(user_data, std::ptr::null_mut());
+            write(status, BW_E_EMPTY);
         }
         if status.is_null() || out.is_null() {
             return Err(Error::invalid("status, out: must not be NULL"));
@@ -145,9 +160,9 @@ pub unsafe extern "C" fn bw_queue_next(
             Ok(millis) => Wait::For(Duration::from_millis(millis)),
             Err(_) => Wait::Forever,
         };
-        let queue = handles::queue(queue)?;
-        let done = match queue.next(wait) {
-            Ok(done) => done,
+        let queue = QUEUES.get(queue)?;
+        let completion = match queue.next(wait) {
+            Ok(completion) => completion,
             Err(error) => {
                 // SAFETY: not NULL, so by the caller's promise writable.
                 unsafe { out.write(std::ptr::null_mut()) };
@@ -157,78 +172,85 @@ pub unsafe extern "C" fn bw_queue_next(
                 });
             }
         };
-        let document = text::to_c(&done.document);
+        let document = text::to_c(&completion.document);
         // SAFETY: not NULL, so by the caller's promise writable.
         unsafe { out.write(document) };
         if document.is_null() {
-            queue.give_back(done);
+            queue.give_back(completion);
             return Ok(BW_E_INTERNAL);
         }
         // SAFETY: promised by the caller.
         unsafe {
-            put(id, done.id);
-            put(user_data, std::ptr::with_exposed_provenance_mut(done.user_data));
-            put(status, done.status.code());
+            write(id, completion.id);
+            write(user_data, std::ptr::with_exposed_provenance_mut(completion.user_data));
+            write(status, completion.status.code());
         }
         Ok(BW_OK)
     })
 }
 
-/// Cancels a call. Its completion (BW_E_CANCELLED) can be fetched at once.
+/// Cancels a call. Its completion, with BW_E_CANCELLED, can be fetched immediately.
 ///
-/// The outcome of a call that still waited is `not_sent`. The outcome of a call that was running is
-/// `unknown`: if it may have created something, its response is still awaited. What it created is
-/// logged, and kept for `bw_client_take_late`.
+/// If the call was waiting, its outcome is "not_sent". If it was running, its outcome is "unknown".
+/// A running create request is executed to its end: what it creates is logged, and kept for
+/// `bw_client_take_late`.
 ///
-/// Statuses: BW_OK, BW_E_NO_VALUE (the call has completed, or there never was such a call),
+/// - `id`: the number of the call, from `bw_queue_submit`.
+///
+/// Statuses: BW_OK, BW_E_NO_VALUE (the call has completed, or there is no such call),
 /// BW_E_INVALID_HANDLE.
 /// Any thread. Does not block.
 #[unsafe(no_mangle)]
 pub extern "C" fn bw_queue_cancel(queue: *mut bw_queue, id: u64) -> bw_status {
-    plain(Out::none(), || match handles::queue(queue)?.cancel(id) {
+    export_unit(Out::null(), || match QUEUES.get(queue)?.cancel(id) {
         true => Ok(()),
-        false => Err(Error::new(Status::NoValue, "id: no such call waits or is under way")),
+        false => Err(Error::new(Status::NoValue, "id: no such call is waiting or running")),
     })
 }
 
-/// Accepts no more calls, and cancels all that are waiting or running, as `bw_queue_cancel` does.
+/// Closes a queue: it accepts no more calls, and cancels all calls that are waiting or running.
 ///
-/// Their completions can still be fetched; then `bw_queue_next` returns BW_E_CLOSED. To get every
-/// `user_data` back: close the queue, fetch until BW_E_CLOSED, and free the queue.
+/// Completions can still be fetched; `bw_queue_next` returns BW_E_CLOSED after the last one. To get
+/// every `user_data` back, close the queue, fetch until BW_E_CLOSED, and free the queue.
 ///
 /// Statuses: BW_OK, BW_E_INVALID_HANDLE.
 /// Any thread. Does not block.
 #[unsafe(no_mangle)]
 pub extern "C" fn bw_queue_close(queue: *mut bw_queue) -> bw_status {
-    plain(Out::none(), || {
-        handles::queue(queue)?.close();
+    export_unit(Out::null(), || {
+        QUEUES.get(queue)?.close();
         Ok(())
     })
 }
 
-/// Frees a queue, and discards the completions that were not fetched. Threads that wait in `bw_queue_next` get BW_E_CLOSED.
+/// Frees a queue, and discards the completions that were not fetched.
 ///
-/// Calls that wait or run are cancelled, as by `bw_queue_cancel`. What completed calls created is
-/// kept for `bw_client_take_late` if their completions were not fetched. The descriptor of
-/// `bw_queue_fd` is closed: remove it from your event loop before. The handle is invalid from then
-/// on: using or freeing it again is harmless. NULL is allowed.
+/// Calls that are waiting or running are cancelled. Threads that wait in `bw_queue_next` return
+/// BW_E_CLOSED. Participants and sessions whose completions were not fetched are kept for
+/// `bw_client_take_late`. The descriptor of the queue is closed: remove it from the event loop
+/// first.
+///
+/// - `queue`: the queue. NULL is allowed. The handle is invalid afterwards, and freeing it again
+///   has no effect.
+///
 /// Any thread. Does not block.
 #[unsafe(no_mangle)]
 pub extern "C" fn bw_queue_free(queue: *mut bw_queue) {
-    silent(|| {
-        if let Some(queue) = handles::retire_queue(queue) {
+    export_value((), || {
+        if let Some(queue) = QUEUES.remove(queue) {
             queue.free();
         }
+        Ok(())
     });
 }
 
-/// Writes where there is a place.
+/// Writes a value, unless the pointer is NULL.
 ///
 /// # Safety
-/// `place` is NULL or writable.
-unsafe fn put<T>(place: *mut T, value: T) {
-    if !place.is_null() {
+/// `target` is NULL or writable.
+unsafe fn write<T>(target: *mut T, value: T) {
+    if !target.is_null() {
         // SAFETY: promised by the caller.
-        unsafe { place.write(value) };
+        unsafe { target.write(value) };
     }
 }

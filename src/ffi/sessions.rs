@@ -1,8 +1,8 @@
-//! The operations on sessions, and on participants in them.
+//! The operations on sessions, and on participants in sessions.
 
 use std::ffi::c_char;
 
-use super::call::{Arguments, perform};
+use super::call::{Arguments, Request, execute};
 use super::handles::bw_client;
 use super::status::bw_status;
 use crate::api::{
@@ -13,17 +13,19 @@ use crate::api::{
 
 /// Creates a session (createSession).
 ///
-/// `request_json` is `{"tag": ".."}` (at most 50 characters), or NULL. `*out` gets the Session
-/// document, `{"id": .., "tag": ..}`, or the error document; the caller frees it with `bw_free`. A
-/// request that the service may have processed is never repeated.
+/// If `outcome` in the error document is "unknown", a session may exist. The client does not repeat
+/// such a request.
 ///
-/// Statuses: BW_OK, BW_E_INVALID_ARGUMENT, BW_E_INVALID_HANDLE, BW_E_CANCELLED and all from
-/// BW_E_RESOLVE to BW_E_HTTP_STATUS.
+/// - `request_json`: `{"tag": ".."}` (at most 50 characters), `{}`, or NULL.
+/// - `out`: receives the Session document, `{"id": "..", "tag": ".."}`, or the error document. The
+///   caller frees it with `bw_free`.
+///
+/// Statuses: BW_OK, BW_E_INVALID_ARGUMENT, BW_E_INVALID_HANDLE, BW_E_CANCELLED, BW_E_INTERNAL, or
+/// one from BW_E_RESOLVE to BW_E_HTTP_STATUS.
 /// Any thread. Blocks up to the deadline.
 ///
 /// # Safety
-/// `request_json` is NULL or a NUL-terminated string; `out` is
-/// NULL or writable.
+/// `request_json` is NULL or a NUL-terminated string; `out` is NULL or writable.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn bw_create_session(
     client: *mut bw_client,
@@ -31,95 +33,100 @@ pub unsafe extern "C" fn bw_create_session(
     out: *mut *mut c_char,
 ) -> bw_status {
     let arguments = Arguments {
-        session: None,
-        participant: None,
-        request: Some(("request_json", request_json)),
+        request: Some(Request::Optional("request_json", request_json)),
+        ..Arguments::default()
     };
     // SAFETY: promised by the caller.
-    unsafe { perform(client, &CREATE_SESSION, arguments, out) }
+    unsafe { execute(client, &CREATE_SESSION, arguments, out) }
 }
 
-/// Reads a session (getSession).
+/// Returns a session (getSession).
 ///
-/// `*out` gets the Session document, or the error document; the caller frees it with `bw_free`.
+/// - `session_id`: the `id` of the session.
+/// - `out`: receives the Session document, or the error document. The caller frees it with
+///   `bw_free`.
 ///
-/// Statuses: BW_OK, BW_E_INVALID_ARGUMENT, BW_E_INVALID_HANDLE, BW_E_CANCELLED and all from
-/// BW_E_RESOLVE to BW_E_HTTP_STATUS, among them BW_E_NOT_FOUND.
+/// Statuses: BW_OK, BW_E_INVALID_ARGUMENT, BW_E_INVALID_HANDLE, BW_E_CANCELLED, BW_E_INTERNAL, or
+/// one from BW_E_RESOLVE to BW_E_HTTP_STATUS, such as BW_E_NOT_FOUND (there is no such session).
 /// Any thread. Blocks up to the deadline.
 ///
 /// # Safety
-/// `session_id` is NULL or a NUL-terminated string; `out` is
-/// NULL or writable.
+/// `session_id` is NULL or a NUL-terminated string; `out` is NULL or writable.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn bw_get_session(
     client: *mut bw_client,
     session_id: *const c_char,
     out: *mut *mut c_char,
 ) -> bw_status {
-    let arguments = Arguments { session: Some(session_id), participant: None, request: None };
+    let arguments = Arguments { session: Some(session_id), ..Arguments::default() };
     // SAFETY: promised by the caller.
-    unsafe { perform(client, &GET_SESSION, arguments, out) }
+    unsafe { execute(client, &GET_SESSION, arguments, out) }
 }
 
-/// Removes a session; its participants stay (deleteSession).
+/// Deletes a session, but not its participants (deleteSession).
 ///
-/// `*out` gets `null`, or the error document; the caller frees it with `bw_free`.
+/// - `session_id`: the `id` of the session.
+/// - `out`: receives `null`, or the error document. The caller frees it with `bw_free`.
 ///
-/// Statuses: BW_OK, BW_E_INVALID_ARGUMENT, BW_E_INVALID_HANDLE, BW_E_CANCELLED and all from
-/// BW_E_RESOLVE to BW_E_HTTP_STATUS, among them BW_E_NOT_FOUND.
+/// Statuses: BW_OK, BW_E_INVALID_ARGUMENT, BW_E_INVALID_HANDLE, BW_E_CANCELLED, BW_E_INTERNAL, or
+/// one from BW_E_RESOLVE to BW_E_HTTP_STATUS, such as BW_E_NOT_FOUND (there is no such session).
 /// Any thread. Blocks up to the deadline.
 ///
 /// # Safety
-/// `session_id` is NULL or a NUL-terminated string; `out` is
-/// NULL or writable.
+/// `session_id` is NULL or a NUL-terminated string; `out` is NULL or writable.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn bw_delete_session(
     client: *mut bw_client,
     session_id: *const c_char,
     out: *mut *mut c_char,
 ) -> bw_status {
-    let arguments = Arguments { session: Some(session_id), participant: None, request: None };
+    let arguments = Arguments { session: Some(session_id), ..Arguments::default() };
     // SAFETY: promised by the caller.
-    unsafe { perform(client, &DELETE_SESSION, arguments, out) }
+    unsafe { execute(client, &DELETE_SESSION, arguments, out) }
 }
 
 /// Lists the participants in a session (listSessionParticipants).
 ///
-/// `*out` gets an array of Participant documents, `[]` if there are none, or the error document; the
-/// caller frees it with `bw_free`.
+/// - `session_id`: the `id` of the session.
+/// - `out`: receives an array of Participant documents (`[]` if the session is empty), or the error
+///   document. The caller frees it with `bw_free`.
 ///
-/// Statuses: BW_OK, BW_E_INVALID_ARGUMENT, BW_E_INVALID_HANDLE, BW_E_CANCELLED and all from
-/// BW_E_RESOLVE to BW_E_HTTP_STATUS, among them BW_E_NOT_FOUND.
+/// Statuses: BW_OK, BW_E_INVALID_ARGUMENT, BW_E_INVALID_HANDLE, BW_E_CANCELLED, BW_E_INTERNAL, or
+/// one from BW_E_RESOLVE to BW_E_HTTP_STATUS, such as BW_E_NOT_FOUND (there is no such session).
 /// Any thread. Blocks up to the deadline.
 ///
 /// # Safety
-/// `session_id` is NULL or a NUL-terminated string; `out` is
-/// NULL or writable.
+/// `session_id` is NULL or a NUL-terminated string; `out` is NULL or writable.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn bw_list_session_participants(
     client: *mut bw_client,
     session_id: *const c_char,
     out: *mut *mut c_char,
 ) -> bw_status {
-    let arguments = Arguments { session: Some(session_id), participant: None, request: None };
+    let arguments = Arguments { session: Some(session_id), ..Arguments::default() };
     // SAFETY: promised by the caller.
-    unsafe { perform(client, &LIST_SESSION_PARTICIPANTS, arguments, out) }
+    unsafe { execute(client, &LIST_SESSION_PARTICIPANTS, arguments, out) }
 }
 
-/// Puts a participant into a session (addParticipantToSession).
+/// Adds a participant to a session (addParticipantToSession).
 ///
-/// `subscriptions_json` says whom it hears: `{"sessionId": ".."}` everyone in the session, also who
-/// comes later; `{"participants": [{"participantId": "..", "streamAliases": [".."]}]}` those; NULL,
-/// `null` or `{}` nobody. `*out` gets `null`, or the error document; the caller frees it with
-/// `bw_free`.
+/// - `session_id`: the `id` of the session.
+/// - `participant_id`: the `id` of the participant.
+/// - `subscriptions_json`: whom the participant hears.
+///   - `{"sessionId": ".."}`: everyone in the session, including participants that join later.
+///   - `{"participants": [{"participantId": ".."}, ..]}`: only these participants. With
+///     `"streamAliases": [".."]` next to a `participantId`: only these streams of the participant.
+///   - `{}`, `null` or NULL: nobody.
+/// - `out`: receives `null`, or the error document. The caller frees it with `bw_free`.
 ///
-/// Statuses: BW_OK, BW_E_INVALID_ARGUMENT, BW_E_INVALID_HANDLE, BW_E_CANCELLED and all from
-/// BW_E_RESOLVE to BW_E_HTTP_STATUS, among them BW_E_NOT_FOUND, BW_E_CONFLICT (it is in a session, or the session is full).
+/// Statuses: BW_OK, BW_E_INVALID_ARGUMENT, BW_E_INVALID_HANDLE, BW_E_CANCELLED, BW_E_INTERNAL, or
+/// one from BW_E_RESOLVE to BW_E_HTTP_STATUS, such as BW_E_NOT_FOUND (there is no such session or
+/// participant) or BW_E_CONFLICT (the participant is already in a session, or the session is full).
 /// Any thread. Blocks up to the deadline.
 ///
 /// # Safety
-/// `session_id`, `participant_id` and `subscriptions_json` are NULL or NUL-terminated strings; `out` is
-/// NULL or writable.
+/// `session_id`, `participant_id` and `subscriptions_json` are NULL or NUL-terminated strings;
+/// `out` is NULL or writable.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn bw_add_participant_to_session(
     client: *mut bw_client,
@@ -131,23 +138,25 @@ pub unsafe extern "C" fn bw_add_participant_to_session(
     let arguments = Arguments {
         session: Some(session_id),
         participant: Some(participant_id),
-        request: Some(("subscriptions_json", subscriptions_json)),
+        request: Some(Request::Optional("subscriptions_json", subscriptions_json)),
     };
     // SAFETY: promised by the caller.
-    unsafe { perform(client, &ADD_PARTICIPANT_TO_SESSION, arguments, out) }
+    unsafe { execute(client, &ADD_PARTICIPANT_TO_SESSION, arguments, out) }
 }
 
-/// Takes a participant out of a session (removeParticipantFromSession).
+/// Removes a participant from a session, but does not delete it (removeParticipantFromSession).
 ///
-/// `*out` gets `null`, or the error document; the caller frees it with `bw_free`.
+/// - `session_id`: the `id` of the session.
+/// - `participant_id`: the `id` of the participant.
+/// - `out`: receives `null`, or the error document. The caller frees it with `bw_free`.
 ///
-/// Statuses: BW_OK, BW_E_INVALID_ARGUMENT, BW_E_INVALID_HANDLE, BW_E_CANCELLED and all from
-/// BW_E_RESOLVE to BW_E_HTTP_STATUS, among them BW_E_NOT_FOUND.
+/// Statuses: BW_OK, BW_E_INVALID_ARGUMENT, BW_E_INVALID_HANDLE, BW_E_CANCELLED, BW_E_INTERNAL, or
+/// one from BW_E_RESOLVE to BW_E_HTTP_STATUS, such as BW_E_NOT_FOUND (there is no such session or
+/// participant).
 /// Any thread. Blocks up to the deadline.
 ///
 /// # Safety
-/// `session_id` and `participant_id` are NULL or NUL-terminated strings; `out` is
-/// NULL or writable.
+/// `session_id` and `participant_id` are NULL or NUL-terminated strings; `out` is NULL or writable.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn bw_remove_participant_from_session(
     client: *mut bw_client,
@@ -155,24 +164,29 @@ pub unsafe extern "C" fn bw_remove_participant_from_session(
     participant_id: *const c_char,
     out: *mut *mut c_char,
 ) -> bw_status {
-    let arguments =
-        Arguments { session: Some(session_id), participant: Some(participant_id), request: None };
+    let arguments = Arguments {
+        session: Some(session_id),
+        participant: Some(participant_id),
+        ..Arguments::default()
+    };
     // SAFETY: promised by the caller.
-    unsafe { perform(client, &REMOVE_PARTICIPANT_FROM_SESSION, arguments, out) }
+    unsafe { execute(client, &REMOVE_PARTICIPANT_FROM_SESSION, arguments, out) }
 }
 
-/// Reads whom a participant hears (getParticipantSubscriptions).
+/// Returns whom a participant hears (getParticipantSubscriptions).
 ///
-/// `*out` gets the Subscriptions document, `{}` if it hears nobody, or the error document; the caller
-/// frees it with `bw_free`.
+/// - `session_id`: the `id` of the session.
+/// - `participant_id`: the `id` of the participant.
+/// - `out`: receives the Subscriptions document (`{}` if the participant hears nobody), or the
+///   error document. The caller frees it with `bw_free`.
 ///
-/// Statuses: BW_OK, BW_E_INVALID_ARGUMENT, BW_E_INVALID_HANDLE, BW_E_CANCELLED and all from
-/// BW_E_RESOLVE to BW_E_HTTP_STATUS, among them BW_E_NOT_FOUND.
+/// Statuses: BW_OK, BW_E_INVALID_ARGUMENT, BW_E_INVALID_HANDLE, BW_E_CANCELLED, BW_E_INTERNAL, or
+/// one from BW_E_RESOLVE to BW_E_HTTP_STATUS, such as BW_E_NOT_FOUND (there is no such session or
+/// participant).
 /// Any thread. Blocks up to the deadline.
 ///
 /// # Safety
-/// `session_id` and `participant_id` are NULL or NUL-terminated strings; `out` is
-/// NULL or writable.
+/// `session_id` and `participant_id` are NULL or NUL-terminated strings; `out` is NULL or writable.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn bw_get_participant_subscriptions(
     client: *mut bw_client,
@@ -180,24 +194,31 @@ pub unsafe extern "C" fn bw_get_participant_subscriptions(
     participant_id: *const c_char,
     out: *mut *mut c_char,
 ) -> bw_status {
-    let arguments =
-        Arguments { session: Some(session_id), participant: Some(participant_id), request: None };
+    let arguments = Arguments {
+        session: Some(session_id),
+        participant: Some(participant_id),
+        ..Arguments::default()
+    };
     // SAFETY: promised by the caller.
-    unsafe { perform(client, &GET_PARTICIPANT_SUBSCRIPTIONS, arguments, out) }
+    unsafe { execute(client, &GET_PARTICIPANT_SUBSCRIPTIONS, arguments, out) }
 }
 
-/// Changes whom a participant hears (updateParticipantSubscriptions).
+/// Replaces the subscriptions of a participant, which state whom it hears
+/// (updateParticipantSubscriptions).
 ///
-/// `subscriptions_json` replaces the previous subscriptions; see `bw_add_participant_to_session`. `*out` gets `null`, or the error document; the caller frees it
-/// with `bw_free`.
+/// - `session_id`: the `id` of the session.
+/// - `participant_id`: the `id` of the participant.
+/// - `subscriptions_json`: the new subscriptions, as for `bw_add_participant_to_session`.
+/// - `out`: receives `null`, or the error document. The caller frees it with `bw_free`.
 ///
-/// Statuses: BW_OK, BW_E_INVALID_ARGUMENT, BW_E_INVALID_HANDLE, BW_E_CANCELLED and all from
-/// BW_E_RESOLVE to BW_E_HTTP_STATUS, among them BW_E_NOT_FOUND.
+/// Statuses: BW_OK, BW_E_INVALID_ARGUMENT, BW_E_INVALID_HANDLE, BW_E_CANCELLED, BW_E_INTERNAL, or
+/// one from BW_E_RESOLVE to BW_E_HTTP_STATUS, such as BW_E_NOT_FOUND (there is no such session or
+/// participant).
 /// Any thread. Blocks up to the deadline.
 ///
 /// # Safety
-/// `session_id`, `participant_id` and `subscriptions_json` are NULL or NUL-terminated strings; `out` is
-/// NULL or writable.
+/// `session_id`, `participant_id` and `subscriptions_json` are NULL or NUL-terminated strings;
+/// `out` is NULL or writable.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn bw_update_participant_subscriptions(
     client: *mut bw_client,
@@ -209,8 +230,8 @@ pub unsafe extern "C" fn bw_update_participant_subscriptions(
     let arguments = Arguments {
         session: Some(session_id),
         participant: Some(participant_id),
-        request: Some(("subscriptions_json", subscriptions_json)),
+        request: Some(Request::Optional("subscriptions_json", subscriptions_json)),
     };
     // SAFETY: promised by the caller.
-    unsafe { perform(client, &UPDATE_PARTICIPANT_SUBSCRIPTIONS, arguments, out) }
+    unsafe { execute(client, &UPDATE_PARTICIPANT_SUBSCRIPTIONS, arguments, out) }
 }

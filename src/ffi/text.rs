@@ -1,12 +1,12 @@
-//! Text across the boundary: in, borrowed C strings; out, allocated with the C library's malloc,
-//! so that no host's way with strings can make `bw_free` undefined.
+//! Conversion of strings. Input strings are borrowed. Output strings are allocated with the C
+//! library's malloc, so that `bw_free` needs no length and works even if the host has changed them.
 
 use std::ffi::{CStr, c_char, c_void};
 use std::ptr;
 
 use crate::error::Error;
 
-/// Reads an argument that must be there.
+/// Reads an argument that must not be NULL.
 ///
 /// # Errors
 /// `InvalidArgument`, naming the argument.
@@ -14,7 +14,7 @@ use crate::error::Error;
 /// # Safety
 /// `pointer` is NULL or points to a NUL-terminated string that lives as long as the result.
 pub unsafe fn required<'a>(name: &str, pointer: *const c_char) -> Result<&'a str, Error> {
-    // SAFETY: the caller's promise is the same.
+    // SAFETY: promised by the caller.
     unsafe { optional(name, pointer) }?
         .ok_or_else(|| Error::invalid(format!("{name}: is NULL; pass a NUL-terminated string")))
 }
@@ -37,31 +37,33 @@ pub unsafe fn optional<'a>(name: &str, pointer: *const c_char) -> Result<Option<
     })
 }
 
-/// A C string that the caller frees with `bw_free`; NULL if there is no memory.
+/// Returns a copy as a C string, which the caller frees with `bw_free`; NULL if there is no memory.
 pub fn to_c(text: &str) -> *mut c_char {
-    // JSON escapes U+0000 and other texts are checked for it; a C string could not hold it.
-    // SAFETY: looks at no more than the text's own bytes.
+    // A C string cannot contain U+0000. JSON escapes it, and other texts were checked for it.
+    // SAFETY: reads only the bytes of the text.
     let length = unsafe { libc::strnlen(text.as_ptr().cast(), text.len()) };
     // SAFETY: malloc takes no pointer.
-    let room = unsafe { libc::malloc(length + 1) }.cast::<u8>();
-    if !room.is_null() {
-        // SAFETY: there is room for the bytes and one more, in memory that is nobody else's.
+    let copy = unsafe { libc::malloc(length + 1) }.cast::<u8>();
+    if !copy.is_null() {
+        // SAFETY: the new allocation has room for the bytes and the NUL.
         unsafe {
-            ptr::copy_nonoverlapping(text.as_ptr(), room, length);
-            room.add(length).write(0);
+            ptr::copy_nonoverlapping(text.as_ptr(), copy, length);
+            copy.add(length).write(0);
         }
     }
-    room.cast()
+    copy.cast()
 }
 
 /// Frees text that a function of this library returned through a `char **`.
 ///
-/// NULL is allowed. Never pass static text. Any thread. Does not block.
+/// - `text`: the text. NULL is allowed. Never pass text that was returned as a `const char *`.
+///
+/// Any thread. Does not block.
 ///
 /// # Safety
-/// `text` is NULL or was given out by this library and not freed yet.
+/// `text` is NULL, or was returned by this library and not freed yet.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn bw_free(text: *mut c_void) {
-    // SAFETY: by the caller's promise a pointer of malloc's, or NULL.
+    // SAFETY: by the caller's promise NULL, or a pointer from malloc.
     unsafe { libc::free(text) };
 }

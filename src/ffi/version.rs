@@ -1,29 +1,32 @@
-//! Which library this is.
+//! The versions of the library and of its ABI.
 
 use std::ffi::c_char;
 
-/// The version of this header: major.
+/// The major version of this header.
 pub const BW_VERSION_MAJOR: u32 = 0;
-/// The version of this header: minor.
+/// The minor version of this header.
 pub const BW_VERSION_MINOR: u32 = 1;
-/// The version of this header: patch.
+/// The patch version of this header.
 pub const BW_VERSION_PATCH: u32 = 0;
 
-/// The ABI's number, which is in the SONAME too.
+/// The number in the SONAME.
 const ABI: u32 = 0;
 
-/// The version of the library that is loaded, such as "0.1.0"; compare with `BW_VERSION`.
+/// Returns the version of the loaded library, such as "0.1.0". Compare it with `BW_VERSION`.
 ///
-/// The text is static: never free it. Any thread. Does not block.
+/// The text is static: never free it.
+/// Any thread. Does not block.
 #[unsafe(no_mangle)]
 pub extern "C" fn bw_version() -> *const c_char {
     const TEXT: &str = concat!(env!("CARGO_PKG_VERSION"), "\0");
     TEXT.as_ptr().cast()
 }
 
-/// The number of the ABI, as in the name of the library file. Functions are added to an ABI, never
-/// changed; a program works with every library of the ABI it was built for that is not older.
+/// Returns the number of the ABI, which is also part of the library's file name.
 ///
+/// Later versions with the same number only add functions and values. A program works with the
+/// version of the library that it was built with, and with every later version that has the same
+/// ABI number.
 /// Any thread. Does not block.
 #[unsafe(no_mangle)]
 pub extern "C" fn bw_abi_version() -> u32 {
@@ -35,7 +38,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn all_versions_agree() {
+    fn header_package_and_soname_have_the_same_version() {
         let parts = format!("{BW_VERSION_MAJOR}.{BW_VERSION_MINOR}.{BW_VERSION_PATCH}");
         assert_eq!(parts, env!("CARGO_PKG_VERSION"));
         assert!(include_str!("../../build.rs").contains(&format!("libbw_webrtc.so.{ABI}")));

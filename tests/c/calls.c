@@ -1,13 +1,13 @@
-/* Makes the calls that a file describes, each with a client of its own, and checks how they fail.
- * A line: name|configuration|request|status or its beginning|outcome|what the message must hold|what
- * must be nowhere in the document. Usage: calls FILE */
+/* Executes the calls in a file, each with a client of its own, and checks how they fail. A line of the
+ * file: name|configuration|request|status or its first part|outcome|part of the message|text that must
+ * not occur in the document. Usage: calls FILE */
 #include <stdlib.h>
 
 #include "bw_webrtc.h"
 #include "check.h"
 #include "threads.h"
 
-enum { NAME, CONFIG, REQUEST, STATUS, OUTCOME, SAYS, NOWHERE, FIELDS };
+enum { NAME, CONFIG, REQUEST, STATUS, OUTCOME, MESSAGE, SECRET, FIELDS };
 
 static void call(char **field)
 {
@@ -24,8 +24,8 @@ static void call(char **field)
     CHECK(bw_json_get(out, "/error/outcome", &outcome) == BW_OK);
     CHECK_TEXT(outcome, field[OUTCOME]);
     CHECK(bw_json_get(out, "/error/message", &message) == BW_OK);
-    CHECK_TEXT(message, field[SAYS]);
-    CHECK(out != NULL && strstr(out, field[NOWHERE]) == NULL);
+    CHECK_TEXT(message, field[MESSAGE]);
+    CHECK(out != NULL && strstr(out, field[SECRET]) == NULL);
     if (failed_ != before)
         printf("in the case \"%s\": %s\n", field[NAME], out);
     bw_free(outcome);
@@ -59,10 +59,10 @@ int main(int argc, char **argv)
             call(field);
     }
     fclose(file);
-    /* A look-up's thread may still be about to end, which valgrind would take for a leak. */
+    /* Wait for the threads of name lookups to end; valgrind would report them as leaks. */
     for (waited = 0; threads() > 1; waited++) {
         if (waited == 60000) {
-            puts("a thread is left");
+            puts("a thread is still running");
             return 2;
         }
         nap(1);

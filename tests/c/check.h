@@ -1,4 +1,4 @@
-/* A test harness of one page: checks are counted, failures printed, and the last line is the sum. */
+/* A small test harness: it counts checks, prints failures, and ends with a summary line. */
 #ifndef CHECK_H
 #define CHECK_H
 
@@ -10,15 +10,15 @@ static int passed_, failed_;
 #define CHECK(condition) check_((condition) != 0, #condition, __FILE__, __LINE__)
 #define CHECK_TEXT(text, part) check_text_(text, part, __FILE__, __LINE__)
 
-static int check_(int holds, const char *what, const char *file, int line)
+static int check_(int condition, const char *text, const char *file, int line)
 {
-    if (holds) {
+    if (condition) {
         passed_++;
     } else {
         failed_++;
-        printf("%s:%d: does not hold: %s\n", file, line, what);
+        printf("%s:%d: failed: %s\n", file, line, text);
     }
-    return holds;
+    return condition;
 }
 
 static int check_text_(const char *text, const char *part, const char *file, int line)

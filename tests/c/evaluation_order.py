@@ -1,7 +1,7 @@
-"""Finds calls such as ``must(f(&out), out)``, whose arguments are evaluated in undefined order.
+"""Finds calls such as ``must(f(&out), out)``, whose arguments are evaluated in an undefined order.
 
-No compiler warns of them. It examines all C and C++ files, the code in the documentation, and the
-program in the header's first comment. The last line of its output is the sum.
+No compiler warns about them. The script reads all C and C++ files, the code in the documentation,
+and the program in the first comment of the header. Its last line of output is a summary.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ RIGHT = (
 
 
 def calls(code: str) -> Iterator[List[str]]:
-    """The arguments of every call in a piece of code."""
+    """Yields the arguments of each call in a piece of code."""
     for begin in re.finditer(r"\b(?!if\b|for\b|while\b|switch\b|return\b)\w+\s*\(", code):
         depth, arguments = 0, [""]
         for character in code[begin.end() :]:
@@ -43,7 +43,7 @@ def calls(code: str) -> Iterator[List[str]]:
 
 
 def set_in(argument: str) -> List[str]:
-    """The variables whose addresses an argument passes to a call inside it."""
+    """Returns the variables whose addresses an argument passes to a nested call."""
     return [
         found[1]
         for found in re.finditer(r"&\s*(\w+)\b", argument)
@@ -52,13 +52,13 @@ def set_in(argument: str) -> List[str]:
 
 
 def faults(code: str) -> List[str]:
-    """The calls that set a variable in one argument and read it in another."""
+    """Returns the calls that set a variable in one argument and read it in another."""
     code = re.sub(r"/\*.*?\*/|//[^\n]*", " ", code, flags=re.S)
     code = re.sub(r'"(?:\\.|[^"\\\n])*"', '""', code)
     found = []
     for arguments in calls(code):
-        for at, argument in enumerate(arguments):
-            others = ",".join(arguments[:at] + arguments[at + 1 :])
+        for index, argument in enumerate(arguments):
+            others = ",".join(arguments[:index] + arguments[index + 1 :])
             for name in set_in(argument):
                 if re.search(rf"(?<![&.>\w]){name}\b", others):
                     found.append(" ".join(",".join(arguments).split()))
@@ -66,7 +66,7 @@ def faults(code: str) -> List[str]:
 
 
 def pieces() -> Iterator[Tuple[str, str]]:
-    """All code, and where it is."""
+    """Yields all code, with the name of its file."""
     listed = subprocess.run(
         ["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True
     )
@@ -85,7 +85,7 @@ def pieces() -> Iterator[Tuple[str, str]]:
 
 
 def main() -> int:
-    """Prints the faults; 1 if there are some."""
+    """Prints the faults. Returns 1 if there are any."""
     failed = [f"not found: {code}" for code in WRONG if not faults(code)]
     failed += [f"found without reason: {code}" for code in RIGHT if faults(code)]
     count = 0

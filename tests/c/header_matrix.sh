@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Compiles every header as every standard it is for, alone and included twice, without a warning.
+# Compiles each header for each supported standard, included once and twice, without a warning.
 # Usage: header_matrix.sh [BUILD_DIR]
 set -euo pipefail
 cd "$(dirname "$0")/../.."
@@ -22,7 +22,7 @@ compile() { # compiler standard language header
   done
 }
 
-# gcc 12 knows C23 as c2x and C++23 as c++2b; both names stay valid later.
+# gcc 12 calls C23 c2x, and C++23 c++2b. Later versions accept these names too.
 for header in bw_webrtc.h bw_webrtc_typed.h; do
   for standard in c89 c99 c11 c17 c2x; do compile "${CC:-cc}" "$standard" c "$header"; done
   for standard in c++98 c++11 c++14 c++17 c++20 c++2b; do

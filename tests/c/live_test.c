@@ -1,9 +1,9 @@
-/* Participants from C against a running bw-sandbox: the ABI and the typed layer.
+/* All functions of the C ABI, and the typed layer, against a running bw-sandbox.
  * Usage: live_test BASE_URL [CA_FILE] */
 #include "bw_webrtc_typed.h"
-#include "check.h"
+#include "check_call.h"
 
-static bwt_client_options where(char **argv, int argc)
+static bwt_client_options client_options(char **argv, int argc)
 {
     static char token_url[128];
     bwt_client_options options = BWT_CLIENT_OPTIONS_INIT;
@@ -20,22 +20,22 @@ static bwt_client_options where(char **argv, int argc)
     return options;
 }
 
-static void creates(const bwt_client_options *options)
+static void creates_participants(const bwt_client_options *options)
 {
     static const char tag[] = "\"quoted\" \\ tab\t caf\xc3\xa9 \x01";
-    bwt_participant_options wanted = BWT_PARTICIPANT_OPTIONS_INIT;
+    bwt_participant_options properties = BWT_PARTICIPANT_OPTIONS_INIT;
     bwt_participant participant;
     bwt_error error;
     bw_client *client = NULL;
     char *text = NULL;
 
     CHECK(bwt_client_new(options, &client, &error) == BW_OK);
-    wanted.publish_audio = 1;
-    wanted.publish_video = 1;
-    wanted.tag = tag;
-    wanted.callback_url = "http://127.0.0.1:1/hook";
-    wanted.device_api_version = "V3";
-    if (CHECK(bwt_create_participant(client, &wanted, &participant, &error) == BW_OK)) {
+    properties.publish_audio = 1;
+    properties.publish_video = 1;
+    properties.tag = tag;
+    properties.callback_url = "http://127.0.0.1:1/hook";
+    properties.device_api_version = "V3";
+    if (CHECK(bwt_create_participant(client, &properties, &participant, &error) == BW_OK)) {
         CHECK(strlen(participant.id) == 36);
         CHECK(strlen(participant.token) > 200);
         CHECK(bw_json_get(participant.document, "/participant/tag", &text) == BW_OK);
@@ -50,8 +50,8 @@ static void creates(const bwt_client_options *options)
     CHECK(bwt_create_participant(client, NULL, &participant, NULL) == BW_OK);
     bwt_participant_clear(&participant);
 
-    wanted.tag = "\xff";
-    CHECK(bwt_create_participant(client, &wanted, &participant, &error) == BW_E_INVALID_ARGUMENT);
+    properties.tag = "\xff";
+    CHECK(bwt_create_participant(client, &properties, &participant, &error) == BW_E_INVALID_ARGUMENT);
     CHECK(participant.id == NULL && participant.token == NULL && participant.document == NULL);
     CHECK_TEXT(error.message, "not valid UTF-8");
     CHECK_TEXT(error.outcome, "not_sent");
@@ -93,23 +93,6 @@ static void is_rejected(const bwt_client_options *options, bw_status status, int
     bw_client_free(client);
 }
 
-/* Checks a call that worked, and frees its document. */
-static void gives(bw_status status, char *out, const char *document)
-{
-    if (!CHECK(status == BW_OK))
-        printf("%s\n", out != NULL ? out : "(NULL)");
-    CHECK_TEXT(out, document);
-    bw_free(out);
-}
-
-/* The call is a statement of its own, so that `out` is set before it is read. */
-#define GIVES(call, document)         \
-    do {                              \
-        char *out = NULL;             \
-        bw_status status = call;      \
-        gives(status, out, document); \
-    } while (0)
-
 static void count_line(int32_t level, const char *line, void *count)
 {
     CHECK(level >= BW_LOG_ERROR && level <= BW_LOG_DEBUG);
@@ -117,7 +100,7 @@ static void count_line(int32_t level, const char *line, void *count)
     ++*(int *)count;
 }
 
-static void does_everything(const bwt_client_options *options)
+static void all_operations(const bwt_client_options *options)
 {
     bwt_participant participant;
     bw_client *client = NULL;
@@ -133,27 +116,27 @@ static void does_everything(const bwt_client_options *options)
     session = bwt_get(document, "/id");
     bw_free(document);
     sprintf(everyone, "{\"sessionId\": \"%.40s\"}", session);
-    GIVES(bw_get_session(client, session, &out), session);
-    GIVES(bw_list_session_participants(client, session, &out), "[]");
-    GIVES(bw_add_participant_to_session(client, session, participant.id, everyone, &out), "null");
-    GIVES(bw_get_participant(client, participant.id, &out), session);
-    GIVES(bw_list_session_participants(client, session, &out), participant.id);
-    GIVES(bw_get_participant_subscriptions(client, session, participant.id, &out), session);
-    GIVES(bw_update_participant_subscriptions(client, session, participant.id, NULL, &out), "null");
-    GIVES(bw_get_participant_subscriptions(client, session, participant.id, &out), "{}");
-    GIVES(bw_remove_participant_from_session(client, session, participant.id, &out), "null");
+    CHECK_SUCCESS(bw_get_session(client, session, &out), session);
+    CHECK_SUCCESS(bw_list_session_participants(client, session, &out), "[]");
+    CHECK_SUCCESS(bw_add_participant_to_session(client, session, participant.id, everyone, &out), "null");
+    CHECK_SUCCESS(bw_get_participant(client, participant.id, &out), session);
+    CHECK_SUCCESS(bw_list_session_participants(client, session, &out), participant.id);
+    CHECK_SUCCESS(bw_get_participant_subscriptions(client, session, participant.id, &out), session);
+    CHECK_SUCCESS(bw_update_participant_subscriptions(client, session, participant.id, NULL, &out), "null");
+    CHECK_SUCCESS(bw_get_participant_subscriptions(client, session, participant.id, &out), "{}");
+    CHECK_SUCCESS(bw_remove_participant_from_session(client, session, participant.id, &out), "null");
     sprintf(call, "{\"operation\": \"deleteSession\", \"sessionId\": \"%.40s\"}", session);
-    GIVES(bw_call(client, call, &out), "null");
+    CHECK_SUCCESS(bw_call(client, call, &out), "null");
     CHECK(bw_delete_session(client, session, NULL) == BW_E_NOT_FOUND);
     CHECK(bw_delete_participant(client, participant.id, NULL) == BW_OK);
     CHECK(bw_call(client, "{\"operation\": \"createParticipant\"}", NULL) == BW_E_INVALID_ARGUMENT);
     CHECK(bw_call(client, NULL, NULL) == BW_E_INVALID_ARGUMENT);
     CHECK(bw_get_session(client, NULL, NULL) == BW_E_INVALID_ARGUMENT);
     CHECK(bw_get_session(client, "..", NULL) == BW_E_INVALID_ARGUMENT);
-    GIVES(bw_client_stats(client, &out), "\"getParticipantSubscriptions\":{\"attempts\":2,\"calls\":2");
+    CHECK_SUCCESS(bw_client_stats(client, &out), "\"getParticipantSubscriptions\":{\"attempts\":2,\"calls\":2");
     CHECK(bw_create_session(client, NULL, NULL) == BW_OK);
-    GIVES(bw_client_take_late(client, &out), "\"operation\":\"createSession\",\"tag\":null");
-    GIVES(bw_client_take_late(client, &out), "{\"dropped\":0,\"late\":[]}");
+    CHECK_SUCCESS(bw_client_take_late(client, &out), "\"operation\":\"createSession\",\"tag\":null");
+    CHECK_SUCCESS(bw_client_take_late(client, &out), "{\"dropped\":0,\"late\":[]}");
     CHECK(bw_client_set_log(client, BW_LOG_OFF, NULL, NULL, NULL) == BW_OK);
     CHECK(lines > 20);
     lines = 0;
@@ -163,19 +146,14 @@ static void does_everything(const bwt_client_options *options)
     bw_client_free(client);
 }
 
-static void helps(void)
+static void helpers(void)
 {
-    char *out = NULL;
-    bw_status status;
-
-    GIVES(bw_transfer_bxml("a.b.c", NULL, NULL, &out), "uui=\\\"a.b.c;encoding=jwt\\\"");
-    GIVES(bw_parse_event("{\"event\":\"onLeave\",\"timestamp\":\"5\",\"participantId\":\"p\"}", &out),
-          "\"timestamp\":5");
-    GIVES(bw_token_claims("e30.eyJwIjoieCJ9.c2ln", &out), "\"participantId\":\"x\"");
-    status = bw_transfer_bxml(NULL, NULL, NULL, &out);
-    CHECK(status == BW_E_INVALID_ARGUMENT);
-    CHECK_TEXT(out, "token: is NULL");
-    bw_free(out);
+    CHECK_SUCCESS(bw_transfer_bxml("a.b.c", NULL, NULL, &out), "uui=\\\"a.b.c;encoding=jwt\\\"");
+    CHECK_SUCCESS(
+        bw_parse_event("{\"event\":\"onLeave\",\"timestamp\":\"5\",\"participantId\":\"p\"}", &out),
+        "\"timestamp\":5");
+    CHECK_SUCCESS(bw_token_claims("e30.eyJwIjoieCJ9.c2ln", &out), "\"participantId\":\"x\"");
+    CHECK_FAILURE(bw_transfer_bxml(NULL, NULL, NULL, &out), BW_E_INVALID_ARGUMENT, "token: is NULL");
     CHECK(bw_parse_event(NULL, NULL) == BW_E_INVALID_ARGUMENT);
     CHECK(bw_token_claims("\xff", NULL) == BW_E_INVALID_ARGUMENT);
     CHECK(bw_client_stats(NULL, NULL) == BW_E_INVALID_HANDLE);
@@ -190,10 +168,10 @@ int main(int argc, char **argv)
 
     if (argc < 2)
         return 2;
-    options = where(argv, argc);
-    creates(&options);
-    does_everything(&options);
-    helps();
+    options = client_options(argv, argc);
+    creates_participants(&options);
+    all_operations(&options);
+    helpers();
     options.client_secret = "wrong \"open sesame\"";
     is_rejected(&options, BW_E_UNAUTHORIZED, 401, "not_sent", "check clientId and clientSecret");
     options.client_secret = "client-secret";
@@ -214,6 +192,6 @@ int main(int argc, char **argv)
     options.password = "wrong \"open sesame\"";
     is_rejected(&options, BW_E_UNAUTHORIZED, 401, "rejected", "check username and password");
     options.password = "secret";
-    creates(&options);
+    creates_participants(&options);
     return sum_up();
 }

@@ -1,4 +1,4 @@
-// Participants from C++ against a running bw-sandbox. Usage: live_test BASE_URL [CA_FILE]
+// The C++ header against a running bw-sandbox. Usage: live_test BASE_URL [CA_FILE]
 #include <poll.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -14,9 +14,9 @@
 
 namespace {
 
-// What a thread does between the return of bw_client_set_log and the next step of bw::Client::set_log.
+// Runs between the return of bw_client_set_log and the next step of bw::Client::set_log.
 thread_local void (*after_set_log)() = nullptr;
-// The user data of this thread's last bw_client_set_log.
+// The user data of the last call of bw_client_set_log on this thread.
 thread_local void *last_user_data = nullptr;
 
 bw_status set_log_slowly(bw_client *client, int32_t level, bw_log_callback callback, void *user_data,
@@ -42,7 +42,7 @@ bw_status set_log_slowly(bw_client *client, int32_t level, bw_log_callback callb
 
 namespace {
 
-bw::Config where(int argc, char **argv)
+bw::Config sandbox_config(int argc, char **argv)
 {
     bw::Config config;
     const std::string url = argv[1];
@@ -54,14 +54,14 @@ bw::Config where(int argc, char **argv)
     return config;
 }
 
-// With the sandbox's API credentials.
-bw::Config known(const bw::Config &config)
+// Adds the sandbox's API credentials.
+bw::Config with_credentials(const bw::Config &config)
 {
     return bw::Config(config).client_id("client").client_secret("client-secret");
 }
 
 template <typename Work>
-void fails(bw_status status, const char *outcome, int http_status, const char *part, Work work)
+void check_throws(bw_status status, const char *outcome, int http_status, const char *part, Work work)
 {
     try {
         work();
@@ -76,32 +76,32 @@ void fails(bw_status status, const char *outcome, int http_status, const char *p
     }
 }
 
-void creates(const bw::Config &config)
+void creates_participants(const bw::Config &config)
 {
-    bw::Client client(known(config));
-    const std::string answer = client.create_participant(R"({"tag": "caf\u00e9"})");
-    CHECK(bw::json_get(answer, "/participant/id").size() == 36);
-    CHECK(bw::json_get(answer, "/participant/tag") == "caf\xc3\xa9");
-    fails(BW_E_NO_VALUE, "", 0, "there is no value at", [&] { bw::json_get(answer, "/no"); });
-    fails(BW_E_INVALID_ARGUMENT, "not_sent", 0, "did you mean tag?",
+    bw::Client client(with_credentials(config));
+    const std::string response = client.create_participant(R"({"tag": "caf\u00e9"})");
+    CHECK(bw::json_get(response, "/participant/id").size() == 36);
+    CHECK(bw::json_get(response, "/participant/tag") == "caf\xc3\xa9");
+    check_throws(BW_E_NO_VALUE, "", 0, "there is no value at", [&] { bw::json_get(response, "/no"); });
+    check_throws(BW_E_INVALID_ARGUMENT, "not_sent", 0, "did you mean tag?",
           [&] { client.create_participant(R"({"tags": ""})"); });
-    fails(BW_E_INVALID_ARGUMENT, "not_sent", 0, "UTF-8",
+    check_throws(BW_E_INVALID_ARGUMENT, "not_sent", 0, "UTF-8",
           [&] { client.create_participant(std::string("{}\0{}", 5)); });
 
     bw::Client moved(std::move(client));
     CHECK(client.handle() == nullptr);
-    fails(BW_E_INVALID_HANDLE, "not_sent", 0, "client: is NULL", [&] { client.create_participant(); });
+    check_throws(BW_E_INVALID_HANDLE, "not_sent", 0, "client: is NULL", [&] { client.create_participant(); });
     std::vector<bw::Client> clients;
     clients.push_back(std::move(moved));
-    clients.push_back(bw::Client(known(config)));
+    clients.push_back(bw::Client(with_credentials(config)));
     clients[0] = std::move(clients[1]);
     clients.pop_back();
     CHECK(!clients[0].create_participant().empty());
 }
 
-void does_everything(const bw::Config &config)
+void all_operations(const bw::Config &config)
 {
-    const bw::Client client(known(config));
+    const bw::Client client(with_credentials(config));
     const std::string created = client.create_participant(R"({"tag": "everything"})");
     const std::string id = bw::json_get(created, "/participant/id");
     const std::string session = bw::json_get(client.create_session(R"({"tag": "room"})"), "/id");
@@ -113,24 +113,24 @@ void does_everything(const bw::Config &config)
     CHECK(bw::json_get(client.get_participant_subscriptions(session, id), "/sessionId") == session);
     client.update_participant_subscriptions(session, id);
     CHECK(client.get_participant_subscriptions(session, id) == "{}");
-    fails(BW_E_CONFLICT, "rejected", 409, "already in a session",
+    check_throws(BW_E_CONFLICT, "rejected", 409, "already in a session",
           [&] { client.add_participant_to_session(session, id); });
     client.remove_participant_from_session(session, id);
     client.delete_session(session);
     CHECK(client.call(R"({"operation": "deleteParticipant", "participantId": ")" + id + R"("})") == "null");
-    fails(BW_E_NOT_FOUND, "rejected", 404, "did not find the resource", [&] { client.delete_participant(id); });
-    fails(BW_E_INVALID_ARGUMENT, "not_sent", 0, "participantId: \"..\" is not an id",
+    check_throws(BW_E_NOT_FOUND, "rejected", 404, "did not find the resource", [&] { client.delete_participant(id); });
+    check_throws(BW_E_INVALID_ARGUMENT, "not_sent", 0, "participantId: \"..\" is not an id",
           [&] { client.delete_participant(".."); });
     CHECK(bw::json_get(client.stats(), "/operations/deleteParticipant/calls") == "2");
     CHECK(bw::json_get(client.take_late(), "/late") == "[]");
 }
 
-void logs(const bw::Config &config)
+void log_moves_with_the_client(const bw::Config &config)
 {
     std::mutex lock;
     std::vector<std::string> lines;
     {
-        bw::Client client(known(config));
+        bw::Client client(with_credentials(config));
         client.create_session();
         client.set_log(BW_LOG_INFO, [&](int level, const char *line) {
             const std::lock_guard<std::mutex> guard(lock);
@@ -138,7 +138,7 @@ void logs(const bw::Config &config)
             lines.push_back(line);
             throw std::runtime_error("a sink that throws");
         });
-        // The sink moves along, and goes with the client.
+        // The sink moves with the client, and is destroyed with it.
         const bw::Client moved(std::move(client));
         moved.create_participant();
     }
@@ -146,38 +146,38 @@ void logs(const bw::Config &config)
     CHECK_TEXT(lines[0].c_str(), "createParticipant: BW_OK after");
 }
 
-void queues(const bw::Config &config)
+void queue_with_poll(const bw::Config &config)
 {
-    const bw::Client client(known(config));
+    const bw::Client client(with_credentials(config));
     bw::Queue first(client, R"({"workers": 2})");
     bw::Queue queue(std::move(first));
-    bw::Completion done;
-    int mine = 7;
-    CHECK(!queue.next(done) && !queue.is_drained());
+    bw::Completion completion;
+    int user_data = 7;
+    CHECK(!queue.next(completion) && !queue.is_drained());
     const std::uint64_t id =
-        queue.submit(R"({"operation": "createSession", "body": {"tag": "queued"}})", &mine);
+        queue.submit(R"({"operation": "createSession", "body": {"tag": "queued"}})", &user_data);
     struct pollfd entry = {queue.fd(), POLLIN, 0};
     CHECK(poll(&entry, 1, 60000) == 1 && entry.revents == POLLIN);
-    CHECK(queue.next(done) && done.id() == id && done.user_data() == &mine);
-    CHECK(done.status() == BW_OK && bw::json_get(done.answer(), "/tag") == "queued");
+    CHECK(queue.next(completion) && completion.id() == id && completion.user_data() == &user_data);
+    CHECK(completion.status() == BW_OK && bw::json_get(completion.answer(), "/tag") == "queued");
     CHECK(poll(&entry, 1, 0) == 0);
     CHECK(!queue.cancel(id));
     queue.submit(R"({"operation": "getSession", "sessionId": "none"})");
-    CHECK(queue.next(done, -1) && done.status() == BW_E_BAD_REQUEST);
-    fails(BW_E_BAD_REQUEST, "rejected", 400, "", [&] { done.answer(); });
-    fails(BW_E_INVALID_ARGUMENT, "", 0, "call.operation", [&] { queue.submit("{}"); });
-    fails(BW_E_INVALID_ARGUMENT, "", 0, "did you mean workers?",
+    CHECK(queue.next(completion, -1) && completion.status() == BW_E_BAD_REQUEST);
+    check_throws(BW_E_BAD_REQUEST, "rejected", 400, "", [&] { completion.answer(); });
+    check_throws(BW_E_INVALID_ARGUMENT, "", 0, "call.operation", [&] { queue.submit("{}"); });
+    check_throws(BW_E_INVALID_ARGUMENT, "", 0, "did you mean workers?",
           [&] { bw::Queue(client, R"({"worker": 1})"); });
     queue.close();
-    CHECK(!queue.next(done, -1) && queue.is_drained());
-    fails(BW_E_CLOSED, "not_sent", 0, "queue: is closed",
+    CHECK(!queue.next(completion, -1) && queue.is_drained());
+    check_throws(BW_E_CLOSED, "not_sent", 0, "queue: is closed",
           [&] { queue.submit(R"({"operation": "createSession"})"); });
-    fails(BW_E_INVALID_HANDLE, "", 0, "queue: is NULL", [&] { first.next(done); });
+    check_throws(BW_E_INVALID_HANDLE, "", 0, "queue: is NULL", [&] { first.next(completion); });
 }
 
-// Threads that replace the log of one client while others make calls; each sink checks that it was
+// Some threads replace the sink of one client while others make calls. Each sink checks that it was
 // not destroyed.
-void changes_logs(const bw::Config &config)
+void set_log_on_many_threads(const bw::Config &config)
 {
     struct Sink {
         explicit Sink(std::atomic<long> &n) : text(64, 'x'), lines(n) {}
@@ -199,7 +199,7 @@ void changes_logs(const bw::Config &config)
         std::string text;
         std::atomic<long> &lines;
     };
-    bw::Client client(known(config));
+    bw::Client client(with_credentials(config));
     std::atomic<long> lines(0);
     std::atomic<bool> stop(false);
     std::vector<std::thread> threads;
@@ -221,7 +221,7 @@ void changes_logs(const bw::Config &config)
     for (std::size_t i = 3; i < threads.size(); i++) {
         threads[i].join();
     }
-    // A child of a fork in the middle of it changes its log, too.
+    // A child that is forked meanwhile replaces the sink, too.
     const pid_t child = fork();
     if (child == 0) {
         try {
@@ -230,7 +230,7 @@ void changes_logs(const bw::Config &config)
         } catch (...) {
             _exit(1);
         }
-        // Valgrind does not look for leaks in a program that replaces the child.
+        // execl: valgrind does not report the leaks of the child.
         execl("/bin/true", "true", static_cast<char *>(nullptr));
         _exit(2);
     }
@@ -240,13 +240,13 @@ void changes_logs(const bw::Config &config)
     for (std::size_t i = 0; i < 3; i++) {
         threads[i].join();
     }
-    // A second change between the two steps of a first one.
+    // A second set_log between the two steps of a first one.
     static std::atomic<bool> returned, changed;
     returned = changed = false;
     std::thread first([&] {
         after_set_log = [] {
             returned = true;
-            // With a limit, because the second change waits for this one.
+            // With a limit, because the second set_log waits for this one.
             for (int tries = 0; tries < 30 && !changed; tries++) {
                 poll(nullptr, 0, 10);
             }
@@ -263,10 +263,10 @@ void changes_logs(const bw::Config &config)
     client.create_session();
     CHECK(lines == before + 1 && Sink::destroyed() == 0);
 
-    // Inside a sink the library rejects the change; the thread does not wait for itself.
+    // Inside a sink, the library rejects set_log, and the thread does not wait for itself.
     int rejected = 0;
     client.set_log(BW_LOG_INFO, [&](int, const char *) {
-        fails(BW_E_INVALID_ARGUMENT, "", 0, "inside a callback",
+        check_throws(BW_E_INVALID_ARGUMENT, "", 0, "inside a callback",
               [&] { client.set_log(BW_LOG_OFF); });
         rejected++;
     });
@@ -274,11 +274,11 @@ void changes_logs(const bw::Config &config)
     CHECK(rejected == 1);
     client.set_log(BW_LOG_OFF);
     bw::Client moved(std::move(client));
-    fails(BW_E_INVALID_HANDLE, "", 0, "client", [&] { client.set_log(BW_LOG_OFF); });
+    check_throws(BW_E_INVALID_HANDLE, "", 0, "client", [&] { client.set_log(BW_LOG_OFF); });
 }
 
-// The last reference to a client is dropped inside its own sink, which continues.
-void ends_in_its_log(const bw::Config &config)
+// The last reference to a client is dropped inside the client's own sink, which continues to run.
+void client_is_destroyed_inside_its_sink(const bw::Config &config)
 {
     struct Sink {
         explicit Sink(const std::shared_ptr<bw::Client> &own) : client(own), alive(new bool(true)) {}
@@ -302,7 +302,7 @@ void ends_in_its_log(const bw::Config &config)
         std::shared_ptr<bw::Client> client;
         std::shared_ptr<bool> alive;
     };
-    std::shared_ptr<bw::Client> client(new bw::Client(known(config)));
+    std::shared_ptr<bw::Client> client(new bw::Client(with_credentials(config)));
     client->set_log(BW_LOG_INFO, Sink(client));
     void *const sink = last_user_data;
     bw_client *const handle = client->handle();
@@ -310,18 +310,18 @@ void ends_in_its_log(const bw::Config &config)
     char *out = nullptr;
     bw_create_session(handle, nullptr, &out);
     bw_free(out);
-    // The line of the token request drops the client; the line of the call follows.
+    // The first line (the token request) destroys the client. The line of the call follows.
     CHECK(Sink::lines() > 0 && Sink::survived());
     CHECK(bw_create_session(handle, nullptr, nullptr) != BW_OK);
-    // The library does not call the sink any more.
+    // The library does not call the sink again.
     if (Sink::survived()) {
         delete static_cast<bw::Client::LogSink *>(sink);
     }
 }
 
-void drains(const bw::Config &config)
+void queue_is_drained_by_many_threads(const bw::Config &config)
 {
-    const bw::Client client(known(config));
+    const bw::Client client(with_credentials(config));
     bw::Queue queue(client, R"({"workers": 4})");
     const int calls = 50;
     for (int i = 0; i < calls; i++) {
@@ -331,9 +331,9 @@ void drains(const bw::Config &config)
     std::vector<std::thread> threads;
     for (int i = 0; i < 4; i++) {
         threads.emplace_back([&] {
-            bw::Completion done;
+            bw::Completion completion;
             while (!queue.is_drained()) {
-                fetched += queue.next(done, -1) ? 1 : 0;
+                fetched += queue.next(completion, -1) ? 1 : 0;
             }
         });
     }
@@ -351,7 +351,7 @@ void drains(const bw::Config &config)
     CHECK(other.is_drained() && !moved.is_drained());
 }
 
-// As nlohmann::json: it converts to any type that it knows, and throws if it does not contain one.
+// Like nlohmann::json: the conversion to a string throws if the value is not a string.
 class Json {
 public:
     explicit Json(const std::string &text) : text_(text) {}
@@ -369,7 +369,7 @@ private:
     std::string text_;
 };
 
-// Whether client.get_session(value) and Config::set("x", value) compile.
+// Whether client.get_session(value) and client.create_session(value) compile.
 template <typename T>
 struct Compiles {
     template <typename U>
@@ -398,7 +398,7 @@ static_assert(Compiles<const char *>::as_document && Compiles<std::string>::as_d
 static_assert(Compiles<Json>::as_document && !Compiles<Text>::as_document, "");
 static_assert(!Compiles<std::nullptr_t>::as_document && !Compiles<int>::as_document, "");
 
-void takes_arguments(const bw::Config &config)
+void argument_types(const bw::Config &config)
 {
     CHECK(bw::Config().set("maxRetries", 0).set("roots", "system").set("x", std::string("y")).json() ==
           R"({"maxRetries":0,"roots":"system","x":"y"})");
@@ -407,7 +407,7 @@ void takes_arguments(const bw::Config &config)
     const char *unset = nullptr;
     CHECK(bw::Config().account_id(unset).set("roots", unset).json() == "{}");
 
-    bw::Config more = known(config);
+    bw::Config more = with_credentials(config);
     const bw::Client client(more.set("maxRetries", 0));
     const Json request(R"({"tag": "from an object"})");
     const std::string session = client.create_session(request);
@@ -417,31 +417,31 @@ void takes_arguments(const bw::Config &config)
     CHECK(bw::json_get(request, "/tag") == "from an object");
     bw::Queue queue(client, Json(R"({"workers": 1})"));
     queue.submit(Json(R"({"operation": "getSession", "sessionId": ")" + id + R"("})"));
-    bw::Completion done;
-    CHECK(queue.next(done, -1) && done.document() == session);
-    fails(BW_E_CONFIG, "", 0, "config", [&] { bw::Client(Json("{}")); });
+    bw::Completion completion;
+    CHECK(queue.next(completion, -1) && completion.document() == session);
+    check_throws(BW_E_CONFIG, "", 0, "config", [&] { bw::Client(Json("{}")); });
 
-    fails(BW_E_INVALID_ARGUMENT, "not_sent", 0, "session_id: is NULL",
+    check_throws(BW_E_INVALID_ARGUMENT, "not_sent", 0, "session_id: is NULL",
           [&] { client.get_session(unset); });
-    fails(BW_E_INVALID_ARGUMENT, "", 0, "call_json: is NULL", [&] { client.call(unset); });
-    fails(BW_E_INVALID_ARGUMENT, "not_sent", 0, "UTF-8",
+    check_throws(BW_E_INVALID_ARGUMENT, "", 0, "call_json: is NULL", [&] { client.call(unset); });
+    check_throws(BW_E_INVALID_ARGUMENT, "not_sent", 0, "UTF-8",
           [&] { client.get_session(std::string("a\0b", 3)); });
-    fails(BW_E_CONFIG, "", 0, "config", [&] { bw::Client client(unset); });
+    check_throws(BW_E_CONFIG, "", 0, "config", [&] { bw::Client client(unset); });
 }
 
-void helps()
+void helpers()
 {
     const std::string made = bw::transfer_bxml("abc.def.ghi", "c-93d6f3c0-be584596-0b74-4fa2-8015-d8ede84bd1a4");
     CHECK(bw::json_get(made, "/uuiLength") == "81");
     CHECK_TEXT(bw::json_get(made, "/bxml").c_str(), "sip:sipx.webrtc.bandwidth.com:5060</SipUri>");
-    fails(BW_E_INVALID_ARGUMENT, "", 0, "call_id: \"c-1\" is not", [] { bw::transfer_bxml("t", "c-1"); });
-    fails(BW_E_INVALID_ARGUMENT, "", 0, "sip_uri: \"x\" is not", [] { bw::transfer_bxml("t", "", "x"); });
+    check_throws(BW_E_INVALID_ARGUMENT, "", 0, "call_id: \"c-1\" is not", [] { bw::transfer_bxml("t", "c-1"); });
+    check_throws(BW_E_INVALID_ARGUMENT, "", 0, "sip_uri: \"x\" is not", [] { bw::transfer_bxml("t", "", "x"); });
     const std::string event = bw::parse_event(
         R"({"event": "onLeave", "timestamp": "1605739845431", "participantId": "p"})");
     CHECK(bw::json_get(event, "/timestamp") == "1605739845431");
-    fails(BW_E_INVALID_ARGUMENT, "", 0, "event.event: is missing", [] { bw::parse_event("{}"); });
+    check_throws(BW_E_INVALID_ARGUMENT, "", 0, "event.event: is missing", [] { bw::parse_event("{}"); });
     CHECK(bw::json_get(bw::token_claims("e30.eyJwIjoieCJ9.c2ln"), "/participantId") == "x");
-    fails(BW_E_INVALID_ARGUMENT, "", 0, "is not a JWT", [] { bw::token_claims("x"); });
+    check_throws(BW_E_INVALID_ARGUMENT, "", 0, "is not a JWT", [] { bw::token_claims("x"); });
 }
 
 }  // namespace
@@ -451,35 +451,35 @@ int main(int argc, char **argv)
     if (argc < 2) {
         return 2;
     }
-    const bw::Config config = where(argc, argv);
-    creates(config);
-    does_everything(config);
-    logs(config);
-    changes_logs(config);
-    ends_in_its_log(config);
-    queues(config);
-    drains(config);
-    takes_arguments(config);
-    helps();
+    const bw::Config config = sandbox_config(argc, argv);
+    creates_participants(config);
+    all_operations(config);
+    log_moves_with_the_client(config);
+    set_log_on_many_threads(config);
+    client_is_destroyed_inside_its_sink(config);
+    queue_with_poll(config);
+    queue_is_drained_by_many_threads(config);
+    argument_types(config);
+    helpers();
 
-    const bw::Client locked_out(bw::Config(config).client_id("client").client_secret("open sesame"));
-    fails(BW_E_UNAUTHORIZED, "not_sent", 401, "check clientId and clientSecret",
-          [&] { locked_out.create_participant(); });
-    fails(BW_E_INVALID_ARGUMENT, "", 0, "client",
-          [&] { locked_out.set_credentials("", "open sesame"); });
-    locked_out.set_credentials("client", "client-secret");
-    CHECK(!locked_out.create_participant().empty());
+    const bw::Client wrong_secret(bw::Config(config).client_id("client").client_secret("open sesame"));
+    check_throws(BW_E_UNAUTHORIZED, "not_sent", 401, "check clientId and clientSecret",
+          [&] { wrong_secret.create_participant(); });
+    check_throws(BW_E_INVALID_ARGUMENT, "", 0, "client",
+          [&] { wrong_secret.set_credentials("", "open sesame"); });
+    wrong_secret.set_credentials("client", "client-secret");
+    CHECK(!wrong_secret.create_participant().empty());
 
     const bw::Client user(bw::Config(config).username("user").password("open sesame"));
-    fails(BW_E_UNAUTHORIZED, "rejected", 401, "check username and password",
+    check_throws(BW_E_UNAUTHORIZED, "rejected", 401, "check username and password",
           [&] { user.create_participant(); });
-    fails(BW_E_INVALID_ARGUMENT, "", 0, "colon", [&] { user.set_credentials("a:b", "open sesame"); });
+    check_throws(BW_E_INVALID_ARGUMENT, "", 0, "colon", [&] { user.set_credentials("a:b", "open sesame"); });
     user.set_credentials("user", "secret");
     CHECK(!user.create_participant().empty());
 
-    fails(BW_E_CONFIG, "", 0, "did you mean timeoutMs?",
+    check_throws(BW_E_CONFIG, "", 0, "did you mean timeoutMs?",
           [&] { bw::Client(bw::Config(config).set_number("timeout", 1)); });
-    fails(BW_E_CONFIG, "", 0, "is not valid JSON", [&] { bw::Client(std::string("{")); });
+    check_throws(BW_E_CONFIG, "", 0, "is not valid JSON", [&] { bw::Client(std::string("{")); });
     CHECK(bw::version() == BW_VERSION);
     return sum_up();
 }

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# What only the library as it is shipped can show: how much stack its calls take. Usage:
-# release.sh BUILD_DIR; needs `cargo build --release --workspace`.
+# Measures the stack of a call in a release build. Usage: release.sh BUILD_DIR. It needs
+# `cargo build --release --workspace`.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 build=$1

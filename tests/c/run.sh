@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# Builds and runs the C and C++ tests against a real bw-sandbox, plain and over TLS, and then again
-# under valgrind. Usage: run.sh [BUILD_DIR]; from the environment: CC, CXX, BW_LIB_DIR, BW_SANDBOX,
-# VALGRIND=require to fail where valgrind is missing.
+# Builds the C and C++ tests, and runs them against bw-sandbox over http and https, also under valgrind.
+# Usage: run.sh [BUILD_DIR]. Environment: CC, CXX, BW_LIB_DIR, BW_SANDBOX, and VALGRIND=require to fail
+# if valgrind is not installed.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 build=${1:-build/c}
@@ -10,13 +10,13 @@ sandbox=${BW_SANDBOX:-$(scripts/target-dir)/debug/bw-sandbox}
 mkdir -p "$build"
 
 passed=0 failed=0
-count() { # the last line of a program's output: "N passed, N failed", a word in front allowed
+count() { # adds the last line of a program's output, "N passed, N failed", to the totals
   local line
   line=$(tail -n 1 "$1")
   if [[ $line =~ ([0-9]+)\ passed,\ ([0-9]+)\ failed$ ]]; then
     passed=$((passed + BASH_REMATCH[1])) failed=$((failed + BASH_REMATCH[2]))
   else
-    echo "run.sh: $1 does not end with its sum" >&2
+    echo "run.sh: $1 does not end with a summary" >&2
     failed=$((failed + 1))
   fi
 }
@@ -26,9 +26,9 @@ run() { # name program arguments..
   "$@" >"$build/$name.out" 2>&1 || code=$?
   sed "s/^/[$name] /" "$build/$name.out" | tail -n 40
   count "$build/$name.out"
-  # A crash or a leak that valgrind found is a failure of its own.
+  # Other exit statuses than 0 and 1 are crashes, or leaks that valgrind has found.
   if [ "$code" -gt 1 ]; then
-    echo "run.sh: $name ended with $code" >&2
+    echo "run.sh: $name exited with status $code" >&2
     failed=$((failed + 1))
   fi
 }
@@ -43,11 +43,11 @@ done
   -o "$build/test_your_program" "${link[@]}"
 "${CXX:-c++}" -std=c++11 "${flags[@]}" tests/c/live_test.cpp -o "$build/live_test_cpp" "${link[@]}"
 "${CXX:-c++}" -std=c++11 -fno-rtti "${flags[@]}" -c tests/c/live_test.cpp -o "$build/no_rtti.o"
-# The static library, with nothing else of ours at run time.
+# With the static library, the program needs no shared library of this project.
 "${CC:-cc}" -std=gnu99 "${flags[@]}" tests/c/live_test.c -o "$build/live_test_static" \
   "$libraries/libbw_webrtc.a" -lpthread -ldl -lm
 
-# What people copy compiles without a warning, also with clang.
+# Examples and tests compile without a warning, with gcc and with clang.
 for pair in "${CC:-cc} ${CXX:-c++}" "clang clang++"; do
   read -r cc cxx <<<"$pair"
   if ! command -v "$cc" "$cxx" >/dev/null; then
@@ -91,7 +91,7 @@ for language in live_test live_test_cpp live_test_static; do
   run "$language-https" "$build/$language" "$secure" "$build/ca.pem"
 done
 
-# The program in the header's first comment: its exit status is 0 only if it has a participant.
+# The program in the header's first comment exits with 0 only if it has created a participant.
 awk '/^ \*     #include <stdio.h>/ { found = 1 } found { sub(/^ \*/, ""); print }
   found && /^     }$/ { exit }' include/bw_webrtc.h >"$build/header_program.c"
 "${CC:-cc}" -std=c89 "${flags[@]}" "$build/header_program.c" -o "$build/header_program" "${link[@]}"
@@ -103,7 +103,7 @@ header_program() { # client secret, expected status
     passed=$((passed + 1))
   else
     failed=$((failed + 1))
-    echo "run.sh: the header's program ended with $code instead of $2" >&2
+    echo "run.sh: the header's program exited with $code instead of $2" >&2
   fi
 }
 header_program client-secret 0
@@ -112,20 +112,20 @@ header_program wrong 1 2>/dev/null
 if command -v valgrind >/dev/null; then
   memcheck=(valgrind --quiet --error-exitcode=99 --leak-check=full
     --show-leak-kinds=definite,indirect,possible --errors-for-leak-kinds=definite,indirect,possible)
-  # What was freed is kept by valgrind for a while: little of it here, where memory must stay flat.
+  # valgrind delays the reuse of freed memory. Limit this, because the test measures memory.
   run abi-valgrind "${memcheck[@]}" --freelist-vol=500000 "$build/abi_test" 2000
   run test_your_program-valgrind "${memcheck[@]}" "$build/test_your_program"
   for language in live_test live_test_cpp; do
     run "$language-http-valgrind" "${memcheck[@]}" "$build/$language" "$plain"
-    # valgrind cannot follow which bytes ring's assembly has written, and nothing else is left out.
+    # valgrind does not see which bytes ring's assembly code initializes. Leaks are still reported.
     run "$language-https-valgrind" "${memcheck[@]}" --undef-value-errors=no \
       "$build/$language" "$secure" "$build/ca.pem"
   done
 elif [ "${VALGRIND:-}" = require ]; then
-  echo "run.sh: valgrind is required here and was not found" >&2
+  echo "run.sh: valgrind is required but was not found" >&2
   failed=$((failed + 1))
 else
-  echo "run.sh: valgrind was not found, so leaks were not looked for (Debian: apt-get install valgrind)"
+  echo "run.sh: valgrind was not found, so leaks were not tested (Debian: apt-get install valgrind)"
 fi
 
 echo "C and C++:"

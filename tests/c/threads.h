@@ -1,4 +1,4 @@
-/* The threads of the process, as the kernel counts them. */
+/* The number of threads of this process, and a sleep in milliseconds. */
 #ifndef THREADS_H
 #define THREADS_H
 

@@ -1,7 +1,7 @@
-/* bw-sandbox for the tests of a C program: start it, simulate failures, read the requests.
+/* Runs bw-sandbox in the tests of a C program: starts it, simulates failures, reads the requests.
  *
- * Copy this file to your tests. It requires only POSIX; compile with -std=gnu99 or
- * -D_POSIX_C_SOURCE=200112L. The program is the one that BW_SANDBOX names, otherwise bw-sandbox on PATH.
+ * Copy this file to your tests. It needs POSIX: compile with -std=gnu99 or -D_POSIX_C_SOURCE=200112L.
+ * The environment variable BW_SANDBOX names the program; without it, bw-sandbox is found on PATH.
  */
 #ifndef BW_SANDBOX_H
 #define BW_SANDBOX_H
@@ -21,7 +21,7 @@ typedef struct bw_sandbox {
     int port;
     char url[64];       /* the baseUrl for a client */
     char token_url[96]; /* the tokenUrl for a client */
-    char config[384];   /* a whole configuration for bw_client_new */
+    char config[384];   /* a complete configuration for bw_client_new */
 } bw_sandbox;
 
 /* Starts a sandbox on a free port. Returns 0, or -1 if it cannot be started. */
@@ -29,24 +29,24 @@ static int bw_sandbox_start(bw_sandbox *sandbox)
 {
     const char *program = getenv("BW_SANDBOX");
     FILE *output;
-    int ends[2], host[4];
+    int fds[2], octet[4];
 
     memset(sandbox, 0, sizeof *sandbox);
-    if (pipe(ends) != 0)
+    if (pipe(fds) != 0)
         return -1;
     sandbox->pid = fork();
     if (sandbox->pid == 0) {
-        dup2(ends[1], 1);
-        close(ends[0]);
-        close(ends[1]);
+        dup2(fds[1], 1);
+        close(fds[0]);
+        close(fds[1]);
         execlp(program != NULL ? program : "bw-sandbox", "bw-sandbox", "--quiet", (char *)NULL);
         _exit(127);
     }
-    close(ends[1]);
-    output = fdopen(ends[0], "r");
+    close(fds[1]);
+    output = fdopen(fds[0], "r");
     /* The sandbox prints its URL when it is ready. */
     if (output == NULL || fgets(sandbox->url, sizeof sandbox->url, output) == NULL ||
-        sscanf(sandbox->url, "http://%d.%d.%d.%d:%d/", &host[0], &host[1], &host[2], &host[3],
+        sscanf(sandbox->url, "http://%d.%d.%d.%d:%d/", &octet[0], &octet[1], &octet[2], &octet[3],
                &sandbox->port) != 5) {
         if (output != NULL)
             fclose(output);
@@ -64,6 +64,7 @@ static int bw_sandbox_start(bw_sandbox *sandbox)
     return 0;
 }
 
+/* Stops a sandbox. A sandbox that is not running is allowed. */
 static void bw_sandbox_stop(bw_sandbox *sandbox)
 {
     if (sandbox->pid > 0) {
@@ -73,14 +74,14 @@ static void bw_sandbox_stop(bw_sandbox *sandbox)
     sandbox->pid = 0;
 }
 
-/* A request under /_sandbox, such as ("POST", "/faults", "{..}") or ("GET", "/requests", "").
+/* Sends a request to /_sandbox, such as ("POST", "/faults", "{..}") or ("GET", "/requests", "").
  * Returns the body of the response, which the caller frees with free, or NULL on failure. */
 static char *bw_sandbox_control(const bw_sandbox *sandbox, const char *method, const char *path,
                                 const char *body)
 {
     struct sockaddr_in address;
-    size_t length = 0, room = 65536;
-    char head[512], *text = malloc(room), *response = NULL;
+    size_t length = 0, capacity = 65536;
+    char head[512], *text = malloc(capacity), *body_text = NULL;
     ssize_t count = 1;
     int connection = socket(AF_INET, SOCK_STREAM, 0);
 
@@ -93,24 +94,26 @@ static char *bw_sandbox_control(const bw_sandbox *sandbox, const char *method, c
     if (text != NULL && connect(connection, (struct sockaddr *)&address, sizeof address) == 0 &&
         write(connection, head, strlen(head)) == (ssize_t)strlen(head) &&
         write(connection, body, strlen(body)) == (ssize_t)strlen(body)) {
-        while (text != NULL && (count = read(connection, text + length, room - length - 1)) > 0) {
+        while (text != NULL && (count = read(connection, text + length, capacity - length - 1)) > 0) {
             length += (size_t)count;
-            if (length + 1 == room) {
-                char *more = realloc(text, room *= 2);
-                if (more == NULL)
+            if (length + 1 == capacity) {
+                char *grown = realloc(text, capacity *= 2);
+                if (grown == NULL)
                     free(text);
-                text = more;
+                text = grown;
             }
         }
         if (text != NULL && count == 0) {
             text[length] = '\0';
-            response = strstr(text, "\r\n\r\n");
+            body_text = strstr(text, "\r\n\r\n");
         }
     }
-    if (response != NULL && strncmp(text + 8, " 2", 2) == 0)
-        memmove(text, response + 4, strlen(response + 4) + 1);
-    else
-        free(text), text = NULL;
+    if (body_text != NULL && strncmp(text + 8, " 2", 2) == 0) {
+        memmove(text, body_text + 4, strlen(body_text + 4) + 1);
+    } else {
+        free(text);
+        text = NULL;
+    }
     close(connection);
     return text;
 }

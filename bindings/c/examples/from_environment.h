@@ -1,9 +1,10 @@
-/* The examples' configuration: BW_ACCOUNT_ID, BW_CLIENT_ID and BW_CLIENT_SECRET. For a service other
- * than Bandwidth's, also BW_BASE_URL, BW_TOKEN_URL and BW_CA_FILE. If there is no BW_CLIENT_ID, an API
- * user in BW_USERNAME and BW_PASSWORD (they stop working on 2 December 2026). */
+/* Reads the configuration of the examples from the environment: BW_ACCOUNT_ID, BW_CLIENT_ID and
+ * BW_CLIENT_SECRET. Without BW_CLIENT_ID, the credentials are BW_USERNAME and BW_PASSWORD (they stop
+ * working on 2 December 2026). bw-sandbox also needs BW_BASE_URL and BW_TOKEN_URL, and over TLS
+ * BW_CA_FILE. */
 #include "bw_webrtc_typed.h"
 
-/* The value of a variable; NULL if it is not set or empty. */
+/* Returns the value of a variable, or NULL if it is not set or empty. */
 static const char *variable(const char *name)
 {
     const char *value = getenv(name);

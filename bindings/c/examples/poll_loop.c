@@ -1,12 +1,12 @@
-/* An event loop that never waits for the service: it continues while participants are created. The
- * queue's descriptor is one more entry for poll, next to those of the program. */
+/* An event loop that continues to run while participants are created. It polls the queue's descriptor
+ * together with the other descriptors of the program. */
 #include <poll.h>
 
 #include "from_environment.h"
 
 enum { CALLS = 5 };
 
-/* Fetches all completions that are available; returns their number. */
+/* Fetches all completions that are available, and returns their number. */
 static int fetch(bw_queue *queue)
 {
     void *name;
@@ -51,14 +51,14 @@ int main(void)
     entry.fd = bw_queue_fd(queue);
     entry.events = POLLIN;
     while (waiting > 0) {
-        /* Other work of the program, every 10 ms. */
+        /* A timeout of 10 ms stands for the other work of the program. */
         if (poll(&entry, 1, 10) == 0)
             ticks++;
         else
             waiting -= fetch(queue);
     }
     puts(ticks > 0 ? "the loop continued meanwhile" : "the loop stood still meanwhile");
-    /* Close, fetch the remaining completions, free: every name is returned. */
+    /* Close the queue, fetch the remaining completions, and free the queue: each user_data is returned. */
     bw_queue_close(queue);
     fetch(queue);
     bw_queue_free(queue);

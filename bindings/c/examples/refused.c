@@ -1,19 +1,19 @@
-/* Prints the parts of two errors: of a request that the library rejects before it is sent, and of a
- * call with a wrong secret. */
+/* Prints the parts of two error documents: for a request that is invalid and therefore not sent, and for
+ * a wrong client secret. */
 #include "from_environment.h"
 
-static void show(const char *what, bw_status status, const char *document)
+static void print_error(const char *title, bw_status status, const char *document)
 {
     static const char *const parts[] = {"message", "outcome", "httpStatus", "attempts"};
     size_t i;
 
-    printf("%s: %s\n", what, bw_status_name(status));
+    printf("%s: %s\n", title, bw_status_name(status));
     for (i = 0; i < sizeof parts / sizeof parts[0]; i++) {
-        char pointer[32], *text = NULL;
+        char pointer[32], *value = NULL;
         sprintf(pointer, "/error/%s", parts[i]);
-        if (bw_json_get(document, pointer, &text) == BW_OK)
-            printf("  %-10s %s\n", parts[i], text);
-        bw_free(text);
+        if (bw_json_get(document, pointer, &value) == BW_OK)
+            printf("  %-10s %s\n", parts[i], value);
+        bw_free(value);
     }
 }
 
@@ -36,10 +36,10 @@ int main(void)
     }
 
     status = bw_create_participant(client, "{\"publishPermissions\": [\"AUDOI\"]}", &out);
-    show("an invalid request", status, out);
+    print_error("an invalid request", status, out);
     bw_free(out);
     status = bw_create_participant(client, "{}", &out);
-    show("a wrong secret", status, out);
+    print_error("a wrong secret", status, out);
     bw_free(out);
     bw_client_free(client);
     return 0;

@@ -1,19 +1,19 @@
-/* How to test YOUR program with bw-sandbox: what does it do if the service works, if it is busy, and
- * if a response is lost? */
+/* Tests a program with bw-sandbox: if the service works, if it is busy, and if a response is lost. */
 #include "bw_sandbox.h"
 #include "bw_webrtc_typed.h"
 
-/* Your program: invites a caller. Returns 1 if done, 0 if not done, -1 if that is unknown. */
+/* The program that is tested: creates a participant for a caller. Returns 1 on success, 0 on failure,
+ * or -1 if it is unknown whether the participant exists. */
 static int invite(bw_client *client, const char *caller)
 {
-    bwt_participant_options wanted = BWT_PARTICIPANT_OPTIONS_INIT;
+    bwt_participant_options properties = BWT_PARTICIPANT_OPTIONS_INIT;
     bwt_participant participant;
     bwt_error error;
     int known;
 
-    wanted.publish_audio = 1;
-    wanted.tag = caller;
-    if (bwt_create_participant(client, &wanted, &participant, &error) == BW_OK) {
+    properties.publish_audio = 1;
+    properties.tag = caller;
+    if (bwt_create_participant(client, &properties, &participant, &error) == BW_OK) {
         bwt_participant_clear(&participant);
         return 1;
     }
@@ -22,30 +22,30 @@ static int invite(bw_client *client, const char *caller)
     return known ? 0 : -1;
 }
 
-/* How many participants were requested since the sandbox was reset, by its record of requests. */
-static int requests(const bw_sandbox *sandbox)
+/* Returns the number of createParticipant requests since the last reset. */
+static int create_requests(const bw_sandbox *sandbox)
 {
-    char *seen = bw_sandbox_control(sandbox, "GET", "/requests", ""), pointer[32], *operation;
+    char *recorded = bw_sandbox_control(sandbox, "GET", "/requests", ""), pointer[32], *operation;
     int i, count = 0;
 
     for (i = 0;; i++) {
         sprintf(pointer, "/%d/operation", i);
-        operation = bwt_get(seen, pointer);
+        operation = bwt_get(recorded, pointer);
         if (operation == NULL)
             break;
         count += strcmp(operation, "createParticipant") == 0;
         bw_free(operation);
     }
-    free(seen);
+    free(recorded);
     return count;
 }
 
 static int passed, failed;
 
-static void expect(int holds, const char *what)
+static void expect(int condition, const char *expectation)
 {
-    printf("%s %s\n", holds ? "ok  " : "FAIL", what);
-    holds ? passed++ : failed++;
+    printf("%s %s\n", condition ? "ok  " : "FAIL", expectation);
+    condition ? passed++ : failed++;
 }
 
 static void reset(const bw_sandbox *sandbox)
@@ -67,16 +67,16 @@ int main(void)
         return 1;
     }
 
-    expect(invite(client, "alice") == 1 && requests(&sandbox) == 1, "a caller is invited");
+    expect(invite(client, "alice") == 1 && create_requests(&sandbox) == 1, "a caller is invited");
 
     reset(&sandbox);
     bw_sandbox_fault(&sandbox, "{\"operation\": \"createParticipant\", \"kind\": \"status\","
                                " \"status\": 503, \"headers\": {\"Retry-After\": \"0\"}}");
-    expect(invite(client, "bob") == 1 && requests(&sandbox) == 2, "a call to a busy service is retried");
+    expect(invite(client, "bob") == 1 && create_requests(&sandbox) == 2, "a call to a busy service is retried");
 
     reset(&sandbox);
     bw_sandbox_fault(&sandbox, "{\"operation\": \"createParticipant\", \"kind\": \"close_after\"}");
-    expect(invite(client, "carol") == -1 && requests(&sandbox) == 1,
+    expect(invite(client, "carol") == -1 && create_requests(&sandbox) == 1,
            "a create request whose response is lost is not retried: carol may exist");
 
     bw_client_free(client);

@@ -1,4 +1,5 @@
-// Creates a session of two participants that hear everyone in it, and deletes everything.
+// Creates a session and two participants that hear everyone in it, prints whom they hear, and deletes
+// all of them.
 #include <iostream>
 #include <vector>
 
@@ -15,10 +16,10 @@ try {
         client.add_participant_to_session(session, ids.back(), everyone);
     }
     const std::string list = client.list_session_participants(session);
-    for (const char *at : {"/0", "/1"}) {
-        const std::string whom = bw::json_get(list, std::string(at) + "/subscriptions");
-        std::cout << bw::json_get(list, std::string(at) + "/tag") << " hears "
-                  << (whom == "{}" ? "nobody" : "everyone in the session") << "\n";
+    for (const std::string index : {"/0", "/1"}) {
+        const std::string subscriptions = bw::json_get(list, index + "/subscriptions");
+        std::cout << bw::json_get(list, index + "/tag") << " hears "
+                  << (subscriptions == "{}" ? "nobody" : "everyone in the session") << "\n";
     }
     for (const std::string &id : ids) {
         client.delete_participant(id);

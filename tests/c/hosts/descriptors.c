@@ -1,5 +1,5 @@
-/* A host that closes every descriptor from 3 up, as daemons do, with connections warm, and opens
- * others that take the numbers. To see it fail, let `is_ours` in src/sys/socket.rs return true.
+/* A host that closes all descriptors from 3 up, as daemons do, while connections are open. Then it opens
+ * other descriptors, which get the same numbers. To see it fail, let `is_ours` in src/sys/socket.rs return true.
  * Usage: descriptors CONFIG */
 #include "host.h"
 
@@ -37,7 +37,7 @@ static void close_all(void)
         close(fd);
 }
 
-/* Neither end received anything, and what goes in at one end comes out at the other. */
+/* Neither end has received anything, and both ends are still connected to each other. */
 static void is_untouched(int pair[2])
 {
     struct pollfd ends[2];
@@ -69,13 +69,13 @@ int main(int argc, char **argv)
     for (i = 0; i < PAIRS; i++)
         CHECK(socketpair(AF_UNIX, SOCK_STREAM, 0, pairs[i]) == 0);
     CHECK(pairs[0][0] == 3);
-    /* More calls at once than connections were warm: each comes upon a stranger's number. */
+    /* Each call finds a descriptor number that now belongs to the host. */
     warm_up();
     CHECK(create(client, "after") == 0);
     for (i = 0; i < PAIRS; i++)
         is_untouched(pairs[i]);
 
-    /* Now the numbers become files, and the client goes while they are. */
+    /* Now the numbers belong to files, and later to sockets while the client is freed. */
     close_all();
     for (i = 0; i < 40; i++)
         files[i] = open("/dev/null", O_RDWR);

@@ -1,11 +1,11 @@
-/* A host that changes its environment during calls, one that counts who reads it, and a set-uid one.
+/* A host that changes its environment during calls, one that counts reads of it, and a set-uid host.
  * Usage: environment changes CONFIG | counts CONFIG | secure CONFIG */
 #include "host.h"
 
-static volatile int over;
+static volatile int stop;
 static int reads;
 
-/* In place of the C library's: counts how often the library looks for a proxy. */
+/* Replaces the C library's function: counts the reads of proxy variables. */
 char *getenv(const char *name)
 {
     size_t length = strlen(name);
@@ -23,7 +23,7 @@ static void *change(void *unused)
     char name[32];
     unsigned n;
 
-    for (n = 0; !over; n++) {
+    for (n = 0; !stop; n++) {
         sprintf(name, "VARIABLE_%u", n % 500);
         setenv(name, "a value that takes some room in the environment", 1);
         setenv("HTTPS_PROXY", n % 2 ? "http://127.0.0.1:1" : "http://127.0.0.1:2", 1);
@@ -51,14 +51,14 @@ static void changes(const char *config)
         bw_client_free(later);
     }
     CHECK(wrong == 0);
-    over = 1;
+    stop = 1;
     pthread_join(thread, NULL);
     bw_client_free(client);
 }
 
 /* To see it fail, call ureq's `Agent::config_builder()` for every engine in src/transport/engine.rs.
  *
- * Only the first client reads the variables of proxies, and nothing follows from it. */
+ * Only the first client reads the proxy variables, and it ignores them. */
 static void counts(const char *config)
 {
     bw_client *client;
@@ -89,7 +89,7 @@ static void counts(const char *config)
     bw_client_free(client);
 }
 
-/* Its variables are those of whoever started it. */
+/* The user that starts a set-uid program controls its environment. */
 static void secure(const char *config)
 {
     bw_client *client;

@@ -1,5 +1,5 @@
-/* A host that forks, as Kamailio does: a client made and warmed in the parent, used in children,
- * grandchildren, a daemon, and the first process of a new PID namespace, while the parent goes on.
+/* A host that forks, as Kamailio does. The parent creates a client and opens connections. Children,
+ * grandchildren, a daemon, and the first process of a new PID namespace use it, and so does the parent.
  * To see it fail, let `generation` in src/sys/generation.rs return 1.
  * Usage: forks CONFIG; the tags that were sent can be looked up at the sandbox. */
 #include "host.h"
@@ -8,10 +8,10 @@
 #include <sys/socket.h>
 
 static bw_client *client;
-/* Has threads in the parent alone. */
+/* Only the parent has threads of this queue. */
 static bw_queue *queue;
 
-/* So many calls, each with a tag of its own; the number of those that went wrong. */
+/* Makes calls, each with its own tag. Returns the number of failures. */
 static int calls(const char *who, int count)
 {
     char tag[51];
@@ -33,7 +33,7 @@ static void *caller(void *who)
 static const char *const NAMES[2][4] = {{"warm_a", "warm_b", "warm_c", "warm_d"},
                                         {"again_a", "again_b", "again_c", "again_d"}};
 
-/* Calls on four threads at once, so that four connections stay warm. */
+/* Makes calls on four threads at the same time, so that four connections stay open. */
 static void warm_up(const char *const names[4])
 {
     pthread_t threads[4];
@@ -48,7 +48,7 @@ static void warm_up(const char *const names[4])
     }
 }
 
-/* Runs the calls in a child, whose exit status is how many went wrong. */
+/* Makes the calls in a child, whose exit status is the number of failures. */
 static pid_t child(const char *who, int count, int frees)
 {
     pid_t pid;
@@ -61,7 +61,7 @@ static pid_t child(const char *who, int count, int frees)
         wrong = calls(who, count);
         if (frees)
             bw_client_free(client);
-        /* By turns with and without what a program does at its end. */
+        /* Half of the children run exit handlers. */
         if (frees)
             exit(wrong);
         _exit(wrong);
@@ -81,7 +81,7 @@ static void eight_children(void)
         CHECK(status_of(pids[i]) == 0);
 }
 
-/* How many TCP sockets this process has open. */
+/* The number of open TCP sockets of this process. */
 static int tcp_sockets(void)
 {
     int fd, domain, count = 0;
@@ -94,8 +94,8 @@ static int tcp_sockets(void)
     return count;
 }
 
-/* A child closes what it inherited when it first uses the client, and its own when it frees the
- * client, whatever the parent's threads are doing. */
+/* A child closes inherited sockets when it first uses the client, and its own sockets when it frees the
+ * client, whatever the parent's threads do at the time of the fork. */
 static void inherited_sockets(const char *who)
 {
     pid_t pid;
@@ -136,7 +136,7 @@ static void a_grandchild_and_its_parents(void)
         _exit(wrong);
     }
     CHECK(status_of(pid) == 0);
-    /* A child that never calls hands on what it inherited. */
+    /* A child that makes no call passes the client on to its own child. */
     pid = fork();
     if (pid == 0)
         _exit(status_of(child("silent-middle", 5, 0)));
@@ -176,7 +176,7 @@ static void process_one(void)
     fflush(stdout);
     pid = fork();
     if (pid == 0) {
-        /* Whoever is not root may do so in a user namespace. */
+        /* A process without root privileges needs a user namespace. */
         if (unshare(CLONE_NEWPID) != 0 && unshare(CLONE_NEWUSER | CLONE_NEWPID) != 0)
             _exit(99);
         pid = fork();
@@ -199,14 +199,14 @@ static void process_one(void)
     }
 }
 
-static volatile int over;
+static volatile int stop;
 
 static void *steady(void *who)
 {
     char tag[51];
     int n, wrong = 0;
 
-    for (n = 0; !over; n++) {
+    for (n = 0; !stop; n++) {
         snprintf(tag, sizeof tag, "%s-%ld-%d", (const char *)who, (long)getpid(), n);
         wrong += create(client, tag) != 0;
     }
@@ -228,7 +228,7 @@ static void a_hundred_forks_while_four_threads_call(void)
         CHECK(status_of(child("storm", 1, i % 2)) == 0);
     for (i = 0; i < 20; i++)
         inherited_sockets("busy");
-    over = 1;
+    stop = 1;
     for (i = 0; i < 4; i++) {
         pthread_join(threads[i], &wrong);
         CHECK(wrong == NULL);
@@ -258,7 +258,7 @@ int main(int argc, char **argv)
     a_daemon();
     process_one();
     warm_up(NAMES[1]);
-    /* No child shut down or spoke on a connection of the parent's: all four are good still. */
+    /* No child has closed or used a connection of the parent: all four still work. */
     CHECK(counted(client, "/connectionsOpened") == opened);
     a_hundred_forks_while_four_threads_call();
     CHECK(counted(client, "/inFlight") == 0);

@@ -1,5 +1,5 @@
-/* What the programs that play a host share: a call whose answer must be the caller's own, waits with
- * a limit, and the sum at the end (see check.h). Each takes the client's configuration as JSON. */
+/* Functions for the programs that act as a host: a call whose response is checked, waits with a limit,
+ * and the checks of check_call.h. Each program takes the client's configuration (JSON) as an argument. */
 #ifndef HOST_H
 #define HOST_H
 
@@ -14,15 +14,12 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "../check.h"
-#include "bw_webrtc.h"
+#include "../check_call.h"
 
-/* Not every program uses all. */
-#define HELPER static __attribute__((unused))
-
-/* After so many seconds, whatever is waited for hangs. */
+/* The limit of a wait, in seconds. */
 #define LIMIT 60
 
+/* The monotonic time in seconds. */
 HELPER double now(void)
 {
     struct timespec t;
@@ -31,6 +28,7 @@ HELPER double now(void)
     return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
 }
 
+/* Creates a client, or prints the error. */
 HELPER bw_client *client_of(const char *config)
 {
     bw_client *client;
@@ -42,26 +40,26 @@ HELPER bw_client *client_of(const char *config)
     return client;
 }
 
-/* Creates a participant with this tag; 0, or 1 where that failed, or 2 where it came back with
- * somebody else's tag. */
+/* Creates a participant with this tag. Returns 0, or 1 if the call failed, or 2 if the response has
+ * another tag and therefore belongs to another call. */
 HELPER int create(bw_client *client, const char *tag)
 {
-    char request[128], *out, *came = NULL;
+    char request[128], *out, *received = NULL;
     bw_status status;
     int result = 1;
 
     sprintf(request, "{\"tag\": \"%.50s\"}", tag);
     status = bw_create_participant(client, request, &out);
-    if (status == BW_OK && bw_json_get(out, "/participant/tag", &came) == BW_OK)
-        result = strcmp(came, tag) == 0 ? 0 : 2;
+    if (status == BW_OK && bw_json_get(out, "/participant/tag", &received) == BW_OK)
+        result = strcmp(received, tag) == 0 ? 0 : 2;
     if (result != 0)
         printf("%s: %s: %s\n", tag, bw_status_name(status), out != NULL ? out : "(NULL)");
-    bw_free(came);
+    bw_free(received);
     bw_free(out);
     return result;
 }
 
-/* A number in the client's counters. */
+/* Returns one of the client's counters, or -1. */
 HELPER long counted(bw_client *client, const char *pointer)
 {
     char *stats, *text = NULL;
@@ -74,7 +72,7 @@ HELPER long counted(bw_client *client, const char *pointer)
     return number;
 }
 
-/* The exit status of a child; -1 if it was killed, as by its own alarm where it hangs. */
+/* Waits for a child. Returns its exit status, or -1 if it was killed, for example by its alarm. */
 HELPER int status_of(pid_t child)
 {
     int status = 0;

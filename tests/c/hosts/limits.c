@@ -1,4 +1,4 @@
-/* A host at the limits of its machine: a status that names the cause, and the host lives.
+/* A host that has reached a limit of its machine: the error names the cause, and the host continues.
  * Usage: limits LITERAL_CONFIG NAME_CONFIG [descriptors|memory|chroot|high] */
 #include "host.h"
 
@@ -9,7 +9,7 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 
-/* What a call with a client of its own comes to; the message must hold one of the parts. */
+/* Makes a call with a new client. The message must contain one of the two parts. */
 static bw_status call(const char *config, const char *part, const char *other)
 {
     bw_client *client;
@@ -50,7 +50,7 @@ static void descriptors(const char *literal, const char *name)
     bw_client_free(client);
 }
 
-/* Descriptors that select(2) could not take. */
+/* Descriptors of 1024 and above, which select(2) does not support. */
 static void high(const char *literal, const char *name)
 {
     struct rlimit many = {4096, 4096};
@@ -63,7 +63,7 @@ static void high(const char *literal, const char *name)
     CHECK(call(name, NULL, NULL) == BW_OK);
 }
 
-/* From now on so many KiB of address space can be allocated. */
+/* Limits further allocations to this number of KiB. */
 static void leave_free(long room)
 {
     FILE *statm = fopen("/proc/self/statm", "r");
@@ -77,7 +77,7 @@ static void leave_free(long room)
     setrlimit(RLIMIT_AS, &limit);
 }
 
-/* Whether the call was refused for want of memory, and says so. */
+/* Returns whether the call failed because there was no memory, and frees the document. */
 static int no_memory(bw_status status, char *out)
 {
     int named = status == BW_E_INTERNAL && out != NULL && strstr(out, "no memory") != NULL;
@@ -88,14 +88,14 @@ static int no_memory(bw_status status, char *out)
     return named;
 }
 
-/* Fills a backlog until there is no memory for it, before a service that never responds: the call
- * that has none is refused, and all that were accepted come back. */
+/* Submits calls until there is no memory for another one; the service never responds. The last call is
+ * rejected, and all accepted calls complete. */
 static int backlog(const char *silent, long room)
 {
     const char *call = "{\"operation\": \"createParticipant\", \"body\": {\"tag\": \"0123456789\"}}";
     bw_client *client = client_of(silent);
     bw_queue *queue = NULL;
-    long accepted = 0, came = 0;
+    long accepted = 0, fetched = 0;
     char *out = NULL;
     void *data;
     bw_status status;
@@ -109,17 +109,17 @@ static int backlog(const char *silent, long room)
         return 5;
     bw_queue_close(queue);
     while (bw_queue_next(queue, 0, NULL, &data, &status, &out) == BW_OK) {
-        came += data == &accepted && status == BW_E_CANCELLED;
+        fetched += data == &accepted && status == BW_E_CANCELLED;
         bw_free(out);
     }
     bw_queue_free(queue);
-    if (came != accepted)
+    if (fetched != accepted)
         return 6;
     /* More room than the table of calls takes was filled. */
     return room > 50000 && accepted < 10000 ? 7 : 0;
 }
 
-/* A file that is larger than what is left. */
+/* A file that is larger than the memory that is left. */
 static int large_file(const char *literal)
 {
     char path[] = "/tmp/bw-large-XXXXXX", config[1024];
@@ -140,7 +140,7 @@ static int large_file(const char *literal)
     return result;
 }
 
-/* What a caller can make large is refused when there is no memory for it. */
+/* If there is no memory for a large input of the caller, the call fails. */
 static void memory(const char *literal, const char *name)
 {
     struct sockaddr_in address = {AF_INET, 0, {htonl(INADDR_LOOPBACK)}, {0}};
@@ -157,7 +157,7 @@ static void memory(const char *literal, const char *name)
             "{\"accountId\": \"1\", \"username\": \"u\", \"password\": \"p\", \"timeoutMs\": 60000, "
             "\"baseUrl\": \"http://127.0.0.1:%d/v1\"}",
             ntohs(address.sin_port));
-    /* Tables double when they are full: each room ends in another place. */
+    /* Tables double when they are full, so each limit is reached at another place. */
     for (room = 2048; room < 72 << 10; room += 11003) {
         fflush(stdout);
         pid = fork();

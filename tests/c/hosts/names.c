@@ -1,4 +1,4 @@
-/* A host whose name server is resolver_shim.c. Each scene says what to break to see it fail.
+/* A host whose resolver is resolver_shim.c. Each scene states what to break to see it fail.
  * Usage: names SCENE CONFIG, with the shim preloaded and its files in the environment. */
 #include "host.h"
 #include "../threads.h"
@@ -12,36 +12,31 @@
 
 static bw_client *client;
 
-static long look_ups(void)
+static long lookups(void)
 {
     struct stat about;
 
     return stat(getenv("SHIM_COUNT_FILE"), &about) == 0 ? (long)about.st_size : 0;
 }
 
+/* Creates the file that the variable names. */
 static void put(const char *variable)
 {
     close(open(getenv(variable), O_WRONLY | O_CREAT, 0600));
 }
 
-/* A call that must fail with this status and this in its message. */
+/* A call fails with this status, and the message contains `part`. */
 static void fails(bw_status status, const char *part)
 {
-    char *out = NULL, *message = NULL;
-
-    CHECK(bw_create_participant(client, "{}", &out) == status);
-    CHECK(bw_json_get(out, "/error/message", &message) == BW_OK);
-    CHECK_TEXT(message, part);
-    bw_free(message);
-    bw_free(out);
+    CHECK_FAILURE(bw_create_participant(client, "{}", &out), status, part);
 }
 
-/* No name, no look-up, no thread. Break: the parse at the top of `addresses`. */
+/* An IP address needs no lookup and no thread. Break: the parse at the top of `addresses`. */
 static void literal(void)
 {
     put("SHIM_NO_THREADS_FILE");
     CHECK(create(client, "a literal address") == 0);
-    CHECK(look_ups() == 0);
+    CHECK(lookups() == 0);
 }
 
 /* Break: start no connection from the pool (`Lanes::take`). */
@@ -51,29 +46,29 @@ static void pooled(void)
 
     for (n = 0; n < 1000; n++)
         wrong += create(client, "one of a thousand") != 0;
-    CHECK(wrong == 0 && look_ups() == 1);
+    CHECK(wrong == 0 && lookups() == 1);
 }
 
-/* Every call opens a connection (maxIdleConnections 0); names are good for 300 ms. Break: the ttl in
+/* Every call opens a connection (maxIdleConnections 0); dnsTtlMs is 300. Break: the ttl in
  * `addresses`. */
 static void fresh(void)
 {
     CHECK(create(client, "1") == 0 && create(client, "2") == 0 && create(client, "3") == 0);
-    CHECK(look_ups() == 1);
+    CHECK(lookups() == 1);
     nap(350);
-    CHECK(create(client, "4") == 0 && look_ups() == 2);
+    CHECK(create(client, "4") == 0 && lookups() == 2);
 }
 
 /* Nobody listens at the address, which is good for an hour. Break: `mark_stale` in dial.rs. */
 static void useless(void)
 {
     fails(BW_E_CONNECT, "does anybody listen there");
-    CHECK(look_ups() == 1);
+    CHECK(lookups() == 1);
     fails(BW_E_CONNECT, "does anybody listen there");
-    CHECK(look_ups() == 2);
+    CHECK(lookups() == 2);
 }
 
-/* The service of `outage`: one response to each connection. */
+/* The service of `outage`: sends one response on each connection. */
 static void *service(void *listener)
 {
     static const char response[] = "HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 52\r\n\r\n"
@@ -105,7 +100,7 @@ static void outage(void)
     put("SHIM_SILENT_FILE");
     fails(BW_E_CONNECT, "does anybody listen there");
     fails(BW_E_CONNECT, "does anybody listen there");
-    CHECK(look_ups() == 2);
+    CHECK(lookups() == 2);
     address.sin_family = AF_INET;
     address.sin_port = htons((uint16_t)atoi(getenv("SERVICE_PORT")));
     address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
@@ -136,7 +131,7 @@ static void no_descriptor(void)
     fails(BW_E_CONNECT, "no descriptor left");
     setrlimit(RLIMIT_NOFILE, &limit);
     CHECK(create(client, "after") == 0);
-    CHECK(look_ups() == 1);
+    CHECK(lookups() == 1);
 }
 
 /* Nothing accepts at the address. The deadline of the call says nothing about it, but the time for
@@ -145,14 +140,14 @@ static void deadline(void)
 {
     fails(BW_E_TIMEOUT, "connecting");
     fails(BW_E_TIMEOUT, "connecting");
-    CHECK(look_ups() == 1);
+    CHECK(lookups() == 1);
 }
 
 static void connect_timeout(void)
 {
     fails(BW_E_TIMEOUT, "connecting");
     fails(BW_E_TIMEOUT, "connecting");
-    CHECK(look_ups() == 2);
+    CHECK(lookups() == 2);
 }
 
 static void *waiter(void *unused)
@@ -173,11 +168,11 @@ static void silent(void)
         pthread_create(&callers[i], NULL, waiter, NULL);
     for (i = 0; i < 10; i++)
         pthread_join(callers[i], NULL);
-    CHECK(threads() == before + 1 && look_ups() == 1);
+    CHECK(threads() == before + 1 && lookups() == 1);
     printf("timeoutMs 500, and the last of 10 came back after %.0f ms\n", (now() - began) * 1000);
     fails(BW_E_TIMEOUT, "looking up the host's name");
-    CHECK(threads() == before + 1 && look_ups() == 1);
-    /* It answers again, and the calls work again. */
+    CHECK(threads() == before + 1 && lookups() == 1);
+    /* The resolver responds again, and calls succeed again. */
     unlink(getenv("SHIM_SILENT_FILE"));
     for (i = 0; i < 100 && threads() > before; i++)
         nap(100);
@@ -200,7 +195,7 @@ static void cancelled(void)
     put("SHIM_SILENT_FILE");
     for (i = 0; i < 8; i++)
         pthread_create(&callers[i], NULL, caller, NULL);
-    while (look_ups() == 0 || counted(client, "/inFlight") < 8)
+    while (lookups() == 0 || counted(client, "/inFlight") < 8)
         nap(10);
     began = now();
     bw_client_free(client);

@@ -1,5 +1,5 @@
-/* A host that runs without descriptors 0 to 2: the library leaves them free, so that no output of
- * the host goes into a connection, not even while that is opened. Break: `Occupied` or `raised` in
+/* A host that runs without descriptors 0 to 2. The library does not use these numbers, so that output
+ * of the host never goes into a connection. Break: `Occupied` or `raised` in
  * src/sys/descriptor.rs. Usage: no_standard_streams CONFIG */
 #include "host.h"
 
@@ -7,7 +7,7 @@
 #include <sys/socket.h>
 #include <sys/syscall.h>
 
-/* The library's functions are linked with these. */
+/* The two functions below replace those of the C library, and count descriptors. */
 static int opened, low;
 
 static int checked(int fd)
@@ -32,7 +32,7 @@ int socketpair(int family, int type, int protocol, int fds[2])
     return result;
 }
 
-/* 0, or a number that names what failed. */
+/* Returns 0, or a number that identifies the failure. */
 static int without_streams(const char *config)
 {
     bw_client *client;
@@ -45,7 +45,7 @@ static int without_streams(const char *config)
         close(fd);
     if (bw_client_new(config, &client, NULL) != BW_OK)
         return 1;
-    /* The connection is kept. */
+    /* The connection stays open. */
     if (bw_create_participant(client, "{}", &out) != BW_OK)
         return 2;
     bw_free(out);

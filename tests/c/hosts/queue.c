@@ -1,5 +1,5 @@
-/* Hosts with event loops around a queue: poll, select, epoll; children; and a host that closes the
- * descriptor. Usage: queue CONFIG */
+/* Event loops with a queue: poll, select and epoll, in parents and children, and in a host that closes
+ * the descriptor. Usage: queue CONFIG */
 #include "host.h"
 
 #include <poll.h>
@@ -9,8 +9,8 @@
 
 static bw_client *client;
 
-/* Waits with one of the system's ways; whether it is readable. */
-static int is_readable(int fd, int way, int ms)
+/* Waits with poll (0), select (1) or epoll (2). Returns whether the descriptor is readable. */
+static int is_readable(int fd, int function, int ms)
 {
     struct timeval time = {ms / 1000, ms % 1000 * 1000};
     struct epoll_event event = {EPOLLIN, {0}}, came;
@@ -18,7 +18,7 @@ static int is_readable(int fd, int way, int ms)
     fd_set set;
     int ready, set_of_epoll;
 
-    switch (way) {
+    switch (function) {
     case 0:
         return poll(&entry, 1, ms) == 1 && entry.revents == POLLIN;
     case 1:
@@ -34,12 +34,12 @@ static int is_readable(int fd, int way, int ms)
     }
 }
 
-/* Submits so many calls and fetches them in an event loop; how many came back well, each with its
- * own tag and user data. */
-static int loop(bw_queue *queue, const char *who, int count, int way)
+/* Submits calls and fetches the completions in an event loop. Returns the number of completions that
+ * succeeded, with the right tag and user data. */
+static int loop(bw_queue *queue, const char *who, int count, int function)
 {
     char (*tags)[40] = calloc((size_t)count, sizeof *tags);
-    int fetched = 0, well = 0, n, fd = bw_queue_fd(queue);
+    int fetched = 0, succeeded = 0, n, fd = bw_queue_fd(queue);
 
     for (n = 0; n < count; n++) {
         char call[160];
@@ -48,14 +48,14 @@ static int loop(bw_queue *queue, const char *who, int count, int way)
         if (bw_queue_submit(queue, call, tags[n], NULL, NULL) != BW_OK)
             fetched++;
     }
-    while (fetched < count && is_readable(fd, way, LIMIT * 1000)) {
+    while (fetched < count && is_readable(fd, function, LIMIT * 1000)) {
         char *out, *tag = NULL;
         void *data;
         bw_status status;
         while (bw_queue_next(queue, 0, NULL, &data, &status, &out) == BW_OK) {
             fetched++;
             if (status == BW_OK && bw_json_get(out, "/participant/tag", &tag) == BW_OK)
-                well += strcmp(tag, data) == 0;
+                succeeded += strcmp(tag, data) == 0;
             else
                 printf("%s: %s\n", (char *)data, out);
             bw_free(tag);
@@ -65,10 +65,10 @@ static int loop(bw_queue *queue, const char *who, int count, int way)
         if (bw_queue_fd(queue) != fd)
             break;
     }
-    /* Nothing is under way any more that could make it readable again. */
-    CHECK(!is_readable(fd, way, 0));
+    /* No call is running that could make it readable again. */
+    CHECK(!is_readable(fd, function, 0));
     free(tags);
-    return well;
+    return succeeded;
 }
 
 static bw_queue *queue_of(const char *options)
@@ -79,7 +79,7 @@ static bw_queue *queue_of(const char *options)
     return queue;
 }
 
-/* Four children, each with its own descriptor, while the parent goes on. */
+/* Four children, each with its own descriptor, while the parent continues. */
 static void forks(void)
 {
     bw_queue *queue = queue_of("{\"workers\": 4}");
@@ -90,7 +90,7 @@ static void forks(void)
 
     CHECK(loop(queue, "before", 10, 0) == 10);
     before = bw_queue_fd(queue);
-    /* What the parent has under way is not the children's. */
+    /* The children do not receive the completions of these calls. */
     for (i = 0; i < 4; i++)
         CHECK(bw_queue_submit(queue, "{\"operation\": \"createSession\"}", NULL, NULL, NULL) == BW_OK);
     fflush(stdout);
@@ -115,15 +115,15 @@ static void forks(void)
         bw_free(out);
     }
     CHECK(bw_queue_fd(queue) == before);
-    CHECK(loop(queue, "beside", 20, 0) == 20);
+    CHECK(loop(queue, "meanwhile", 20, 0) == 20);
     for (i = 0; i < 4; i++)
         CHECK(status_of(pids[i]) == 0);
     bw_queue_free(queue);
 }
 
-/* The host closed all descriptors, and has others by their numbers now: they get nothing of ours,
- * and no completion is lost. */
-static void swept(void)
+/* The host closes all descriptors and opens others with the same numbers. The library writes nothing to
+ * them, and no completion is lost. */
+static void closed_descriptors(void)
 {
     bw_queue *queue = queue_of(NULL);
     int pairs[10][2], i, fd, count = 0;
@@ -132,7 +132,7 @@ static void swept(void)
 
     CHECK(loop(queue, "warm", 10, 0) == 10);
     CHECK(bw_queue_submit(queue, "{\"operation\": \"createSession\"}", NULL, NULL, NULL) == BW_OK);
-    /* No host may close what a call is writing to at that moment: nothing could help it. */
+    /* A host must not close a descriptor while a call writes to it: wait until the call is complete. */
     CHECK(is_readable(bw_queue_fd(queue), 0, LIMIT * 1000));
     for (fd = 3; fd < 256; fd++)
         close(fd);
@@ -140,7 +140,7 @@ static void swept(void)
         CHECK(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, pairs[i]) == 0);
     for (i = 0; i < 5; i++)
         CHECK(bw_queue_submit(queue, "{\"operation\": \"createSession\"}", NULL, NULL, NULL) == BW_OK);
-    /* A descriptor that can be watched again, readable if completions wait. */
+    /* A new descriptor, which is readable if completions are available. */
     fd = bw_queue_fd(queue);
     CHECK(fd > pairs[9][1]);
     while (count < 6 && is_readable(fd, 0, LIMIT * 1000))
@@ -159,18 +159,18 @@ static void swept(void)
 int main(int argc, char **argv)
 {
     bw_queue *queue;
-    int way;
+    int function;
 
     if (argc != 2)
         return 2;
     alarm(2 * LIMIT);
     client = client_of(argv[1]);
     queue = queue_of("{\"workers\": 16}");
-    for (way = 0; way < 3; way++)
-        CHECK(loop(queue, "loop", 40, way) == 40);
+    for (function = 0; function < 3; function++)
+        CHECK(loop(queue, "loop", 40, function) == 40);
     bw_queue_free(queue);
     forks();
-    swept();
+    closed_descriptors();
     bw_client_free(client);
     return sum_up();
 }

@@ -1,7 +1,7 @@
-/* Preloaded: a name server that is whatever the environment says, and a machine out of threads.
- * SHIM_ADDRESSES: what every name comes to, such as "127.0.0.1" or "::1,127.0.0.1". SHIM_SILENT_FILE:
- * while this file is there, no look-up ever ends. SHIM_COUNT_FILE: gets a byte a look-up.
- * SHIM_NO_THREADS_FILE: while it is there, no thread can be made. */
+/* A library for LD_PRELOAD that simulates a resolver, and a machine without free threads.
+ * SHIM_ADDRESSES: the addresses of every name, such as "127.0.0.1" or "::1,127.0.0.1".
+ * SHIM_SILENT_FILE: while this file exists, no lookup ends. SHIM_COUNT_FILE: each lookup appends a byte.
+ * SHIM_NO_THREADS_FILE: while this file exists, no thread can be created. */
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <errno.h>
@@ -13,7 +13,7 @@
 #include <string.h>
 #include <unistd.h>
 
-static int is_there(const char *variable)
+static int exists(const char *variable)
 {
     const char *file = getenv(variable);
 
@@ -32,7 +32,7 @@ int getaddrinfo(const char *name, const char *service, const struct addrinfo *hi
     if (fd < 0 || write(fd, "x", 1) != 1)
         abort();
     close(fd);
-    while (is_there("SHIM_SILENT_FILE"))
+    while (exists("SHIM_SILENT_FILE"))
         usleep(20000);
     *(void **)&real = dlsym(RTLD_NEXT, "getaddrinfo");
     snprintf(addresses, sizeof addresses, "%s", getenv("SHIM_ADDRESSES"));
@@ -52,7 +52,7 @@ int pthread_create(pthread_t *thread, const pthread_attr_t *attributes, void *(*
 {
     int (*real)(pthread_t *, const pthread_attr_t *, void *(*)(void *), void *);
 
-    if (is_there("SHIM_NO_THREADS_FILE"))
+    if (exists("SHIM_NO_THREADS_FILE"))
         return EAGAIN;
     *(void **)&real = dlsym(RTLD_NEXT, "pthread_create");
     return real(thread, attributes, start, argument);

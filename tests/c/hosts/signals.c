@@ -6,22 +6,22 @@
 #include <sys/time.h>
 
 static bw_client *client;
-static atomic_int ticks, strangers;
-static pid_t hosts[4];
+static atomic_int ticks, ticks_on_other_threads;
+static pid_t host_threads[4];
 static sigset_t alarms;
-static int callers_take_it;
+static int callers_unblock_it;
 
 static void tick(int number)
 {
-    pid_t me = (pid_t)syscall(SYS_gettid);
-    int i, mine = 0;
+    pid_t self = (pid_t)syscall(SYS_gettid);
+    int i, is_host_thread = 0;
 
     (void)number;
     atomic_fetch_add(&ticks, 1);
     for (i = 0; i < 4; i++)
-        mine |= hosts[i] == me;
-    if (!mine)
-        atomic_fetch_add(&strangers, 1);
+        is_host_thread |= host_threads[i] == self;
+    if (!is_host_thread)
+        atomic_fetch_add(&ticks_on_other_threads, 1);
 }
 
 static void *calls(void *at)
@@ -29,8 +29,8 @@ static void *calls(void *at)
     char tag[16];
     int n, wrong = 0;
 
-    hosts[(size_t)at] = (pid_t)syscall(SYS_gettid);
-    pthread_sigmask(callers_take_it ? SIG_UNBLOCK : SIG_BLOCK, &alarms, NULL);
+    host_threads[(size_t)at] = (pid_t)syscall(SYS_gettid);
+    pthread_sigmask(callers_unblock_it ? SIG_UNBLOCK : SIG_BLOCK, &alarms, NULL);
     for (n = 0; n < 5; n++) {
         sprintf(tag, "%d-%d", (int)(size_t)at, n);
         wrong += create(client, tag) != 0;
@@ -64,22 +64,22 @@ static void timers(void)
     memset(&action, 0, sizeof action);
     action.sa_handler = tick;
     sigaction(SIGALRM, &action, NULL);
-    hosts[0] = (pid_t)syscall(SYS_gettid);
-    /* The kernel would give them all to the first thread if it took them. */
+    host_threads[0] = (pid_t)syscall(SYS_gettid);
+    /* The main thread blocks the signal. Otherwise, the kernel would send all of them to it. */
     sigemptyset(&alarms);
     sigaddset(&alarms, SIGALRM);
     pthread_sigmask(SIG_BLOCK, &alarms, NULL);
     setitimer(ITIMER_REAL, &often, NULL);
-    callers_take_it = 1;
+    callers_unblock_it = 1;
     three_threads();
     CHECK(atomic_load(&ticks) > 100);
-    /* With the signal blocked in all threads of the host it could only run on one of ours. */
-    callers_take_it = 0;
+    /* All threads of the host block the signal, so only a thread of the library could receive it. */
+    callers_unblock_it = 0;
     before = atomic_load(&ticks);
     three_threads();
     CHECK(atomic_load(&ticks) == before);
-    CHECK(atomic_load(&strangers) == 0);
-    /* What the host had set is as it was. */
+    CHECK(atomic_load(&ticks_on_other_threads) == 0);
+    /* The handler and the mask of the host are unchanged. */
     sigaction(SIGALRM, NULL, &action);
     CHECK(action.sa_handler == tick);
     pthread_sigmask(SIG_BLOCK, NULL, &alarms);
@@ -91,13 +91,13 @@ static atomic_int ended;
 static void *cancelled(void *unused)
 {
     (void)unused;
-    /* 10 if it comes back as it should. */
+    /* 10 if the call succeeds. */
     atomic_store(&ended, 10 + create(client, "cancelled"));
     pthread_testcancel();
     return NULL;
 }
 
-/* The call ends first. To see it fail, take `hold_off_cancellation` out of src/ffi/boundary.rs. */
+/* The call completes before the thread is cancelled. To see it fail, take `hold_off_cancellation` out of src/ffi/boundary.rs. */
 static void cancel(void)
 {
     struct timespec moment = {0, 100000000};

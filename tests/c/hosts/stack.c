@@ -1,6 +1,5 @@
-/* A host whose threads have little stack: calls in a thread with 64 KiB of it, painted, so that the
- * high-water mark can be read off. For the library as it is shipped: without optimisation calls need
- * more. Usage: stack CONFIG */
+/* A host whose threads have a stack of 64 KiB. The stack is filled with a pattern to measure how much of
+ * it a call uses. Needs a release build: without optimization, calls use more. Usage: stack CONFIG */
 #include "host.h"
 
 #include <sys/mman.h>
@@ -12,8 +11,7 @@ static bw_client *client;
 static void *calls(void *unused)
 {
     (void)unused;
-    /* The first makes a connection, with all that TLS needs; the second meets it warm; and a
-     * refusal is told in full. */
+    /* A call that opens a TLS connection, one that uses it, and one that fails with an error document. */
     return (void *)(size_t)(create(client, "cold") + create(client, "warm") +
                             (bw_get_participant(client, "no id", NULL) != BW_E_BAD_REQUEST));
 }
@@ -31,7 +29,7 @@ int main(int argc, char **argv)
     alarm(LIMIT);
     client = client_of(argv[1]);
     stack = mmap(NULL, STACK + 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    /* What grows beyond it meets a page that nobody may touch. */
+    /* A guard page below the stack. */
     CHECK(stack != MAP_FAILED && mprotect(stack, 4096, PROT_NONE) == 0);
     stack += 4096;
     memset(stack, PAINT, STACK);

@@ -1,9 +1,9 @@
-/* A host with much thread-local data, which the C library puts on the stack of each thread: the
- * threads of the library have their own room in addition. Break: `min_stack` in src/sys/thread.rs.
+/* A host with much thread-local data, which the C library places on the stack of each thread. The stacks
+ * of the library's threads are larger by this amount. Break: `min_stack` in src/sys/thread.rs.
  * Usage: static_tls CONFIG */
 #include "host.h"
 
-/* With this, 256 KiB of stack in all leave next to nothing. */
+/* A stack of 256 KiB without this addition would have almost no space left. */
 static __thread char data[244 * 1024];
 
 int main(int argc, char **argv)
@@ -18,7 +18,7 @@ int main(int argc, char **argv)
         return 2;
     data[0] = 1;
     client = client_of(argv[1]);
-    /* Resolves a name in one thread of the library, connects and calls in another. */
+    /* One thread of the library resolves the name, another one connects and makes the call. */
     CHECK(bw_queue_new(client, NULL, &queue, NULL) == BW_OK);
     CHECK(bw_queue_submit(queue, "{\"operation\": \"createSession\"}", NULL, NULL, NULL) == BW_OK);
     CHECK(bw_queue_next(queue, -1, NULL, NULL, &status, &out) == BW_OK && status == BW_OK);

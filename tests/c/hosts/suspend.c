@@ -1,5 +1,5 @@
-/* A host whose machine was suspended: the monotonic clock did not run meanwhile, the boot-time clock
- * did. An idle connection that is older than idleTimeoutMs is not used. Break: `idle_since` by
+/* A host whose machine was suspended: meanwhile, the boot-time clock ran, but not the monotonic clock.
+ * An idle connection that is older than idleTimeoutMs is not used. Break: `idle_since` by
  * std::time::Instant. Usage: suspend CONFIG */
 #include "host.h"
 
@@ -7,7 +7,7 @@
 
 static time_t suspended;
 
-/* Instead of the C library's. */
+/* Replaces the C library's function. */
 int clock_gettime(clockid_t clock, struct timespec *time)
 {
     int result = (int)syscall(SYS_clock_gettime, clock, time);

@@ -1,7 +1,7 @@
-/* A host that forks while a thread of it requests an access token: the children request their own,
- * and their children use what they inherit.
+/* A host that forks while one of its threads requests an access token. The children request their own
+ * tokens, and their children use the inherited tokens.
  * To see it fail, let Authenticator.requests in src/auth be no PerProcess value.
- * Usage: token_fork CONFIG; the token endpoint must take its time for the first request. */
+ * Usage: token_fork CONFIG. The token endpoint must delay its first response. */
 #include "host.h"
 
 static bw_client *client;
@@ -12,7 +12,7 @@ static void *first_call(void *unused)
     return (void *)(size_t)create(client, "first");
 }
 
-/* Fifty calls, then one of a grandchild; how many went wrong. */
+/* Makes fifty calls, then one in a grandchild. Returns the number of failures. */
 static int calls(void)
 {
     char tag[51];

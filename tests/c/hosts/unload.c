@@ -1,5 +1,5 @@
-/* A host that loads modules and unloads them again, and whose threads end afterwards. To see it
- * fail, take -z nodelete out of build.rs. Usage: unload LIBRARY CONFIG */
+/* A host that loads and unloads a module, and whose threads end afterwards. To see it fail,
+ * take -z nodelete out of build.rs. Usage: unload LIBRARY CONFIG */
 #include <dlfcn.h>
 #include <pthread.h>
 #include <unistd.h>
@@ -9,7 +9,7 @@
 
 static const char *library, *config;
 
-/* Loads the library, calls, unloads it: what it left behind in the thread must outlive it. */
+/* Loads the library, makes a call, and unloads it. Its thread-local data is destroyed later. */
 static void *plugin(void *unused)
 {
     bw_status (*new)(const char *, bw_client **, char **);

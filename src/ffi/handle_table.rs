@@ -1,14 +1,18 @@
-//! Checked handles: numbers that are never given twice, found without a lock and never
-//! dereferenced.
+//! The table behind checked handles: a lock-free slot map whose keys are never reused.
 //!
-//! A handle is `kind | generation | index`. A slot's one word of state says which generation
-//! lives in it, which process counts its users, whether it is alive, and how many calls use it now;
-//! whoever brings a dead slot to no users drops the value and gives the slot, with the next
-//! generation, to the next handle. The memory of slots is never given back, so a stale handle always
-//! finds a word to fail against.
+//! A handle is a number, not an address: `kind | generation | index`. The index selects a slot. The
+//! generation counts the values that the slot has held, so a handle of an earlier value does not
+//! match.
 //!
-//! In a forked child, the users that other threads of the parent were do not exist: the first user
-//! there begins to count from zero.
+//! The `state` of a slot is one atomic word: the generation, the process that counts references, an
+//! alive bit, and the number of references (the calls that use the value now). `get` adds a
+//! reference if the generation matches and the value is alive. `remove` clears the alive bit. The
+//! thread that drops the last reference of a value that is not alive drops the value, increments
+//! the generation, and puts the slot on the free list. The memory of slots is never freed, so it is
+//! always safe to look up an old handle.
+//!
+//! In a forked child, the references of the parent's other threads do not exist. The first `get` in
+//! a child therefore restarts the count at zero.
 
 use std::ops::Deref;
 use std::ptr;
@@ -21,20 +25,20 @@ use crate::sys;
 #[cfg(not(target_pointer_width = "64"))]
 compile_error!("handles need 64-bit pointers");
 
-/// The lowest bits of a handle: which slot.
+/// The lowest bits of a handle: the index of the slot.
 const INDEX_BITS: u32 = 20;
-/// Above them: which of the values that lived in the slot.
+/// The bits above: the generation. The highest bits are the kind.
 const GENERATION_BITS: u32 = 36;
-/// At most so many values live at once.
-const SLOTS: u32 = 1 << INDEX_BITS;
-/// The slots of the first chunk; every further chunk doubles the number.
-const FIRST: u32 = 64;
-const CHUNKS: usize = (INDEX_BITS - FIRST.trailing_zeros()) as usize + 1;
+/// The largest number of values that are alive at the same time.
+const MAX_SLOTS: u32 = 1 << INDEX_BITS;
+/// The number of slots in the first chunk. Each further chunk doubles the total.
+const FIRST_CHUNK: u32 = 64;
+const CHUNKS: usize = (INDEX_BITS - FIRST_CHUNK.trailing_zeros()) as usize + 1;
 
-/// A slot's state: `generation << 28 | process << 21 | alive << 20 | users`. Users are threads inside a
-/// call, of which no machine has the million that would reach the bit above. A process is known by a
-/// number from 1 to 127; 0 is none in particular.
-const USERS: u64 = (1 << 20) - 1;
+/// The state of a slot: `generation << 28 | process << 21 | alive << 20 | references`. No machine
+/// has the million threads that would overflow the references. A process has a number from 1 to
+/// 127; 0 means that no process has counted yet.
+const REFERENCES: u64 = (1 << 20) - 1;
 const ALIVE: u64 = 1 << 20;
 const PROCESS_SHIFT: u32 = 21;
 const PROCESS: u64 = 127 << PROCESS_SHIFT;
@@ -44,24 +48,26 @@ const LAST_GENERATION: u64 = (1 << GENERATION_BITS) - 1;
 struct Slot<T> {
     state: AtomicU64,
     value: AtomicPtr<T>,
-    /// The next free slot's index plus one, while this one is free.
+    /// While this slot is free: the index of the next free slot plus one, or 0.
     next: AtomicU32,
 }
 
-/// All the values of one kind.
-pub struct Slots<T> {
+/// The values of one kind of handle.
+pub struct HandleTable<T> {
     kind: u64,
     chunks: [OnceBox<Box<[Slot<T>]>>; CHUNKS],
+    /// The number of slots that have ever been used.
     used: AtomicU32,
-    /// The free list's head: `tag << 32 | index + 1`. The tag changes with every pop, so that a
-    /// head seen long ago is not taken for the same one.
+    /// The head of the free list: `tag << 32 | index + 1`. Each pop changes the tag, so that a
+    /// compare-exchange with an old head fails even if the index is the same again (ABA).
     free: AtomicU64,
 }
 
-impl<T: Send + Sync> Slots<T> {
-    /// No values yet. `kind` (1 to 15) tells the handles of different things apart.
-    pub const fn new(kind: u64) -> Slots<T> {
-        Slots {
+impl<T: Send + Sync> HandleTable<T> {
+    /// Creates an empty table. `kind` (1 to 15) differs for each table, so that a handle of another
+    /// table does not match.
+    pub const fn new(kind: u64) -> HandleTable<T> {
+        HandleTable {
             kind,
             chunks: [const { OnceBox::new() }; CHUNKS],
             used: AtomicU32::new(0),
@@ -69,21 +75,21 @@ impl<T: Send + Sync> Slots<T> {
         }
     }
 
-    /// Gives the value a handle; gives it back if there are too many.
+    /// Stores a value and returns its handle.
     ///
     /// # Errors
-    /// The value.
+    /// The value, if the table is full.
     pub fn insert(&self, value: Box<T>) -> Result<usize, Box<T>> {
         let Some(index) = self.pop().or_else(|| self.grow()) else { return Err(value) };
         let Some(slot) = self.slot(index) else { return Err(value) };
         slot.value.store(Box::into_raw(value), Ordering::Relaxed);
         let generation = slot.state.load(Ordering::Relaxed) >> GENERATION_SHIFT;
-        // Release: whoever sees the slot alive sees the value.
+        // Release: a thread that sees the alive bit also sees the value.
         slot.state.store(generation << GENERATION_SHIFT | ALIVE, Ordering::Release);
         Ok(self.handle(index, generation))
     }
 
-    /// The value of a live handle, kept until the guard is dropped.
+    /// Returns the value of a valid handle. The value is not dropped before the guard is.
     pub fn get(&self, handle: usize) -> Option<Guard<'_, T>> {
         let (index, generation) = self.parse(handle)?;
         let slot = self.slot(index)?;
@@ -94,7 +100,7 @@ impl<T: Send + Sync> Slots<T> {
             }
             match slot.state.compare_exchange_weak(
                 state,
-                counted_here(state) + 1,
+                state_in_this_process(state) + 1,
                 Ordering::Acquire,
                 Ordering::Acquire,
             ) {
@@ -102,37 +108,38 @@ impl<T: Send + Sync> Slots<T> {
                 Err(now) => state = now,
             }
         }
-        Some(Guard { slots: self, slot, index })
+        Some(Guard { table: self, slot, index })
     }
 
-    /// Ends the handle: nobody finds the value any more, and it is dropped when the guard given
-    /// here and all others are.
+    /// Invalidates a handle and returns its value, which is dropped after the last guard.
     pub fn remove(&self, handle: usize) -> Option<Guard<'_, T>> {
         let guard = self.get(handle)?;
-        // Of several threads that free the same handle, one clears the bit.
+        // If several threads remove the same handle, one of them clears the bit.
         let before = guard.slot.state.fetch_and(!ALIVE, Ordering::AcqRel);
         (before & ALIVE != 0).then_some(guard)
     }
 
+    /// Removes a reference, and drops the value if it was the last one of a removed value.
     fn release(&self, slot: &Slot<T>, index: u32) {
-        // Release and acquire: what users did with the value happened before it is dropped.
+        // Release and acquire: every use of the value happens before the drop.
         let before = slot.state.fetch_sub(1, Ordering::AcqRel);
-        if before & (USERS | ALIVE) != 1 {
+        if before & (REFERENCES | ALIVE) != 1 {
             return;
         }
-        // Dead and without users: nobody can reach the slot until it is pushed below.
+        // Not alive and without references: no thread can reach the slot until `push` below.
         let value = slot.value.swap(ptr::null_mut(), Ordering::Relaxed);
-        // SAFETY: stored by `insert` from Box::into_raw, and taken out once: of the threads that count
-        // down, one sees the last user of a dead slot, and no `get` counts up in a dead one.
+        // SAFETY: stored by `insert` from Box::into_raw, and taken once: only one thread removes
+        // the last reference, and `get` adds no reference to a slot that is not alive.
         drop(unsafe { Box::from_raw(value) });
         let generation = before >> GENERATION_SHIFT;
-        // A slot whose generations are used up is not used again.
+        // A slot is not reused after its last generation.
         if generation < LAST_GENERATION {
             slot.state.store((generation + 1) << GENERATION_SHIFT, Ordering::Release);
             self.push(slot, index);
         }
     }
 
+    /// Adds a slot to the free list.
     fn push(&self, slot: &Slot<T>, index: u32) {
         let mut head = self.free.load(Ordering::Relaxed);
         loop {
@@ -145,6 +152,7 @@ impl<T: Send + Sync> Slots<T> {
         }
     }
 
+    /// Takes a slot from the free list.
     fn pop(&self) -> Option<u32> {
         let mut head = self.free.load(Ordering::Acquire);
         loop {
@@ -158,25 +166,25 @@ impl<T: Send + Sync> Slots<T> {
         }
     }
 
-    /// A slot that was never used.
+    /// Reserves a slot that was never used.
     fn grow(&self) -> Option<u32> {
         self.used
             .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |used| {
-                (used < SLOTS).then_some(used + 1)
+                (used < MAX_SLOTS).then_some(used + 1)
             })
             .ok()
     }
 
-    /// The slot of an index, in its chunk, which is made when it is first needed.
+    /// Returns the slot of an index. Its chunk is allocated at the first use.
     fn slot(&self, index: u32) -> Option<&Slot<T>> {
         if index >= self.used.load(Ordering::Relaxed) {
             return None;
         }
-        // Chunk 0 has FIRST slots, chunk k has FIRST << (k - 1), so that each doubles the whole.
-        let chunk = (index / FIRST).checked_ilog2().map_or(0, |log| log + 1);
+        // Chunk 0 has FIRST_CHUNK slots, and chunk k has as many as all chunks before it together.
+        let chunk = (index / FIRST_CHUNK).checked_ilog2().map_or(0, |log| log + 1);
         let (start, length) = match chunk {
-            0 => (0, FIRST),
-            _ => (FIRST << (chunk - 1), FIRST << (chunk - 1)),
+            0 => (0, FIRST_CHUNK),
+            _ => (FIRST_CHUNK << (chunk - 1), FIRST_CHUNK << (chunk - 1)),
         };
         let slots = self.chunks.get(chunk as usize)?.get_or_init(|| {
             let empty = || Slot {
@@ -201,23 +209,24 @@ impl<T: Send + Sync> Slots<T> {
         if number >> (INDEX_BITS + GENERATION_BITS) != self.kind {
             return None;
         }
-        Some(((number as u32) & (SLOTS - 1), number >> INDEX_BITS & LAST_GENERATION))
+        Some(((number as u32) & (MAX_SLOTS - 1), number >> INDEX_BITS & LAST_GENERATION))
     }
 }
 
-/// The state without the users that a forked child inherited. Unless one of them may be its own
-/// thread, which was in a call when it forked: then all of them stay, and the value is never dropped.
-fn counted_here(state: u64) -> u64 {
+/// Returns the state without the references that a forked child inherited. Exception: if the thread
+/// that forked was inside a call, one of them may be its own. Then all of them stay, and the value
+/// is never dropped in the child.
+fn state_in_this_process(state: u64) -> u64 {
     let process = (sys::generation() % 127 + 1) << PROCESS_SHIFT;
     if state & PROCESS == process || !sys::was_forked_outside_calls() {
         return state;
     }
-    state & !(PROCESS | USERS) | process
+    state & !(PROCESS | REFERENCES) | process
 }
 
-/// Keeps a value from being dropped while it is used.
+/// A reference to a value: the value is not dropped before the guard is.
 pub struct Guard<'a, T: Send + Sync> {
-    slots: &'a Slots<T>,
+    table: &'a HandleTable<T>,
     slot: &'a Slot<T>,
     index: u32,
 }
@@ -226,15 +235,15 @@ impl<T: Send + Sync> Deref for Guard<'_, T> {
     type Target = T;
 
     fn deref(&self) -> &T {
-        // SAFETY: the guard is one of the slot's users, so the value stored by `insert` is not
-        // dropped before the guard is, and it is only ever shared.
+        // SAFETY: the guard is a reference, so the value that `insert` stored is not dropped before
+        // the guard is. No `&mut` to the value exists.
         unsafe { &*self.slot.value.load(Ordering::Relaxed) }
     }
 }
 
 impl<T: Send + Sync> Drop for Guard<'_, T> {
     fn drop(&mut self) {
-        self.slots.release(self.slot, self.index);
+        self.table.release(self.slot, self.index);
     }
 }
 
@@ -245,87 +254,87 @@ mod tests {
     use std::sync::Arc;
     use std::sync::atomic::AtomicUsize;
 
-    struct Counted(Arc<AtomicUsize>, usize);
-    impl Drop for Counted {
+    struct CountsDrops(Arc<AtomicUsize>, usize);
+    impl Drop for CountsDrops {
         fn drop(&mut self) {
             self.0.fetch_add(1, Ordering::SeqCst);
         }
     }
 
     #[test]
-    fn a_handle_is_never_given_twice_and_dies_once() {
-        let slots = Slots::new(1);
+    fn handle_is_never_reused_and_is_removed_once() {
+        let table = HandleTable::new(1);
         let mut seen = HashSet::new();
         for round in 0..10_000 {
-            let handle = slots.insert(Box::new(round)).unwrap();
+            let handle = table.insert(Box::new(round)).unwrap();
             assert!(seen.insert(handle) && handle != 0);
-            assert_eq!(*slots.get(handle).unwrap(), round);
-            assert!(slots.remove(handle).is_some());
-            assert!(slots.get(handle).is_none() && slots.remove(handle).is_none());
+            assert_eq!(*table.get(handle).unwrap(), round);
+            assert!(table.remove(handle).is_some());
+            assert!(table.get(handle).is_none() && table.remove(handle).is_none());
         }
-        assert_eq!(slots.used.load(Ordering::Relaxed), 1, "the slot was not used again");
+        assert_eq!(table.used.load(Ordering::Relaxed), 1, "the slot was not reused");
     }
 
     #[test]
-    fn many_live_at_once_and_each_is_found() {
-        let slots = Slots::new(1);
+    fn five_thousand_values_are_found_by_their_handles() {
+        let table = HandleTable::new(1);
         let handles: Vec<_> =
-            (0..5000).map(|value| slots.insert(Box::new(value)).unwrap()).collect();
+            (0..5000).map(|value| table.insert(Box::new(value)).unwrap()).collect();
         for (value, handle) in handles.iter().enumerate() {
-            assert_eq!(*slots.get(*handle).unwrap(), value);
+            assert_eq!(*table.get(*handle).unwrap(), value);
         }
         for handle in handles {
-            slots.remove(handle).unwrap();
+            table.remove(handle).unwrap();
         }
     }
 
     #[test]
-    fn invented_handles_find_nothing() {
-        let slots = Slots::new(1);
-        let handle = slots.insert(Box::new(5)).unwrap();
-        let other: Slots<i32> = Slots::new(2);
+    fn invalid_handles_are_rejected() {
+        let table = HandleTable::new(1);
+        let handle = table.insert(Box::new(5)).unwrap();
+        let other: HandleTable<i32> = HandleTable::new(2);
         for wrong in [0, 1, usize::MAX, handle + 1, handle ^ 1 << 63, handle + (1 << INDEX_BITS)] {
-            assert!(slots.get(wrong).is_none(), "{wrong:#x}");
+            assert!(table.get(wrong).is_none(), "{wrong:#x}");
         }
         assert!(other.get(handle).is_none());
-        slots.remove(handle).unwrap();
+        table.remove(handle).unwrap();
     }
 
     #[test]
-    fn a_value_lives_as_long_as_it_is_used() {
+    fn value_is_dropped_after_its_last_guard() {
         let dropped = Arc::new(AtomicUsize::new(0));
-        let slots = Slots::new(1);
-        let handle = slots.insert(Box::new(Counted(dropped.clone(), 7))).ok().unwrap();
-        let guard = slots.get(handle).unwrap();
-        drop(slots.remove(handle).unwrap());
-        assert!(slots.get(handle).is_none());
+        let table = HandleTable::new(1);
+        let handle = table.insert(Box::new(CountsDrops(dropped.clone(), 7))).ok().unwrap();
+        let guard = table.get(handle).unwrap();
+        drop(table.remove(handle).unwrap());
+        assert!(table.get(handle).is_none());
         assert_eq!((guard.1, dropped.load(Ordering::SeqCst)), (7, 0));
         drop(guard);
         assert_eq!(dropped.load(Ordering::SeqCst), 1);
     }
 
     #[test]
-    fn threads_that_use_and_free_the_same_handles_agree() {
+    fn concurrent_get_and_remove_drop_each_value_once() {
         let dropped = Arc::new(AtomicUsize::new(0));
-        let slots: Arc<Slots<Counted>> = Arc::new(Slots::new(1));
+        let table: Arc<HandleTable<CountsDrops>> = Arc::new(HandleTable::new(1));
         let shared: Arc<[AtomicUsize; 4]> = Arc::default();
         let threads: Vec<_> = (0..4)
             .map(|thread| {
-                let (slots, shared, dropped) = (slots.clone(), shared.clone(), dropped.clone());
+                let (table, shared, dropped) = (table.clone(), shared.clone(), dropped.clone());
                 std::thread::spawn(move || {
                     let (mut made, mut freed) = (0, 0);
                     for round in 0..20_000 {
                         let place = &shared[(round + thread) % 4];
-                        let value = Box::new(Counted(dropped.clone(), 42));
-                        let handle = slots.insert(value).ok().unwrap();
+                        let value = Box::new(CountsDrops(dropped.clone(), 42));
+                        let handle = table.insert(value).ok().unwrap();
                         made += 1;
                         let old = place.swap(handle, Ordering::SeqCst);
-                        if let Some(guard) = slots.get(old) {
+                        if let Some(guard) = table.get(old) {
                             assert_eq!(guard.1, 42);
-                            freed += usize::from(slots.remove(old).is_some());
+                            freed += usize::from(table.remove(old).is_some());
                         }
                         let other = shared[round % 4].load(Ordering::SeqCst);
-                        freed += usize::from(slots.remove(other).is_some());
+                        freed += usize::from(table.remove(other).is_some());
                     }
                     (made, freed)
                 })
@@ -339,7 +348,7 @@ mod tests {
         }
         freed += shared
             .iter()
-            .filter(|place| slots.remove(place.load(Ordering::SeqCst)).is_some())
+            .filter(|place| table.remove(place.load(Ordering::SeqCst)).is_some())
             .count();
         assert_eq!(dropped.load(Ordering::SeqCst), freed);
         assert_eq!(made, freed);
