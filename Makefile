@@ -13,7 +13,8 @@
 #   make test-packaging  install, dist, and programs that use what they made
 #   make lint      formatting, warnings, types, the header in step
 #   make docs      the documentation as HTML, looked at in a browser
-#   make header    bring include/bw_webrtc.h in step with src/ffi
+#   make header    bring include/bw_webrtc.h in step with src/ffi, and write the generated code
+#   make generated write the methods of the Python and C++ clients, from the table of operations
 #   make clean     remove what was built
 
 CARGO ?= cargo
@@ -48,7 +49,7 @@ PLACES = CARGO='$(CARGO)' DESTDIR='$(DESTDIR)' PREFIX='$(PREFIX)' BINDIR='$(BIND
   INCLUDEDIR='$(INCLUDEDIR)' DATADIR='$(DATADIR)' RELEASE_DIR='$(RELEASE_DIR)'
 
 .PHONY: demo test test-rust test-c test-python test-release test-hosts test-hostile soak gates bench install \
-  uninstall release dist test-packaging packaging-tools lint header clean tools
+  uninstall release dist test-packaging packaging-tools lint header generated clean tools
 
 # Says in one line what is missing, instead of failing somewhere deep.
 tools:
@@ -171,6 +172,7 @@ lint: tools $(VENV)/ready
 	$(CARGO) clippy --workspace --all-targets -- -D warnings
 	RUSTDOCFLAGS='-D warnings' $(CARGO) doc --no-deps --document-private-items --package bw-webrtc
 	scripts/header --check
+	$(CARGO) test --quiet --package bw-codegen
 	CC=$(CC) $(PYTHON) packaging/abi/abi.py check
 	CARGO=$(CARGO) $(PYTHON) packaging/notices.py --check
 	scripts/check-msrv
@@ -196,8 +198,12 @@ $(VENV)/docs-ready: docs/requirements.txt $(VENV)/ready
 	$(VENV_PYTHON) -m pip install --quiet --disable-pip-version-check -r $<
 	@touch $@
 
-header:
+header: generated
 	scripts/header
+
+# The methods of the Python and C++ clients, from the table of operations and codegen/operations.toml.
+generated:
+	BW_GENERATE=1 $(CARGO) test --quiet --package bw-codegen
 
 clean:
 	$(CARGO) clean

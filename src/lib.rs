@@ -1,27 +1,28 @@
-//! libbw_webrtc: control Bandwidth's WebRTC service from C, C++, Python and Rust.
+//! libbw_webrtc: a client of Bandwidth's WebRTC REST API for C, C++, Python and Rust.
 //!
-//! This file is the map of the crate and holds no logic. Dependencies point one way:
+//! This file lists the modules and contains no logic. Dependencies point in one direction:
 //!
 //! ```text
 //! ffi -> queue -> client -> { auth, api } -> transport -> { json, sys, error }      interop -> { json, error }
 //! ```
 //!
-//! | module | what belongs there |
+//! | module | contents |
 //! |---|---|
-//! | [`ffi`] | the C ABI: text in and out, checked handles, the panic guard |
-//! | [`queue`] | calls that never block: backlog, workers, the descriptor to watch |
-//! | [`client`] | a client: configuration, the attempt loop, statistics |
-//! | `auth` | credentials and the access token |
-//! | [`api`] | the definition of the service: its operations, documents and errors |
-//! | `transport` | one HTTP exchange: connections, TLS, names, deadlines |
-//! | [`interop`] | pure helpers for hosts |
-//! | [`json`] | reading untrusted JSON, and checking documents by their tables of fields |
+//! | [`ffi`] | the C ABI: strings, checked handles, the panic guard |
+//! | [`queue`] | calls that do not block: backlog, workers, wake-up descriptor |
+//! | [`client`] | a client: configuration, retries, counters, log |
+//! | `auth` | credentials and access tokens |
+//! | [`api`] | the definition of the service: operations, documents, errors |
+//! | `transport` | HTTP exchanges: name resolution, connections, proxies, TLS, deadlines |
+//! | [`interop`] | helpers for hosts, without I/O |
+//! | [`json`] | reading untrusted JSON |
 //! | `sys` | safe wrappers over the C library |
-//! | `guard` | conversion of panics to errors |
-//! | [`error`] | statuses, outcomes and the error document |
-//! | `redact` | removal of secrets from messages |
+//! | `guard` | converts panics to errors |
+//! | `memory` | allocations that can fail |
+//! | [`error`] | statuses, outcomes, the error document |
+//! | `redact` | which parts of foreign values may appear in messages |
 //!
-//! Rust programs may use [`client::Client`] directly; it does all that the C ABI does.
+//! Rust programs use [`client::Client`] directly. It provides everything that the C ABI provides.
 
 pub mod api;
 mod auth;

@@ -74,12 +74,12 @@ fn stalls() -> Vec<Stall> {
             _listener: Some((listener, taken)),
         },
         stall(
-            "asking the proxy",
+            "opening the proxy tunnel",
             silent(),
             |address| json!({"proxy": format!("http://{address}"), "baseUrl": "https://service.invalid/v1"}),
         ),
         stall(
-            "asking the proxy",
+            "opening the proxy tunnel",
             silent(),
             |address| json!({"proxy": format!("socks5://{address}"), "baseUrl": "https://service.invalid/v1"}),
         ),
@@ -89,7 +89,7 @@ fn stalls() -> Vec<Stall> {
             |address| json!({"baseUrl": format!("https://{address}/v1")}),
         ),
         stall(
-            "waiting for the answer",
+            "waiting for the response",
             Arc::new(|wire, seen| {
                 read_request(wire, seen)?;
                 seen.linger();
@@ -97,8 +97,8 @@ fn stalls() -> Vec<Stall> {
             }),
             plain,
         ),
-        stall("reading the answer", dribbles(format!("HTTP/1.1 200 OK\r\nX: {long}")), plain),
-        stall("reading the answer", dribbles(response("200 OK", "", &long)), plain),
+        stall("receiving the response", dribbles(format!("HTTP/1.1 200 OK\r\nX: {long}")), plain),
+        stall("receiving the response", dribbles(response("200 OK", "", &long)), plain),
     ]
 }
 
@@ -122,14 +122,14 @@ fn every_phase_ends_at_the_deadline() {
         assert_eq!(error["name"], "BW_E_TIMEOUT", "{error}");
         assert!(error["message"].as_str().unwrap().contains(stall.phase), "{error}");
         assert!(took >= Duration::from_millis(700) && took < SLACK, "{}: {took:?}", stall.phase);
-        let sent = stall.phase.contains("answer");
+        let sent = stall.phase.contains("response");
         assert_eq!(error["outcome"], if sent { "unknown" } else { "not_sent" }, "{error}");
     }
 }
 
 #[test]
 fn the_connect_time_out_covers_all_up_to_the_handshake() {
-    for stall in stalls().into_iter().filter(|stall| !stall.phase.contains("answer")) {
+    for stall in stalls().into_iter().filter(|stall| !stall.phase.contains("response")) {
         let client = client(&stall, json!({"timeoutMs": 60_000, "connectTimeoutMs": 300}));
         let began = Instant::now();
         let error = client.create("{}").unwrap_err()["error"].take();
@@ -173,12 +173,12 @@ fn is_cancelled(client: Client, phase: &str, outcome: &str) {
 #[test]
 fn freeing_a_client_ends_its_calls_in_every_phase() {
     for stall in stalls() {
-        let outcome = if stall.phase.contains("answer") { "unknown" } else { "not_sent" };
+        let outcome = if stall.phase.contains("response") { "unknown" } else { "not_sent" };
         is_cancelled(client(&stall, json!({"timeoutMs": 60_000})), stall.phase, outcome);
     }
     let busy = answers(response("503 Service Unavailable", "Retry-After: 30\r\n", "{}"));
     let stall = stall(
-        "waited to try again",
+        "waited for the next attempt",
         busy,
         |address| json!({"baseUrl": format!("http://{address}/v1")}),
     );

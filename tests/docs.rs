@@ -335,7 +335,7 @@ fn every_status_has_its_row() {
 /// The keys of the configuration, and the Python options, as the Python package pairs them.
 fn options() -> Vec<(String, String)> {
     let source = read("bindings/python/src/bw_webrtc/_config.py");
-    let rows = source.lines().filter_map(|line| line.trim().strip_prefix("(\""));
+    let rows = source.lines().filter_map(|line| line.trim().strip_prefix("Option(\""));
     rows.map(|row| {
         let mut texts = row.split('"');
         let option = texts.next().unwrap().to_owned();

@@ -89,6 +89,13 @@ fn connections_are_reused_only_if_the_end_of_the_response_is_certain() {
             BODY,
             false,
         ),
+        // 128 headers, and lines that end with a line feed only.
+        (
+            format!("HTTP/1.1 200 OK\r\n{}Content-Length: {length}\r\n", "X: y\r\n".repeat(127)),
+            BODY,
+            true,
+        ),
+        (format!("HTTP/1.1 200 OK\nContent-Length: {length}\n"), BODY, true),
         // More than was announced.
         (format!("HTTP/1.1 200 OK\r\nContent-Length: {length}\r\n"), &format!("{BODY}more"), false),
     ] {
@@ -134,6 +141,18 @@ fn lingers(bytes: &str) -> Behaviour {
 }
 
 #[test]
+fn response_205_ends_with_its_head() {
+    let server = Rogue::start(None, lingers("HTTP/1.1 205 Reset Content\r\n\r\n"));
+    let client = client(&server, json!({"timeoutMs": 5000}));
+    for _ in 0..2 {
+        let answer = client.call("removeParticipantFromSession", "s", "p", None);
+        assert_eq!(answer, Ok(Value::Null));
+    }
+    // Something may follow, if the service is wrong.
+    assert_eq!(server.seen.connections.load(Ordering::SeqCst), 2);
+}
+
+#[test]
 fn invalid_heads_and_chunks_are_protocol_errors() {
     let ok = "HTTP/1.1 200 OK\r\n";
     let chunked = format!("{ok}Transfer-Encoding: chunked\r\n\r\n");
@@ -157,6 +176,8 @@ fn invalid_heads_and_chunks_are_protocol_errors() {
         ),
         format!("HTTP/1.0 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n{whole}0\r\n\r\n"),
         format!("{ok}bad header: x\r\n\r\n"),
+        format!("{ok}X: a\rb\r\nContent-Length: {length}\r\n\r\n{BODY}"),
+        format!("{ok}{}Content-Length: {length}\r\n\r\n{BODY}", "X: y\r\n".repeat(128)),
         format!("{ok}X: 1\r\n folded\r\n\r\n"),
         format!("HTTP/1.1 100 Continue\r\nX: 1\r\n\r\n{ok}Content-Length: {length}\r\n\r\n{BODY}"),
         // Chunks.
@@ -167,6 +188,8 @@ fn invalid_heads_and_chunks_are_protocol_errors() {
         format!("{chunked}3\r\n{BODY}\r\n0\r\n\r\n"),
         format!("{chunked}{length:x}\n{BODY}\r\n0\r\n\r\n"),
         format!("{chunked}{length:x};a\n{BODY}\r\n0\r\n\r\n"),
+        format!("{chunked}{length:x};a\rb\r\n{BODY}\r\n0\r\n\r\n"),
+        format!("{chunked}{whole}0\r\nx: a\rb\r\n\r\n"),
         format!("{chunked}{whole}{length:x};{}", "x".repeat(5000)),
         format!("{chunked}{whole}0\r\n{}", "x".repeat(5000)),
         format!("{chunked}{whole}0\r\n{}", "x: y\r\n".repeat(1000)),

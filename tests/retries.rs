@@ -149,7 +149,7 @@ fn every_failure_with_every_class_of_operation() {
     });
     let lines = LINES.lock().unwrap().clone();
     assert!(
-        lines.iter().any(|line| line.starts_with("2 ") && line.contains("again in")),
+        lines.iter().any(|line| line.starts_with("2 ") && line.contains("next attempt in")),
         "no retry"
     );
     assert!(!documents.is_empty());

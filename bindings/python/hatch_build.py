@@ -1,14 +1,14 @@
-"""Builds the shared library into the wheel, when the wheel is built.
+"""Builds the shared library, and adds it to the wheel.
 
-What is done hangs on the environment variable BW_WEBRTC_BUILD:
+The environment variable BW_WEBRTC_BUILD selects how:
 
-- not set: Rust builds it, linked by Zig so that it runs with glibc 2.17 and later (cargo-zigbuild
-  and Zig come from PyPI for the time of the build; cargo must be there);
-- ``native``: Rust builds it with the machine's own linker; the wheel is for this glibc and
-  later;
-- a path: that library is taken.
+- not set: Cargo builds the library and links it with Zig, so that it runs with glibc 2.17 and
+  later. Cargo must be installed; cargo-zigbuild and Zig are installed from PyPI for the build.
+- ``native``: Cargo builds it with the machine's own linker. The wheel requires this glibc or a
+  later one.
+- a path: this library is used.
 
-The wheel's tag tells what the library in it really asks for.
+The platform tag of the wheel states the glibc that the library in it requires.
 """
 
 from __future__ import annotations
@@ -26,25 +26,25 @@ from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
 VARIABLE = "BW_WEBRTC_BUILD"
 NAME = "libbw_webrtc.so.0"
-# The licences of what is linked into it.
+# The licenses of the dependencies that are linked into the library.
 NOTICES = "THIRD-PARTY-NOTICES"
 OLDEST_GLIBC = 17  # 2.17
 ZIG = ["cargo-zigbuild==0.24.1", "ziglang==0.17.1"]
 
 
 class LibraryHook(BuildHookInterface[Any]):
-    """Puts the library beside the modules."""
+    """The build hook of hatchling."""
 
     PLUGIN_NAME = "custom"
 
     def dependencies(self) -> List[str]:
-        """What the build needs from PyPI, beside hatchling."""
+        """The packages from PyPI that the build needs in addition to hatchling."""
         return [] if os.environ.get(VARIABLE) else ZIG
 
     def initialize(self, version: str, build_data: Dict[str, Any]) -> None:
-        """Builds the library, and tells hatchling where it is and what the wheel is for."""
+        """Builds the library, and adds it to the wheel."""
         if version == "editable":
-            # Its modules are used where they are: name a library with BW_WEBRTC_LIBRARY.
+            # The modules are used from the source tree; BW_WEBRTC_LIBRARY selects the library.
             return
         how = os.environ.get(VARIABLE, "")
         sources = rust_sources(Path(self.root))
@@ -53,7 +53,7 @@ class LibraryHook(BuildHookInterface[Any]):
         else:
             library = Path(how).resolve()
             if not library.is_file():
-                raise SystemExit(f"bw-webrtc: {VARIABLE} names {how}, which is no file")
+                raise SystemExit(f"bw-webrtc: {VARIABLE} is {how}, which is not a file")
         build_data["force_include"][str(library)] = f"bw_webrtc/{NAME}"
         build_data["force_include"][str(sources / NOTICES)] = f"bw_webrtc/{NOTICES}"
         build_data["pure_python"] = False
@@ -61,19 +61,19 @@ class LibraryHook(BuildHookInterface[Any]):
 
 
 def rust_sources(root: Path) -> Path:
-    """The crate: inside a source distribution, or around this folder in the repository."""
+    """The folder of the crate, in a source distribution or in the repository."""
     for folder in (root / "rust", root.parents[1]):
         if (folder / "Cargo.lock").is_file() and (folder / "src" / "ffi").is_dir():
             return folder
-    raise SystemExit(f"bw-webrtc: the library's sources are not beside {root}")
+    raise SystemExit(f"bw-webrtc: the sources of the library are not found from {root}")
 
 
 def build(sources: Path, *, with_zig: bool) -> Path:
-    """Builds the library, and gives its path."""
+    """Builds the library, and returns its path."""
     cargo = os.environ.get("CARGO", "cargo")
     if shutil.which(cargo) is None:
         raise SystemExit(
-            "bw-webrtc: building it needs Rust (cargo was not found); install Rust 1.85 or later, "
+            "bw-webrtc: the build requires Rust (cargo was not found); install Rust 1.85 or later, "
             f"or set {VARIABLE} to the path of a built libbw_webrtc.so"
         )
     command = [cargo, "build"]
@@ -81,10 +81,10 @@ def build(sources: Path, *, with_zig: bool) -> Path:
     env = dict(os.environ)
     if with_zig:
         target = f"{platform.machine()}-unknown-linux-gnu"
-        # Not the word "zigbuild" to cargo: the program may be in no folder of PATH.
+        # Called directly: for `cargo zigbuild`, the program would have to be on PATH.
         program = shutil.which("cargo-zigbuild", path=scripts()) or "cargo-zigbuild"
         command = [program, "zigbuild", "--target", f"{target}.2.{OLDEST_GLIBC}"]
-    # Named, because cargo's own configuration may name another directory.
+    # Passed to cargo, because its configuration may contain another directory.
     folder = Path(os.environ.get("CARGO_TARGET_DIR") or sources / "target").resolve()
     command += ["--release", "--locked", "--package", "bw-webrtc", "--target-dir", str(folder)]
     subprocess.run(command, cwd=sources, env=env, check=True)
@@ -92,12 +92,12 @@ def build(sources: Path, *, with_zig: bool) -> Path:
 
 
 def scripts() -> str:
-    """Where programs of this Python's packages may be."""
+    """The search path, with the scripts of this Python first."""
     return os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])
 
 
 def wheel_platform(library: Path) -> str:
-    """The platform's tag, by the newest glibc that the library asks for."""
-    asked = re.findall(rb"\0GLIBC_2\.(\d+)(?=[.\0])", library.read_bytes())
-    newest = max([OLDEST_GLIBC, *map(int, asked)])
+    """The platform tag for the newest glibc version that the library requires."""
+    required = re.findall(rb"\0GLIBC_2\.(\d+)(?=[.\0])", library.read_bytes())
+    newest = max([OLDEST_GLIBC, *map(int, required)])
     return f"manylinux_2_{newest}_{platform.machine()}"

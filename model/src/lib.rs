@@ -1,7 +1,7 @@
-//! The queue's state machine (`src/queue/state.rs` of the library, the very file) over loom's locks:
-//! each test is run in every interleaving of its threads, up to a number of preemptions.
+//! Model checks of the queue's state machine: the library's file `src/queue/state.rs` with loom's
+//! locks. Each test runs in every interleaving of its threads, up to a number of preemptions.
 //!
-//! Not here: descriptors, threads and calls, which the library's own tests have.
+//! Descriptors, threads and calls are tested in the library.
 
 #[cfg(test)]
 #[path = "../../src/queue/backlog.rs"]
@@ -32,34 +32,35 @@ mod tests {
     use std::sync::atomic::AtomicIsize;
 
     use crate::state::{
-        Completion, CompletionReason, Core, Done, Notifier, RecvError, Stage, SubmitError, Wait,
+        Completion, CompletionReason, Done, Notifier, RecvError, Stage, StateMachine, SubmitError,
+        Wait,
     };
 
-    /// Remembers whether it was notified, as the descriptor remembers whether it is readable, and
-    /// counts the calls in each stage.
+    /// Records whether it was notified, like the descriptor that is readable or not, and counts the
+    /// calls in each stage.
     #[derive(Default)]
-    struct Light {
-        on: AtomicBool,
+    struct TestNotifier {
+        is_notified: AtomicBool,
         closed: AtomicBool,
         stages: [AtomicIsize; 3],
         completed: AtomicIsize,
     }
 
-    impl Notifier<u64, ()> for Light {
+    impl Notifier<u64, ()> for TestNotifier {
         fn notify(&self) {
-            assert!(!self.on.swap(true, Ordering::SeqCst), "it was notified already");
+            assert!(!self.is_notified.swap(true, Ordering::SeqCst), "notified twice");
         }
 
         fn clear(&self) {
-            assert!(self.on.swap(false, Ordering::SeqCst), "it was clear already");
+            assert!(self.is_notified.swap(false, Ordering::SeqCst), "cleared twice");
         }
 
         fn close(&self) {
-            self.on.store(false, Ordering::SeqCst);
+            self.is_notified.store(false, Ordering::SeqCst);
             self.closed.store(true, Ordering::SeqCst);
         }
 
-        fn moved(&self, from: Option<Stage>, to: Option<Stage>) {
+        fn stage_changed(&self, from: Option<Stage>, to: Option<Stage>) {
             for (stage, change) in [(from, -1), (to, 1)] {
                 if let Some(stage) = stage {
                     let count = &self.stages[stage as usize];
@@ -73,23 +74,23 @@ mod tests {
         }
     }
 
-    type Queue = Core<u64, (), (), Light>;
+    type Queue = StateMachine<u64, (), (), TestNotifier>;
 
     fn queue(capacity: usize) -> Arc<Queue> {
-        Arc::new(Core::new(capacity, Light::default()))
+        Arc::new(StateMachine::new(capacity, TestNotifier::default()))
     }
 
     fn submit(queue: &Queue, id: u64) -> Result<(), SubmitError> {
         queue.submit(id, id, (), Instant::now() + Duration::from_secs(3600))
     }
 
-    /// Answers so many calls, or as many as there are.
-    fn worker(queue: &Arc<Queue>, most: usize) -> thread::JoinHandle<usize> {
+    /// Starts a worker that completes at most `limit` calls.
+    fn worker(queue: &Arc<Queue>, limit: usize) -> thread::JoinHandle<usize> {
         let queue = queue.clone();
         thread::spawn(move || {
             let mut late = 0;
-            for _ in 0..most {
-                let Some(started) = queue.take() else { break };
+            for _ in 0..limit {
+                let Some(started) = queue.start_next() else { break };
                 assert_eq!(started.id, started.handle);
                 let is_late = queue.finish(started.id, ()).is_err();
                 assert_eq!(is_late, started.cancelled.load(std::sync::atomic::Ordering::SeqCst));
@@ -99,7 +100,7 @@ mod tests {
         })
     }
 
-    /// Fetches until the queue says that there is no more.
+    /// Fetches until no completion is available.
     fn drain(queue: &Queue, wait: Wait) -> Vec<Done<u64, ()>> {
         std::iter::from_fn(|| queue.next(wait).ok()).collect()
     }
@@ -112,18 +113,18 @@ mod tests {
 
     /// The notifier agrees with the state.
     fn is_consistent(queue: &Queue) {
-        queue.with_notifier(|light, has_completions| {
-            assert_eq!(light.on.load(Ordering::SeqCst), has_completions);
-            let done = light.stages[Stage::Done as usize].load(Ordering::SeqCst);
+        queue.with_notifier(|notifier, has_completions| {
+            assert_eq!(notifier.is_notified.load(Ordering::SeqCst), has_completions);
+            let done = notifier.stages[Stage::Done as usize].load(Ordering::SeqCst);
             assert_eq!(done > 0, has_completions);
         });
     }
 
     #[test]
-    fn every_call_is_fetched_once_while_others_submit_and_answer() {
+    fn every_call_is_fetched_once_while_others_submit_and_complete() {
         explore(3, || {
             let queue = queue(8);
-            let answering = worker(&queue, 2);
+            let working = worker(&queue, 2);
             let submitting = {
                 let queue = queue.clone();
                 thread::spawn(move || submit(&queue, 1).unwrap())
@@ -139,30 +140,30 @@ mod tests {
                 (Completion::Executed(()), Completion::Executed(()))
             );
             submitting.join().unwrap();
-            assert_eq!(answering.join().unwrap(), 0);
+            assert_eq!(working.join().unwrap(), 0);
             assert_eq!(queue.next(Wait::None), Err(RecvError::Empty));
             is_consistent(&queue);
         });
     }
 
     #[test]
-    fn a_cancelled_call_ends_once_however_far_it_had_come() {
+    fn cancelled_call_completes_once_in_every_stage() {
         explore(4, || {
             let queue = queue(8);
             submit(&queue, 1).unwrap();
-            let answering = worker(&queue, 1);
+            let working = worker(&queue, 1);
             let cancelled = queue.cancel(1);
             if cancelled == Some(CompletionReason::CancelledWaiting) {
-                // The worker would wait for ever.
+                // Otherwise the worker would wait forever.
                 submit(&queue, 2).unwrap();
             }
-            let late = answering.join().unwrap();
+            let late = working.join().unwrap();
             let done = queue.next(Wait::None).unwrap();
-            let expected = cancelled.map_or(Completion::Executed(()), Completion::Ended);
-            let under_way = cancelled == Some(CompletionReason::CancelledRunning);
+            let expected = cancelled.map_or(Completion::Executed(()), Completion::NotExecuted);
+            let was_running = cancelled == Some(CompletionReason::CancelledRunning);
             assert_eq!((done.id, done.completion), (1, expected));
-            // Late is what was answered after it was cancelled under way, and nothing else.
-            assert_eq!(late, usize::from(under_way));
+            // A result is late exactly if its call was cancelled while it was running.
+            assert_eq!(late, usize::from(was_running));
             assert!(queue.cancel(1).is_none());
             drain(&queue, Wait::None);
             is_consistent(&queue);
@@ -170,11 +171,11 @@ mod tests {
     }
 
     #[test]
-    fn closing_gives_everything_back_and_then_says_so() {
+    fn closed_queue_returns_every_call_and_then_reports_the_close() {
         explore(3, || {
             let queue = queue(8);
             submit(&queue, 1).unwrap();
-            let answering = worker(&queue, 8);
+            let working = worker(&queue, 8);
             let submitting = {
                 let queue = queue.clone();
                 thread::spawn(move || submit(&queue, 2))
@@ -183,15 +184,15 @@ mod tests {
             let mut ids: Vec<u64> =
                 drain(&queue, Wait::Forever).iter().map(|done| done.id).collect();
             let accepted = submitting.join().unwrap();
-            // Accepted before the close, or refused because of it: nothing between.
+            // The call is either accepted and completed, or rejected.
             ids.sort_unstable();
             match accepted {
                 Ok(()) => assert_eq!(ids, [1, 2]),
-                Err(refusal) => {
-                    assert_eq!((ids.as_slice(), refusal), (&[1][..], SubmitError::Closed))
+                Err(error) => {
+                    assert_eq!((ids.as_slice(), error), (&[1][..], SubmitError::Closed))
                 }
             }
-            answering.join().unwrap();
+            working.join().unwrap();
             assert_eq!(queue.next(Wait::Forever), Err(RecvError::Closed));
             is_consistent(&queue);
         });
@@ -224,7 +225,7 @@ mod tests {
                 let queue = queue.clone();
                 thread::spawn(move || {
                     let is_closed = submit(&queue, 3) == Err(SubmitError::Closed);
-                    let started = queue.take().is_some();
+                    let started = queue.start_next().is_some();
                     assert!(!(is_closed && started), "a call was started after the close");
                 })
             };
@@ -235,17 +236,17 @@ mod tests {
             assert_eq!(ids, [1, 2]);
             assert_eq!(queue.next(Wait::Forever), Err(RecvError::Closed));
             taking.join().unwrap();
-            queue.with_notifier(|light, has_completions| {
-                assert!(!has_completions && !light.on.load(Ordering::SeqCst));
+            queue.with_notifier(|notifier, has_completions| {
+                assert!(!has_completions && !notifier.is_notified.load(Ordering::SeqCst));
             });
         });
     }
 
     #[test]
-    fn every_completion_is_fetched_or_given_by_free() {
+    fn every_completion_is_fetched_or_returned_by_free() {
         explore(4, || {
             let queue = queue(8);
-            let answering = worker(&queue, 8);
+            let working = worker(&queue, 8);
             let waiting = {
                 let queue = queue.clone();
                 thread::spawn(move || drain(&queue, Wait::Forever).len())
@@ -254,36 +255,36 @@ mod tests {
             submit(&queue, 2).unwrap();
             let unfetched = queue.free().len();
             assert_eq!(waiting.join().unwrap() + unfetched, 2);
-            answering.join().unwrap();
+            working.join().unwrap();
             assert_eq!(submit(&queue, 3), Err(SubmitError::Closed));
-            queue.with_notifier(|light, has_completions| {
-                assert!(!has_completions && light.closed.load(Ordering::SeqCst));
-                assert!(light.stages.iter().all(|count| count.load(Ordering::SeqCst) == 0));
-                assert_eq!(light.completed.load(Ordering::SeqCst), 2);
+            queue.with_notifier(|notifier, has_completions| {
+                assert!(!has_completions && notifier.closed.load(Ordering::SeqCst));
+                assert!(notifier.stages.iter().all(|count| count.load(Ordering::SeqCst) == 0));
+                assert_eq!(notifier.completed.load(Ordering::SeqCst), 2);
             });
         });
     }
 
     #[test]
-    fn two_who_fetch_get_one_each() {
+    fn two_fetching_threads_get_one_completion_each() {
         explore(3, || {
             let queue = queue(8);
             submit(&queue, 1).unwrap();
             submit(&queue, 2).unwrap();
-            let answering = worker(&queue, 2);
+            let working = worker(&queue, 2);
             let other = {
                 let queue = queue.clone();
                 thread::spawn(move || queue.next(Wait::Forever).unwrap().id)
             };
             let mine = queue.next(Wait::Forever).unwrap().id;
             assert_eq!(mine + other.join().unwrap(), 3);
-            answering.join().unwrap();
+            working.join().unwrap();
             is_consistent(&queue);
         });
     }
 
     #[test]
-    fn the_backlog_never_grows() {
+    fn capacity_is_never_exceeded() {
         explore(3, || {
             let queue = queue(1);
             let other = {
@@ -293,9 +294,9 @@ mod tests {
             let mine = submit(&queue, 2).is_ok();
             assert!(mine != other.join().unwrap(), "one of two has room");
             assert_eq!(submit(&queue, 3), Err(SubmitError::Full));
-            let answering = worker(&queue, 1);
-            answering.join().unwrap();
-            // Not fetched yet, so there is still no room.
+            let working = worker(&queue, 1);
+            working.join().unwrap();
+            // The completion is not fetched yet, so the queue is still full.
             assert_eq!(submit(&queue, 3), Err(SubmitError::Full));
             queue.next(Wait::None).unwrap();
             submit(&queue, 3).unwrap();
@@ -311,29 +312,29 @@ mod tests {
             let done = queue.next(Wait::None).unwrap();
             let returning = {
                 let queue = queue.clone();
-                thread::spawn(move || usize::from(queue.give_back(done).is_err()))
+                thread::spawn(move || usize::from(queue.put_back(done).is_err()))
             };
             let unfetched = queue.free().len();
-            // Either the queue has it when it is freed, or it is refused.
+            // Either the queue has it when it is freed, or it is returned to the caller.
             assert_eq!(returning.join().unwrap() + unfetched, 1);
             assert_eq!(queue.next(Wait::None), Err(RecvError::Closed));
         });
     }
 
     #[test]
-    fn what_is_given_back_is_fetched_again() {
+    fn completion_that_is_put_back_is_fetched_again() {
         explore(3, || {
             let queue = queue(8);
             submit(&queue, 1).unwrap();
             submit(&queue, 2).unwrap();
-            let answering = worker(&queue, 2);
+            let working = worker(&queue, 2);
             let done = queue.next(Wait::Forever).unwrap();
-            queue.give_back(done).unwrap();
+            queue.put_back(done).unwrap();
             let mut ids =
                 [queue.next(Wait::Forever).unwrap().id, queue.next(Wait::Forever).unwrap().id];
             ids.sort_unstable();
             assert_eq!(ids, [1, 2]);
-            answering.join().unwrap();
+            working.join().unwrap();
             is_consistent(&queue);
         });
     }

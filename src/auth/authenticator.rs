@@ -1,5 +1,5 @@
-//! What the calls of a client authenticate with: one access token per process, requested by one
-//! call at a time while the others wait or use the previous token.
+//! The authorization of a client's calls. Each process has one access token, which one call at a time
+//! requests while the others wait or use the previous token.
 
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::{Duration, Instant};
@@ -10,60 +10,60 @@ use super::credentials::{Credentials, Kind};
 use super::token::AccessToken;
 use crate::error::{Error, Status};
 use crate::sys::{ArcCell, PerProcess};
-use crate::transport::Limits;
+use crate::transport::CallContext;
 
-/// The longest wait that does not check whether the call was cancelled.
-const TICK: Duration = Duration::from_millis(50);
+/// How often a waiting call checks whether it was cancelled.
+const CANCEL_CHECK_INTERVAL: Duration = Duration::from_millis(50);
 
-/// What one attempt authenticates with. It stays the same during the attempt, whatever is set
-/// meanwhile.
+/// The authorization of one attempt. It does not change during the attempt, even if the credentials
+/// are replaced.
 #[derive(Clone)]
 pub struct Authorization {
     credentials: Arc<Credentials>,
-    /// For client credentials; none before the first token.
+    /// Only for client credentials. None before the first token.
     token: Option<Arc<AccessToken>>,
 }
 
 /// Why a token is requested.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Purpose {
-    /// There is no valid token: the call fails without a new one.
+    /// There is no valid token. The call fails if the request fails.
     First,
-    /// The token will expire soon: the call can use it if there is no new one.
+    /// The token will expire soon. The call uses it if the request fails.
     Renewal,
 }
 
-/// The credentials of a client and its access token. Used by any number of threads at once.
+/// The credentials and the access token of a client. All threads may use it at the same time.
 ///
-/// A forked child inherits both. It never waits for a token request of its parent.
+/// A forked child inherits both, and never waits for a token request of its parent.
 pub struct Authenticator {
     current: ArcCell<Authorization>,
-    requests: PerProcess<Requests>,
+    requests: PerProcess<TokenRequests>,
 }
 
 /// The token requests of one process: at most one is in progress.
 #[derive(Default)]
-struct Requests {
-    state: Mutex<State>,
-    ended: Condvar,
+struct TokenRequests {
+    state: Mutex<RequestState>,
+    finished: Condvar,
 }
 
 #[derive(Default)]
-struct State {
+struct RequestState {
     in_progress: bool,
-    /// How many requests have ended.
+    /// How many requests have finished.
     count: u64,
-    /// The last failure that applies to every call.
+    /// The last failure that applies to all calls.
     failure: Option<Failure>,
-    /// No renewal is tried before this time, after one that failed.
+    /// Set after a failed renewal: the earliest time of the next one.
     no_renewal_before: Option<Instant>,
 }
 
 #[derive(Clone)]
 struct Failure {
-    /// The number of the request.
+    /// The number of the failed request.
     request: u64,
-    /// What was rejected. Does not keep replaced credentials in memory.
+    /// The credentials of the request. Weak, so that replaced credentials do not stay in memory.
     credentials: Weak<Credentials>,
     error: Error,
 }
@@ -82,8 +82,8 @@ impl Authorization {
         self.credentials.kind()
     }
 
-    /// Whether another call must not use it: the token's lifetime is zero.
-    pub fn is_for_one_call(&self) -> bool {
+    /// Whether only one call may use it, because the token's lifetime is zero.
+    pub fn is_single_use(&self) -> bool {
         self.token.as_ref().is_some_and(|token| token.lifetime().is_zero())
     }
 
@@ -98,7 +98,7 @@ impl Authorization {
 }
 
 impl Authenticator {
-    /// An authenticator without a token.
+    /// Creates an authenticator without a token.
     pub fn new(credentials: Credentials) -> Authenticator {
         let credentials = Arc::new(credentials);
         Authenticator {
@@ -116,13 +116,12 @@ impl Authenticator {
     pub fn set_credentials(&self, credentials: Credentials) {
         let credentials = Arc::new(credentials);
         self.current.store(Arc::new(Authorization { credentials, token: None }));
-        // What failed with the previous pair says nothing about the new one.
+        // A failure of the previous pair does not apply to the new one.
         let mut state = self.requests.lock();
         (state.failure, state.no_renewal_before) = (None, None);
     }
 
-    /// Drops the token of this authorization, which the service rejected. A token that another call
-    /// has requested since is kept.
+    /// Discards the token of this authorization after the service rejected it. A newer token is kept.
     pub fn reject(&self, rejected: &Authorization) {
         let current = self.current.load();
         let is_current = match (&current.token, &rejected.token) {
@@ -135,14 +134,15 @@ impl Authenticator {
         }
     }
 
-    /// What an attempt authenticates with. If there is no valid token, one caller requests it with
+    /// The authorization for an attempt. If there is no valid token, one caller requests it with
     /// `request`, and the others wait.
     ///
     /// # Errors
-    /// Why there is no token, or that the limits were reached while another call requested it.
+    /// Returns why there is no token, or that the deadline passed or the call was cancelled while
+    /// another call requested it.
     pub fn authorize(
         &self,
-        limits: &Limits<'_>,
+        context: &CallContext<'_>,
         mut request: impl FnMut(&Credentials, Purpose) -> Result<AccessToken, Error>,
     ) -> Result<Arc<Authorization>, Error> {
         loop {
@@ -151,22 +151,24 @@ impl Authenticator {
                 return Ok(current);
             }
             let now = Instant::now();
-            let valid = current.token.as_ref().filter(|token| token.left(now).is_some());
+            let valid = current.token.as_ref().filter(|token| token.remaining(now).is_some());
             match valid {
-                Some(token) if !token.is_due(now) => return Ok(current),
+                Some(token) if !token.is_renewal_due(now) => return Ok(current),
                 Some(token) => {
-                    let Some(turn) = self.requests.begin_renewal(now) else { return Ok(current) };
-                    // Another call may have renewed it since it was looked at.
+                    let Some(guard) = self.requests.try_begin_renewal(now) else {
+                        return Ok(current);
+                    };
+                    // Another call may have renewed it after it was loaded.
                     if !Arc::ptr_eq(&current, &self.current.load()) {
                         continue;
                     }
                     return Ok(match request(&current.credentials, Purpose::Renewal) {
-                        Ok(new) => self.install(&current, new, turn),
+                        Ok(new) => self.store_token(&current, new, guard),
                         Err(error) => {
                             if error.status != Status::Cancelled {
                                 let now = Instant::now();
-                                let left = token.left(now).unwrap_or_default();
-                                turn.postpone_renewal(now + left / 4);
+                                let left = token.remaining(now).unwrap_or_default();
+                                guard.postpone_renewal(now + left / 4);
                             }
                             current
                         }
@@ -174,40 +176,40 @@ impl Authenticator {
                 }
                 None => {}
             }
-            let turn = match self.requests.begin_or_wait(limits)? {
-                Turn::Begin(turn) => turn,
-                Turn::Ended(None) => continue,
-                Turn::Ended(Some(failure)) => {
+            let guard = match self.requests.begin_or_wait(context)? {
+                Turn::Mine(guard) => guard,
+                Turn::OtherFinished(None) => continue,
+                Turn::OtherFinished(Some(failure)) => {
                     let credentials = self.current.load().credentials.clone();
                     if Weak::ptr_eq(&failure.credentials, &Arc::downgrade(&credentials)) {
                         return Err(failure.error);
                     }
-                    // It is about the previous credentials.
+                    // The failure belongs to the previous credentials.
                     continue;
                 }
             };
-            // Another call may have ended its request since the token was looked at.
+            // Another call may have finished its request after the token was loaded.
             let current = self.current.load();
-            if current.token.as_ref().is_some_and(|token| !token.is_due(Instant::now())) {
+            if current.token.as_ref().is_some_and(|token| !token.is_renewal_due(Instant::now())) {
                 continue;
             }
             match request(&current.credentials, Purpose::First) {
-                Ok(token) => return Ok(self.install(&current, token, turn)),
+                Ok(token) => return Ok(self.store_token(&current, token, guard)),
                 Err(error) => {
                     let is_current =
                         Arc::ptr_eq(&current.credentials, &self.current.load().credentials);
-                    // The end of this call's own time is no failure of the others.
-                    let is_own = match error.status {
+                    // This call's own deadline, cancellation or memory does not concern the others.
+                    let is_local = match error.status {
                         Status::Cancelled | Status::Internal => true,
-                        Status::Timeout => limits.left().is_none(),
+                        Status::Timeout => context.deadline.remaining().is_none(),
                         _ => false,
                     };
-                    if is_own {
+                    if is_local {
                         return Err(error);
                     }
-                    turn.fail(&current.credentials, &error);
+                    guard.fail(&current.credentials, &error);
                     // With the new credentials the request may succeed.
-                    if is_current || limits.left().is_none() {
+                    if is_current || context.deadline.remaining().is_none() {
                         return Err(error);
                     }
                 }
@@ -215,16 +217,16 @@ impl Authenticator {
         }
     }
 
-    /// Makes the token the current one, unless the credentials were replaced meanwhile.
-    fn install(
+    /// Makes the token the current one, unless the credentials were replaced in the meantime.
+    fn store_token(
         &self,
         requested_with: &Arc<Authorization>,
         token: AccessToken,
-        turn: OwnTurn<'_>,
+        guard: RequestGuard<'_>,
     ) -> Arc<Authorization> {
         let credentials = requested_with.credentials.clone();
         let new = Arc::new(Authorization { credentials, token: Some(Arc::new(token)) });
-        if !new.is_for_one_call() {
+        if !new.is_single_use() {
             loop {
                 let current = self.current.load();
                 if !Arc::ptr_eq(&current.credentials, &new.credentials)
@@ -234,36 +236,36 @@ impl Authenticator {
                 }
             }
         }
-        turn.succeed();
+        guard.succeed();
         new
     }
 }
 
-/// Whose turn it is to request a token.
+/// Which call requests the token.
 enum Turn<'a> {
-    /// The caller's.
-    Begin(OwnTurn<'a>),
-    /// Another call's, whose request has ended; with the failure, if it applies to every call.
-    Ended(Option<Failure>),
+    /// This call.
+    Mine(RequestGuard<'a>),
+    /// Another call, whose request has finished; with its failure if it applies to all calls.
+    OtherFinished(Option<Failure>),
 }
 
-/// The right to request a token. Passed on when it is dropped, also in a panic.
-struct OwnTurn<'a> {
-    requests: &'a Requests,
+/// Held while a token is requested. Dropping it, even in a panic, lets the next call request one.
+struct RequestGuard<'a> {
+    requests: &'a TokenRequests,
 }
 
-impl Requests {
-    fn lock(&self) -> MutexGuard<'_, State> {
+impl TokenRequests {
+    fn lock(&self) -> MutexGuard<'_, RequestState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn begin(&self, state: &mut State) -> OwnTurn<'_> {
+    fn begin(&self, state: &mut RequestState) -> RequestGuard<'_> {
         state.in_progress = true;
-        OwnTurn { requests: self }
+        RequestGuard { requests: self }
     }
 
-    /// The turn, if no request is in progress and none failed a moment ago.
-    fn begin_renewal(&self, now: Instant) -> Option<OwnTurn<'_>> {
+    /// Begins a renewal, unless a request is in progress or a renewal failed recently.
+    fn try_begin_renewal(&self, now: Instant) -> Option<RequestGuard<'_>> {
         let mut state = self.lock();
         let postponed = state.no_renewal_before.is_some_and(|time| now < time);
         if state.in_progress || postponed {
@@ -272,37 +274,37 @@ impl Requests {
         Some(self.begin(&mut state))
     }
 
-    /// The turn, or the end of the request that is in progress.
-    fn begin_or_wait(&self, limits: &Limits<'_>) -> Result<Turn<'_>, Error> {
+    /// Begins a request, or waits until the one in progress has finished.
+    fn begin_or_wait(&self, context: &CallContext<'_>) -> Result<Turn<'_>, Error> {
         let mut state = self.lock();
         if !state.in_progress {
-            return Ok(Turn::Begin(self.begin(&mut state)));
+            return Ok(Turn::Mine(self.begin(&mut state)));
         }
         let before = state.count;
         while state.count == before {
-            if limits.is_over(false) {
+            if context.cancel.is_cancelled(false) {
                 return Err(Error::new(
                     Status::Cancelled,
                     "the call was cancelled while it waited for the token request of another call",
                 ));
             }
-            let Some(left) = limits.left() else {
+            let Some(left) = context.deadline.remaining() else {
                 return Err(Error::new(
                     Status::Timeout,
                     "the time ran out while the call waited for the token request of another \
                      call; see timeoutMs and tokenUrl in the configuration",
                 ));
             };
-            let woken = self.ended.wait_timeout(state, left.min(TICK));
+            let woken = self.finished.wait_timeout(state, left.min(CANCEL_CHECK_INTERVAL));
             state = woken.unwrap_or_else(PoisonError::into_inner).0;
         }
-        // Of a request that ended before this call began to wait, the failure may be out of date.
-        Ok(Turn::Ended(state.failure.clone().filter(|failure| failure.request > before)))
+        // A failure from before this wait may be out of date.
+        Ok(Turn::OtherFinished(state.failure.clone().filter(|failure| failure.request > before)))
     }
 }
 
-impl OwnTurn<'_> {
-    /// Ends the turn with a failure that the waiting calls get too.
+impl RequestGuard<'_> {
+    /// Finishes with a failure that the waiting calls receive too.
     fn fail(self, credentials: &Arc<Credentials>, error: &Error) {
         let mut state = self.requests.lock();
         state.failure = Some(Failure {
@@ -312,42 +314,41 @@ impl OwnTurn<'_> {
         });
     }
 
-    /// Ends the turn with a token.
+    /// Finishes with a token.
     fn succeed(self) {
         let mut state = self.requests.lock();
         (state.failure, state.no_renewal_before) = (None, None);
     }
 
-    /// Ends the turn; no renewal is tried before this time.
+    /// Finishes a failed renewal. The next one is not tried before this time.
     fn postpone_renewal(self, until: Instant) {
         self.requests.lock().no_renewal_before = Some(until);
     }
 }
 
-impl Drop for OwnTurn<'_> {
+impl Drop for RequestGuard<'_> {
     fn drop(&mut self) {
         let mut state = self.requests.lock();
         state.in_progress = false;
         state.count += 1;
         drop(state);
-        self.requests.ended.notify_all();
+        self.requests.finished.notify_all();
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::transport::{CancelToken, Deadline};
     use std::sync::LazyLock;
     use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
     static CANCELLED: LazyLock<Arc<AtomicBool>> = LazyLock::new(Arc::default);
 
-    fn limits() -> Limits<'static> {
-        Limits {
-            deadline: Instant::now() + Duration::from_secs(30),
-            cancelled: &CANCELLED,
-            abandoned: None,
-            must_know: false,
+    fn context() -> CallContext<'static> {
+        CallContext {
+            deadline: Deadline::after(Duration::from_secs(30)),
+            cancel: CancelToken { client: &CANCELLED, call: None, completes_if_sent: false },
         }
     }
 
@@ -355,7 +356,7 @@ mod tests {
         Authenticator::new(Credentials::new(Kind::Client, "client", "secret").ok().unwrap())
     }
 
-    /// A token of this lifetime, requested so many seconds ago.
+    /// A token with this lifetime and age in seconds.
     fn token(name: &str, lifetime: u64, age: u64) -> AccessToken {
         let body = format!(r#"{{"access_token":"{name}","expires_in":{lifetime}}}"#);
         AccessToken::parse(body.as_bytes(), Instant::now() - Duration::from_secs(age)).ok().unwrap()
@@ -366,13 +367,13 @@ mod tests {
     }
 
     #[test]
-    fn a_failed_renewal_leaves_the_token_in_use_and_postpones_the_next() {
+    fn failed_renewal_keeps_the_token_and_postpones_the_next_renewal() {
         let authenticator = authenticator();
         // Due after 90 s of 100.
-        authenticator.authorize(&limits(), |_, _| Ok(token("old", 100, 91))).unwrap();
+        authenticator.authorize(&context(), |_, _| Ok(token("old", 100, 91))).unwrap();
         let mut renewals = 0;
         for _ in 0..10 {
-            let authorized = authenticator.authorize(&limits(), |_, purpose| {
+            let authorized = authenticator.authorize(&context(), |_, purpose| {
                 assert_eq!(purpose, Purpose::Renewal);
                 renewals += 1;
                 Err(Error::new(Status::Server, "no"))
@@ -381,10 +382,10 @@ mod tests {
         }
         // The next one comes a quarter of 9 s later.
         assert_eq!(renewals, 1);
-        // With other credentials there is nothing to wait for.
+        // New credentials reset the delay.
         authenticator
             .set_credentials(Credentials::new(Kind::Client, "client", "new").ok().unwrap());
-        let authorized = authenticator.authorize(&limits(), |_, purpose| {
+        let authorized = authenticator.authorize(&context(), |_, purpose| {
             assert_eq!(purpose, Purpose::First);
             Ok(token("new", 100, 0))
         });
@@ -394,9 +395,9 @@ mod tests {
     #[test]
     fn other_calls_use_the_old_token_during_a_renewal() {
         let authenticator = authenticator();
-        authenticator.authorize(&limits(), |_, _| Ok(token("old", 100, 95))).unwrap();
-        let authorized = authenticator.authorize(&limits(), |_, _| {
-            let other = authenticator.authorize(&limits(), |_, _| unreachable!("one at a time"));
+        authenticator.authorize(&context(), |_, _| Ok(token("old", 100, 95))).unwrap();
+        let authorized = authenticator.authorize(&context(), |_, _| {
+            let other = authenticator.authorize(&context(), |_, _| unreachable!("one at a time"));
             assert_eq!(header(other), "Bearer old");
             Ok(token("new", 100, 0))
         });
@@ -404,10 +405,10 @@ mod tests {
     }
 
     #[test]
-    fn an_expired_token_is_not_used() {
+    fn expired_token_is_not_used() {
         let authenticator = authenticator();
-        authenticator.authorize(&limits(), |_, _| Ok(token("old", 100, 101))).unwrap();
-        let authorized = authenticator.authorize(&limits(), |_, purpose| {
+        authenticator.authorize(&context(), |_, _| Ok(token("old", 100, 101))).unwrap();
+        let authorized = authenticator.authorize(&context(), |_, purpose| {
             assert_eq!(purpose, Purpose::First);
             Ok(token("new", 100, 0))
         });
@@ -415,17 +416,17 @@ mod tests {
     }
 
     #[test]
-    fn a_token_of_replaced_credentials_is_not_kept() {
+    fn token_of_replaced_credentials_is_not_stored() {
         let authenticator = authenticator();
         authenticator
-            .authorize(&limits(), |_, _| {
+            .authorize(&context(), |_, _| {
                 let new = Credentials::new(Kind::Client, "client", "new").ok().unwrap();
                 authenticator.set_credentials(new);
                 Ok(token("old", 100, 0))
             })
             .unwrap();
         let mut secrets = Vec::new();
-        let authorized = authenticator.authorize(&limits(), |credentials, _| {
+        let authorized = authenticator.authorize(&context(), |credentials, _| {
             secrets.push(credentials.secrets()[0].to_string());
             Ok(token("new", 100, 0))
         });
@@ -433,7 +434,7 @@ mod tests {
     }
 
     #[test]
-    fn waiting_calls_share_a_failure_and_no_newcomer_erases_it() {
+    fn waiting_calls_share_a_failure() {
         let authenticator = Arc::new(authenticator());
         let requests = Arc::new(AtomicUsize::new(0));
         let threads: Vec<_> = (0..16)
@@ -441,7 +442,7 @@ mod tests {
                 let (authenticator, requests) = (authenticator.clone(), requests.clone());
                 std::thread::spawn(move || {
                     for _ in 0..5 {
-                        let result = authenticator.authorize(&limits(), |_, _| {
+                        let result = authenticator.authorize(&context(), |_, _| {
                             requests.fetch_add(1, Ordering::SeqCst);
                             std::thread::sleep(Duration::from_millis(50));
                             Err(Error::new(Status::Unauthorized, "no"))
@@ -452,37 +453,37 @@ mod tests {
             })
             .collect();
         threads.into_iter().for_each(|thread| thread.join().unwrap());
-        // Each request serves all that wait when it begins: 5 rounds and the stragglers of each. If
-        // waiting calls made their own, there were 80.
+        // Each request serves all calls that wait: 5 rounds, and some late calls in each. If waiting
+        // calls made their own requests, there would be 80.
         let requests = requests.load(Ordering::SeqCst);
         assert!(requests <= 30, "{requests} requests for 80 calls");
     }
 
     #[test]
-    fn a_failure_from_before_the_wait_is_not_shared() {
+    fn failure_from_before_the_wait_is_not_shared() {
         let authenticator = authenticator();
         let failed = |_: &Credentials, _| Err(Error::new(Status::Connect, "no"));
-        assert!(authenticator.authorize(&limits(), failed).is_err());
-        // The request that another call waits for ends for its own reason.
-        let turn = match authenticator.requests.begin_or_wait(&limits()).unwrap() {
-            Turn::Begin(turn) => turn,
-            Turn::Ended(_) => panic!("nothing is in progress"),
+        assert!(authenticator.authorize(&context(), failed).is_err());
+        // Another call waits for a request that is dropped without a result.
+        let guard = match authenticator.requests.begin_or_wait(&context()).unwrap() {
+            Turn::Mine(guard) => guard,
+            Turn::OtherFinished(_) => panic!("nothing is in progress"),
         };
         std::thread::scope(|scope| {
             let waiting =
-                scope.spawn(|| authenticator.authorize(&limits(), |_, _| Ok(token("t", 100, 0))));
-            // It may not wait yet; then it begins a request of its own, with the same result.
+                scope.spawn(|| authenticator.authorize(&context(), |_, _| Ok(token("t", 100, 0))));
+            // If it does not wait yet, it makes its own request, with the same result.
             std::thread::sleep(Duration::from_millis(50));
-            drop(turn);
+            drop(guard);
             assert_eq!(header(waiting.join().unwrap()), "Bearer t");
         });
     }
 
     #[test]
-    fn a_token_is_renewed_once_however_many_calls_see_it_due() {
+    fn concurrent_calls_renew_a_token_once() {
         for _ in 0..200 {
             let authenticator = Arc::new(authenticator());
-            authenticator.authorize(&limits(), |_, _| Ok(token("old", 100, 95))).unwrap();
+            authenticator.authorize(&context(), |_, _| Ok(token("old", 100, 95))).unwrap();
             let renewals = Arc::new(AtomicUsize::new(0));
             let together = Arc::new(std::sync::Barrier::new(8));
             let threads: Vec<_> = (0..8)
@@ -492,7 +493,7 @@ mod tests {
                     std::thread::spawn(move || {
                         together.wait();
                         authenticator
-                            .authorize(&limits(), |_, _| {
+                            .authorize(&context(), |_, _| {
                                 renewals.fetch_add(1, Ordering::SeqCst);
                                 Ok(token("new", 100, 0))
                             })
@@ -509,33 +510,33 @@ mod tests {
     fn replaced_credentials_are_released_after_a_failure() {
         let authenticator = authenticator();
         let failed = |_: &Credentials, _| Err(Error::new(Status::Unauthorized, "no"));
-        assert!(authenticator.authorize(&limits(), failed).is_err());
+        assert!(authenticator.authorize(&context(), failed).is_err());
         let old = Arc::downgrade(&authenticator.current.load().credentials);
         authenticator.set_credentials(Credentials::new(Kind::Client, "c", "new").ok().unwrap());
         assert!(old.upgrade().is_none(), "the previous secret is kept in memory");
     }
 
     #[test]
-    fn a_request_that_panics_does_not_block_the_next() {
+    fn panic_in_a_request_does_not_block_the_next_call() {
         let authenticator = authenticator();
         let panicked = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
-            let _ = authenticator.authorize(&limits(), |_, _| panic!("in the request"));
+            let _ = authenticator.authorize(&context(), |_, _| panic!("in the request"));
         }));
         assert!(panicked.is_err());
-        let authorized = authenticator.authorize(&limits(), |_, _| Ok(token("t", 100, 0)));
+        let authorized = authenticator.authorize(&context(), |_, _| Ok(token("t", 100, 0)));
         assert_eq!(header(authorized), "Bearer t");
     }
 
     #[test]
-    fn a_rejected_token_is_dropped_unless_another_replaced_it() {
+    fn rejected_token_is_discarded_and_a_newer_one_is_kept() {
         let authenticator = authenticator();
-        let first = authenticator.authorize(&limits(), |_, _| Ok(token("1", 100, 0))).unwrap();
+        let first = authenticator.authorize(&context(), |_, _| Ok(token("1", 100, 0))).unwrap();
         authenticator.reject(&first);
-        let second = authenticator.authorize(&limits(), |_, _| Ok(token("2", 100, 0)));
+        let second = authenticator.authorize(&context(), |_, _| Ok(token("2", 100, 0)));
         assert_eq!(header(second), "Bearer 2");
-        // By a call that was slow to see its 401.
+        // A slow call reports the rejection of the old token.
         authenticator.reject(&first);
-        let third = authenticator.authorize(&limits(), |_, _| unreachable!("there is a token"));
+        let third = authenticator.authorize(&context(), |_, _| unreachable!("there is a token"));
         assert_eq!(header(third), "Bearer 2");
     }
 }

@@ -1,11 +1,11 @@
-//! Credentials, stored only as the header that carries them, and wiped when they are replaced.
+//! Credentials, stored as the value of the header that contains them, and wiped when replaced.
 
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use zeroize::Zeroizing;
 
-/// The longest identifier or secret, in bytes, so that the header stays within what servers accept.
-const LONGEST: usize = 1024;
+/// The maximum length of an identifier or secret in bytes. Servers limit the size of headers.
+const MAX_LENGTH: usize = 1024;
 
 /// The two kinds of credentials.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,18 +26,18 @@ impl Kind {
     }
 }
 
-/// A pair that authenticates a client.
+/// A pair of identifier and secret that authenticates a client.
 pub struct Credentials {
     kind: Kind,
     basic: Zeroizing<String>,
     secret: Zeroizing<String>,
 }
 
-/// What is wrong, by configuration key.
+/// Problems of credentials: configuration key and description.
 pub struct Problems(pub Vec<(&'static str, &'static str)>);
 
 impl Problems {
-    /// Each problem as text.
+    /// Formats each problem.
     pub fn map(self, f: impl Fn((&'static str, &'static str)) -> String) -> Vec<String> {
         self.0.into_iter().map(f).collect()
     }
@@ -47,7 +47,7 @@ impl Credentials {
     /// Checks both values and builds the header.
     ///
     /// # Errors
-    /// What is wrong with either value. The values are never quoted.
+    /// Returns the problems of both values. They never quote the values.
     pub fn new(kind: Kind, identifier: &str, secret: &str) -> Result<Credentials, Problems> {
         let [identifier_key, secret_key] = kind.keys();
         let mut problems = Vec::new();
@@ -60,7 +60,7 @@ impl Credentials {
         for (key, text) in [(identifier_key, identifier), (secret_key, secret)] {
             if text.is_empty() {
                 problems.push((key, "is empty"));
-            } else if text.len() > LONGEST {
+            } else if text.len() > MAX_LENGTH {
                 problems.push((key, "is longer than 1024 bytes"));
             } else if text.chars().any(char::is_control) {
                 problems.push((key, "must not contain control characters"));
@@ -92,7 +92,7 @@ impl Credentials {
     /// The forms in which a peer could echo the secret.
     pub fn secrets(&self) -> [Zeroizing<String>; 3] {
         let base64 = self.basic.trim_start_matches("Basic ").to_owned();
-        // As long as it can become, because growing would leave copies behind.
+        // The maximum capacity, because a reallocation would leave a copy in memory.
         let mut quoted = Zeroizing::new(Vec::with_capacity(6 * self.secret.len() + 2));
         // Writing to a vector cannot fail.
         let _ = serde_json::to_writer(&mut *quoted, &*self.secret);

@@ -1,6 +1,6 @@
-//! Authentication: the credentials of a client, and the access token that it gets for them.
+//! Authentication: the credentials of a client, and its access token.
 //!
-//! Not here: sending the token request and repeating it (`client`), which need the attempt rules.
+//! Sending and retrying the token request belongs in `client`, which has the retry rules.
 
 mod authenticator;
 mod credentials;

@@ -12,16 +12,16 @@ use crate::json::{self, Kind, Object};
 /// The body of a token request (RFC 6749, 4.4.2).
 pub const TOKEN_REQUEST: &str = "grant_type=client_credentials";
 
-/// The lifetime if the response does not state one that can be read.
-const ASSUMED_LIFETIME: Duration = Duration::from_secs(300);
-const LONGEST_LIFETIME: Duration = Duration::from_secs(24 * 3600);
+/// The lifetime if the response does not contain a valid one.
+const DEFAULT_LIFETIME: Duration = Duration::from_secs(300);
+const MAX_LIFETIME: Duration = Duration::from_secs(24 * 3600);
 /// A token is renewed this long before it expires, or a tenth of its lifetime if that is less.
 const RENEWAL_MARGIN: Duration = Duration::from_secs(60);
-const NO_TOKEN: &str = "its response has no access_token";
-/// The longest token, in bytes, so that the header stays within what servers accept.
-const LONGEST_TOKEN: usize = 16 * 1024;
+const MISSING_TOKEN: &str = "its response has no access_token";
+/// The maximum length of a token in bytes. Servers limit the size of headers.
+const MAX_TOKEN_LENGTH: usize = 16 * 1024;
 
-/// An access token as the header that carries it. Wiped when it is dropped.
+/// An access token, stored as the value of the header that contains it, and wiped when dropped.
 pub struct AccessToken {
     authorization: Zeroizing<String>,
     requested: Instant,
@@ -29,10 +29,10 @@ pub struct AccessToken {
 }
 
 impl AccessToken {
-    /// Reads the 2xx response to a token request that was sent at `requested`.
+    /// Reads the body of a 2xx response to a token request that was sent at `requested`.
     ///
     /// # Errors
-    /// What is wrong with the response. Nothing of it is quoted.
+    /// Returns the problem of the response, without quoting it.
     pub fn parse(body: &[u8], requested: Instant) -> Result<AccessToken, &'static str> {
         let text = std::str::from_utf8(body).map_err(|_| "its response is not UTF-8")?;
         let document: &RawValue = serde_json::from_str(json::without_mark(text))
@@ -47,7 +47,7 @@ impl AccessToken {
             return Err("its response has a token_type other than Bearer");
         }
         let token = member("access_token").and_then(|value| json::string(value).ok());
-        let mut token = token.ok_or(NO_TOKEN)?;
+        let mut token = token.ok_or(MISSING_TOKEN)?;
         let header = authorization(&token);
         if let Cow::Owned(copy) = &mut token {
             copy.zeroize();
@@ -66,35 +66,35 @@ impl AccessToken {
         self.authorization.trim_start_matches("Bearer ")
     }
 
-    /// How long the token is valid after it was requested. Zero: for one call only.
+    /// How long the token is valid after it was requested. Zero means for one call only.
     pub fn lifetime(&self) -> Duration {
         self.lifetime
     }
 
-    /// How much of the lifetime is left; none after its end.
-    pub fn left(&self, now: Instant) -> Option<Duration> {
+    /// The remaining lifetime. None if the token has expired.
+    pub fn remaining(&self, now: Instant) -> Option<Duration> {
         self.lifetime
             .checked_sub(now.saturating_duration_since(self.requested))
             .filter(|left| !left.is_zero())
     }
 
-    /// Whether the token is to be renewed, although it may still be valid.
-    pub fn is_due(&self, now: Instant) -> bool {
+    /// Whether the token should be renewed. It may still be valid.
+    pub fn is_renewal_due(&self, now: Instant) -> bool {
         let margin = RENEWAL_MARGIN.min(self.lifetime / 10);
-        self.left(now).is_none_or(|left| left <= margin)
+        self.remaining(now).is_none_or(|left| left <= margin)
     }
 }
 
-/// The header's value, for a token that may stand there.
+/// The value of the header for a valid token.
 fn authorization(token: &str) -> Result<Zeroizing<String>, &'static str> {
     if token.is_empty() {
-        return Err(NO_TOKEN);
+        return Err(MISSING_TOKEN);
     }
-    // A token contains nothing else (RFC 6750, 2.1), and a header must not.
+    // RFC 6750, 2.1.
     if !token.bytes().all(|byte| byte.is_ascii_graphic()) {
         return Err("its response has an access_token with characters that no header may contain");
     }
-    if token.len() > LONGEST_TOKEN {
+    if token.len() > MAX_TOKEN_LENGTH {
         return Err("its response has an access_token of more than 16 KiB");
     }
     let mut header = Zeroizing::new(String::with_capacity("Bearer ".len() + token.len()));
@@ -107,7 +107,7 @@ fn is_bearer(token_type: &RawValue) -> bool {
     json::string(token_type).is_ok_and(|kind| kind.eq_ignore_ascii_case("bearer"))
 }
 
-/// The lifetime that `expires_in` states: a number of seconds, or digits in a string.
+/// The lifetime in `expires_in`: a number of seconds, or a string of digits.
 fn lifetime(expires_in: Option<&RawValue>) -> Duration {
     let seconds = expires_in.and_then(|value| match Kind::of(value) {
         Kind::Number => value.get().parse::<f64>().ok(),
@@ -121,17 +121,17 @@ fn lifetime(expires_in: Option<&RawValue>) -> Duration {
         _ => None,
     });
     match seconds {
-        None => ASSUMED_LIFETIME,
+        None => DEFAULT_LIFETIME,
         Some(seconds) if seconds <= 0.0 => Duration::ZERO,
         Some(seconds) => Duration::try_from_secs_f64(seconds)
-            .map_or(LONGEST_LIFETIME, |lifetime| lifetime.min(LONGEST_LIFETIME)),
+            .map_or(MAX_LIFETIME, |lifetime| lifetime.min(MAX_LIFETIME)),
     }
 }
 
 /// The status and the message of a token request that was rejected.
 ///
-/// `code` is the HTTP status and `error` the code of RFC 6749 in the body, if there is one. 404 and
-/// 409 have no status of their own here: they would be understood as the operation's.
+/// `code` is the HTTP status, and `error` is the error code of RFC 6749 in the body, if there is one.
+/// 404 and 409 are not mapped to their own status, which would look like the operation's.
 pub fn token_error(code: u16, error: Option<&str>) -> (Status, String) {
     let rejected = format!("the token request was rejected (HTTP {code})");
     match (code, error) {
@@ -212,22 +212,22 @@ mod tests {
     }
 
     #[test]
-    fn a_token_is_renewed_a_tenth_of_its_lifetime_before_its_end_or_a_minute() {
+    fn token_is_due_a_tenth_of_its_lifetime_or_a_minute_before_it_expires() {
         let now = Instant::now();
         for (lifetime, margin) in [(3600, 60), (600, 60), (100, 10), (10, 1)] {
             let body = format!(r#"{{"access_token":"t","expires_in":{lifetime}}}"#);
             let token = AccessToken::parse(body.as_bytes(), now).ok().unwrap();
             let at = |seconds| now + Duration::from_secs(seconds);
             let due = lifetime - margin;
-            assert!(!token.is_due(at(due) - Duration::from_millis(1)), "{lifetime}");
-            assert!(token.is_due(at(due)), "{lifetime}");
-            assert_eq!(token.left(at(lifetime - 1)), Some(Duration::from_secs(1)));
-            assert_eq!(token.left(at(lifetime)), None);
+            assert!(!token.is_renewal_due(at(due) - Duration::from_millis(1)), "{lifetime}");
+            assert!(token.is_renewal_due(at(due)), "{lifetime}");
+            assert_eq!(token.remaining(at(lifetime - 1)), Some(Duration::from_secs(1)));
+            assert_eq!(token.remaining(at(lifetime)), None);
         }
     }
 
     #[test]
-    fn rejections_of_the_token_request_are_not_taken_for_the_operations() {
+    fn rejected_token_requests_are_not_reported_as_rejected_operations() {
         for (code, error, status) in [
             (401, None, Status::Unauthorized),
             (400, Some("invalid_client"), Status::Unauthorized),

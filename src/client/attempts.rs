@@ -1,22 +1,22 @@
-//! The attempt loop: one deadline, retries of what is safe to repeat, and the outcome of it all.
+//! The attempt loop: one deadline, retries of safe requests, and the outcome of the call.
 
 use std::hash::{BuildHasher, RandomState};
 use std::time::{Duration, Instant};
 
 use super::Client;
-use super::budget::{PLAIN_SUCCESS, RETRY, RETRY_AFTER_TIMEOUT};
 use super::log::{Level, Millis};
-use super::stats::Counted;
-use super::token;
+use super::retry_budget::{RETRY_COST, SUCCESS_REFILL, TIMEOUT_RETRY_COST};
+use super::stats::CallCounter;
+use super::token_request;
 use crate::api::{self, Disposition, Ids, Operation, RetryClass, Service};
 use crate::auth::{Authorization, Kind};
 use crate::error::{Error, ErrorResponse, Outcome, Status};
 use crate::memory;
 use crate::redact;
-use crate::transport::{Failure, Limits, Reply, Request, Transport};
+use crate::transport::{CallContext, Deadline, ExchangeError, Request, Response, Transport};
 
-/// The longest sleep that does not look whether the call was cancelled.
-const NAP: Duration = Duration::from_millis(50);
+/// How often a sleeping call checks whether it was cancelled.
+const CANCEL_CHECK_INTERVAL: Duration = Duration::from_millis(50);
 
 /// Why an attempt failed.
 pub struct AttemptError {
@@ -28,31 +28,39 @@ pub struct AttemptError {
 
 /// One call, checked and ready to be sent.
 pub struct Call<'a> {
-    /// What is to be done.
+    /// The operation.
     pub operation: &'static Operation,
     /// The ids in the path.
     pub ids: &'a Ids<'a>,
-    /// The whole path.
+    /// The full path of the request.
     pub target: &'a str,
-    /// The body to send.
+    /// The body of the request.
     pub body: Option<&'a str>,
 }
 
-/// Executes one call, counts it and its result.
-pub fn run(client: &Client, call: &Call<'_>, limits: &Limits<'_>) -> Result<String, Error> {
+/// Executes one call, and counts the call and its result.
+pub fn execute_and_count(
+    client: &Client,
+    call: &Call<'_>,
+    context: &CallContext<'_>,
+) -> Result<String, Error> {
     let began = Instant::now();
-    let result = execute(client, call, limits);
+    let result = execute(client, call, context);
     let status = result.as_ref().map_or_else(|error| error.status, |_| Status::Ok);
     client.stats.end(call.operation, status, Some(began.elapsed()));
     result
 }
 
-/// Executes one call and counts it, but not its result, which may not be what its caller receives.
-pub fn execute(client: &Client, call: &Call<'_>, limits: &Limits<'_>) -> Result<String, Error> {
+/// Executes one call and counts it, but not its result: a queue may report another one.
+pub fn execute(
+    client: &Client,
+    call: &Call<'_>,
+    context: &CallContext<'_>,
+) -> Result<String, Error> {
     let name = call.operation.name;
     let began = Instant::now();
-    let counted = client.stats.begin(call.operation);
-    let result = repeat(client, call, limits, &counted);
+    let counter = client.stats.begin(call.operation);
+    let result = run_attempts(client, call, context, &counter);
     let time = began.elapsed();
     match &result {
         Ok(_) => client.log.line(Level::Info, || format!("{name}: BW_OK after {}", Millis(time))),
@@ -65,37 +73,37 @@ pub fn execute(client: &Client, call: &Call<'_>, limits: &Limits<'_>) -> Result<
     result
 }
 
-fn repeat(
+fn run_attempts(
     client: &Client,
     call: &Call<'_>,
-    limits: &Limits<'_>,
-    counted: &Counted<'_>,
+    context: &CallContext<'_>,
+    counter: &CallCounter<'_>,
 ) -> Result<String, Error> {
     let mut attempts = 0;
     let mut unknown = false;
-    let mut drawn = 0;
-    let mut own_token = None;
+    let mut withdrawn = 0;
+    let mut single_use_token = None;
     let mut rejected_token = false;
     loop {
-        let authorization = match own_token.take() {
+        let authorization = match single_use_token.take() {
             Some(authorization) => authorization,
-            None => token::authorize(client, limits).map_err(|error| {
+            None => token_request::authorize(client, context).map_err(|error| {
                 let outcome = Some(if unknown { Outcome::Unknown } else { Outcome::NotSent });
                 Error { attempts, outcome, ..error }
             })?,
         };
         attempts += 1;
-        counted.attempt(attempts);
+        counter.attempt(attempts);
         client.log.line(Level::Debug, || format!("{}: attempt {attempts}", call.operation.name));
-        let ended = match attempt(client, call, limits, &authorization) {
+        let failure = match attempt(client, call, context, &authorization) {
             Ok(document) => {
-                client.budget.refill(if drawn > 0 { drawn } else { PLAIN_SUCCESS });
+                client.retry_budget.refill(if withdrawn > 0 { withdrawn } else { SUCCESS_REFILL });
                 return Ok(document);
             }
-            Err(ended) => ended,
+            Err(failure) => failure,
         };
-        // The service did nothing, since it did not accept the token: it may have been revoked.
-        if ended.error.status == Status::Unauthorized
+        // The token may have been revoked. The service has not processed the request.
+        if failure.error.status == Status::Unauthorized
             && authorization.kind() == Kind::Client
             && !rejected_token
         {
@@ -103,92 +111,101 @@ fn repeat(
             client.authenticator.reject(&authorization);
             client.log.line(Level::Warn, || {
                 let name = call.operation.name;
-                format!("{name}: attempt {attempts}: {}; again with a new token", ended.error)
+                format!(
+                    "{name}: attempt {attempts}: {}; next attempt with a new token",
+                    failure.error
+                )
             });
             continue;
         }
-        if authorization.is_for_one_call() {
-            own_token = Some(authorization);
+        if authorization.is_single_use() {
+            single_use_token = Some(authorization);
         }
-        if ended.outcome == Outcome::Unknown {
+        if failure.outcome == Outcome::Unknown {
             unknown = true;
-        } else if unknown && ended.outcome == Outcome::Rejected && !ended.transient {
-            match came_of_it(client, call, &ended, limits) {
-                Earlier::Done => return Ok("null".to_owned()),
-                Earlier::NotDone => unknown = false,
-                Earlier::NotKnown => {}
+        } else if unknown && failure.outcome == Outcome::Rejected && !failure.transient {
+            match resolve_unknown(client, call, &failure, context) {
+                PriorAttempt::Succeeded => return Ok("null".to_owned()),
+                PriorAttempt::Failed => unknown = false,
+                PriorAttempt::Unknown => {}
             }
         }
-        let outcome = Some(if unknown { Outcome::Unknown } else { ended.outcome });
-        let may_repeat = is_repeatable(call.operation, ended.outcome);
-        // The attempt whose token was rejected is not one that failed.
+        let outcome = Some(if unknown { Outcome::Unknown } else { failure.outcome });
+        let may_retry = is_retryable(call.operation, failure.outcome);
+        // The attempt with the rejected token does not count.
         let failed = attempts - u32::from(rejected_token);
-        let pause = may_repeat
-            .then(|| pause_before_retry(client, &ended, failed, client.retry.max_retries, limits))
+        let pause = may_retry
+            .then(|| {
+                pause_before_retry(client, &failure, failed, client.retry.max_retries, context)
+            })
             .flatten();
         let Some(pause) = pause else {
-            return Err(Error { attempts, outcome, ..ended.error });
+            return Err(Error { attempts, outcome, ..failure.error });
         };
-        drawn = retry_cost(&ended.error);
+        withdrawn = retry_cost(&failure.error);
         client.log.line(Level::Warn, || {
             let name = call.operation.name;
-            format!("{name}: attempt {attempts}: {}; again in {}", ended.error, Millis(pause))
+            format!(
+                "{name}: attempt {attempts}: {}; next attempt in {}",
+                failure.error,
+                Millis(pause)
+            )
         });
-        if let Err(cancelled) = sleep(pause, limits) {
+        if let Err(cancelled) = sleep(pause, context) {
             return Err(Error { attempts, outcome, ..cancelled });
         }
     }
 }
 
-/// What became of an earlier attempt, whose outcome was unknown.
-enum Earlier {
-    /// It did the work.
-    Done,
-    /// It did nothing.
-    NotDone,
-    /// Nobody can tell.
-    NotKnown,
+/// The result of a prior attempt whose outcome was unknown.
+enum PriorAttempt {
+    /// The service executed it.
+    Succeeded,
+    /// The service did not execute it.
+    Failed,
+    /// It is still not known.
+    Unknown,
 }
 
-/// What a refusal tells of an earlier attempt.
-fn came_of_it(
+/// Determines the result of a prior attempt of unknown outcome from a later rejection.
+fn resolve_unknown(
     client: &Client,
     call: &Call<'_>,
-    ended: &AttemptError,
-    limits: &Limits<'_>,
-) -> Earlier {
-    match (call.operation.retry, ended.error.status) {
-        // Who may not ask has learned nothing.
-        (_, Status::Unauthorized | Status::Forbidden) => Earlier::NotKnown,
-        (RetryClass::Delete, Status::NotFound) => Earlier::Done,
-        (RetryClass::AddParticipant, Status::Conflict) => is_joined(client, call, limits),
-        // The service has now looked at the very same request and refused it.
-        _ => Earlier::NotDone,
+    failure: &AttemptError,
+    context: &CallContext<'_>,
+) -> PriorAttempt {
+    match (call.operation.retry, failure.error.status) {
+        // The service did not look at the request.
+        (_, Status::Unauthorized | Status::Forbidden) => PriorAttempt::Unknown,
+        (RetryClass::Delete, Status::NotFound) => PriorAttempt::Succeeded,
+        (RetryClass::AddParticipant, Status::Conflict) => read_join_result(client, call, context),
+        // The service checked the same request and rejected it.
+        _ => PriorAttempt::Failed,
     }
 }
 
-/// Reads whether the participant is in the session that it was to join, with the subscriptions that
-/// it was to have there.
-fn is_joined(client: &Client, call: &Call<'_>, limits: &Limits<'_>) -> Earlier {
-    let Some(session) = call.ids.session else { return Earlier::NotKnown };
+/// Reads from the service whether the participant is in the session, with the requested
+/// subscriptions.
+fn read_join_result(client: &Client, call: &Call<'_>, context: &CallContext<'_>) -> PriorAttempt {
+    let Some(session) = call.ids.session else { return PriorAttempt::Unknown };
     let read = |operation: &'static Operation| {
         let target = api::fill(&client.prefix, operation.path, call.ids).ok()?;
         let read = Call { operation, ids: call.ids, target: &target, body: None };
-        repeat(client, &read, limits, &client.stats.begin_internal(operation)).ok()
+        run_attempts(client, &read, context, &client.stats.begin_internal(operation)).ok()
     };
     let is_in_session = read(&api::GET_PARTICIPANT)
         .and_then(|participant| api::is_in_session(&participant, session));
     match is_in_session {
-        None => Earlier::NotKnown,
-        Some(false) => Earlier::NotDone,
+        None => PriorAttempt::Unknown,
+        Some(false) => PriorAttempt::Failed,
         Some(true) => {
             let same = read(&api::GET_PARTICIPANT_SUBSCRIPTIONS)
                 .and_then(|found| api::are_same_subscriptions(call.body, Some(&found)));
             match same {
-                None => Earlier::NotKnown,
-                Some(true) => Earlier::Done,
-                // It was in the session before, with other subscriptions.
-                Some(false) => Earlier::NotDone,
+                None => PriorAttempt::Unknown,
+                Some(true) => PriorAttempt::Succeeded,
+                // It joined the session earlier, with other subscriptions.
+                Some(false) => PriorAttempt::Failed,
             }
         }
     }
@@ -197,7 +214,7 @@ fn is_joined(client: &Client, call: &Call<'_>, limits: &Limits<'_>) -> Earlier {
 fn attempt(
     client: &Client,
     call: &Call<'_>,
-    limits: &Limits<'_>,
+    context: &CallContext<'_>,
     authorization: &Authorization,
 ) -> Result<String, AttemptError> {
     let request = Request {
@@ -207,31 +224,31 @@ fn attempt(
         content_type: call.operation.request.content_type(),
         authorization: authorization.header(),
     };
-    match client.exchange(&client.transport, &request, limits) {
-        Ok(reply) if (200..300).contains(&reply.status) => success(call.operation, reply),
-        Ok(reply) => Err(refusal(call.operation.service, &reply, authorization)),
+    match client.exchange(&client.transport, &request, context) {
+        Ok(response) if (200..300).contains(&response.status) => success(call.operation, response),
+        Ok(response) => Err(rejection(call.operation.service, &response, authorization)),
         Err(failure) => Err(transport_error(failure)),
     }
 }
 
 impl Client {
-    /// Sends one request within the limits of an attempt, and counts its connection.
+    /// Sends one request within the context of an attempt, and counts its connection.
     pub(super) fn exchange(
         &self,
         transport: &Transport,
         request: &Request<'_>,
-        limits: &Limits<'_>,
-    ) -> Result<Reply, Failure> {
-        let mut limits = *limits;
+        context: &CallContext<'_>,
+    ) -> Result<Response, ExchangeError> {
+        let mut context = *context;
         if let Some(most) = self.attempt_timeout {
-            limits.deadline = limits.deadline.min(Instant::now() + most);
+            context.deadline = context.deadline.min(Deadline::after(most));
         }
-        let result = transport.exchange(request, &limits);
+        let result = transport.exchange(request, &context);
         let (opened, sent) = match &result {
-            Ok(reply) => (reply.opened, true),
+            Ok(response) => (response.opened, true),
             Err(failure) => (failure.opened, failure.sent),
         };
-        // An attempt that never had a connection is neither.
+        // An attempt without a connection is not counter.
         if opened || sent {
             self.stats.connection(opened);
         }
@@ -239,13 +256,15 @@ impl Client {
     }
 }
 
-fn success(operation: &Operation, reply: Reply) -> Result<String, AttemptError> {
-    let status = reply.status;
-    let (error, transient) = match reply.cut {
-        Some(fault) => (Error::new(fault.status, fault.message), fault.transient),
-        None if reply.coding.is_some() => (coded(&reply), false),
-        None if memory::require_to_read(reply.body.len()).is_err() => (memory::exhausted(), false),
-        None => match operation.response.check(reply.body) {
+fn success(operation: &Operation, response: Response) -> Result<String, AttemptError> {
+    let status = response.status;
+    let (error, transient) = match response.body_error {
+        Some(error) => (Error::new(error.status, error.message), error.transient),
+        None if response.content_coding.is_some() => (unsupported_coding(&response), false),
+        None if memory::require_to_read(response.body.len()).is_err() => {
+            (memory::exhausted(), false)
+        }
+        None => match operation.response.check(response.body) {
             Ok(document) => return Ok(document),
             Err(why) => (
                 Error::new(Status::Protocol, format!("{why} (HTTP {status}); check baseUrl")),
@@ -260,9 +279,9 @@ fn success(operation: &Operation, reply: Reply) -> Result<String, AttemptError> 
 }
 
 /// The error of a response whose body is compressed, although the request does not allow that.
-pub fn coded(reply: &Reply) -> Error {
-    let coding = redact::quoted(reply.coding.as_deref().unwrap_or_default());
-    let status = reply.status;
+pub fn unsupported_coding(response: &Response) -> Error {
+    let coding = redact::quoted(response.content_coding.as_deref().unwrap_or_default());
+    let status = response.status;
     Error::new(
         Status::Protocol,
         format!(
@@ -272,98 +291,100 @@ pub fn coded(reply: &Reply) -> Error {
     )
 }
 
-fn refusal(service: Service, reply: &Reply, authorization: &Authorization) -> AttemptError {
+fn rejection(service: Service, response: &Response, authorization: &Authorization) -> AttemptError {
     let secrets = authorization.secrets();
     let secrets: Vec<&str> = secrets.iter().map(|secret| secret.as_str()).collect();
-    // A body that cannot be read is not shown.
-    let body = if reply.coding.is_some() { &[][..] } else { &reply.body };
-    let response = api::error_response(reply.status, reply.retry_after.as_deref(), body, &secrets);
-    let meaning = api::classify(service, &response, authorization.kind().keys());
+    // A compressed body is not shown.
+    let body = if response.content_coding.is_some() { &[][..] } else { &response.body };
+    let details =
+        api::error_response(response.status, response.retry_after.as_deref(), body, &secrets);
+    let meaning = api::classify(service, &details, authorization.kind().keys());
     let error =
-        Error { response: Some(Box::new(response)), ..Error::new(meaning.status, meaning.message) };
+        Error { response: Some(Box::new(details)), ..Error::new(meaning.status, meaning.message) };
     let outcome = match meaning.disposition {
         Disposition::Unknown => Outcome::Unknown,
         Disposition::Rejected | Disposition::Throttled => Outcome::Rejected,
     };
     let transient = match meaning.disposition {
-        // The server closed an idle connection when the request was on its way. On a new connection
-        // it may be a gateway that waited for the service.
-        Disposition::Rejected => reply.status == 408 && !reply.opened,
+        // 408 on a reused connection: the server closed it while it was idle. On a new connection, a
+        // gateway may have sent the response after waiting for the service.
+        Disposition::Rejected => response.status == 408 && !response.opened,
         Disposition::Throttled => true,
-        // Of the others only these say that a repetition may help.
-        Disposition::Unknown => matches!(reply.status, 500 | 502 | 503 | 504),
+        // Only after these may another attempt succeed.
+        Disposition::Unknown => matches!(response.status, 500 | 502 | 503 | 504),
     };
     AttemptError { error, outcome, transient }
 }
 
 /// The error of an attempt without a response.
-pub fn transport_error(failure: Failure) -> AttemptError {
+pub fn transport_error(failure: ExchangeError) -> AttemptError {
     let outcome = if failure.sent { Outcome::Unknown } else { Outcome::NotSent };
-    let fault = failure.fault;
+    let error = failure.error;
     AttemptError {
-        error: Error::new(fault.status, fault.message),
+        error: Error::new(error.status, error.message),
         outcome,
-        transient: fault.transient,
+        transient: error.transient,
     }
 }
 
-fn is_repeatable(operation: &Operation, outcome: Outcome) -> bool {
+fn is_retryable(operation: &Operation, outcome: Outcome) -> bool {
     outcome != Outcome::Unknown || operation.retry != RetryClass::Create
 }
 
-/// How long to wait before the next attempt, whose cost is drawn from the client's retry budget;
-/// none if no attempt may follow.
+/// How long to wait before the next attempt, whose cost is withdrawn from the client's retry budget.
+/// None if there is no further attempt.
 pub fn pause_before_retry(
     client: &Client,
-    ended: &AttemptError,
+    failure: &AttemptError,
     attempts: u32,
     max_retries: u32,
-    limits: &Limits<'_>,
+    context: &CallContext<'_>,
 ) -> Option<Duration> {
     let rules = &client.retry;
-    if !ended.transient || attempts > max_retries {
+    if !failure.transient || attempts > max_retries {
         return None;
     }
-    let jittered = rules.ceiling(attempts).mul_f64(fraction());
-    let asked = ended.error.response.as_ref().and_then(|response| response.retry_after_ms);
-    let pause = jittered.max(Duration::from_millis(asked.unwrap_or(0)));
-    limits
-        .left()
+    let jittered = rules.ceiling(attempts).mul_f64(jitter());
+    let retry_after = failure.error.response.as_ref().and_then(|answer| answer.retry_after_ms);
+    let pause = jittered.max(Duration::from_millis(retry_after.unwrap_or(0)));
+    context
+        .deadline
+        .remaining()
         .filter(|left| pause < *left)
-        .filter(|_| client.budget.draw(retry_cost(&ended.error)))
+        .filter(|_| client.retry_budget.try_withdraw(retry_cost(&failure.error)))
         .map(|_| pause)
 }
 
-/// What a retry after this error draws from the budget.
+/// The cost of a retry after this error.
 pub fn retry_cost(error: &Error) -> u32 {
-    if error.status == Status::Timeout { RETRY_AFTER_TIMEOUT } else { RETRY }
+    if error.status == Status::Timeout { TIMEOUT_RETRY_COST } else { RETRY_COST }
 }
 
-/// A random part of one, for jitter.
-fn fraction() -> f64 {
-    // A forked child has the same keys as its parent, but not the same time and id.
+/// A random factor from 0 to 1.
+fn jitter() -> f64 {
+    // A forked child has the same hash keys as its parent, but another time and process id.
     let bits = RandomState::new().hash_one((Instant::now(), std::process::id()));
     (bits >> 11) as f64 / (1_u64 << 53) as f64
 }
 
-/// Waits, unless the call is cancelled.
+/// Sleeps, unless the call is cancelled.
 ///
 /// # Errors
 /// `Status::Cancelled`.
-pub fn sleep(pause: Duration, limits: &Limits<'_>) -> Result<(), Error> {
+pub fn sleep(pause: Duration, context: &CallContext<'_>) -> Result<(), Error> {
     let until = Instant::now() + pause;
     loop {
-        if limits.is_over(false) {
+        if context.cancel.is_cancelled(false) {
             return Err(Error::new(
                 Status::Cancelled,
-                "the call was cancelled while it waited to try again",
+                "the call was cancelled while it waited for the next attempt",
             ));
         }
         let left = until.saturating_duration_since(Instant::now());
         if left.is_zero() {
             return Ok(());
         }
-        std::thread::sleep(left.min(NAP));
+        std::thread::sleep(left.min(CANCEL_CHECK_INTERVAL));
     }
 }
 
@@ -372,12 +393,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn jitter_is_spread_over_all_of_one() {
-        let drawn: Vec<f64> = (0..2000).map(|_| fraction()).collect();
-        assert!(drawn.iter().all(|part| (0.0..1.0).contains(part)));
+    fn jitter_is_spread_evenly() {
+        let withdrawn: Vec<f64> = (0..2000).map(|_| jitter()).collect();
+        assert!(withdrawn.iter().all(|part| (0.0..1.0).contains(part)));
         for tenth in 0..10 {
-            let count = drawn.iter().filter(|part| (**part * 10.0) as i32 == tenth).count();
-            // 200 are expected; fewer than 100 come once in the age of the universe.
+            let count = withdrawn.iter().filter(|part| (**part * 10.0) as i32 == tenth).count();
+            // 200 are expected. Fewer than 100 are practically impossible.
             assert!(count > 100, "{count} between {tenth}/10 and the next");
         }
     }

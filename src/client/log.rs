@@ -1,5 +1,5 @@
-//! Lines about what a client does, for whoever wants them. Never a secret in one: they are made of
-//! names, numbers and the messages of errors, which hold none.
+//! The log of a client. Lines consist of names, numbers and error messages, and never contain a
+//! secret.
 
 use std::fmt;
 use std::sync::atomic::{AtomicI32, Ordering};
@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use crate::sys::{ArcCell, PerProcess, generation};
 
-/// How much a line matters.
+/// The level of a log line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 #[repr(i32)]
 pub enum Level {
@@ -23,7 +23,7 @@ pub enum Level {
 }
 
 impl Level {
-    /// The level of this number; none for 0 and others.
+    /// The level with this number. None for 0 and unknown numbers.
     pub fn from_code(code: i32) -> Option<Level> {
         [Level::Error, Level::Warn, Level::Info, Level::Debug]
             .into_iter()
@@ -31,23 +31,23 @@ impl Level {
     }
 }
 
-/// Takes lines, on whatever thread does the work.
+/// Receives log lines, on the thread that does the work.
 pub type Sink = Arc<dyn Fn(Level, &str) + Send + Sync>;
 
 struct Target {
     level: Level,
     sink: Sink,
-    /// The process that it was made in. A child makes its own of what it inherits, since threads
-    /// that it has not got may still be counted as users of the inherited one.
+    /// The process that created it. A forked child replaces an inherited target by a copy, because
+    /// the reference count of the inherited one may include threads that do not exist there.
     generation: u64,
 }
 
-/// Where a client's lines go; nowhere at first.
+/// The log of a client. It has no target at first.
 pub struct Log {
     target: ArcCell<Option<Target>>,
-    /// The level of the target, 0 if there is none: lines that nobody wants cost one load.
+    /// The level of the target, 0 if there is none. A line that is not logged costs only this load.
     level: AtomicI32,
-    /// Keeps the two consistent.
+    /// Keeps both fields consistent.
     lock: PerProcess<Mutex<()>>,
 }
 
@@ -59,8 +59,8 @@ impl Default for Log {
 }
 
 impl Log {
-    /// Sends lines of this level and above to the sink, or none anywhere. When it returns, no line
-    /// is on its way to the previous sink.
+    /// Sends lines up to this level to the sink; None disables the log. When it returns, no call of
+    /// the previous sink is running.
     pub fn set(&self, target: Option<(Level, Sink)>) {
         let generation = generation();
         let new = target.map(|(level, sink)| Target { level, sink, generation });
@@ -69,16 +69,16 @@ impl Log {
         let old = self.target.store(Arc::new(new));
         self.level.store(level, Ordering::Release);
         if old.as_ref().as_ref().is_some_and(|old| old.generation == generation) {
-            // Lines hold the target only while they are being written.
+            // A line holds a reference only while it is being written.
             while Arc::strong_count(&old) > 1 {
                 std::thread::sleep(Duration::from_micros(100));
             }
         }
-        // Only now: another setter must not return while a line is on its way to an older sink.
+        // Released last: no other setter may return while an older sink is running.
         drop(guard);
     }
 
-    /// Writes a line, which is made only if it is wanted.
+    /// Writes a line. `text` is called only if the line is logged.
     pub fn line(&self, level: Level, text: impl FnOnce() -> String) {
         if level as i32 > self.level.load(Ordering::Acquire) {
             return;
@@ -89,23 +89,23 @@ impl Log {
         }
     }
 
-    /// The target, as one of this process.
+    /// The target of this process.
     fn target(&self) -> Arc<Option<Target>> {
         loop {
             let known = self.target.load();
             let generation = generation();
-            let own = match known.as_ref() {
+            let copy = match known.as_ref() {
                 Some(target) if target.generation != generation => {
                     Target { level: target.level, sink: target.sink.clone(), generation }
                 }
                 _ => return known,
             };
-            self.target.replace_if(&known, Arc::new(Some(own)));
+            self.target.replace_if(&known, Arc::new(Some(copy)));
         }
     }
 }
 
-/// A time as lines have it.
+/// Formats a duration in milliseconds.
 pub struct Millis(pub Duration);
 
 impl fmt::Display for Millis {
@@ -120,7 +120,7 @@ mod tests {
     use std::sync::atomic::AtomicBool;
 
     #[test]
-    fn lines_of_the_level_arrive_and_others_are_not_even_made() {
+    fn lines_above_the_level_are_not_formatted() {
         let log = Log::default();
         log.line(Level::Error, || unreachable!("nobody listens"));
         let lines: Arc<Mutex<Vec<String>>> = Arc::default();
@@ -138,7 +138,7 @@ mod tests {
     }
 
     #[test]
-    fn a_second_setter_waits_for_the_line_that_the_first_waits_for() {
+    fn concurrent_setters_wait_for_the_running_callback() {
         let log = Arc::new(Log::default());
         let (entered, leave) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicBool::new(false)));
         let left = Arc::new(AtomicBool::new(false));
@@ -175,7 +175,7 @@ mod tests {
     }
 
     #[test]
-    fn set_waits_for_the_line_under_way() {
+    fn setter_waits_for_the_running_callback() {
         let log = Arc::new(Log::default());
         let (entered, left) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicBool::new(false)));
         let (enter, leave) = (entered.clone(), left.clone());

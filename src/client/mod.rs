@@ -1,11 +1,11 @@
-//! A client: what it was configured with, whose credentials it uses, and how it carries out calls.
+//! A client: its configuration, its credentials, and the execution of calls.
 
 mod attempts;
-mod budget;
 mod config;
 mod log;
+mod retry_budget;
 mod stats;
-mod token;
+mod token_request;
 
 use std::borrow::Cow;
 use std::fmt::Display;
@@ -19,46 +19,46 @@ use crate::error::{Error, Status};
 use crate::memory;
 use crate::redact;
 use crate::sys::PerProcess;
+use crate::transport::{CallContext, CancelToken, Deadline, Transport};
 pub use crate::transport::{Family, Roots, TlsFiles};
-use crate::transport::{Limits, Transport};
 
 use attempts::Call;
-use budget::Budget;
 pub use config::{BASE_URL, Config, TOKEN_URL};
 use log::Log;
 pub use log::{Level, Sink};
-use stats::{Created, Stats};
-use token::TokenEndpoint;
+use retry_budget::RetryBudget;
+use stats::{LateObject, Stats};
+use token_request::TokenEndpoint;
 
-/// A client of the service. Used by any number of threads at once.
+/// A client of the service. All threads may use it at the same time.
 ///
 /// ```no_run
 /// use bw_webrtc::client::{Client, Config};
 ///
 /// let config = r#"{"accountId":"9900000","clientId":"client","clientSecret":"secret"}"#;
 /// let client = Client::new(Config::from_json(config)?)?;
-/// let created = client.create_participant(r#"{"publishPermissions":["AUDIO"]}"#)?;
+/// let response = client.create_participant(r#"{"publishPermissions":["AUDIO"]}"#)?;
 /// # Ok::<(), bw_webrtc::error::Error>(())
 /// ```
 pub struct Client {
     transport: Transport,
-    /// For client credentials.
+    /// Only for client credentials.
     token_endpoint: Option<TokenEndpoint>,
     authenticator: Authenticator,
-    budget: Budget,
-    /// Each process counts what it does itself.
+    retry_budget: RetryBudget,
+    /// Each process has its own counters.
     stats: PerProcess<Stats>,
     log: Log,
     retry: config::RetryRules,
     timeout: Duration,
     attempt_timeout: Option<Duration>,
-    /// Path of the base URL and the account, in front of every operation's path.
+    /// The prefix of every operation's path: the path of the base URL, and the account.
     prefix: String,
     cancelled: Arc<AtomicBool>,
 }
 
 impl Client {
-    /// A client with this configuration. Connects to nothing.
+    /// Creates a client with this configuration. Opens no connection.
     ///
     /// # Errors
     /// `Status::Config`.
@@ -76,7 +76,7 @@ impl Client {
             transport: transport(parts.settings)?,
             token_endpoint: token_endpoint.transpose()?,
             authenticator: Authenticator::new(parts.credentials),
-            budget: Budget::new(),
+            retry_budget: RetryBudget::new(),
             stats: PerProcess::new(),
             log: Log::default(),
             retry: parts.retry,
@@ -87,12 +87,12 @@ impl Client {
         })
     }
 
-    /// Replaces the client's pair of credentials: client id and client secret, or user name and
-    /// password, whichever the client has. Attempts that begin from now on use the new pair. The
-    /// access token of the previous pair is dropped.
+    /// Replaces the credentials: client id and client secret, or user name and password, depending on
+    /// the kind that the client has. Attempts that begin from now on use the new credentials. The
+    /// access token of the previous ones is discarded.
     ///
     /// # Errors
-    /// `Status::InvalidArgument`; the client keeps the previous pair.
+    /// `Status::InvalidArgument`. The client keeps the previous credentials.
     pub fn set_credentials(&self, identifier: &str, secret: &str) -> Result<(), Error> {
         let kind = self.authenticator.kind();
         let credentials = Credentials::new(kind, identifier, secret).map_err(|problems| {
@@ -102,36 +102,37 @@ impl Client {
         Ok(())
     }
 
-    /// The configuration keys of the client's pair of credentials: `clientId` and `clientSecret`, or
-    /// `username` and `password`.
+    /// The configuration keys of the credentials: `clientId` and `clientSecret`, or `username` and
+    /// `password`.
     pub fn credential_keys(&self) -> [&'static str; 2] {
         self.authenticator.kind().keys()
     }
 
-    /// Makes all calls, those in flight and those to come, end as cancelled.
+    /// Cancels all calls, including later ones.
     pub fn cancel(&self) {
         self.cancelled.store(true, Ordering::Release);
     }
 
-    /// Sends lines of this level and those that matter more to the sink, or none anywhere.
+    /// Sends log lines up to this level to the sink; None disables the log.
     pub fn set_log(&self, target: Option<(Level, Sink)>) {
         self.log.set(target);
     }
 
-    /// What the client has done so far, as a JSON document.
+    /// The counters of the client, as a JSON document.
     pub fn stats(&self) -> String {
         self.stats.document()
     }
 
-    /// Creates a participant and its token; gives the service's answer.
+    /// Creates a participant and its token, and returns the service's response. Blocks up to the
+    /// client's timeout.
     ///
     /// # Errors
-    /// Any status that a call can have; `outcome` tells whether a participant may exist.
+    /// Any status of a call. `outcome` states whether a participant may exist.
     pub fn create_participant(&self, request: &str) -> Result<String, Error> {
         self.call(&api::CREATE_PARTICIPANT, &Ids::default(), Some(request))
     }
 
-    /// Carries out an operation within the client's time-out; gives the answer's document.
+    /// Executes an operation within the client's timeout, and returns the document of the response.
     ///
     /// # Errors
     /// As for [`Client::create_participant`].
@@ -141,26 +142,26 @@ impl Client {
         ids: &Ids<'_>,
         request: Option<&str>,
     ) -> Result<String, Error> {
-        self.carry_out(operation, ids, &operation.request.name(), request)
+        self.execute_request(operation, ids, &operation.request.name(), request)
             .map_err(|e| e.of(operation.name))
     }
 
-    /// Executes a call that is a document: `{"operation": .., "sessionId": .., ..}`.
+    /// Executes a call given as a document: `{"operation": .., "sessionId": .., ..}`.
     ///
     /// # Errors
     /// As for [`Client::create_participant`].
     pub fn call_document(&self, document: &str) -> Result<String, Error> {
         let call = self.prepare(document)?;
         let now = Instant::now();
-        let result = self.perform(&call, now, now + call.timeout, None);
+        let result = self.execute_prepared(&call, now, now + call.timeout, None);
         result.map_err(|e| e.of(call.operation.name))
     }
 
-    /// Reads and checks a call that is a document, to be carried out later.
+    /// Reads and checks a call given as a document, without executing it.
     ///
     /// # Errors
-    /// What is wrong with it.
-    pub fn prepare(&self, document: &str) -> Result<Prepared, Error> {
+    /// Returns the problems of the document.
+    pub fn prepare(&self, document: &str) -> Result<PreparedCall, Error> {
         check_size(&"call", document)?;
         let call = api::read_call(document).map_err(|(message, operation)| {
             let error = Error::invalid(message);
@@ -178,7 +179,7 @@ impl Client {
         let (target, body) = self
             .request(call.operation, &ids, &path, call.request.as_deref())
             .map_err(|e| e.of(call.operation.name))?;
-        Ok(Prepared {
+        Ok(PreparedCall {
             operation: call.operation,
             timeout: call.timeout.unwrap_or(self.timeout),
             // Many calls can wait in a queue.
@@ -189,27 +190,28 @@ impl Client {
         })
     }
 
-    /// Executes a call that was prepared, within a deadline. With `abandoned`, the result is not
-    /// counted, since it may not be what the caller receives; if the flag becomes true, nobody waits
-    /// for the response any more, but a request that was sent and may create something is executed
-    /// to its end.
+    /// Executes a prepared call within a deadline. `cancelled` is the flag of a queued call, whose
+    /// result the queue counts. If it becomes true, the call ends, except that a create request that
+    /// was already sent is executed to its end, because its result states what then exists.
     ///
     /// # Errors
     /// As for [`Client::create_participant`].
-    pub fn perform(
+    pub fn execute_prepared(
         &self,
-        call: &Prepared,
+        call: &PreparedCall,
         submitted: Instant,
         deadline: Instant,
-        abandoned: Option<&Arc<AtomicBool>>,
+        cancelled: Option<&Arc<AtomicBool>>,
     ) -> Result<String, Error> {
         let (session, participant) = (call.session.as_deref(), call.participant.as_deref());
         let ids = Ids { session, participant, endpoint: None };
-        let limits = Limits {
-            deadline,
-            cancelled: &self.cancelled,
-            abandoned,
-            must_know: call.operation.retry == RetryClass::Create,
+        let context = CallContext {
+            deadline: Deadline(deadline),
+            cancel: CancelToken {
+                client: &self.cancelled,
+                call: cancelled,
+                completes_if_sent: call.operation.retry == RetryClass::Create,
+            },
         };
         let waited = submitted.elapsed();
         if waited > Duration::from_millis(1) {
@@ -219,9 +221,9 @@ impl Client {
         }
         let (operation, target, body) = (call.operation, &call.target, call.body.as_deref());
         let call = Call { operation, ids: &ids, target, body };
-        match abandoned {
-            Some(_) => attempts::execute(self, &call, &limits),
-            None => attempts::run(self, &call, &limits),
+        match cancelled {
+            Some(_) => attempts::execute(self, &call, &context),
+            None => attempts::execute_and_count(self, &call, &context),
         }
     }
 
@@ -235,7 +237,7 @@ impl Client {
         self.stats.queued(from, to);
     }
 
-    /// Counts the completion of a call in a queue.
+    /// Counts the completion of a queued call.
     pub(crate) fn count_completed(
         &self,
         operation: &Operation,
@@ -246,9 +248,8 @@ impl Client {
         self.stats.completed(operation, status, time, has_begun);
     }
 
-    /// Counts the response to a call that was cancelled while it was executed, and keeps what the
-    /// call created: the service has it, and no caller received it. `document` is the response, if
-    /// the call succeeded.
+    /// Counts the response to a call that was cancelled while it was running, and records the object
+    /// that it created, which no caller received. `document` is the response if the call succeeded.
     pub(crate) fn late_response(
         &self,
         operation: &'static Operation,
@@ -256,19 +257,20 @@ impl Client {
         request: Option<&str>,
         user_data: usize,
     ) {
-        let created = document
-            .is_some_and(|document| self.keep_created(operation, document, request, user_data));
+        let created = document.is_some_and(|document| {
+            self.record_late_object(operation, document, request, user_data)
+        });
         if !created {
             self.log.line(Level::Warn, || {
-                format!("{}: a call that was cancelled has ended", operation.name)
+                format!("{}: a cancelled call has completed", operation.name)
             });
             self.stats.late_response();
         }
     }
 
-    /// Keeps what a call created, if it created something, because its response reached no caller.
-    /// Gives whether it did.
-    pub(crate) fn keep_created(
+    /// Records the object that a call created, if any, because no caller received the response.
+    /// Returns whether it created one.
+    pub(crate) fn record_late_object(
         &self,
         operation: &'static Operation,
         document: &str,
@@ -276,7 +278,7 @@ impl Client {
         user_data: usize,
     ) -> bool {
         let Some(id) = operation.response.created_id(document) else { return false };
-        // The list is bounded, and so is what it holds: the service's ids have 36 characters.
+        // Bounds the memory of the list. The service's ids have 36 characters.
         let id: String = id.chars().take(256).collect();
         self.log.line(Level::Warn, || {
             let id = redact::line(&id);
@@ -284,37 +286,36 @@ impl Client {
         });
         let tag = request.and_then(api::tag_of);
         self.stats.late_response();
-        self.stats.keep(Created { operation, id, tag, user_data });
+        self.stats.record_late_object(LateObject { operation, id, tag, user_data });
         true
     }
 
-    /// Takes what was created and reached no caller out of the client's list, and hands it, as a
-    /// document, to `deliver`. If that fails, the list stays.
+    /// Passes the list of objects that no caller received to `deliver`, as a document, and clears it
+    /// if `deliver` returns true.
     pub(crate) fn take_late(&self, deliver: impl FnOnce(&str) -> bool) -> bool {
-        let taken = self.stats.take_late();
-        let is_delivered = deliver(&taken.document());
+        let late = self.stats.take_late_objects();
+        let is_delivered = deliver(&late.document());
         if !is_delivered {
-            self.stats.restore_late(taken);
+            self.stats.restore_late_objects(late);
         }
         is_delivered
     }
 
-    fn carry_out(
+    fn execute_request(
         &self,
         operation: &'static Operation,
         ids: &Ids<'_>,
         path: &dyn Display,
         request: Option<&str>,
     ) -> Result<String, Error> {
-        let deadline = Instant::now() + self.timeout;
-        let limits =
-            Limits { deadline, cancelled: &self.cancelled, abandoned: None, must_know: false };
+        let cancel = CancelToken { client: &self.cancelled, call: None, completes_if_sent: false };
+        let context = CallContext { deadline: Deadline::after(self.timeout), cancel };
         let (target, body) = self.request(operation, ids, path, request)?;
         let call = Call { operation, ids, target: &target, body: body.as_deref() };
-        attempts::run(self, &call, &limits)
+        attempts::execute_and_count(self, &call, &context)
     }
 
-    /// The path and the body to send, checked.
+    /// Checks the arguments and returns the path and the body of the request.
     fn request(
         &self,
         operation: &'static Operation,
@@ -337,13 +338,13 @@ impl Client {
 }
 
 /// A call that was read and checked.
-pub struct Prepared {
-    /// What is to be done.
+pub struct PreparedCall {
+    /// The operation.
     pub operation: &'static Operation,
-    /// For the whole call.
+    /// The timeout of the whole call.
     pub timeout: Duration,
     target: String,
-    /// The body to send.
+    /// The body of the request.
     pub body: Option<String>,
     session: Option<String>,
     participant: Option<String>,

@@ -1,4 +1,5 @@
-//! What a client has done so far, counted without a lock, and what was created but reached no caller.
+//! The counters of a client, which take no lock, and the list of created objects that no caller
+//! received.
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -10,68 +11,70 @@ use serde_json::{Map, Value, json};
 use crate::api::{OPERATIONS, Operation, ResponseBody};
 use crate::error::Status;
 
-/// Times from under 1 microsecond to over half an hour, in powers of two.
-const BUCKETS: usize = 32;
+/// The upper bounds of the latency histogram, in microseconds: of a request on the same machine, of a
+/// request to the service, and of a call with retries. Longer calls are in one more bucket.
+const BOUNDS_US: [u64; 10] =
+    [1_000, 5_000, 10_000, 25_000, 50_000, 100_000, 250_000, 1_000_000, 2_500_000, 10_000_000];
 
 /// All counters of a client.
 #[derive(Default)]
 pub struct Stats {
     operations: [PerOperation; OPERATIONS.len()],
-    /// Connections opened.
-    opened: AtomicU64,
+    /// Opened connections.
+    connections_opened: AtomicU64,
     /// Attempts that used an idle connection.
-    reused: AtomicU64,
+    connections_reused: AtomicU64,
     /// Requests for an access token.
     token_requests: AtomicU64,
-    queue: Queued,
+    queue: QueueCounters,
     late_responses: AtomicU64,
-    late: Mutex<LateList>,
+    late: Mutex<LateObjects>,
 }
 
 /// The calls in the client's queues.
 #[derive(Default)]
-struct Queued {
-    /// Those that wait, run, and are done but not fetched.
+struct QueueCounters {
+    /// Waiting, running, and done but not fetched.
     stages: [AtomicU64; 3],
     cancelled: AtomicU64,
 }
 
-/// What a call created and no caller received.
-pub struct Created {
+/// An object that a call created and no caller received.
+pub struct LateObject {
     /// The operation that created it.
     pub operation: &'static Operation,
-    /// The id that the service gave it.
+    /// The id of the object.
     pub id: String,
     /// The tag in the request.
     pub tag: Option<String>,
-    /// What was submitted with the call; 0 for a call outside of a queue.
+    /// The value that was submitted with the call; 0 for a call outside of a queue.
     pub user_data: usize,
 }
 
-/// The objects that no caller received, the oldest first.
+/// The objects that no caller received, oldest first.
 #[derive(Default)]
-pub struct LateList {
-    kept: VecDeque<Created>,
+pub struct LateObjects {
+    objects: VecDeque<LateObject>,
     /// How many were dropped because there were too many.
     dropped: u64,
 }
 
-impl LateList {
-    /// How many objects are kept.
-    pub const MOST: usize = 1024;
+impl LateObjects {
+    /// The maximum number of objects.
+    pub const CAPACITY: usize = 1024;
 
-    fn push(&mut self, created: Created) {
-        if self.kept.len() == LateList::MOST {
-            self.kept.pop_front();
+    fn push(&mut self, created: LateObject) {
+        if self.objects.len() == LateObjects::CAPACITY {
+            self.objects.pop_front();
             self.dropped += 1;
         }
-        self.kept.push_back(created);
+        self.objects.push_back(created);
     }
 
     /// The list as a document.
     pub fn document(&self) -> String {
         let late: Vec<Value> = self
-            .kept
+            .objects
             .iter()
             .map(|created| {
                 json!({
@@ -86,7 +89,7 @@ impl LateList {
     }
 
     fn ids(&self, of_participants: bool) -> Vec<&str> {
-        self.kept
+        self.objects
             .iter()
             .filter(|created| {
                 (created.operation.response == ResponseBody::CreatedParticipant) == of_participants
@@ -98,50 +101,56 @@ impl LateList {
 
 #[derive(Default)]
 struct PerOperation {
-    calls: AtomicU64,
+    /// Calls that were executed.
+    begun: AtomicU64,
+    /// How many of those have returned.
+    ended: AtomicU64,
+    /// Calls that ended in a queue before they were executed.
+    never_begun: AtomicU64,
     attempts: AtomicU64,
     /// Attempts after the first of a call.
     retries: AtomicU64,
-    in_flight: AtomicU64,
     statuses: [AtomicU64; Status::ALL.len()],
-    times: [AtomicU64; BUCKETS],
+    /// The last bucket is for times above all bounds.
+    times: [AtomicU64; BOUNDS_US.len() + 1],
+    /// The sum of all times, in microseconds.
+    time_sum: AtomicU64,
 }
 
-/// One call being executed.
-pub struct Counted<'a> {
+/// Counts one call while it is being executed.
+pub struct CallCounter<'a> {
     of: &'a PerOperation,
-    /// Whether a caller made it.
+    /// Whether it is a call of a caller, and not an internal request.
     is_call: bool,
 }
 
 impl Stats {
     /// Counts a call that begins.
-    pub fn begin(&self, operation: &Operation) -> Counted<'_> {
+    pub fn begin(&self, operation: &Operation) -> CallCounter<'_> {
         let of = &self.operations[operation.index];
-        add(&of.calls, 1);
-        add(&of.in_flight, 1);
-        Counted { of, is_call: true }
+        add(&of.begun, 1);
+        CallCounter { of, is_call: true }
     }
 
-    /// Counts the attempts of a request that the client makes for itself.
-    pub fn begin_internal(&self, operation: &Operation) -> Counted<'_> {
-        Counted { of: &self.operations[operation.index], is_call: false }
+    /// Begins an internal request of the client, of which only the attempts are counted.
+    pub fn begin_internal(&self, operation: &Operation) -> CallCounter<'_> {
+        CallCounter { of: &self.operations[operation.index], is_call: false }
     }
 
-    /// Counts the result that the caller of a call receives, and the time of its execution, if it
-    /// was executed to its end.
+    /// Counts the status that the caller of a call receives, and the time of its execution if it was
+    /// executed to its end.
     pub fn end(&self, operation: &Operation, status: Status, time: Option<Duration>) {
         let of = &self.operations[operation.index];
         let at = Status::ALL.iter().position(|known| *known == status).unwrap_or(0);
         add(&of.statuses[at], 1);
         if let Some(time) = time {
             let micros = u64::try_from(time.as_micros()).unwrap_or(u64::MAX);
-            let bucket = micros.checked_ilog2().map_or(0, |log| log as usize + 1);
-            add(&of.times[bucket.min(BUCKETS - 1)], 1);
+            add(&of.times[BOUNDS_US.partition_point(|bound| *bound <= micros)], 1);
+            add(&of.time_sum, micros);
         }
     }
 
-    /// Counts the completion of a call in a queue.
+    /// Counts the completion of a queued call.
     pub fn completed(
         &self,
         operation: &Operation,
@@ -150,7 +159,7 @@ impl Stats {
         has_begun: bool,
     ) {
         if !has_begun {
-            add(&self.operations[operation.index].calls, 1);
+            add(&self.operations[operation.index].never_begun, 1);
         }
         if status == Status::Cancelled {
             add(&self.queue.cancelled, 1);
@@ -169,8 +178,11 @@ impl Stats {
     }
 
     /// Counts an attempt's connection.
-    pub fn connection(&self, opened: bool) {
-        add(if opened { &self.opened } else { &self.reused }, 1);
+    pub fn connection(&self, connections_opened: bool) {
+        add(
+            if connections_opened { &self.connections_opened } else { &self.connections_reused },
+            1,
+        );
     }
 
     /// Counts a request for an access token.
@@ -183,38 +195,37 @@ impl Stats {
         add(&self.late_responses, 1);
     }
 
-    /// Keeps an object that no caller received.
-    pub fn keep(&self, created: Created) {
+    /// Records an object that no caller received.
+    pub fn record_late_object(&self, created: LateObject) {
         self.late(|late| late.push(created));
     }
 
-    /// Takes the objects that no caller received out of the list.
-    pub fn take_late(&self) -> LateList {
+    /// Removes and returns the list of objects that no caller received.
+    pub fn take_late_objects(&self) -> LateObjects {
         self.late(std::mem::take)
     }
 
-    /// Returns a list that could not be handed over.
-    pub fn restore_late(&self, taken: LateList) {
+    /// Puts back a list that could not be delivered.
+    pub fn restore_late_objects(&self, taken: LateObjects) {
         self.late(|late| {
             let newer = std::mem::replace(late, taken);
             late.dropped += newer.dropped;
-            newer.kept.into_iter().for_each(|created| late.push(created));
+            newer.objects.into_iter().for_each(|created| late.push(created));
         });
     }
 
-    fn late<T>(&self, work: impl FnOnce(&mut LateList) -> T) -> T {
+    fn late<T>(&self, work: impl FnOnce(&mut LateObjects) -> T) -> T {
         work(&mut self.late.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// The counters as a document.
     pub fn document(&self) -> String {
-        let sum = |counter: fn(&PerOperation) -> &AtomicU64| -> u64 {
-            self.operations.iter().map(|of| get(counter(of))).sum()
-        };
+        let sum =
+            |count: fn(&PerOperation) -> u64| -> u64 { self.operations.iter().map(count).sum() };
         let used = OPERATIONS
             .iter()
             .zip(&self.operations)
-            .filter(|(_, of)| get(&of.calls) + get(&of.attempts) > 0);
+            .filter(|(_, of)| of.calls() + get(&of.attempts) > 0);
         let by_operation: Map<String, Value> =
             used.map(|(operation, of)| (operation.name.to_owned(), of.document())).collect();
         let statuses: Map<String, Value> = Status::ALL
@@ -231,10 +242,10 @@ impl Stats {
         let (participants, sessions) =
             self.late(|late| (json!(late.ids(true)), json!(late.ids(false))));
         json!({
-            "calls": sum(|of| &of.calls),
-            "attempts": sum(|of| &of.attempts),
-            "retries": sum(|of| &of.retries),
-            "inFlight": sum(|of| &of.in_flight),
+            "calls": sum(PerOperation::calls),
+            "attempts": sum(|of| get(&of.attempts)),
+            "retries": sum(|of| get(&of.retries)),
+            "inFlight": sum(PerOperation::in_flight),
             "statuses": statuses,
             "queue": {
                 "waiting": waiting,
@@ -242,8 +253,8 @@ impl Stats {
                 "done": done,
                 "cancelled": get(&self.queue.cancelled),
             },
-            "connectionsOpened": get(&self.opened),
-            "connectionsReused": get(&self.reused),
+            "connectionsOpened": get(&self.connections_opened),
+            "connectionsReused": get(&self.connections_reused),
             "tokenRequests": get(&self.token_requests),
             "lateAnswers": get(&self.late_responses),
             "lateParticipants": participants,
@@ -255,6 +266,15 @@ impl Stats {
 }
 
 impl PerOperation {
+    fn calls(&self) -> u64 {
+        get(&self.begun) + get(&self.never_begun)
+    }
+
+    fn in_flight(&self) -> u64 {
+        // Both counters may change between the two loads.
+        get(&self.begun).saturating_sub(get(&self.ended))
+    }
+
     fn document(&self) -> Value {
         let statuses: Map<String, Value> = Status::ALL
             .iter()
@@ -267,21 +287,22 @@ impl PerOperation {
             .iter()
             .enumerate()
             .filter(|(_, count)| get(count) > 0)
-            .map(|(bucket, count)| json!({"belowUs": 1_u64 << bucket, "count": get(count)}))
+            .map(|(bucket, count)| json!({"belowUs": BOUNDS_US.get(bucket), "count": get(count)}))
             .collect();
         json!({
-            "calls": get(&self.calls),
+            "calls": self.calls(),
             "attempts": get(&self.attempts),
             "retries": get(&self.retries),
-            "inFlight": get(&self.in_flight),
+            "inFlight": self.in_flight(),
             "statuses": statuses,
             "times": times,
+            "timeSumUs": get(&self.time_sum),
         })
     }
 }
 
-impl Counted<'_> {
-    /// Counts an attempt, with its number in the call.
+impl CallCounter<'_> {
+    /// Counts an attempt. `number` is its number in the call, from 1.
     pub fn attempt(&self, number: u32) {
         add(&self.of.attempts, 1);
         if number > 1 {
@@ -290,10 +311,10 @@ impl Counted<'_> {
     }
 }
 
-impl Drop for Counted<'_> {
+impl Drop for CallCounter<'_> {
     fn drop(&mut self) {
         if self.is_call {
-            self.of.in_flight.fetch_sub(1, Ordering::Relaxed);
+            add(&self.of.ended, 1);
         }
     }
 }
@@ -312,28 +333,32 @@ mod tests {
     use crate::api::{CREATE_PARTICIPANT, CREATE_SESSION, GET_PARTICIPANT};
 
     #[test]
-    fn calls_are_counted_by_operation_and_their_times_in_powers_of_two() {
+    fn calls_are_counted_by_operation_and_latency() {
         let stats = Stats::default();
-        let under_way = stats.begin(&CREATE_PARTICIPANT);
+        let running = stats.begin(&CREATE_PARTICIPANT);
         let call = stats.begin(&CREATE_PARTICIPANT);
         (1..=3).for_each(|number| call.attempt(number));
         drop(call);
-        stats.end(&CREATE_PARTICIPANT, Status::Timeout, Some(Duration::from_micros(1000)));
+        for micros in [999, 1000, 9_999_999, 20_000_000] {
+            stats.end(&CREATE_PARTICIPANT, Status::Timeout, Some(Duration::from_micros(micros)));
+        }
         stats.connection(true);
         let document: Value = serde_json::from_str(&stats.document()).unwrap();
         assert_eq!((&document["calls"], &document["retries"]), (&json!(2), &json!(2)));
         assert_eq!(document["attempts"], 3);
         assert_eq!(document["inFlight"], 1);
-        assert_eq!(document["statuses"], json!({"BW_E_TIMEOUT": 1}));
+        assert_eq!(document["statuses"], json!({"BW_E_TIMEOUT": 4}));
         let of = &document["operations"]["createParticipant"];
-        assert_eq!(of["times"], json!([{"belowUs": 1024, "count": 1}]));
+        let expected = [json!(1_000), json!(5_000), json!(10_000_000), json!(null)];
+        let expected = expected.map(|bound| json!({"belowUs": bound, "count": 1}));
+        assert_eq!((&of["times"], &of["timeSumUs"]), (&json!(expected), &json!(30_001_998)));
         assert_eq!(document["connectionsOpened"], 1);
-        drop(under_way);
+        drop(running);
         assert!(stats.document().contains("\"inFlight\":0"));
     }
 
     #[test]
-    fn requests_of_the_client_itself_are_attempts_and_no_calls() {
+    fn internal_requests_count_as_attempts_and_not_as_calls() {
         let stats = Stats::default();
         (1..=2).for_each(|n| stats.begin_internal(&GET_PARTICIPANT).attempt(n));
         let document: Value = serde_json::from_str(&stats.document()).unwrap();
@@ -342,30 +367,30 @@ mod tests {
     }
 
     #[test]
-    fn late_list_is_bounded_counts_what_it_drops_and_survives_a_failed_handover() {
+    fn late_objects_are_limited_and_survive_a_failed_delivery() {
         let stats = Stats::default();
-        let read = |list: &LateList| serde_json::from_str::<Value>(&list.document()).unwrap();
-        let created = |n: usize| Created {
+        let read = |list: &LateObjects| serde_json::from_str::<Value>(&list.document()).unwrap();
+        let created = |n: usize| LateObject {
             operation: if n % 2 == 0 { &CREATE_PARTICIPANT } else { &CREATE_SESSION },
             id: format!("id {n}"),
             tag: (n == 5).then(|| "five".to_owned()),
             user_data: n,
         };
-        (0..LateList::MOST + 3).for_each(|n| stats.keep(created(n)));
+        (0..LateObjects::CAPACITY + 3).for_each(|n| stats.record_late_object(created(n)));
         let counters: Value = serde_json::from_str(&stats.document()).unwrap();
         assert_eq!(counters["lateParticipants"].as_array().unwrap().len(), 512);
         assert_eq!(counters["lateSessions"][0], "id 3");
-        let taken = stats.take_late();
-        assert_eq!(read(&stats.take_late()), json!({"late": [], "dropped": 0}));
-        stats.keep(created(5000));
-        stats.restore_late(taken);
-        let list = read(&stats.take_late());
+        let taken = stats.take_late_objects();
+        assert_eq!(read(&stats.take_late_objects()), json!({"late": [], "dropped": 0}));
+        stats.record_late_object(created(5000));
+        stats.restore_late_objects(taken);
+        let list = read(&stats.take_late_objects());
         assert_eq!(list["dropped"], 4);
-        assert_eq!(list["late"].as_array().unwrap().len(), LateList::MOST);
+        assert_eq!(list["late"].as_array().unwrap().len(), LateObjects::CAPACITY);
         assert_eq!(
             list["late"][1],
             json!({"operation": "createSession", "id": "id 5", "tag": "five", "userData": 5})
         );
-        assert_eq!(list["late"][LateList::MOST - 1]["id"], "id 5000");
+        assert_eq!(list["late"][LateObjects::CAPACITY - 1]["id"], "id 5000");
     }
 }

@@ -113,7 +113,7 @@ pub fn export_value<T>(fallback: T, work: impl FnOnce() -> Result<T, Error>) -> 
 }
 
 fn guarded<T>(work: impl FnOnce() -> Result<T, Error>) -> Result<T, Error> {
-    let _cancellation_disabled = sys::hold_off_cancellation();
+    let _cancellation_disabled = sys::disable_cancellation();
     guard::guarded(work)
 }
 

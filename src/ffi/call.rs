@@ -80,7 +80,7 @@ fn deliver(
 ) -> bw_status {
     let delivery = out.deliver(document);
     if delivery != Delivery::Delivered && operation.retry == RetryClass::Create {
-        client.keep_created(operation, document, request, 0);
+        client.record_late_object(operation, document, request, 0);
     }
     if delivery == Delivery::NoMemory { BW_E_INTERNAL } else { BW_OK }
 }
@@ -115,7 +115,7 @@ pub unsafe extern "C" fn bw_call(
         let now = Instant::now();
         let work = || {
             out.check(call.operation)?;
-            let document = client.perform(&call, now, now + call.timeout, None)?;
+            let document = client.execute_prepared(&call, now, now + call.timeout, None)?;
             Ok(deliver(out, &client, call.operation, &document, call.body.as_deref()))
         };
         work().map_err(|error: Error| error.of(call.operation.name))

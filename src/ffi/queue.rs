@@ -176,7 +176,7 @@ pub unsafe extern "C" fn bw_queue_next(
         // SAFETY: not NULL, so by the caller's promise writable.
         unsafe { out.write(document) };
         if document.is_null() {
-            queue.give_back(completion);
+            queue.put_back(completion);
             return Ok(BW_E_INTERNAL);
         }
         // SAFETY: promised by the caller.

@@ -1,17 +1,16 @@
-//! The calls that are not completed yet: in the order of their arrival, by id, and by deadline.
+//! The calls that are not completed yet, by order of arrival, by id, and by deadline.
 //!
-//! Every operation takes logarithmic time. Memory is allocated by `push` alone, which fails if
-//! there is none.
+//! Every operation takes logarithmic time. Only `push` allocates memory, and it reports a failure.
 
 use std::collections::{HashMap, TryReserveError};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
-/// No slot.
+/// The index of no slot.
 const NONE: usize = usize::MAX;
 
-/// A call. `T` identifies it to its submitter, `J` is what a worker needs.
+/// A call. `T` identifies it to its submitter, `J` is the data that a worker needs.
 pub struct Call<T, J> {
     id: u64,
     handle: T,
@@ -19,10 +18,10 @@ pub struct Call<T, J> {
 }
 
 enum Progress<J> {
-    /// `place` is its index in the heap of deadlines; the others are its neighbors in the order of
-    /// arrival.
-    Waiting { job: J, place: usize, previous: usize, next: usize },
-    /// The flag tells the worker that the call was cancelled.
+    /// `heap_index` is its index in the heap of deadlines; `previous` and `next` are the slots of its
+    /// neighbors in the order of arrival.
+    Waiting { job: J, heap_index: usize, previous: usize, next: usize },
+    /// The worker reads the flag.
     Running { cancelled: Arc<AtomicBool> },
 }
 
@@ -31,13 +30,13 @@ enum Slot<T, J> {
     Used(Call<T, J>),
 }
 
-/// A call that a worker executes now.
+/// A call that a worker has started to execute.
 pub struct Started<T, J> {
-    /// The number of the call.
+    /// The id of the call.
     pub id: u64,
-    /// What identifies it to its submitter.
+    /// Identifies the call to its submitter.
     pub handle: T,
-    /// What to do.
+    /// The data that the worker needs.
     pub job: J,
     /// Becomes true when the call is cancelled.
     pub cancelled: Arc<AtomicBool>,
@@ -48,7 +47,7 @@ pub struct Backlog<T, J> {
     slots: Vec<Slot<T, J>>,
     free: usize,
     by_id: HashMap<u64, usize>,
-    /// A binary heap of the waiting calls' deadlines and slots, the earliest first.
+    /// A binary min-heap of the waiting calls' deadlines, each with its slot.
     deadlines: Vec<(Instant, usize)>,
     first: usize,
     last: usize,
@@ -72,31 +71,31 @@ impl<T: Clone, J> Backlog<T, J> {
         self.by_id.len()
     }
 
-    /// The number of calls that wait.
+    /// The number of waiting calls.
     pub fn waiting(&self) -> usize {
         self.deadlines.len()
     }
 
-    /// The earliest deadline of a call that waits.
-    pub fn earliest(&self) -> Option<Instant> {
+    /// The earliest deadline of a waiting call.
+    pub fn earliest_deadline(&self) -> Option<Instant> {
         self.deadlines.first().map(|(deadline, _)| *deadline)
     }
 
-    /// Appends a call that waits. `most` is how many calls there will be at most.
+    /// Appends a waiting call. `capacity` is the largest number of calls that will ever be in it.
     ///
     /// # Errors
-    /// There is no memory for it.
+    /// Returns the error of the allocation.
     pub fn push(
         &mut self,
         id: u64,
         handle: T,
         job: J,
         deadline: Instant,
-        most: usize,
+        capacity: usize,
     ) -> Result<(), TryReserveError> {
         if self.by_id.capacity() == 0 {
-            // All at once: growing a large map step by step would make single calls slow.
-            self.by_id.try_reserve(most)?;
+            // Growing a large map later would make single calls slow.
+            self.by_id.try_reserve(capacity)?;
         }
         self.by_id.try_reserve(1)?;
         self.deadlines.try_reserve(1)?;
@@ -109,21 +108,21 @@ impl<T: Clone, J> Backlog<T, J> {
         if let Slot::Free { next } = self.slots[slot] {
             self.free = next;
         }
-        let (place, previous) = (self.deadlines.len(), self.last);
-        let progress = Progress::Waiting { job, place, previous, next: NONE };
+        let (heap_index, previous) = (self.deadlines.len(), self.last);
+        let progress = Progress::Waiting { job, heap_index, previous, next: NONE };
         self.slots[slot] = Slot::Used(Call { id, handle, progress });
         self.link(previous, slot);
         self.last = slot;
         self.by_id.insert(id, slot);
         self.deadlines.push((deadline, slot));
-        self.move_up(place);
+        self.sift_up(heap_index);
         Ok(())
     }
 
     /// Starts the call that has waited longest.
     pub fn start(&mut self) -> Option<Started<T, J>> {
         let slot = self.first;
-        self.stop_waiting(slot);
+        self.unlink_waiting(slot);
         let Some(Slot::Used(call)) = self.slots.get_mut(slot) else { return None };
         let cancelled = Arc::new(AtomicBool::new(false));
         let running = Progress::Running { cancelled: cancelled.clone() };
@@ -135,13 +134,13 @@ impl<T: Clone, J> Backlog<T, J> {
         }
     }
 
-    /// Removes a call that a worker has executed; None if it was removed before.
+    /// Removes a call that a worker has executed. None if it was removed before.
     pub fn finish(&mut self, id: u64) -> Option<T> {
         let slot = *self.by_id.get(&id)?;
         self.remove(slot).map(|call| call.handle)
     }
 
-    /// Removes a call and, if it is running, tells its worker. Gives whether it was running.
+    /// Removes a call and, if it is running, sets its flag. The result states whether it was running.
     pub fn cancel(&mut self, id: u64) -> Option<(T, bool)> {
         let slot = *self.by_id.get(&id)?;
         let call = self.remove(slot)?;
@@ -154,7 +153,7 @@ impl<T: Clone, J> Backlog<T, J> {
         }
     }
 
-    /// Removes a call that has waited past its deadline.
+    /// Removes one waiting call whose deadline has passed.
     pub fn expire(&mut self, now: Instant) -> Option<(u64, T)> {
         let (_, slot) = *self.deadlines.first().filter(|(deadline, _)| *deadline <= now)?;
         self.remove(slot).map(|call| (call.id, call.handle))
@@ -168,13 +167,13 @@ impl<T: Clone, J> Backlog<T, J> {
         }
     }
 
-    /// The ids of the running calls, if no call waits.
+    /// The ids of the running calls. Empty if a call is waiting.
     pub fn running(&self) -> Vec<u64> {
         if self.waiting() == 0 { self.by_id.keys().copied().collect() } else { Vec::new() }
     }
 
     fn remove(&mut self, slot: usize) -> Option<Call<T, J>> {
-        self.stop_waiting(slot);
+        self.unlink_waiting(slot);
         let free = Slot::Free { next: self.free };
         match std::mem::replace(self.slots.get_mut(slot)?, free) {
             Slot::Used(call) => {
@@ -182,7 +181,7 @@ impl<T: Clone, J> Backlog<T, J> {
                 self.by_id.remove(&call.id);
                 Some(call)
             }
-            // Not reached: callers pass used slots.
+            // Unreachable: callers pass used slots.
             free @ Slot::Free { .. } => {
                 self.slots[slot] = free;
                 None
@@ -190,76 +189,76 @@ impl<T: Clone, J> Backlog<T, J> {
         }
     }
 
-    /// Takes a call that waits out of the order and of the heap.
-    fn stop_waiting(&mut self, slot: usize) {
+    /// Removes a waiting call from the list and from the heap.
+    fn unlink_waiting(&mut self, slot: usize) {
         let Some(Slot::Used(Call {
-            progress: Progress::Waiting { place, previous, next, .. },
+            progress: Progress::Waiting { heap_index, previous, next, .. },
             ..
         })) = self.slots.get(slot)
         else {
             return;
         };
-        let (place, previous, next) = (*place, *previous, *next);
+        let (heap_index, previous, next) = (*heap_index, *previous, *next);
         self.link(previous, next);
         if next == NONE {
             self.last = previous;
         }
         let end = self.deadlines.len() - 1;
-        self.exchange(place, end);
+        self.swap_deadlines(heap_index, end);
         self.deadlines.pop();
-        if place < end {
-            self.move_down(place);
-            self.move_up(place);
+        if heap_index < end {
+            self.sift_down(heap_index);
+            self.sift_up(heap_index);
         }
     }
 
     /// Makes the second slot follow the first one.
     fn link(&mut self, before: usize, after: usize) {
-        match self.waiting_at(before) {
+        match self.progress_of(before) {
             Some(Progress::Waiting { next, .. }) => *next = after,
             _ => self.first = after,
         }
-        if let Some(Progress::Waiting { previous, .. }) = self.waiting_at(after) {
+        if let Some(Progress::Waiting { previous, .. }) = self.progress_of(after) {
             *previous = before;
         }
     }
 
-    fn waiting_at(&mut self, slot: usize) -> Option<&mut Progress<J>> {
+    fn progress_of(&mut self, slot: usize) -> Option<&mut Progress<J>> {
         match self.slots.get_mut(slot) {
             Some(Slot::Used(call)) => Some(&mut call.progress),
             _ => None,
         }
     }
 
-    fn move_up(&mut self, mut place: usize) {
-        while place > 0 {
-            let parent = (place - 1) / 2;
-            if self.deadlines[parent].0 <= self.deadlines[place].0 {
+    fn sift_up(&mut self, mut heap_index: usize) {
+        while heap_index > 0 {
+            let parent = (heap_index - 1) / 2;
+            if self.deadlines[parent].0 <= self.deadlines[heap_index].0 {
                 return;
             }
-            self.exchange(place, parent);
-            place = parent;
+            self.swap_deadlines(heap_index, parent);
+            heap_index = parent;
         }
     }
 
-    fn move_down(&mut self, mut place: usize) {
+    fn sift_down(&mut self, mut heap_index: usize) {
         loop {
-            let children = 2 * place + 1..(2 * place + 3).min(self.deadlines.len());
+            let children = 2 * heap_index + 1..(2 * heap_index + 3).min(self.deadlines.len());
             let Some(child) = children.min_by_key(|child| self.deadlines[*child].0) else { return };
-            if self.deadlines[place].0 <= self.deadlines[child].0 {
+            if self.deadlines[heap_index].0 <= self.deadlines[child].0 {
                 return;
             }
-            self.exchange(place, child);
-            place = child;
+            self.swap_deadlines(heap_index, child);
+            heap_index = child;
         }
     }
 
-    fn exchange(&mut self, a: usize, b: usize) {
+    fn swap_deadlines(&mut self, a: usize, b: usize) {
         self.deadlines.swap(a, b);
         for at in [a, b] {
             let (_, slot) = self.deadlines[at];
-            if let Some(Progress::Waiting { place, .. }) = self.waiting_at(slot) {
-                *place = at;
+            if let Some(Progress::Waiting { heap_index, .. }) = self.progress_of(slot) {
+                *heap_index = at;
             }
         }
     }
@@ -271,7 +270,7 @@ mod tests {
     use std::collections::BTreeMap;
     use std::time::Duration;
 
-    /// A backlog under random operations agrees with a plain map at every step.
+    /// Compares a backlog under random operations with a plain map at every step.
     #[test]
     fn order_ids_and_deadlines_stay_consistent() {
         let start = Instant::now();
@@ -322,12 +321,12 @@ mod tests {
                     assert!(waiting.values().all(|deadline| *deadline > now));
                 }
             }
-            assert_eq!(backlog.earliest(), waiting.values().min().copied());
+            assert_eq!(backlog.earliest_deadline(), waiting.values().min().copied());
             assert_eq!(backlog.waiting(), waiting.len());
             assert_eq!(backlog.len(), waiting.len() + running.len());
             assert_eq!(backlog.first(), waiting.keys().next().copied());
         }
-        // Slots are used again.
+        // Slots are reused.
         assert!(backlog.slots.len() < 10_000);
     }
 }

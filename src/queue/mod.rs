@@ -1,7 +1,7 @@
-//! Calls that never block: submitted, executed by a fixed number of workers, and fetched when they
-//! are done.
+//! Queues: calls are submitted without blocking, executed by a fixed number of worker threads, and
+//! their completions are fetched.
 //!
-//! Not here: what a call is and how it is executed (`client`).
+//! The definition and the execution of a call belong in `client`.
 
 mod backlog;
 mod notifier;
@@ -15,7 +15,7 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
 use crate::api::{Operation, RetryClass};
-use crate::client::{Client, Prepared};
+use crate::client::{Client, PreparedCall};
 use crate::error::{Error, NO_MEMORY, Outcome, Status};
 use crate::guard;
 use crate::sys::{self, PerProcess};
@@ -23,10 +23,10 @@ use crate::sys::{self, PerProcess};
 use backlog::Started;
 use notifier::QueueNotifier;
 pub use options::Options;
-use state::{CompletionReason, Core, Done, SubmitError};
+use state::{CompletionReason, Done, StateMachine, SubmitError};
 pub use state::{RecvError, Wait};
 
-/// What comes back with a completion.
+/// The data of a call that its completion returns.
 #[derive(Clone, Copy)]
 struct CallHandle {
     user_data: usize,
@@ -35,27 +35,27 @@ struct CallHandle {
 
 /// A call to be executed.
 struct Job {
-    call: Prepared,
+    call: PreparedCall,
     deadline: Instant,
     submitted: Instant,
 }
 
-/// What a worker made of a call.
-struct Executed {
+/// The result of a call.
+struct CallResult {
     status: Status,
     document: String,
     time: Duration,
-    /// The request, if the service created something.
+    /// The request body, if the call created an object.
     request: Option<String>,
 }
 
 /// A completed call.
 pub struct Completion {
-    /// The number that `submit` gave.
+    /// The id that `submit` returned.
     pub id: u64,
-    /// What was submitted with the call.
+    /// The value that was submitted with the call.
     pub user_data: usize,
-    /// How it ended.
+    /// The status of the call.
     pub status: Status,
     /// The service's response, or the error document.
     pub document: String,
@@ -64,20 +64,20 @@ pub struct Completion {
     request: Option<String>,
 }
 
-type State = Core<CallHandle, Job, Executed, QueueNotifier>;
+type State = StateMachine<CallHandle, Job, CallResult, QueueNotifier>;
 
-/// A queue of calls of one client. Used by any number of threads at once.
+/// A queue of calls of one client. All threads may use it at the same time.
 pub struct Queue {
     client: Arc<Client>,
     options: Options,
-    /// Continues in a forked child, where the parent's numbers must not mean other calls.
+    /// A forked child continues with this number, so that its ids differ from its parent's.
     last_id: AtomicU64,
     closed: AtomicBool,
-    own: PerProcess<Arc<Own>>,
+    process_state: PerProcess<Arc<ProcessState>>,
 }
 
-/// What a process does not share with its children.
-struct Own {
+/// The state that a process does not share with forked children.
+struct ProcessState {
     state: State,
     threads: Mutex<Threads>,
     workers_started: AtomicBool,
@@ -91,141 +91,146 @@ struct Threads {
 }
 
 impl Queue {
-    /// A queue without threads or descriptors yet.
+    /// Creates a queue. Its threads are started by the first submitted call.
     pub fn new(client: Arc<Client>, options: Options) -> Queue {
         Queue {
             client,
             options,
             last_id: AtomicU64::new(0),
             closed: AtomicBool::new(false),
-            own: PerProcess::new(),
+            process_state: PerProcess::new(),
         }
     }
 
-    fn own(&self) -> &Arc<Own> {
-        self.own.get(|| {
+    fn process_state(&self) -> &Arc<ProcessState> {
+        self.process_state.get(|| {
             let notifier = QueueNotifier::new(Arc::downgrade(&self.client));
-            let state = Core::new(self.options.backlog, notifier);
+            let state = StateMachine::new(self.options.backlog, notifier);
             if self.closed.load(Ordering::Acquire) {
                 state.close();
             }
             let (threads, workers_started) = (Mutex::default(), AtomicBool::new(false));
-            Arc::new(Own { state, threads, workers_started })
+            Arc::new(ProcessState { state, threads, workers_started })
         })
     }
 
-    /// Accepts a call, which is a document as for [`Client::call_document`], and gives its number.
-    /// Its time runs from now.
+    /// Submits a call, a document as for [`Client::call_document`], and returns its id. Its timeout
+    /// begins now. `user_data` is returned with the completion.
     ///
     /// # Errors
-    /// `QueueFull`, `Closed`, `Internal` (no memory, no thread), and what is wrong with the
-    /// document: nothing was accepted.
+    /// `QueueFull`, `Closed`, `Internal` (no memory, no thread), or the problems of the document. The
+    /// call is not accepted.
     pub fn submit(&self, call: &str, user_data: usize) -> Result<u64, Error> {
-        // A long backlog must not take the last memory: what runs needs some.
+        // A long backlog must leave memory for the running calls.
         crate::memory::require(HEADROOM)?;
         let call = self.client.prepare(call)?;
         let operation = call.operation;
-        let refuse = |status, message: &str| Err(Error::new(status, message).of(operation.name));
+        let reject = |status, message: &str| Err(Error::new(status, message).of(operation.name));
         if self.client.is_cancelled() {
-            return refuse(Status::Closed, "queue: its client was freed");
+            return reject(Status::Closed, "queue: its client was freed");
         }
-        let own = self.own();
-        self.start(own).map_err(|error| error.of(operation.name))?;
+        let process_state = self.process_state();
+        self.ensure_threads(process_state).map_err(|error| error.of(operation.name))?;
         let submitted = Instant::now();
         let deadline = submitted + call.timeout;
         let id = self.last_id.fetch_add(1, Ordering::Relaxed) + 1;
         let handle = CallHandle { user_data, operation };
-        match own.state.submit(id, handle, Job { call, deadline, submitted }, deadline) {
+        match process_state.state.submit(id, handle, Job { call, deadline, submitted }, deadline) {
             Ok(()) => Ok(id),
-            Err(SubmitError::Closed) => refuse(Status::Closed, "queue: is closed"),
-            Err(SubmitError::NoMemory) => refuse(Status::Internal, NO_MEMORY),
-            Err(SubmitError::Full) => refuse(
+            Err(SubmitError::Closed) => reject(Status::Closed, "queue: is closed"),
+            Err(SubmitError::NoMemory) => reject(Status::Internal, NO_MEMORY),
+            Err(SubmitError::Full) => reject(
                 Status::QueueFull,
-                "queue: too many calls wait or are not fetched; fetch, or try later (see backlog)",
+                "queue: is full; fetch completions, or submit the call again later (see backlog)",
             ),
         }
     }
 
-    /// The descriptor to watch: readable while there are completions. None if none can be opened.
+    /// The descriptor to poll, which is readable while there are completions. None if it cannot be
+    /// opened.
     pub fn descriptor(&self) -> Option<i32> {
-        self.own().state.with_notifier(QueueNotifier::descriptor)
+        self.process_state().state.with_notifier(QueueNotifier::descriptor)
     }
 
-    /// The next completion.
+    /// Waits for the next completion and returns it.
     ///
     /// # Errors
-    /// Why there is none.
+    /// Returns why no completion is available.
     pub fn next(&self, wait: Wait) -> Result<Completion, RecvError> {
-        self.own().state.next(wait).map(|done| {
+        self.process_state().state.next(wait).map(|done| {
             let Done { id, handle, completion } = done;
-            let executed = executed(handle.operation, completion);
-            let Executed { status, document, time, request } = executed;
+            let result = call_result(handle.operation, completion);
+            let CallResult { status, document, time, request } = result;
             let CallHandle { user_data, operation } = handle;
             Completion { id, user_data, status, document, operation, time, request }
         })
     }
 
-    /// Takes a completion back that could not be handed to the host. It is fetched again; or, if
-    /// the queue was freed meanwhile, what it created is kept as late.
-    pub fn give_back(&self, completion: Completion) {
+    /// Puts back a completion that could not be delivered to the host, so that it is fetched again.
+    /// If the queue was freed in the meantime, the created object is recorded as late.
+    pub fn put_back(&self, completion: Completion) {
         let Completion { id, user_data, status, document, operation, time, request } = completion;
-        let executed = Executed { status, document, time, request };
-        let completion = state::Completion::Executed(executed);
+        let result = CallResult { status, document, time, request };
+        let completion = state::Completion::Executed(result);
         let handle = CallHandle { user_data, operation };
-        if let Err(done) = self.own().state.give_back(Done { id, handle, completion }) {
-            keep(&self.client, done);
+        if let Err(done) = self.process_state().state.put_back(Done { id, handle, completion }) {
+            record_late_object(&self.client, done);
         }
     }
 
-    /// Ends a call at once. False if it has ended, or there never was such a call.
+    /// Cancels a call. False if it is already completed, or does not exist.
     pub fn cancel(&self, id: u64) -> bool {
-        self.own().state.cancel(id).is_some()
+        self.process_state().state.cancel(id).is_some()
     }
 
-    /// Accepts no more calls and ends all; their completions can still be fetched.
+    /// Rejects further calls and cancels all. Their completions can still be fetched.
     pub fn close(&self) {
         self.closed.store(true, Ordering::Release);
-        self.own().state.close();
+        self.process_state().state.close();
     }
 
-    /// Closes; nothing can be fetched any more. What unfetched completions created is kept as late.
+    /// Closes the queue and discards its completions. Objects that they created are recorded as late.
     pub fn free(&self) {
         self.closed.store(true, Ordering::Release);
-        for done in self.own().state.free() {
-            keep(&self.client, done);
+        for done in self.process_state().state.free() {
+            record_late_object(&self.client, done);
         }
     }
 
-    /// Starts the threads, if that was not done.
-    fn start(&self, own: &Arc<Own>) -> Result<(), Error> {
-        if own.workers_started.load(Ordering::Acquire) {
+    /// Starts the threads that are not running yet.
+    fn ensure_threads(&self, process_state: &Arc<ProcessState>) -> Result<(), Error> {
+        if process_state.workers_started.load(Ordering::Acquire) {
             return Ok(());
         }
-        let mut threads = own.threads.lock().unwrap_or_else(PoisonError::into_inner);
-        match self.start_missing(own, &mut threads) {
-            Ok(()) => own.workers_started.store(true, Ordering::Release),
-            // The existing ones suffice, and the next call tries again to have more.
+        let mut threads = process_state.threads.lock().unwrap_or_else(PoisonError::into_inner);
+        match self.start_missing_threads(process_state, &mut threads) {
+            Ok(()) => process_state.workers_started.store(true, Ordering::Release),
+            // The existing threads suffice. The next call tries again.
             Err(_) if threads.timer && threads.workers > 0 => {}
             Err(error) => {
                 return Err(Error::new(
                     Status::Internal,
-                    format!("queue: no thread could be started to execute the call: {error}"),
+                    format!("queue: cannot start a thread to execute the call: {error}"),
                 ));
             }
         }
         Ok(())
     }
 
-    fn start_missing(&self, own: &Arc<Own>, threads: &mut Threads) -> io::Result<()> {
+    fn start_missing_threads(
+        &self,
+        process_state: &Arc<ProcessState>,
+        threads: &mut Threads,
+    ) -> io::Result<()> {
         if !threads.timer {
-            let own = own.clone();
-            sys::spawn_helper("bw-queue-time", move || own.state.run_timer())?;
+            let process_state = process_state.clone();
+            sys::spawn_helper("bw-queue-time", move || process_state.state.run_timer())?;
             threads.timer = true;
         }
         while threads.workers < self.options.workers {
-            // Weak: in a forked child, a worker that does not exist there keeps nothing alive.
-            let (own, client) = (own.clone(), Arc::downgrade(&self.client));
-            sys::spawn_helper("bw-queue", move || work(&own.state, &client))?;
+            // Weak, because a forked child leaks the state, and must not leak the client with it.
+            let (process_state, client) = (process_state.clone(), Arc::downgrade(&self.client));
+            sys::spawn_helper("bw-queue", move || run_worker(&process_state.state, &client))?;
             threads.workers += 1;
         }
         Ok(())
@@ -234,30 +239,31 @@ impl Queue {
 
 impl Drop for Queue {
     fn drop(&mut self) {
-        // The threads hold the state: they must learn that nobody else does.
+        // The threads own the state too, and must end.
         self.free();
     }
 }
 
-/// How much memory must be left for a call to be accepted, in bytes.
+/// How much memory must be available when a call is accepted, in bytes.
 const HEADROOM: usize = 32 * 1024;
 
-/// What a worker does until the queue ends.
-fn work(state: &State, client: &Weak<Client>) {
-    while let Some(Started { id, handle, job, cancelled }) = state.take() {
-        // The queue has it, for as long as it accepts and completes calls.
+/// The main function of a worker thread. Returns when the queue is closed.
+fn run_worker(state: &State, client: &Weak<Client>) {
+    while let Some(Started { id, handle, job, cancelled }) = state.start_next() {
+        // The queue owns the client until it is freed.
         let Some(client) = client.upgrade() else { return };
         let Job { call, submitted, deadline } = job;
         let began = Instant::now();
-        let result =
-            guard::guarded(|| client.perform(&call, submitted, deadline, Some(&cancelled)));
+        let result = guard::guarded(|| {
+            client.execute_prepared(&call, submitted, deadline, Some(&cancelled))
+        });
         let time = began.elapsed();
         let has_created = result.is_ok() && handle.operation.retry == RetryClass::Create;
         let request = if has_created { call.body } else { None };
-        let (status, document) = completion(handle.operation, result);
-        let executed = Executed { status, document, time, request };
+        let (status, document) = to_completion(handle.operation, result);
+        let executed = CallResult { status, document, time, request };
         if let Err(executed) = state.finish(id, executed) {
-            // The service has what it created all the same.
+            // The call was cancelled, but the service may have created an object.
             let document = Some(&*executed.document).filter(|_| executed.status == Status::Ok);
             let CallHandle { operation, user_data } = handle;
             client.late_response(operation, document, executed.request.as_deref(), user_data);
@@ -265,17 +271,18 @@ fn work(state: &State, client: &Weak<Client>) {
     }
 }
 
-/// Keeps what an unfetched completion created.
-fn keep(client: &Client, done: Done<CallHandle, Executed>) {
-    if let state::Completion::Executed(Executed { status: Status::Ok, document, request, .. }) =
-        done.completion
+/// Records the object that an unfetched completion created.
+fn record_late_object(client: &Client, done: Done<CallHandle, CallResult>) {
+    if let state::Completion::Executed(CallResult {
+        status: Status::Ok, document, request, ..
+    }) = done.completion
     {
         let CallHandle { operation, user_data } = done.handle;
-        client.keep_created(operation, &document, request.as_deref(), user_data);
+        client.record_late_object(operation, &document, request.as_deref(), user_data);
     }
 }
 
-fn completion(operation: &'static Operation, result: Result<String, Error>) -> (Status, String) {
+fn to_completion(operation: &'static Operation, result: Result<String, Error>) -> (Status, String) {
     match result {
         Ok(document) => (Status::Ok, document),
         Err(error) => {
@@ -285,34 +292,37 @@ fn completion(operation: &'static Operation, result: Result<String, Error>) -> (
     }
 }
 
-/// The result of a call; one is made for a call that was not executed to its end.
-fn executed(operation: &'static Operation, completion: state::Completion<Executed>) -> Executed {
+/// The result of a completed call.
+fn call_result(
+    operation: &'static Operation,
+    completion: state::Completion<CallResult>,
+) -> CallResult {
     match completion {
         state::Completion::Executed(executed) => executed,
-        state::Completion::Ended(reason) => {
-            let (status, outcome, message) = ended(reason);
+        state::Completion::NotExecuted(reason) => {
+            let (status, outcome, message) = describe(reason);
             let error = Error { outcome: Some(outcome), ..Error::new(status, message) };
-            let (status, document) = self::completion(operation, Err(error));
-            Executed { status, document, time: Duration::ZERO, request: None }
+            let (status, document) = to_completion(operation, Err(error));
+            CallResult { status, document, time: Duration::ZERO, request: None }
         }
     }
 }
 
-fn status_of(completion: &state::Completion<Executed>) -> Status {
+fn status_of(completion: &state::Completion<CallResult>) -> Status {
     match completion {
         state::Completion::Executed(executed) => executed.status,
-        state::Completion::Ended(reason) => ended(*reason).0,
+        state::Completion::NotExecuted(reason) => describe(*reason).0,
     }
 }
 
-/// What is reported for a call that was not executed to its end.
-fn ended(reason: CompletionReason) -> (Status, Outcome, &'static str) {
+/// The status, outcome and message of a call that was not executed to its end.
+fn describe(reason: CompletionReason) -> (Status, Outcome, &'static str) {
     match reason {
         CompletionReason::CancelledWaiting => {
             (Status::Cancelled, Outcome::NotSent, "the call was cancelled before it began")
         }
         CompletionReason::CancelledRunning => {
-            (Status::Cancelled, Outcome::Unknown, "the call was cancelled while it was under way")
+            (Status::Cancelled, Outcome::Unknown, "the call was cancelled while it was running")
         }
         CompletionReason::Expired => (
             Status::Timeout,
@@ -324,46 +334,47 @@ fn ended(reason: CompletionReason) -> (Status, Outcome, &'static str) {
 
 #[cfg(test)]
 mod tests {
-    use super::state::{Completion, Core, Notifier, RecvError, Stage, Wait};
+    use super::state::{Completion, Notifier, RecvError, Stage, StateMachine, Wait};
     use std::sync::Arc;
     use std::sync::atomic::{AtomicU64, Ordering};
     use std::time::{Duration, Instant};
 
-    struct Nobody;
+    struct NullNotifier;
 
-    impl Notifier<(), ()> for Nobody {
+    impl Notifier<(), ()> for NullNotifier {
         fn notify(&self) {}
         fn clear(&self) {}
         fn close(&self) {}
-        fn moved(&self, _: Option<Stage>, _: Option<Stage>) {}
+        fn stage_changed(&self, _: Option<Stage>, _: Option<Stage>) {}
         fn completed(&self, (): &(), _: &Completion<()>) {}
     }
 
-    /// With a cost that grows with the number of waiting calls, this takes minutes.
+    /// If the cost depended on the number of waiting calls, this would take minutes.
     #[test]
     fn cost_of_a_call_does_not_depend_on_the_number_of_waiting_calls() {
         const CALLS: u64 = 100_000;
         let began = Instant::now();
-        let core: Arc<Core<(), (), (), Nobody>> = Arc::new(Core::new(CALLS as usize, Nobody));
+        let core: Arc<StateMachine<(), (), (), NullNotifier>> =
+            Arc::new(StateMachine::new(CALLS as usize, NullNotifier));
         let timer = {
             let core = core.clone();
             std::thread::spawn(move || core.run_timer())
         };
         let far = began + Duration::from_secs(3600);
         for id in 1..=CALLS {
-            // Each is due before the others, so that the timer looks at each.
+            // Each deadline is earlier than the previous ones, so the timer is notified each time.
             core.submit(id, (), (), far - Duration::from_micros(id)).unwrap();
         }
         for id in (2..=CALLS).rev() {
             assert!(core.cancel(id).is_some());
         }
-        assert!(core.take().is_some());
+        assert!(core.start_next().is_some());
         assert!(core.finish(1, ()).is_ok());
         assert_eq!(std::iter::from_fn(|| core.next(Wait::None).ok()).count() as u64, CALLS);
         for id in 1..=CALLS {
             core.submit(id, (), (), began).unwrap();
         }
-        // All are due at once.
+        // All deadlines have passed.
         assert_eq!(
             std::iter::from_fn(|| core.next(Wait::For(Duration::from_secs(60))).ok())
                 .take(CALLS as usize)
@@ -383,19 +394,19 @@ mod tests {
         fn notify(&self) {}
         fn clear(&self) {}
         fn close(&self) {}
-        fn moved(&self, _: Option<Stage>, _: Option<Stage>) {}
+        fn stage_changed(&self, _: Option<Stage>, _: Option<Stage>) {}
         fn completed(&self, (): &(), _: &Completion<()>) {
             self.0.fetch_add(1, Ordering::SeqCst);
         }
     }
 
-    /// Whether another thread gets the lock before all calls are completed. It may be unlucky in
-    /// single attempts; if the lock is held until the end, none succeeds.
-    fn lock_is_released_by(shut: impl Fn(&Core<(), (), (), Counter>)) -> bool {
+    /// Whether another thread gets the lock before all calls are completed. Scheduling may prevent it
+    /// in some rounds; if the lock is held until the end, it never does.
+    fn lock_is_released_by(close: impl Fn(&StateMachine<(), (), (), Counter>)) -> bool {
         const CALLS: u64 = 20_000;
         let far = Instant::now() + Duration::from_secs(3600);
         (0..50).any(|_| {
-            let core = Core::new(CALLS as usize, Counter::default());
+            let core = StateMachine::new(CALLS as usize, Counter::default());
             for id in 1..=CALLS {
                 core.submit(id, (), (), far).unwrap();
             }
@@ -404,7 +415,7 @@ mod tests {
                     while core.next(Wait::None) == Err(RecvError::Empty) {}
                     core.with_notifier(|counter, _| counter.0.load(Ordering::SeqCst))
                 });
-                shut(&core);
+                close(&core);
                 let completed = fetching.join().unwrap();
                 assert_eq!(
                     core.with_notifier(|counter, _| counter.0.load(Ordering::SeqCst)),
@@ -416,8 +427,8 @@ mod tests {
     }
 
     #[test]
-    fn other_threads_need_not_wait_until_all_calls_are_ended() {
-        assert!(lock_is_released_by(Core::close));
+    fn closing_lets_other_threads_run_between_batches() {
+        assert!(lock_is_released_by(StateMachine::close));
         assert!(lock_is_released_by(|core| drop(core.free())));
     }
 }

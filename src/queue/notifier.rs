@@ -1,20 +1,20 @@
-//! What the queue's state reports to: the descriptor that pollers watch, and the client's counters.
+//! Notifications of the queue's state: the wake-up descriptor and the client's counters.
 //!
-//! The descriptor is one end of a socket pair, with a byte in it exactly while there are completions
-//! to fetch. It is not an eventfd: all of those share one inode, so that one which the host closed
-//! and whose number is now another's could not be distinguished from ours.
+//! The descriptor is one end of a socket pair, and is readable exactly while there are completions to
+//! fetch. It is not an eventfd, because all eventfds share one inode: if the host closed it and
+//! reused its number for another eventfd, the two could not be distinguished.
 
 use std::sync::{Mutex, MutexGuard, PoisonError, Weak};
 
 use super::state::{Completion, Notifier, Stage};
-use super::{CallHandle, Executed, status_of};
+use super::{CallHandle, CallResult, status_of};
 use crate::client::Client;
 use crate::sys::SocketPair;
 
-/// The descriptor of a queue.
+/// The wake-up descriptor of a queue.
 #[derive(Debug, Default)]
-enum Wakeup {
-    /// Nobody has asked for it.
+enum WakeupFd {
+    /// It has not been requested yet.
     #[default]
     Unused,
     Open(SocketPair),
@@ -24,79 +24,80 @@ enum Wakeup {
 
 /// The descriptor and the counters of a queue.
 pub struct QueueNotifier {
-    wakeup: Mutex<Wakeup>,
-    /// Weak, since a forked child forgets this value without dropping it.
+    wakeup: Mutex<WakeupFd>,
+    /// Weak, because a forked child leaks this value.
     client: Weak<Client>,
 }
 
 impl QueueNotifier {
-    /// Without a descriptor, counting for this client.
+    /// Creates a notifier without a descriptor, which updates the counters of this client.
     pub fn new(client: Weak<Client>) -> QueueNotifier {
         QueueNotifier { wakeup: Mutex::default(), client }
     }
 
-    /// The end to watch, readable if there are completions; a new one if the host closed the last.
-    /// None if no descriptor can be opened or the queue was freed. Called under the queue's lock.
+    /// The wake-up descriptor. If the host closed the previous one, opens another. None if no
+    /// descriptor can be opened or the queue was freed. Must be called under the queue's lock.
     pub fn descriptor(&self, has_completions: bool) -> Option<i32> {
         let mut wakeup = self.lock();
         match &*wakeup {
-            Wakeup::Closed => return None,
-            Wakeup::Open(pair) if pair.is_ours() => return Some(pair.end()),
-            Wakeup::Open(_) | Wakeup::Unused => {}
+            WakeupFd::Closed => return None,
+            WakeupFd::Open(pair) if pair.owns_descriptors() => return Some(pair.poll_descriptor()),
+            WakeupFd::Open(_) | WakeupFd::Unused => {}
         }
         let pair = SocketPair::new().ok()?;
         if has_completions {
-            pair.fill();
+            pair.set_readable();
         }
-        let end = pair.end();
-        *wakeup = Wakeup::Open(pair);
-        Some(end)
+        let descriptor = pair.poll_descriptor();
+        *wakeup = WakeupFd::Open(pair);
+        Some(descriptor)
     }
 
-    fn lock(&self) -> MutexGuard<'_, Wakeup> {
+    fn lock(&self) -> MutexGuard<'_, WakeupFd> {
         self.wakeup.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Notifier<CallHandle, Executed> for QueueNotifier {
+impl Notifier<CallHandle, CallResult> for QueueNotifier {
     fn notify(&self) {
-        if let Wakeup::Open(pair) = &*self.lock() {
-            pair.fill();
+        if let WakeupFd::Open(pair) = &*self.lock() {
+            pair.set_readable();
         }
     }
 
     fn clear(&self) {
-        if let Wakeup::Open(pair) = &*self.lock() {
-            pair.empty();
+        if let WakeupFd::Open(pair) = &*self.lock() {
+            pair.clear();
         }
     }
 
     fn close(&self) {
-        // Emptied before it is closed: a forked child may keep it open, and then a poller that still
-        // watches it would be woken for ever.
+        // A forked child may keep the descriptor open. If it stayed readable, a program that still
+        // polls it would spin.
         self.clear();
-        *self.lock() = Wakeup::Closed;
+        *self.lock() = WakeupFd::Closed;
     }
 
-    fn moved(&self, from: Option<Stage>, to: Option<Stage>) {
+    fn stage_changed(&self, from: Option<Stage>, to: Option<Stage>) {
         if let Some(client) = self.client.upgrade() {
             client.count_queued(from.map(index), to.map(index));
         }
     }
 
-    fn completed(&self, handle: &CallHandle, completion: &Completion<Executed>) {
+    fn completed(&self, handle: &CallHandle, completion: &Completion<CallResult>) {
         let time = match completion {
             Completion::Executed(executed) => Some(executed.time),
-            Completion::Ended(_) => None,
+            Completion::NotExecuted(_) => None,
         };
-        let has_begun = !matches!(completion, Completion::Ended(reason) if !reason.has_begun());
+        let has_begun =
+            !matches!(completion, Completion::NotExecuted(reason) if !reason.has_begun());
         if let Some(client) = self.client.upgrade() {
             client.count_completed(handle.operation, status_of(completion), time, has_begun);
         }
     }
 }
 
-/// The place of a stage among the counters.
+/// The index of a stage in the counters.
 fn index(stage: Stage) -> usize {
     match stage {
         Stage::Waiting => 0,

@@ -1,7 +1,7 @@
 //! The queue's state machine: every accepted call is waiting, running or done, and is fetched once.
 //!
-//! It contains neither threads nor descriptors nor what a call is; `model/` includes this file to
-//! check every interleaving. Not here: executing calls (`mod`), waking pollers (`notifier`).
+//! It contains no threads, no descriptors and no definition of a call; `model/` includes this file
+//! to check every interleaving. Executing calls belongs in `mod`, wake-ups in `notifier`.
 
 use std::collections::VecDeque;
 use std::sync::PoisonError;
@@ -10,39 +10,39 @@ use std::time::{Duration, Instant};
 use super::backlog::{Backlog, Started};
 use super::sync::{BATCH, Condvar, Mutex, MutexGuard};
 
-/// Where a call is.
+/// The stage of a call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Stage {
-    /// It waits for a worker.
+    /// The call waits for a worker.
     Waiting,
-    /// A worker executes it.
+    /// A worker executes the call.
     Running,
     /// Its completion can be fetched.
     Done,
 }
 
-/// Is told, under the state's lock, what happens to the calls.
+/// Receives the events of the queue. Its methods are called under the state's lock.
 pub trait Notifier<T, C> {
-    /// There are completions to fetch now.
+    /// The first completion can be fetched.
     fn notify(&self);
-    /// There are none any more.
+    /// The last completion was fetched.
     fn clear(&self);
-    /// The queue was freed: nothing will be fetched.
+    /// The queue was freed: no completion will be fetched.
     fn close(&self);
-    /// A call moves from one stage to another; None is outside of the queue.
-    fn moved(&self, from: Option<Stage>, to: Option<Stage>);
+    /// A call moves from one stage to another. None means outside of the queue.
+    fn stage_changed(&self, from: Option<Stage>, to: Option<Stage>);
     /// A call is completed.
     fn completed(&self, handle: &T, completion: &Completion<C>);
 }
 
-/// Why a call completes without having been executed to its end.
+/// Why a call completes without a result.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum CompletionReason {
     /// Cancelled while it waited.
     CancelledWaiting,
     /// Cancelled while it was executed.
     CancelledRunning,
-    /// Its time ran out while it waited.
+    /// Its deadline passed while it waited.
     Expired,
 }
 
@@ -53,19 +53,19 @@ impl CompletionReason {
     }
 }
 
-/// What a call has come to.
+/// How a call was completed.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Completion<C> {
     /// A worker executed it.
     Executed(C),
-    /// It ended earlier.
-    Ended(CompletionReason),
+    /// It was cancelled, or it expired.
+    NotExecuted(CompletionReason),
 }
 
 /// Why a call is not accepted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SubmitError {
-    /// Too many calls are not fetched yet.
+    /// The queue contains as many calls as it may.
     Full,
     /// The queue accepts no more calls.
     Closed,
@@ -76,9 +76,9 @@ pub enum SubmitError {
 /// Why there is no completion.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RecvError {
-    /// There is none now.
+    /// No completion is available now.
     Empty,
-    /// There will be none.
+    /// No further completion will become available.
     Closed,
 }
 
@@ -89,30 +89,30 @@ pub enum Wait {
     None,
     /// Wait this long.
     For(Duration),
-    /// Wait until there is one.
+    /// Wait until one is available.
     Forever,
 }
 
 /// A completed call.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Done<T, C> {
-    /// The number of the call.
+    /// The id of the call.
     pub id: u64,
-    /// What was submitted with it.
+    /// Identifies the call to its submitter.
     pub handle: T,
     /// Its result.
     pub completion: Completion<C>,
 }
 
-/// The states of all calls. `T` identifies a call to its submitter, `J` is what a worker needs, `C`
-/// is a worker's result.
-pub struct Core<T, J, C, N> {
+/// The states of all calls. `T` identifies a call to its submitter, `J` is the data that a worker
+/// needs, `C` is a worker's result, `N` receives the events.
+pub struct StateMachine<T, J, C, N> {
     state: Mutex<State<T, J, C>>,
-    /// A call waits, or the queue is closed.
+    /// Notified when a call waits, or the queue is closed.
     work: Condvar,
-    /// A call is done, or the queue is closed.
+    /// Notified when a call is done, or the queue is closed.
     done: Condvar,
-    /// The earliest deadline has changed, or the queue is closed.
+    /// Notified when the earliest deadline changes, or the queue is closed.
     timer: Condvar,
     notifier: N,
     capacity: usize,
@@ -121,29 +121,29 @@ pub struct Core<T, J, C, N> {
 struct State<T, J, C> {
     backlog: Backlog<T, J>,
     done: VecDeque<Done<T, C>>,
-    idle: usize,
-    /// What the timer waits for.
-    alarm: Option<Instant>,
+    idle_workers: usize,
+    /// The deadline that the timer waits for.
+    timer_deadline: Option<Instant>,
     closed: bool,
     freed: bool,
 }
 
-impl<T: Clone, J, C, N: Notifier<T, C>> Core<T, J, C, N> {
-    /// A queue for at most `capacity` calls that are not fetched yet.
-    pub fn new(capacity: usize, notifier: N) -> Core<T, J, C, N> {
+impl<T: Clone, J, C, N: Notifier<T, C>> StateMachine<T, J, C, N> {
+    /// Creates a queue for at most `capacity` calls that are not fetched yet.
+    pub fn new(capacity: usize, notifier: N) -> StateMachine<T, J, C, N> {
         let state = State {
             backlog: Backlog::new(),
             done: VecDeque::new(),
-            idle: 0,
-            alarm: None,
+            idle_workers: 0,
+            timer_deadline: None,
             closed: false,
             freed: false,
         };
         let [work, done, timer] = [Condvar::new(), Condvar::new(), Condvar::new()];
-        Core { state: Mutex::new(state), work, done, timer, notifier, capacity }
+        StateMachine { state: Mutex::new(state), work, done, timer, notifier, capacity }
     }
 
-    /// Uses the notifier under the lock; the flag says whether there are completions to fetch.
+    /// Calls `work` under the lock. The flag states whether there are completions to fetch.
     pub fn with_notifier<R>(&self, work: impl FnOnce(&N, bool) -> R) -> R {
         let state = self.lock();
         work(&self.notifier, !state.done.is_empty())
@@ -152,7 +152,7 @@ impl<T: Clone, J, C, N: Notifier<T, C>> Core<T, J, C, N> {
     /// Accepts a call.
     ///
     /// # Errors
-    /// Why it is not accepted.
+    /// Returns why the call is not accepted.
     pub fn submit(&self, id: u64, handle: T, job: J, deadline: Instant) -> Result<(), SubmitError> {
         let mut guard = self.lock();
         let state = &mut *guard;
@@ -163,43 +163,44 @@ impl<T: Clone, J, C, N: Notifier<T, C>> Core<T, J, C, N> {
         if unfinished + state.done.len() >= self.capacity {
             return Err(SubmitError::Full);
         }
-        // Completing a call needs no memory later.
+        // Reserved now, so that completing a call never fails.
         state.done.try_reserve(unfinished + 1).map_err(|_| SubmitError::NoMemory)?;
         let pushed = state.backlog.push(id, handle, job, deadline, self.capacity);
         pushed.map_err(|_| SubmitError::NoMemory)?;
-        self.notifier.moved(None, Some(Stage::Waiting));
-        let must_wait = state.backlog.waiting() > state.idle;
-        let is_earlier = state.alarm.is_none_or(|alarm| state.backlog.earliest() < Some(alarm));
+        self.notifier.stage_changed(None, Some(Stage::Waiting));
+        let must_wait = state.backlog.waiting() > state.idle_workers;
+        let is_earliest = state
+            .timer_deadline
+            .is_none_or(|timer_deadline| state.backlog.earliest_deadline() < Some(timer_deadline));
         drop(guard);
         self.work.notify_one();
-        if must_wait && is_earlier {
+        if must_wait && is_earliest {
             self.timer.notify_one();
         }
         Ok(())
     }
 
-    /// The next call to execute, for a worker, which waits for it; None when there will be none.
-    pub fn take(&self) -> Option<Started<T, J>> {
+    /// Waits for the next call and starts it. None if the queue is closed. Called by workers.
+    pub fn start_next(&self) -> Option<Started<T, J>> {
         let mut state = self.lock();
         loop {
             if state.closed {
                 return None;
             }
             if let Some(started) = state.backlog.start() {
-                self.notifier.moved(Some(Stage::Waiting), Some(Stage::Running));
+                self.notifier.stage_changed(Some(Stage::Waiting), Some(Stage::Running));
                 return Some(started);
             }
-            state.idle += 1;
+            state.idle_workers += 1;
             state = self.work.wait(state).unwrap_or_else(PoisonError::into_inner);
-            state.idle -= 1;
+            state.idle_workers -= 1;
         }
     }
 
-    /// Completes a call that was executed. Gives the result back if the call was cancelled
-    /// meanwhile, and so has a completion.
+    /// Completes a call that was executed.
     ///
     /// # Errors
-    /// The result.
+    /// Returns the result if the call was cancelled in the meantime, and was thereby completed.
     pub fn finish(&self, id: u64, result: C) -> Result<(), C> {
         let mut state = self.lock();
         let Some(handle) = state.backlog.finish(id) else { return Err(result) };
@@ -208,54 +209,55 @@ impl<T: Clone, J, C, N: Notifier<T, C>> Core<T, J, C, N> {
         Ok(())
     }
 
-    /// Ends a call that waits or runs, at once. None if there is no such call.
+    /// Cancels a waiting or running call. None if there is no such call.
     pub fn cancel(&self, id: u64) -> Option<CompletionReason> {
-        self.cancel_in(&mut self.lock(), id)
+        self.cancel_locked(&mut self.lock(), id)
     }
 
-    fn cancel_in(&self, state: &mut State<T, J, C>, id: u64) -> Option<CompletionReason> {
+    fn cancel_locked(&self, state: &mut State<T, J, C>, id: u64) -> Option<CompletionReason> {
         let (handle, was_running) = state.backlog.cancel(id)?;
         let (from, reason) = if was_running {
             (Stage::Running, CompletionReason::CancelledRunning)
         } else {
             (Stage::Waiting, CompletionReason::CancelledWaiting)
         };
-        let done = Done { id, handle, completion: Completion::Ended(reason) };
+        let done = Done { id, handle, completion: Completion::NotExecuted(reason) };
         self.complete(state, from, done);
         Some(reason)
     }
 
-    /// Accepts no more calls, and ends all that wait or run.
+    /// Rejects further calls, and cancels all that wait or run.
     pub fn close(&self) {
-        self.shut(false);
+        self.close_and_cancel(false);
     }
 
-    /// Closes, and gives what was not fetched: nothing can be fetched from now on.
+    /// Closes the queue and returns the completions that were not fetched. No completion can be
+    /// fetched afterwards.
     pub fn free(&self) -> VecDeque<Done<T, C>> {
-        self.shut(true)
+        self.close_and_cancel(true)
     }
 
-    fn shut(&self, freed: bool) -> VecDeque<Done<T, C>> {
+    fn close_and_cancel(&self, freed: bool) -> VecDeque<Done<T, C>> {
         let mut state = self.lock();
         state.closed = true;
         if freed {
-            // Before the lock is released: nothing may be fetched from here on.
+            // Set before the lock is released, so that no completion can be fetched in between.
             state.freed = true;
             self.notifier.close();
         }
         loop {
             for _ in 0..BATCH {
                 let Some(id) = state.backlog.first() else { break };
-                self.cancel_in(&mut state, id);
+                self.cancel_locked(&mut state, id);
             }
             if state.backlog.waiting() == 0 {
                 break;
             }
-            state = self.release_briefly(state);
+            state = self.release_lock_briefly(state);
         }
-        // No worker starts a call of a closed queue, so there are at most as many as workers.
+        // No batches: there are at most as many running calls as workers, and no more are started.
         for id in state.backlog.running() {
-            self.cancel_in(&mut state, id);
+            self.cancel_locked(&mut state, id);
         }
         let unfetched = if freed { std::mem::take(&mut state.done) } else { VecDeque::new() };
         drop(state);
@@ -263,15 +265,15 @@ impl<T: Clone, J, C, N: Notifier<T, C>> Core<T, J, C, N> {
         self.done.notify_all();
         self.timer.notify_all();
         for _ in &unfetched {
-            self.with_notifier(|notifier, _| notifier.moved(Some(Stage::Done), None));
+            self.with_notifier(|notifier, _| notifier.stage_changed(Some(Stage::Done), None));
         }
         unfetched
     }
 
-    /// The next completion.
+    /// Waits for the next completion and returns it.
     ///
     /// # Errors
-    /// Why there is none.
+    /// Returns why no completion is available.
     pub fn next(&self, wait: Wait) -> Result<Done<T, C>, RecvError> {
         let until = match wait {
             Wait::For(time) => Instant::now().checked_add(time),
@@ -283,13 +285,13 @@ impl<T: Clone, J, C, N: Notifier<T, C>> Core<T, J, C, N> {
                 return Err(RecvError::Closed);
             }
             if let Some(done) = state.done.pop_front() {
-                self.notifier.moved(Some(Stage::Done), None);
+                self.notifier.stage_changed(Some(Stage::Done), None);
                 if state.done.is_empty() {
                     self.notifier.clear();
                 }
                 return Ok(done);
             }
-            // While the queue is being closed, the remaining calls are still to be completed.
+            // While the queue is being closed, more calls are completed.
             if state.closed && state.backlog.len() == 0 {
                 return Err(RecvError::Closed);
             }
@@ -310,17 +312,17 @@ impl<T: Clone, J, C, N: Notifier<T, C>> Core<T, J, C, N> {
         }
     }
 
-    /// Returns a completion that could not be handed over, so that it is fetched again.
+    /// Puts back a completion that could not be delivered, so that it is fetched again.
     ///
     /// # Errors
-    /// The completion, if the queue was freed meanwhile, or there is no memory for it.
-    pub fn give_back(&self, done: Done<T, C>) -> Result<(), Done<T, C>> {
+    /// Returns the completion if the queue was freed in the meantime, or there is no memory for it.
+    pub fn put_back(&self, done: Done<T, C>) -> Result<(), Done<T, C>> {
         let mut state = self.lock();
         if state.freed || state.done.try_reserve(1).is_err() {
             return Err(done);
         }
         state.done.push_front(done);
-        self.notifier.moved(None, Some(Stage::Done));
+        self.notifier.stage_changed(None, Some(Stage::Done));
         if state.done.len() == 1 {
             self.notifier.notify();
         }
@@ -329,26 +331,26 @@ impl<T: Clone, J, C, N: Notifier<T, C>> Core<T, J, C, N> {
         Ok(())
     }
 
-    /// Completes the calls whose time runs out while they wait, on a thread of its own; returns
-    /// when the queue is closed.
+    /// Completes the waiting calls whose deadline passes, until the queue is closed. Runs on its own
+    /// thread.
     pub fn run_timer(&self) {
         let mut state = self.lock();
         while !state.closed {
             let now = Instant::now();
             for _ in 0..BATCH {
                 let Some((id, handle)) = state.backlog.expire(now) else { break };
-                let completion = Completion::Ended(CompletionReason::Expired);
+                let completion = Completion::NotExecuted(CompletionReason::Expired);
                 self.complete(&mut state, Stage::Waiting, Done { id, handle, completion });
             }
-            if state.backlog.earliest().is_some_and(|earliest| earliest <= now) {
-                state = self.release_briefly(state);
+            if state.backlog.earliest_deadline().is_some_and(|earliest| earliest <= now) {
+                state = self.release_lock_briefly(state);
                 continue;
             }
-            state.alarm = state.backlog.earliest();
-            state = match state.alarm {
+            state.timer_deadline = state.backlog.earliest_deadline();
+            state = match state.timer_deadline {
                 None => self.timer.wait(state).unwrap_or_else(PoisonError::into_inner),
-                Some(alarm) => {
-                    let left = alarm.saturating_duration_since(now);
+                Some(timer_deadline) => {
+                    let left = timer_deadline.saturating_duration_since(now);
                     let woken = self.timer.wait_timeout(state, left);
                     woken.unwrap_or_else(PoisonError::into_inner).0
                 }
@@ -357,7 +359,7 @@ impl<T: Clone, J, C, N: Notifier<T, C>> Core<T, J, C, N> {
     }
 
     fn complete(&self, state: &mut State<T, J, C>, from: Stage, done: Done<T, C>) {
-        self.notifier.moved(Some(from), Some(Stage::Done));
+        self.notifier.stage_changed(Some(from), Some(Stage::Done));
         self.notifier.completed(&done.handle, &done.completion);
         state.done.push_back(done);
         if state.done.len() == 1 && !state.freed {
@@ -366,8 +368,8 @@ impl<T: Clone, J, C, N: Notifier<T, C>> Core<T, J, C, N> {
         self.done.notify_one();
     }
 
-    /// Between two batches: threads that submit or fetch must not wait for all of them.
-    fn release_briefly<'a>(
+    /// Lets threads that submit or fetch run between two batches.
+    fn release_lock_briefly<'a>(
         &'a self,
         state: MutexGuard<'a, State<T, J, C>>,
     ) -> MutexGuard<'a, State<T, J, C>> {

@@ -1,7 +1,6 @@
-//! The locks of the queue's state: the standard ones here, loom's where `model/` checks every
-//! interleaving.
+//! The lock types of the queue's state. `model/` replaces this file with loom's types.
 
 pub use std::sync::{Condvar, Mutex, MutexGuard};
 
-/// How many calls are completed before the lock is released for a moment.
+/// How many calls are completed in a loop before the lock is released for a moment.
 pub const BATCH: usize = 64;

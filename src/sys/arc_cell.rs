@@ -1,19 +1,19 @@
 //! A shared value that threads read and replace, and that a forked child inherits.
 //!
-//! Not here: values that a child must make for itself (`PerProcess`).
+//! For values that a child must create for itself, see `PerProcess`.
 
 use std::ptr;
 use std::sync::atomic::{AtomicPtr, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use super::generation::PerProcess;
+use super::per_process::PerProcess;
 
 /// Holds an `Arc` that can be replaced while other threads read it.
 ///
-/// The lock only protects the moment between reading the pointer and counting the new reference. It
-/// belongs to the process: a child never waits for a thread of its parent. The pointer itself is
-/// valid at every instant, so a child can use what it inherited, wherever its parent's threads were
-/// at the fork.
+/// The lock protects only the moment between reading the pointer and incrementing the reference
+/// count. Each process has its own lock, so a child never waits for a thread of its parent. The
+/// pointer is always valid, so a child can use the inherited value, whatever the parent's threads
+/// did at the fork.
 #[derive(Debug)]
 pub struct ArcCell<T> {
     value: AtomicPtr<T>,
@@ -21,18 +21,18 @@ pub struct ArcCell<T> {
 }
 
 impl<T> ArcCell<T> {
-    /// A cell that holds this value.
+    /// Creates a cell with this value.
     pub fn new(value: Arc<T>) -> ArcCell<T> {
         let value = AtomicPtr::new(Arc::into_raw(value).cast_mut());
         ArcCell { value, lock: PerProcess::new() }
     }
 
-    /// The current value. Does not block, except for another thread's load or store.
+    /// The current value. Blocks only while another thread loads or stores.
     pub fn load(&self) -> Arc<T> {
         let _guard = self.lock.lock().unwrap_or_else(PoisonError::into_inner);
         let value = self.value.load(Ordering::Acquire);
-        // SAFETY: the cell owns one reference of what it points to, and `store` cannot release it
-        // while the lock is held.
+        // SAFETY: the cell owns one reference to the value, and `store` cannot release it while the
+        // lock is held.
         unsafe {
             Arc::increment_strong_count(value);
             Arc::from_raw(value)
@@ -44,8 +44,8 @@ impl<T> ArcCell<T> {
         let value = Arc::into_raw(value).cast_mut();
         let _guard = self.lock.lock().unwrap_or_else(PoisonError::into_inner);
         let previous = self.value.swap(value, Ordering::AcqRel);
-        // SAFETY: the cell's own reference, which nothing else can release after the swap. Other
-        // threads are counted before they release the lock.
+        // SAFETY: this is the cell's own reference, and only this call can release it after the swap.
+        // Other threads increment the count before they release the lock.
         unsafe { Arc::from_raw(previous) }
     }
 
@@ -57,8 +57,8 @@ impl<T> ArcCell<T> {
         let swapped =
             self.value.compare_exchange(expected, value, Ordering::AcqRel, Ordering::Acquire);
         drop(guard);
-        // SAFETY: after the exchange, `expected` is the cell's former reference; without it, `value`
-        // is the reference that was made above and not stored. Each is released once.
+        // SAFETY: after a successful exchange, `expected` was the cell's reference; otherwise `value`
+        // is the reference from above that was not stored. Each is released once.
         drop(unsafe { Arc::from_raw(if swapped.is_ok() { expected } else { value }) });
         swapped.is_ok()
     }
@@ -67,19 +67,19 @@ impl<T> ArcCell<T> {
 impl<T> Drop for ArcCell<T> {
     fn drop(&mut self) {
         let value = std::mem::replace(self.value.get_mut(), ptr::null_mut());
-        // SAFETY: the cell's own reference, released once.
+        // SAFETY: this is the cell's own reference, and it is released once.
         drop(unsafe { Arc::from_raw(value) });
     }
 }
 
-// SAFETY: threads get `Arc`s of the value, which may be shared and dropped by any of them.
+// SAFETY: threads get `Arc`s of the value, which any thread may share and drop.
 unsafe impl<T: Send + Sync> Sync for ArcCell<T> {}
 // SAFETY: as above.
 unsafe impl<T: Send + Sync> Send for ArcCell<T> {}
 
 #[cfg(test)]
 mod tests {
-    use super::super::generation::in_a_child;
+    use super::super::generation::run_in_child;
     use super::*;
     use std::sync::atomic::AtomicBool;
 
@@ -118,7 +118,7 @@ mod tests {
     }
 
     #[test]
-    fn a_child_reads_and_replaces_although_the_lock_was_held_at_the_fork() {
+    fn child_can_load_and_store_if_the_lock_was_held_at_the_fork() {
         let cell = Arc::new(ArcCell::new(Arc::new(1)));
         let stop = Arc::new(AtomicBool::new(false));
         let (busy, stopped) = (cell.clone(), stop.clone());
@@ -131,7 +131,7 @@ mod tests {
             }
         });
         for _ in 0..50 {
-            assert!(in_a_child(|| {
+            assert!(run_in_child(|| {
                 // SAFETY: takes no pointer. Without the fix the child would wait forever.
                 unsafe { libc::alarm(10) };
                 *cell.load() == 1 && *cell.store(Arc::new(2)) == 1 && *cell.load() == 2

@@ -1,34 +1,34 @@
-//! Thread cancellation: a host that cancels its threads must not tear one out of our code, which
-//! would leave locks held and memory half written.
+//! Thread cancellation (`pthread_cancel`): it must not end a thread inside the library, which would
+//! leave locks held and memory half written.
 
 use libc::c_int;
 
-// The libc crate has neither.
+// The libc crate lacks both.
 const PTHREAD_CANCEL_DISABLE: c_int = 1;
 unsafe extern "C" {
     fn pthread_setcancelstate(state: c_int, old: *mut c_int) -> c_int;
 }
 
-/// While it lives, a cancellation of this thread waits.
+/// Defers the cancellation of this thread until the value is dropped.
 #[must_use]
-pub struct Uncancelled {
-    before: c_int,
+pub struct CancellationDisabled {
+    previous: c_int,
 }
 
-/// Holds cancellation off. Costs no system call.
-pub fn hold_off_cancellation() -> Uncancelled {
-    let mut before = PTHREAD_CANCEL_DISABLE;
-    // SAFETY: writes one int, and touches nothing but the calling thread's own state.
-    unsafe { pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &raw mut before) };
-    Uncancelled { before }
+/// Defers the cancellation of the calling thread. Makes no system call.
+pub fn disable_cancellation() -> CancellationDisabled {
+    let mut previous = PTHREAD_CANCEL_DISABLE;
+    // SAFETY: it writes one int, and changes only the calling thread's state.
+    unsafe { pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &raw mut previous) };
+    CancellationDisabled { previous }
 }
 
-impl Drop for Uncancelled {
+impl Drop for CancellationDisabled {
     fn drop(&mut self) {
-        if self.before != PTHREAD_CANCEL_DISABLE {
-            // Acts on no request itself: that is for the next cancellation point, the host's own.
+        if self.previous != PTHREAD_CANCEL_DISABLE {
+            // A pending cancellation takes effect at the next cancellation point, which is the host's.
             // SAFETY: as above; NULL is allowed since glibc 2.0 and in musl.
-            unsafe { pthread_setcancelstate(self.before, std::ptr::null_mut()) };
+            unsafe { pthread_setcancelstate(self.previous, std::ptr::null_mut()) };
         }
     }
 }

@@ -3,20 +3,20 @@
 use std::ops::Sub;
 use std::time::Duration;
 
-/// A point in time, for ages that must include a suspend: of an idle connection, of a cached address.
-/// `std::time::Instant` stops meanwhile.
+/// A point in time for ages that include a suspend, such as those of idle connections and cached
+/// addresses. `std::time::Instant` stops during a suspend.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct BootInstant(Duration);
 
 impl BootInstant {
-    /// Now.
+    /// The current time.
     pub fn now() -> BootInstant {
-        // Kernels before 2.6.39 and some sandboxes do not have the first.
+        // Kernels before 2.6.39 and some sandboxes lack CLOCK_BOOTTIME.
         let time = read(libc::CLOCK_BOOTTIME).or_else(|| read(libc::CLOCK_MONOTONIC));
         BootInstant(time.unwrap_or_default())
     }
 
-    /// How long ago it was.
+    /// The time since this point.
     pub fn elapsed(&self) -> Duration {
         BootInstant::now() - *self
     }
@@ -25,7 +25,7 @@ impl BootInstant {
 impl Sub for BootInstant {
     type Output = Duration;
 
-    /// Zero if the other is later.
+    /// The time between both points; zero if the other is later.
     fn sub(self, other: BootInstant) -> Duration {
         self.0.saturating_sub(other.0)
     }
@@ -33,7 +33,7 @@ impl Sub for BootInstant {
 
 fn read(clock: libc::clockid_t) -> Option<Duration> {
     let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
-    // SAFETY: one timespec is written where there is room for one.
+    // SAFETY: the pointer is to a writable timespec.
     let failed = unsafe { libc::clock_gettime(clock, &raw mut time) } != 0;
     let seconds = u64::try_from(time.tv_sec).ok().filter(|_| !failed)?;
     Some(Duration::new(seconds, u32::try_from(time.tv_nsec).ok()?))
@@ -44,7 +44,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn it_runs_and_never_goes_back() {
+    fn clock_advances_and_differences_are_never_negative() {
         let began = BootInstant::now();
         std::thread::sleep(Duration::from_millis(5));
         assert!(began.elapsed() >= Duration::from_millis(5));

@@ -1,75 +1,82 @@
-//! Keeps forks out of work that a child could not finish, such as the lazy initialization of a
-//! dependency: a child that inherits it half done would wait for a thread that it does not have.
+//! Delays forks during work that a child could not finish, such as the lazy initialization of a
+//! dependency: a child that inherits it half done would wait for a thread that does not exist there.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Duration;
 
-/// Held by the work, or by a fork.
-static GATE: AtomicBool = AtomicBool::new(false);
-/// Whether a fork holds it.
-static HELD_BY_FORK: AtomicBool = AtomicBool::new(false);
-/// Whether the handlers are registered.
+/// Whether the gate is closed, by the work or by a fork.
+static CLOSED: AtomicBool = AtomicBool::new(false);
+/// Whether a fork closed the gate.
+static CLOSED_BY_FORK: AtomicBool = AtomicBool::new(false);
+/// Whether the fork handlers are registered.
 static REGISTERED: AtomicBool = AtomicBool::new(false);
 
-const PAUSE: Duration = Duration::from_micros(50);
-/// A fork waits no longer than a second: the work takes microseconds.
-const PAUSES: u32 = 20_000;
+/// The time between two attempts to close the gate.
+const POLL_INTERVAL: Duration = Duration::from_micros(50);
+/// A fork waits at most one second. The work takes microseconds.
+const MAX_POLLS: u32 = 20_000;
 
-/// Does some work while no fork begins. The work must not fork and must be short.
+/// Runs `work`, during which no other thread can fork. It must be short and must not fork.
 pub fn without_forks<T>(work: impl FnOnce() -> T) -> T {
-    struct Open;
-    impl Drop for Open {
+    struct OpenOnDrop;
+    impl Drop for OpenOnDrop {
         fn drop(&mut self) {
-            GATE.store(false, Ordering::Release);
+            CLOSED.store(false, Ordering::Release);
         }
     }
-    while !close() {
-        thread::sleep(PAUSE);
+    while !try_close() {
+        thread::sleep(POLL_INTERVAL);
     }
-    let _open = Open;
+    let _open_on_drop = OpenOnDrop;
     if !REGISTERED.swap(true, Ordering::Relaxed) {
         // SAFETY: the handlers only use atomics and sleep, and the library is never unloaded
         // (-z nodelete).
-        unsafe { libc::pthread_atfork(Some(before), Some(after), Some(in_child)) };
+        unsafe {
+            libc::pthread_atfork(
+                Some(before_fork),
+                Some(after_fork_in_parent),
+                Some(after_fork_in_child),
+            )
+        };
     }
     work()
 }
 
-fn close() -> bool {
-    GATE.compare_exchange(false, true, Ordering::Acquire, Ordering::Relaxed).is_ok()
+fn try_close() -> bool {
+    CLOSED.compare_exchange(false, true, Ordering::Acquire, Ordering::Relaxed).is_ok()
 }
 
-unsafe extern "C" fn before() {
-    for _ in 0..PAUSES {
-        if close() {
-            HELD_BY_FORK.store(true, Ordering::Relaxed);
+unsafe extern "C" fn before_fork() {
+    for _ in 0..MAX_POLLS {
+        if try_close() {
+            CLOSED_BY_FORK.store(true, Ordering::Relaxed);
             return;
         }
-        thread::sleep(PAUSE);
+        thread::sleep(POLL_INTERVAL);
     }
 }
 
-unsafe extern "C" fn after() {
-    if HELD_BY_FORK.swap(false, Ordering::Relaxed) {
-        GATE.store(false, Ordering::Release);
+unsafe extern "C" fn after_fork_in_parent() {
+    if CLOSED_BY_FORK.swap(false, Ordering::Relaxed) {
+        CLOSED.store(false, Ordering::Release);
     }
 }
 
-unsafe extern "C" fn in_child() {
-    HELD_BY_FORK.store(false, Ordering::Relaxed);
-    GATE.store(false, Ordering::Release);
+unsafe extern "C" fn after_fork_in_child() {
+    CLOSED_BY_FORK.store(false, Ordering::Relaxed);
+    CLOSED.store(false, Ordering::Release);
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::generation::in_a_child;
+    use super::super::generation::run_in_child;
     use super::*;
     use std::sync::Arc;
 
     #[test]
-    fn a_fork_waits_for_the_work_and_the_child_can_work_too() {
-        // Registers the handlers.
+    fn fork_waits_for_the_work_and_the_child_can_use_the_gate() {
+        // Registers the fork handlers.
         without_forks(|| ());
         let (begun, done) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicBool::new(false)));
         let (begins, ends) = (begun.clone(), done.clone());
@@ -83,7 +90,7 @@ mod tests {
         while !begun.load(Ordering::SeqCst) {
             thread::yield_now();
         }
-        assert!(in_a_child(|| {
+        assert!(run_in_child(|| {
             // SAFETY: takes no pointer.
             unsafe { libc::alarm(10) };
             done.load(Ordering::SeqCst) && without_forks(|| true)

@@ -1,6 +1,7 @@
-//! Safe wrappers over the C library. With `ffi` the only home of `unsafe`.
+//! Safe wrappers over the C library. Only this module and `ffi` contain `unsafe`.
 //!
-//! Not here: decisions. A function here does one thing to the operating system and says how it went.
+//! A function performs one operation of the operating system and returns its result. Decisions belong
+//! in the modules above.
 
 mod arc_cell;
 mod atomic_box;
@@ -9,18 +10,20 @@ mod clock;
 mod descriptor;
 mod fork_gate;
 mod generation;
-mod inherited;
+mod inherited_sockets;
+mod per_process;
 mod process;
 mod socket;
 mod thread;
 
 pub use arc_cell::ArcCell;
 pub use atomic_box::AtomicBox;
-pub use cancellation::hold_off_cancellation;
+pub use cancellation::disable_cancellation;
 pub use clock::BootInstant;
 pub use descriptor::open_file;
 pub use fork_gate::without_forks;
-pub use generation::{InCall, PerProcess, generation, was_forked_outside_calls};
-pub use process::{is_privileged, why_no_names};
-pub use socket::{Interest, Socket, SocketPair, wait};
-pub use thread::{spawn_helper, thread_number};
+pub use generation::{InCall, generation, was_forked_outside_calls};
+pub use per_process::PerProcess;
+pub use process::{is_privileged, resolver_problem};
+pub use socket::{Interest, Socket, SocketPair, poll};
+pub use thread::{spawn_helper, thread_index};

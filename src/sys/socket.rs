@@ -1,10 +1,10 @@
-//! A TCP socket that knows itself: it is used and closed only while its number still names it.
+//! TCP sockets that are used and closed only while their descriptor number still names them.
 //!
-//! Daemons close every descriptor from 3 up and open others, which then take the numbers. So a
-//! socket remembers its device and inode; what has another identity is somebody else's, and is
-//! neither written, read nor closed.
+//! Daemons close every descriptor from 3 up and open others, which then get the same numbers.
+//! Therefore a socket stores its device and inode. A descriptor with another identity belongs to the
+//! host, and is neither written, read nor closed.
 //!
-//! Not here: deadlines, and what the bytes mean (`transport`).
+//! Deadlines and the meaning of the bytes belong in `transport`.
 
 use std::io;
 use std::mem::size_of;
@@ -14,40 +14,40 @@ use std::time::Duration;
 
 use libc::{c_int, c_void, socklen_t};
 
-use super::descriptor::{above_streams, raised, stat_of};
-use super::inherited::Registration;
+use super::descriptor::{raise_above_streams, stat_of, with_streams_occupied};
+use super::inherited_sockets::Registration;
 
-/// A socket of our own.
+/// A socket that the library opened.
 #[derive(Debug)]
 pub struct Socket {
     fd: RawFd,
     identity: (u64, u64),
-    /// For a connection. Ends after the socket is closed.
+    /// Only for connections, and dropped after the socket is closed.
     registration: Option<Registration>,
 }
 
 /// What to wait for.
 #[derive(Clone, Copy, Debug)]
 pub enum Interest {
-    /// Bytes (or an end, or an error) to read.
+    /// Readable: bytes, end of file, or an error.
     Read,
-    /// Room to write, or the end of a connection attempt.
+    /// Writable, or the connection attempt has finished.
     Write,
 }
 
 impl Socket {
-    /// Starts connecting, without blocking. When the socket is writable, [`Socket::connected`]
-    /// tells how it went.
+    /// Starts a non-blocking connection attempt. When the socket is writable,
+    /// [`Socket::connect_result`] returns the result.
     ///
     /// # Errors
-    /// The operating system's, as far as they are known at once.
+    /// Returns the errors of the operating system that occur immediately.
     pub fn connect(to: &SocketAddr, from: Option<IpAddr>) -> io::Result<Socket> {
         let family = if to.is_ipv4() { libc::AF_INET } else { libc::AF_INET6 };
         let kind = libc::SOCK_STREAM | libc::SOCK_CLOEXEC | libc::SOCK_NONBLOCK;
         // SAFETY: socket takes no pointer.
-        let fd = above_streams(|| check(unsafe { libc::socket(family, kind, 0) }))?;
+        let fd = with_streams_occupied(|| check(unsafe { libc::socket(family, kind, 0) }))?;
         // SAFETY: the descriptor was opened above and nothing else has it.
-        let mut socket = Socket::of(unsafe { OwnedFd::from_raw_fd(fd) })?;
+        let mut socket = Socket::from_descriptor(unsafe { OwnedFd::from_raw_fd(fd) })?;
         let fd = socket.fd;
         socket.registration = Some(Registration::new(fd, socket.identity));
         if let Some(from) = from.filter(|from| from.is_ipv4() == to.is_ipv4()) {
@@ -58,7 +58,7 @@ impl Socket {
         let (address, length) = raw_address(to);
         // SAFETY: as for bind.
         match check(unsafe { libc::connect(fd, (&raw const address).cast(), length) }) {
-            // An interrupted connect goes on by itself, as one in progress does.
+            // An interrupted connect continues in the background, like one in progress.
             Err(e) if matches!(e.raw_os_error(), Some(libc::EINPROGRESS | libc::EINTR)) => {
                 Ok(socket)
             }
@@ -67,19 +67,19 @@ impl Socket {
         }
     }
 
-    /// A socket that was just opened. One whose identity cannot be read is closed: it could not be
-    /// distinguished from another's later.
-    fn of(descriptor: OwnedFd) -> io::Result<Socket> {
-        let descriptor = raised(descriptor)?;
+    /// A socket that was just opened. If its identity cannot be read, it is closed, because it could
+    /// not be distinguished from a host's socket later.
+    fn from_descriptor(descriptor: OwnedFd) -> io::Result<Socket> {
+        let descriptor = raise_above_streams(descriptor)?;
         let identity = identity_of(descriptor.as_raw_fd())?;
         Ok(Socket { fd: descriptor.into_raw_fd(), identity, registration: None })
     }
 
-    /// How the attempt to connect ended.
+    /// The result of the connection attempt.
     ///
     /// # Errors
-    /// Why there is no connection.
-    pub fn connected(&self) -> io::Result<()> {
+    /// Returns why the attempt failed.
+    pub fn connect_result(&self) -> io::Result<()> {
         let mut error: c_int = 0;
         let mut length = size_of::<c_int>() as socklen_t;
         // SAFETY: both pointers are to locals of the stated size.
@@ -95,12 +95,12 @@ impl Socket {
         if error == 0 { Ok(()) } else { Err(io::Error::from_raw_os_error(error)) }
     }
 
-    /// Makes a connected socket ready for use: blocking, but never longer than `tick` in one
-    /// call, and without delay for small writes.
+    /// Configures a connected socket: blocking, with `tick` as the timeout of each call, and without
+    /// a delay for small writes (`TCP_NODELAY`).
     ///
     /// # Errors
-    /// The operating system's.
-    pub fn settle(&self, tick: Duration) -> io::Result<()> {
+    /// Returns the operating system's error.
+    pub fn configure(&self, tick: Duration) -> io::Result<()> {
         let mut off: c_int = 0;
         // SAFETY: FIONBIO reads one int.
         check(unsafe { libc::ioctl(self.fd, libc::FIONBIO, &raw mut off) })?;
@@ -120,26 +120,34 @@ impl Socket {
         check(unsafe { libc::setsockopt(self.fd, level, name, value.cast(), length) }).map(drop)
     }
 
-    /// Whether the number still names this socket.
-    pub fn is_ours(&self) -> bool {
+    /// Whether the descriptor number still names this socket.
+    pub fn owns_descriptor(&self) -> bool {
         identity_of(self.fd).is_ok_and(|identity| identity == self.identity)
     }
 
-    /// Whether the peer has neither sent anything nor closed: what an idle connection must be.
-    pub fn is_quiet(&self) -> bool {
-        let mut byte = 0u8;
-        // SAFETY: one byte may be written, and there is room for one.
-        let got = unsafe {
-            libc::recv(self.fd, (&raw mut byte).cast(), 1, libc::MSG_PEEK | libc::MSG_DONTWAIT)
-        };
-        got < 0 && io::Error::last_os_error().kind() == io::ErrorKind::WouldBlock
+    /// Whether the peer has neither sent bytes nor closed the connection.
+    pub fn is_idle(&self) -> bool {
+        self.peek() < 0 && io::Error::last_os_error().kind() == io::ErrorKind::WouldBlock
     }
 
-    /// Sends some of the bytes; `WouldBlock` after a tick, or at once if not to `block`.
-    /// Raises no SIGPIPE.
+    /// Whether bytes of the peer can be read without waiting.
+    pub fn has_unread_bytes(&self) -> bool {
+        self.peek() > 0
+    }
+
+    fn peek(&self) -> isize {
+        let mut byte = 0u8;
+        // SAFETY: one byte may be written, and there is room for one.
+        unsafe {
+            libc::recv(self.fd, (&raw mut byte).cast(), 1, libc::MSG_PEEK | libc::MSG_DONTWAIT)
+        }
+    }
+
+    /// Sends some of the bytes. Raises no SIGPIPE.
     ///
     /// # Errors
-    /// The operating system's.
+    /// Returns the operating system's error; `WouldBlock` after the socket's timeout, or immediately
+    /// if `block` is false.
     pub fn send(&self, bytes: &[u8], block: bool) -> io::Result<usize> {
         let flags = libc::MSG_NOSIGNAL | if block { 0 } else { libc::MSG_DONTWAIT };
         // SAFETY: pointer and length are of one slice.
@@ -147,10 +155,10 @@ impl Socket {
         usize::try_from(sent).map_err(|_| io::Error::last_os_error())
     }
 
-    /// Receives some bytes, 0 at the end; `WouldBlock` after a tick, or at once if not to `block`.
+    /// Receives some bytes; 0 at the end of the stream.
     ///
     /// # Errors
-    /// The operating system's.
+    /// As for [`Socket::send`].
     pub fn recv(&self, buffer: &mut [u8], block: bool) -> io::Result<usize> {
         let flags = if block { 0 } else { libc::MSG_DONTWAIT };
         let room: *mut c_void = buffer.as_mut_ptr().cast();
@@ -162,73 +170,72 @@ impl Socket {
 
 impl Drop for Socket {
     fn drop(&mut self) {
-        if self.is_ours() {
+        if self.owns_descriptor() {
             // SAFETY: the number still names the socket that was opened here.
             unsafe { libc::close(self.fd) };
         }
     }
 }
 
-/// Two connected sockets of which one is for somebody else to watch: it is readable while there is
-/// a byte in it.
+/// Two connected sockets, one of which the host polls: it is readable while it contains a byte.
 #[derive(Debug)]
 pub struct SocketPair {
-    /// Where the byte goes in.
-    inner: Socket,
-    /// Where it comes out: the end to watch.
-    outer: Socket,
+    write_end: Socket,
+    /// The end that the host polls.
+    read_end: Socket,
 }
 
 impl SocketPair {
-    /// A pair with nothing in it.
+    /// Creates a pair that is not readable.
     ///
     /// # Errors
-    /// The operating system's.
+    /// Returns the operating system's error.
     pub fn new() -> io::Result<SocketPair> {
         let mut fds: [c_int; 2] = [-1; 2];
         let kind = libc::SOCK_STREAM | libc::SOCK_CLOEXEC | libc::SOCK_NONBLOCK;
-        above_streams(|| {
+        with_streams_occupied(|| {
             // SAFETY: two descriptors are written where there is room for two.
             check(unsafe { libc::socketpair(libc::AF_UNIX, kind, 0, fds.as_mut_ptr()) })
         })?;
         // SAFETY: the descriptors were opened above and nothing else has them.
-        let [inner, outer] = fds.map(|fd| unsafe { OwnedFd::from_raw_fd(fd) });
-        Ok(SocketPair { inner: Socket::of(inner)?, outer: Socket::of(outer)? })
+        let [write_end, read_end] =
+            fds.map(|fd| Socket::from_descriptor(unsafe { OwnedFd::from_raw_fd(fd) }));
+        Ok(SocketPair { write_end: write_end?, read_end: read_end? })
     }
 
-    /// Whether both numbers still name these sockets.
-    pub fn is_ours(&self) -> bool {
-        self.inner.is_ours() && self.outer.is_ours()
+    /// Whether both descriptor numbers still name these sockets.
+    pub fn owns_descriptors(&self) -> bool {
+        self.write_end.owns_descriptor() && self.read_end.owns_descriptor()
     }
 
-    /// The number of the end to watch.
-    pub fn end(&self) -> RawFd {
-        self.outer.fd
+    /// The descriptor that the host polls.
+    pub fn poll_descriptor(&self) -> RawFd {
+        self.read_end.fd
     }
 
-    /// Puts the byte in.
-    pub fn fill(&self) {
-        if self.inner.is_ours() {
-            // There is room for one byte, or there is one already.
-            let _ = self.inner.send(b"!", false);
+    /// Makes the polled descriptor readable.
+    pub fn set_readable(&self) {
+        if self.write_end.owns_descriptor() {
+            // It fails only if the socket is full, and then the descriptor is already readable.
+            let _ = self.write_end.send(b"!", false);
         }
     }
 
-    /// Takes out whatever is in.
-    pub fn empty(&self) {
+    /// Makes the polled descriptor not readable.
+    pub fn clear(&self) {
         let mut bytes = [0; 8];
-        if self.outer.is_ours() {
-            while self.outer.recv(&mut bytes, false).is_ok_and(|count| count == bytes.len()) {}
+        if self.read_end.owns_descriptor() {
+            while self.read_end.recv(&mut bytes, false).is_ok_and(|count| count == bytes.len()) {}
         }
     }
 }
 
-/// Waits until one of the sockets is ready or the time is over; tells which are. An interrupting
-/// signal ends the wait early, with none ready.
+/// Waits until one of the sockets is ready or the time is over, and returns which are ready. If a
+/// signal interrupts the wait, it returns early, and none is ready.
 ///
 /// # Errors
-/// The operating system's.
-pub fn wait(sockets: &[(&Socket, Interest)], time: Duration) -> io::Result<Vec<bool>> {
+/// Returns the operating system's error.
+pub fn poll(sockets: &[(&Socket, Interest)], time: Duration) -> io::Result<Vec<bool>> {
     let mut entries: Vec<libc::pollfd> = sockets
         .iter()
         .map(|(socket, interest)| libc::pollfd {
@@ -251,7 +258,7 @@ pub fn wait(sockets: &[(&Socket, Interest)], time: Duration) -> io::Result<Vec<b
     }
 }
 
-/// Device and inode of what a descriptor names; an error if it is not an open socket.
+/// Device and inode of an open socket; an error for any other descriptor.
 pub(super) fn identity_of(fd: RawFd) -> io::Result<(u64, u64)> {
     let stat = stat_of(fd)?;
     if stat.st_mode & libc::S_IFMT != libc::S_IFSOCK {
@@ -260,7 +267,7 @@ pub(super) fn identity_of(fd: RawFd) -> io::Result<(u64, u64)> {
     Ok((stat.st_dev, stat.st_ino))
 }
 
-/// An address in the form of the C library.
+/// Converts an address to the C library's form.
 fn raw_address(address: &SocketAddr) -> (libc::sockaddr_storage, socklen_t) {
     // SAFETY: sockaddr_storage is plain integers, for which zeros are valid.
     let mut storage: libc::sockaddr_storage = unsafe { std::mem::zeroed() };
@@ -309,51 +316,52 @@ mod tests {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let socket = Socket::connect(&listener.local_addr().unwrap(), None).unwrap();
         let (peer, _) = listener.accept().unwrap();
-        let ready = wait(&[(&socket, Interest::Write)], Duration::from_secs(10)).unwrap();
+        let ready = poll(&[(&socket, Interest::Write)], Duration::from_secs(10)).unwrap();
         assert_eq!(ready, [true]);
-        socket.connected().unwrap();
-        socket.settle(TICK).unwrap();
+        socket.connect_result().unwrap();
+        socket.configure(TICK).unwrap();
         (socket, peer)
     }
 
     #[test]
-    fn bytes_go_both_ways_and_an_idle_socket_is_quiet() {
+    fn bytes_pass_in_both_directions_and_idle_socket_is_recognized() {
         let (socket, mut peer) = connected();
-        assert!(socket.is_ours() && socket.is_quiet());
+        assert!(socket.owns_descriptor() && socket.is_idle() && !socket.has_unread_bytes());
         assert_eq!(socket.send(b"ping", true).unwrap(), 4);
         let mut buffer = [0; 4];
         peer.read_exact(&mut buffer).unwrap();
         assert_eq!(&buffer, b"ping");
-        let silent = socket.recv(&mut buffer, true).unwrap_err();
-        assert_eq!(silent.kind(), io::ErrorKind::WouldBlock);
+        let error = socket.recv(&mut buffer, true).unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::WouldBlock);
         peer.write_all(b"pong").unwrap();
-        wait(&[(&socket, Interest::Read)], Duration::from_secs(10)).unwrap();
-        assert!(!socket.is_quiet());
+        poll(&[(&socket, Interest::Read)], Duration::from_secs(10)).unwrap();
+        assert!(!socket.is_idle() && socket.has_unread_bytes());
         assert_eq!(socket.recv(&mut buffer, false).unwrap(), 4);
     }
 
     #[test]
-    fn a_descriptor_that_became_somebody_elses_is_not_closed() {
+    fn reused_descriptor_number_is_not_closed() {
         let (socket, _peer) = connected();
-        let stranger = TcpListener::bind("127.0.0.1:0").unwrap();
-        // The stranger takes over the number, as after a daemon's sweep of its descriptors.
+        let foreign = TcpListener::bind("127.0.0.1:0").unwrap();
+        // As when a daemon closes all its descriptors and opens others.
         // SAFETY: dup2 takes no pointer; the number is this test's own.
-        assert_eq!(unsafe { libc::dup2(stranger.as_raw_fd(), socket.fd) }, socket.fd);
-        assert!(!socket.is_ours());
+        assert_eq!(unsafe { libc::dup2(foreign.as_raw_fd(), socket.fd) }, socket.fd);
+        assert!(!socket.owns_descriptor());
         let number = socket.fd;
         drop(socket);
-        assert!(identity_of(number).is_ok(), "the stranger's descriptor was closed");
+        assert!(identity_of(number).is_ok(), "the foreign descriptor was closed");
         // SAFETY: the number is this test's own.
         unsafe { libc::close(number) };
     }
 
     #[test]
-    fn a_peer_that_closed_raises_no_signal() {
+    fn send_to_closed_peer_raises_no_signal() {
         let (socket, peer) = connected();
         peer.shutdown(std::net::Shutdown::Write).unwrap();
         drop(peer);
-        // The first byte is answered by a reset; without MSG_NOSIGNAL the next would end us.
-        // SAFETY: the child does nothing but send and exit.
+        // The peer resets the connection after the first byte; without MSG_NOSIGNAL, the next send
+        // would end the process.
+        // SAFETY: the child only sends and exits.
         let child = unsafe { libc::fork() };
         if child == 0 {
             // SAFETY: takes no pointer that is not null.
@@ -371,13 +379,13 @@ mod tests {
     }
 
     #[test]
-    fn a_refused_connection_is_told() {
+    fn refused_connection_is_reported() {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
         drop(listener);
         let refused = Socket::connect(&address, None).and_then(|socket| {
-            wait(&[(&socket, Interest::Write)], Duration::from_secs(10))?;
-            socket.connected()
+            poll(&[(&socket, Interest::Write)], Duration::from_secs(10))?;
+            socket.connect_result()
         });
         assert_eq!(refused.unwrap_err().kind(), io::ErrorKind::ConnectionRefused);
     }

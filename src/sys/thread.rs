@@ -1,4 +1,4 @@
-//! Threads that a host does not notice: named, small, and with all signals blocked.
+//! Helper threads: named, with a small stack, and with all signals blocked.
 
 use std::cell::Cell;
 use std::ffi::c_void;
@@ -9,57 +9,57 @@ use std::thread;
 
 use super::generation::InCall;
 
-/// The calling thread's number, from 0 on in the order in which threads first asked.
-pub fn thread_number() -> usize {
+/// The index of the calling thread. Threads are numbered from 0 in the order of their first call.
+pub fn thread_index() -> usize {
     static NEXT: AtomicUsize = AtomicUsize::new(1);
     thread_local! {
-        // The number plus one. `Cell<usize>` has no destructor, so a thread that ends runs none.
-        static NUMBER: Cell<usize> = const { Cell::new(0) };
+        // The index plus one. `Cell<usize>` has no destructor, so none runs at the end of a thread.
+        static INDEX_PLUS_ONE: Cell<usize> = const { Cell::new(0) };
     }
-    let mut number = NUMBER.get();
-    if number == 0 {
-        number = NEXT.fetch_add(1, Ordering::Relaxed);
-        NUMBER.set(number);
+    let mut index = INDEX_PLUS_ONE.get();
+    if index == 0 {
+        index = NEXT.fetch_add(1, Ordering::Relaxed);
+        INDEX_PLUS_ONE.set(index);
     }
-    number - 1
+    index - 1
 }
 
-/// The stack of a thread of the library, in bytes, in addition to what the C library needs.
-const STACK: usize = 256 * 1024;
+/// The stack size of a helper thread in bytes, in addition to what the C library needs.
+const STACK_SIZE: usize = 256 * 1024;
 
 /// Starts a detached thread in which all signals are blocked, so that no signal handler of the host
 /// runs in it.
 ///
 /// # Errors
-/// The operating system's, if no thread can be created.
+/// Returns the operating system's error if the thread cannot be created.
 pub fn spawn_helper(name: &str, work: impl FnOnce() + Send + 'static) -> io::Result<()> {
-    let stack = STACK.saturating_add(min_stack());
+    let stack = STACK_SIZE.saturating_add(min_stack());
     let builder = thread::Builder::new().name(name.to_owned()).stack_size(stack);
     let work = move || {
-        // Never ends: in a child that this thread forks, it would continue its work.
+        // Never left: if this thread forks, it continues its work in the child.
         std::mem::forget(InCall::enter());
         work();
     };
-    masked(|| builder.spawn(work).map(drop)).and_then(|spawned| spawned)
+    with_signals_blocked(|| builder.spawn(work).map(drop)).and_then(|spawned| spawned)
 }
 
-/// What the C library takes of a thread's stack for itself: the thread-local variables of the host
-/// and of its libraries (static TLS) are there, which may be larger than the stack.
+/// How much of a thread's stack the C library uses itself. It contains the thread-local variables of
+/// the host and its libraries (static TLS), which may be larger than the stack.
 fn min_stack() -> usize {
-    /// It does not change. Not 0 once it is known, so that a child need not ask the loader.
+    /// 0 until it is known, and never after, so that a forked child need not query the loader.
     static KNOWN: AtomicUsize = AtomicUsize::new(0);
     let mut size = KNOWN.load(Ordering::Relaxed);
     if size == 0 {
-        size = ask_min_stack().max(1);
+        size = query_min_stack().max(1);
         KNOWN.store(size, Ordering::Relaxed);
     }
     size
 }
 
-fn ask_min_stack() -> usize {
+fn query_min_stack() -> usize {
     type GetMinStack = unsafe extern "C" fn(*const libc::pthread_attr_t) -> libc::size_t;
-    // Not linked with, because it is a private symbol of glibc. Others do not count the variables
-    // as a part of the stack.
+    // A private symbol of glibc, so it is not linked. Other C libraries do not place the variables in
+    // the stack.
     // SAFETY: the name ends with NUL.
     let symbol = unsafe { libc::dlsym(libc::RTLD_DEFAULT, c"__pthread_get_minstack".as_ptr()) };
     if symbol.is_null() {
@@ -67,7 +67,7 @@ fn ask_min_stack() -> usize {
     }
     let mut attributes = MaybeUninit::<libc::pthread_attr_t>::uninit();
     // SAFETY: in every version of glibc that has it, the function has this type. The attributes are
-    // initialised before they are used and destroyed once.
+    // initialized before they are used and destroyed once.
     unsafe {
         let get_min_stack = std::mem::transmute::<*mut c_void, GetMinStack>(symbol);
         libc::pthread_attr_init(attributes.as_mut_ptr());
@@ -77,20 +77,20 @@ fn ask_min_stack() -> usize {
     }
 }
 
-/// Does this with all signals blocked. A new thread inherits the mask, so it never runs without it.
-fn masked<T>(work: impl FnOnce() -> T) -> io::Result<T> {
+/// Runs `work` with all signals blocked. A thread that it creates inherits the signal mask.
+fn with_signals_blocked<T>(work: impl FnOnce() -> T) -> io::Result<T> {
     let mut all = MaybeUninit::<libc::sigset_t>::uninit();
     let mut old = MaybeUninit::<libc::sigset_t>::uninit();
-    // SAFETY: sigfillset initialises `all`, which pthread_sigmask then reads, writing `old`.
-    let masked = unsafe {
+    // SAFETY: sigfillset initializes `all`, which pthread_sigmask then reads, writing `old`.
+    let failure = unsafe {
         libc::sigfillset(all.as_mut_ptr());
         libc::pthread_sigmask(libc::SIG_SETMASK, all.as_ptr(), old.as_mut_ptr())
     };
-    if masked != 0 {
-        return Err(io::Error::from_raw_os_error(masked));
+    if failure != 0 {
+        return Err(io::Error::from_raw_os_error(failure));
     }
     let result = work();
-    // SAFETY: the call above succeeded and so initialised `old`.
+    // SAFETY: the call above succeeded and so initialized `old`.
     unsafe { libc::pthread_sigmask(libc::SIG_SETMASK, old.as_ptr(), std::ptr::null_mut()) };
     Ok(result)
 }
@@ -101,18 +101,18 @@ mod tests {
     use std::sync::mpsc;
 
     #[test]
-    fn a_helper_has_its_name_and_takes_no_signal() {
-        let (tell, told) = mpsc::channel();
+    fn helper_thread_has_its_name_and_blocks_signals() {
+        let (sender, receiver) = mpsc::channel();
         spawn_helper("bw-a-name-that-is-long", move || {
             let status = std::fs::read_to_string("/proc/thread-self/status").unwrap();
             let field = |key: &str| {
                 let line = status.lines().find(|line| line.starts_with(key)).unwrap();
                 line.split_whitespace().nth(1).unwrap().to_owned()
             };
-            tell.send((field("Name:"), field("SigBlk:"))).unwrap();
+            sender.send((field("Name:"), field("SigBlk:"))).unwrap();
         })
         .unwrap();
-        let (name, blocked) = told.recv().unwrap();
+        let (name, blocked) = receiver.recv().unwrap();
         assert_eq!(name, "bw-a-name-that-");
         // All but SIGKILL, SIGSTOP, and the two that the C library keeps for itself.
         let open = u64::from_str_radix(&blocked, 16).unwrap().count_zeros();
@@ -120,14 +120,14 @@ mod tests {
     }
 
     #[test]
-    fn a_panic_in_a_helper_ends_it_alone() {
-        let (tell, told) = mpsc::channel::<()>();
+    fn panic_in_a_helper_thread_ends_only_that_thread() {
+        let (sender, receiver) = mpsc::channel::<()>();
         spawn_helper("bw-panics", move || {
-            let _tell = tell;
-            // No message: the hook is the process's.
+            let _sender = sender;
+            // Unlike `panic!`, it does not call the panic hook, which is the process's.
             std::panic::resume_unwind(Box::new(()));
         })
         .unwrap();
-        assert!(told.recv().is_err());
+        assert!(receiver.recv().is_err());
     }
 }

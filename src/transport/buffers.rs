@@ -1,5 +1,5 @@
-//! The bytes between ureq and the socket: a request is held until it is complete and then sent in
-//! one write; a response is kept in one buffer until it is used.
+//! The buffers between ureq and the socket: a request is collected and sent in one write; a response is
+//! kept in one buffer until it is used.
 //!
 //! ureq-proto passes every byte that it reads or writes to the `log` crate at trace level, and a
 //! Rust program that contains this library may have a logger that listens. Therefore ureq never
@@ -9,35 +9,32 @@
 use ureq::unversioned::transport::Buffers;
 use zeroize::Zeroizing;
 
-use super::input::Input;
+use super::input_buffer::InputBuffer;
 
-/// The size of the output buffer, in bytes: enough for most requests. A larger buffer is freed after
-/// its request.
-const USUAL_REQUEST: usize = 4 * 1024;
-/// The longest line of framing (the size of a chunk, or a trailer) in bytes, and the most framing
-/// between two pieces of content.
+/// The size of the output buffer in bytes, enough for most requests. A larger one is freed after its
+/// request.
+const OUTPUT_SIZE: usize = 4 * 1024;
+/// The maximum amount of framing (chunk sizes and trailers) without content in between, in bytes.
 const MAX_FRAMING: usize = 4 * 1024;
 
-/// How much content ureq can use at once, in bytes.
-pub const PIECE: usize = 1024;
-/// Shown to ureq in place of content.
-static HIDDEN: [u8; PIECE] = [0; PIECE];
-/// How many zeros ureq sees first after framing. It searches all of them for the end of a line, so
-/// that more would make small chunks expensive.
+/// The zeros that ureq sees in place of content.
+static HIDDEN: [u8; 1024] = [0; 1024];
+/// How many zeros ureq sees first after framing. It searches all of them for the end of a line, so more
+/// would make small chunks expensive.
 const FIRST_HIDDEN: usize = 64;
 
 /// Which part of the input ureq sees.
 ///
-/// Content of a response may be a token. While the body is read, ureq first sees zeros in place of
-/// bytes of the input. The zeros that it consumes stand for content: the real bytes are moved
-/// to [`ConnectionBuffers::content`]. If it consumes none, it expects framing, since a zero is
-/// neither a chunk size nor the end of a line. It then sees one real line. So ureq alone decides
-/// where a body and its chunks end.
+/// The content of a response may be a token. While the body is read, ureq first sees zeros in place of
+/// the input. If it consumes zeros, the real bytes are content, and are moved to
+/// [`ConnectionBuffers::content`]. If it consumes none, it expects framing, because a zero is neither a
+/// chunk size nor the end of a line; then it sees one real line. So only ureq decides where a body and
+/// its chunks end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum View {
     /// All unused bytes: the head of the response.
     Head,
-    /// Zeros, as many as there are unused bytes, but no more than this.
+    /// As many zeros as there are unused bytes, but at most this many.
     Hidden(usize),
     /// A line of this many bytes.
     Line(usize),
@@ -47,17 +44,17 @@ enum View {
 #[derive(Debug)]
 pub struct ConnectionBuffers {
     output: Vec<u8>,
-    held: usize,
+    pending: usize,
     /// The last headers of the request, until they are inserted.
     end_of_head: Zeroizing<Vec<u8>>,
-    /// Bytes of the response that were not used yet.
-    pub input: Input,
+    /// The received bytes that ureq has not used yet.
+    pub input: InputBuffer,
     view: View,
-    /// Whether ureq consumed some of the input when it last looked.
+    /// Whether ureq consumed input when it last looked.
     progress: bool,
     /// How many bytes of heads were used since the request was sent.
-    used: usize,
-    /// How far the unused bytes were examined as a head.
+    used_head: usize,
+    /// How far the unused bytes were searched for a head.
     head: Head,
     /// How many bytes of framing were used since the last content.
     framing: usize,
@@ -66,7 +63,7 @@ pub struct ConnectionBuffers {
     is_out_of_memory: bool,
 }
 
-/// How far a head was examined, in bytes.
+/// How far the unused bytes were searched for a head, in bytes.
 #[derive(Debug, Default)]
 struct Head {
     /// Searched for its end.
@@ -83,21 +80,21 @@ pub enum Line {
     Shown,
     /// The end of the line is still to be received.
     Incomplete,
-    /// ureq saw the line before and did not accept it, or the line is too long.
+    /// ureq did not accept the line, or it is too long.
     Invalid,
 }
 
 impl ConnectionBuffers {
-    /// Empty buffers.
+    /// Creates empty buffers.
     pub fn new() -> ConnectionBuffers {
         ConnectionBuffers {
-            output: vec![0; USUAL_REQUEST],
-            held: 0,
+            output: vec![0; OUTPUT_SIZE],
+            pending: 0,
             end_of_head: Zeroizing::default(),
-            input: Input::new(),
+            input: InputBuffer::new(),
             view: View::Head,
             progress: false,
-            used: 0,
+            used_head: 0,
             head: Head::default(),
             framing: 0,
             content: Vec::new(),
@@ -105,9 +102,8 @@ impl ConnectionBuffers {
         }
     }
 
-    /// Prepares for one request of at most `size` bytes, whose last headers consist of these parts.
-    /// They may contain secrets: the output does not grow later, because a reallocation would leave
-    /// copies of them in memory.
+    /// Prepares for one request of at most `size` bytes, whose last headers consist of these parts. The
+    /// output does not grow later, because a reallocation would leave copies of secrets in memory.
     pub fn prepare(&mut self, size: usize, last_headers: &[&[u8]]) {
         const END: &[u8] = b"\r\n\r\n";
         if self.output.len() < size {
@@ -120,76 +116,77 @@ impl ConnectionBuffers {
             self.end_of_head.extend_from_slice(part);
         }
         self.end_of_head.extend_from_slice(END);
-        (self.view, self.progress, self.used, self.head, self.framing) =
+        (self.view, self.progress, self.used_head, self.head, self.framing) =
             (View::Head, false, 0, Head::default(), 0);
     }
 
-    /// Holds the next bytes of the output. At the end of the head, inserts the last headers.
+    /// Adds the bytes that ureq has written to the pending output. At the end of the head, inserts the
+    /// last headers.
     ///
     /// # Errors
-    /// The output is too small, which means that [`ConnectionBuffers::prepare`] was wrong.
-    pub fn hold(&mut self, amount: usize) -> Result<(), NoRoom> {
-        self.held = (self.held + amount).min(self.output.len());
-        if self.end_of_head.is_empty() || !self.output[..self.held].ends_with(b"\r\n\r\n") {
+    /// The output is larger than the size given to [`ConnectionBuffers::prepare`].
+    pub fn append(&mut self, amount: usize) -> Result<(), OutputFull> {
+        self.pending = (self.pending + amount).min(self.output.len());
+        if self.end_of_head.is_empty() || !self.output[..self.pending].ends_with(b"\r\n\r\n") {
             return Ok(());
         }
-        let start = self.held - 2;
+        let start = self.pending - 2;
         let end = start + self.end_of_head.len();
-        self.output.get_mut(start..end).ok_or(NoRoom)?.copy_from_slice(&self.end_of_head);
-        self.held = end;
+        self.output.get_mut(start..end).ok_or(OutputFull)?.copy_from_slice(&self.end_of_head);
+        self.pending = end;
         wipe(&mut self.end_of_head);
         self.end_of_head.clear();
         Ok(())
     }
 
-    /// The output that waits to be sent.
-    pub fn held(&self) -> &[u8] {
-        &self.output[..self.held]
+    /// The output that is not sent yet.
+    pub fn pending(&self) -> &[u8] {
+        &self.output[..self.pending]
     }
 
-    /// The output was sent, or never will be.
-    pub fn sent(&mut self) {
-        wipe(&mut self.output[..self.held]);
-        if self.output.len() > USUAL_REQUEST {
-            self.output = vec![0; USUAL_REQUEST];
+    /// Wipes the pending output, because it was sent or never will be.
+    pub fn clear_output(&mut self) {
+        wipe(&mut self.output[..self.pending]);
+        if self.output.len() > OUTPUT_SIZE {
+            self.output = vec![0; OUTPUT_SIZE];
         }
-        self.held = 0;
+        self.pending = 0;
     }
 
-    /// The output that waits to be sent, and the input, which may arrive meanwhile.
-    pub fn held_and_input(&mut self) -> (&[u8], &mut Input) {
-        (&self.output[..self.held], &mut self.input)
+    /// The output that is not sent yet, and the input, which may arrive while it is sent.
+    pub fn pending_and_input(&mut self) -> (&[u8], &mut InputBuffer) {
+        (&self.output[..self.pending], &mut self.input)
     }
 
     /// How many bytes of heads were received since the request was sent.
     pub fn received_head(&self) -> usize {
-        self.used + self.input.unused().len()
+        self.used_head + self.input.unused().len()
     }
 
-    /// Whether there is new input that is worth parsing as a head: it contains an empty line, or has
-    /// at least doubled since it was last parsed. A head that arrives byte by byte is therefore
-    /// neither scanned nor parsed again for each byte.
-    pub fn may_hold_a_head(&mut self) -> bool {
+    /// Whether ureq should parse the input as a head: it contains an empty line, or has at least doubled
+    /// since ureq last parsed it. A head that arrives byte by byte is therefore not parsed for each
+    /// byte.
+    pub fn may_contain_head(&mut self) -> bool {
         let unused = self.input.unused();
         let Head { scanned, parsed, blank } = &mut self.head;
         if unused.len() <= *scanned {
             return false;
         }
-        // Empty lines before a head are none that end it.
+        // Empty lines before a head do not end it.
         let is_line_end = |byte: &&u8| matches!(byte, b'\r' | b'\n');
         *blank += unused[*blank..].iter().take_while(is_line_end).count();
         let from = scanned.saturating_sub(2).max(*blank);
         *scanned = unused.len();
-        let is_worth = *blank < unused.len()
+        let is_worthwhile = *blank < unused.len()
             && (unused.len() >= *parsed * 2 || has_empty_line(&unused[from..]));
-        if is_worth {
+        if is_worthwhile {
             *parsed = unused.len();
         }
-        is_worth
+        is_worthwhile
     }
 
-    /// The head of the response was read: hides the rest from ureq. The body is expected to have
-    /// this many bytes; 0 if that is not known, as with chunks.
+    /// Hides the input from ureq after the head of the response, and reserves `expected` bytes for the
+    /// content. Later calls for the same response have no effect.
     pub fn hide_content(&mut self, expected: usize) {
         if self.view == View::Head {
             self.view = View::Hidden(if expected > 0 { HIDDEN.len() } else { FIRST_HIDDEN });
@@ -199,8 +196,8 @@ impl ConnectionBuffers {
         }
     }
 
-    /// Whether ureq expects framing next: it saw input and did not use it as content.
-    pub fn needs_line(&self) -> bool {
+    /// Whether ureq expects framing: it saw input and did not use it as content.
+    pub fn expects_line(&self) -> bool {
         !self.progress && !self.input.unused().is_empty()
     }
 
@@ -210,19 +207,18 @@ impl ConnectionBuffers {
             return Line::Invalid;
         }
         let unused = self.input.unused();
-        let room = MAX_FRAMING.saturating_sub(self.framing);
-        match unused.iter().take(room).position(|byte| *byte == b'\n') {
+        let limit = MAX_FRAMING.saturating_sub(self.framing);
+        match unused.iter().take(limit).position(|byte| *byte == b'\n') {
             Some(end) => {
                 self.view = View::Line(end + 1);
                 Line::Shown
             }
-            None if unused.len() >= room => Line::Invalid,
+            None if unused.len() >= limit => Line::Invalid,
             None => Line::Incomplete,
         }
     }
 
-    /// Makes room for this much more content. A copy of what was received is wiped: it may be a
-    /// token.
+    /// Reserves memory for this much more content. Wipes the old memory, which may contain a token.
     fn reserve(&mut self, more: usize) {
         let needed = self.content.len() + more;
         if needed <= self.content.capacity() {
@@ -238,7 +234,7 @@ impl ConnectionBuffers {
         self.content = larger;
     }
 
-    /// The content that was received; none if there was no memory for it.
+    /// The received content. None if there was no memory for it.
     pub fn take_content(&mut self) -> Option<Vec<u8>> {
         let content = std::mem::take(&mut self.content);
         (!self.is_out_of_memory).then_some(content)
@@ -247,17 +243,17 @@ impl ConnectionBuffers {
 
 /// The output buffer is too small.
 #[derive(Debug)]
-pub struct NoRoom;
+pub struct OutputFull;
 
 impl Drop for ConnectionBuffers {
     fn drop(&mut self) {
-        self.sent();
+        self.clear_output();
     }
 }
 
 impl Buffers for ConnectionBuffers {
     fn output(&mut self) -> &mut [u8] {
-        &mut self.output[self.held..]
+        &mut self.output[self.pending..]
     }
 
     fn input(&self) -> &[u8] {
@@ -270,7 +266,7 @@ impl Buffers for ConnectionBuffers {
     }
 
     fn input_append_buf(&mut self) -> &mut [u8] {
-        self.input.room()
+        self.input.free_space()
     }
 
     fn input_appended(&mut self, amount: usize) {
@@ -283,7 +279,7 @@ impl Buffers for ConnectionBuffers {
             return;
         }
         match self.view {
-            View::Head => (self.used, self.head) = (self.used + amount, Head::default()),
+            View::Head => (self.used_head, self.head) = (self.used_head + amount, Head::default()),
             View::Hidden(most) => {
                 self.reserve(amount);
                 if !self.is_out_of_memory {
@@ -303,8 +299,8 @@ impl Buffers for ConnectionBuffers {
     }
 
     fn tmp_and_output(&mut self) -> (&mut [u8], &mut [u8]) {
-        // The first buffer is for bodies that are sent in chunks, which this library never does.
-        (&mut [], &mut self.output[self.held..])
+        // The first buffer is for chunked requests, which the library never sends.
+        (&mut [], &mut self.output[self.pending..])
     }
 
     fn can_use_input(&self) -> bool {
@@ -312,8 +308,8 @@ impl Buffers for ConnectionBuffers {
     }
 }
 
-/// Overwrites the bytes. Faster than `zeroize`, which does it byte by byte; `black_box` prevents the
-/// compiler from leaving it out.
+/// Overwrites the bytes with zeros. This is faster than `zeroize`, which writes single bytes;
+/// `black_box` prevents the compiler from removing it.
 fn wipe(bytes: &mut [u8]) {
     bytes.fill(0);
     std::hint::black_box(bytes);
@@ -329,7 +325,7 @@ mod tests {
 
     fn write(buffers: &mut ConnectionBuffers, bytes: &[u8]) {
         buffers.output()[..bytes.len()].copy_from_slice(bytes);
-        buffers.hold(bytes.len()).unwrap();
+        buffers.append(bytes.len()).unwrap();
     }
 
     fn receive(buffers: &mut ConnectionBuffers, bytes: &[u8]) {
@@ -346,7 +342,7 @@ mod tests {
         }
         let expected = "GET / HTTP/1.1\r\nhost: h\r\na: b\r\nauthorization: Basic eA==\r\n\r\n\
                         {}\r\n\r\n";
-        assert_eq!(buffers.held(), expected.as_bytes());
+        assert_eq!(buffers.pending(), expected.as_bytes());
         assert!(buffers.end_of_head.is_empty());
     }
 
@@ -356,13 +352,13 @@ mod tests {
         buffers.prepare(70_000, &[b"authorization: Basic eA=="]);
         assert_eq!(buffers.output().len(), 70_000);
         write(&mut buffers, b"HEAD\r\n\r\n");
-        buffers.sent();
-        assert_eq!(buffers.output().len(), USUAL_REQUEST);
+        buffers.clear_output();
+        assert_eq!(buffers.output().len(), OUTPUT_SIZE);
         buffers.prepare(0, &[b"authorization: Basic eA=="]);
         write(&mut buffers, b"HEAD\r\n\r\n");
-        let length = buffers.held().len();
-        buffers.sent();
-        assert_eq!(buffers.held(), b"");
+        let length = buffers.pending().len();
+        buffers.clear_output();
+        assert_eq!(buffers.pending(), b"");
         assert!(
             buffers.output()[..length].iter().all(|byte| *byte == 0),
             "the secret is still there"
@@ -370,12 +366,12 @@ mod tests {
     }
 
     #[test]
-    fn too_little_room_is_an_error() {
+    fn full_output_buffer_is_an_error() {
         let mut buffers = ConnectionBuffers::new();
-        buffers.prepare(0, &[&[b'a'; USUAL_REQUEST]]);
+        buffers.prepare(0, &[&[b'a'; OUTPUT_SIZE]]);
         let head = b"GET / HTTP/1.1\r\n\r\n";
         buffers.output()[..head.len()].copy_from_slice(head);
-        assert!(buffers.hold(head.len()).is_err());
+        assert!(buffers.append(head.len()).is_err());
     }
 
     #[test]
@@ -386,10 +382,10 @@ mod tests {
         assert_eq!(buffers.input(), b"HEAD6\r\nsecret\r\n");
         buffers.input_consume(4);
         buffers.hide_content(6);
-        // What ureq does with chunks: it uses no zeros while it expects a line.
+        // As ureq reads chunks: it uses no zeros while it expects a line.
         assert_eq!(buffers.input(), [0; 11]);
         buffers.input_consume(0);
-        assert!(buffers.needs_line() && !buffers.can_use_input());
+        assert!(buffers.expects_line() && !buffers.can_use_input());
         assert!(matches!(buffers.show_line(), Line::Shown));
         assert_eq!(buffers.input(), b"6\r\n");
         buffers.input_consume(3);
@@ -405,7 +401,7 @@ mod tests {
     }
 
     #[test]
-    fn refused_and_endless_lines_are_invalid() {
+    fn rejected_and_endless_lines_are_invalid() {
         let framing = |bytes: &[u8]| {
             let mut buffers = ConnectionBuffers::new();
             buffers.hide_content(0);

@@ -17,11 +17,12 @@ use ureq::unversioned::transport::{Buffers, ConnectionDetails, Connector, NextTi
 use ureq::{Agent, AsSendBody, Body};
 
 use super::connection::{Connection, closed};
-use super::wire::{ExchangeState, Fault};
+use super::error::TransportError;
+use super::exchange_state::ExchangeState;
 use crate::error::Status;
 use crate::sys::BootInstant as Instant;
 
-/// A connection, and what speaks HTTP over it.
+/// A connection, and a ureq agent that uses it.
 pub struct Engine {
     agent: Agent,
     slot: Arc<Slot>,
@@ -30,7 +31,7 @@ pub struct Engine {
 }
 
 impl Engine {
-    /// An engine with this connection.
+    /// Creates an engine with this connection.
     pub fn new(connection: Box<Connection>) -> Engine {
         let slot = Arc::new(Slot::default());
         Engine { agent: agent(slot.clone()), slot, connection: Some(connection) }
@@ -40,7 +41,7 @@ impl Engine {
     /// response is dropped.
     ///
     /// # Errors
-    /// There is no response. See [`fault`].
+    /// There is no response. See [`to_transport_error`].
     pub fn run(
         &mut self,
         request: Request<impl AsSendBody>,
@@ -56,7 +57,7 @@ impl Engine {
         self.connection.as_mut().is_some_and(|connection| connection.is_usable(idle_timeout))
     }
 
-    /// The time since which its connection is idle.
+    /// When its connection became idle.
     pub fn idle_since(&self) -> Instant {
         self.connection.as_ref().map_or_else(Instant::now, |connection| connection.idle_since())
     }
@@ -69,13 +70,13 @@ impl Engine {
 }
 
 /// Performs ureq's lazy initialization, once per process: ureq reads the environment when it makes a
-/// configuration, and composes a header in its first `run`. No fork may happen meanwhile.
+/// configuration, and composes a header in its first `run`. No fork may happen during this call.
 pub fn initialize() {
     config();
 }
 
-/// The configuration of every agent. ureq reads `ALL_PROXY` and similar variables when it makes one.
-/// It makes one once per process, and what it read is discarded.
+/// The configuration of every agent. ureq reads `ALL_PROXY` and similar variables when it creates one.
+/// This happens once per process, and the proxy is discarded.
 fn config() -> &'static Config {
     // A child of a parent that was in OnceLock's initialization would wait forever.
     static CONFIG: OnceBox<Config> = OnceBox::new();
@@ -109,8 +110,8 @@ struct Lease {
     exchange: Arc<ExchangeState>,
 }
 
-/// Where an exchange and ureq pass the connection to each other. Only one thread uses it at a time,
-/// and no child process inherits a use of it, so that its lock is never waited for.
+/// The slot in which an exchange and ureq pass the connection to each other. Only one thread uses it at
+/// a time, and engines are not used in forked children, so its lock is always free.
 #[derive(Default)]
 struct Slot(Mutex<Option<Lease>>);
 
@@ -147,7 +148,7 @@ impl fmt::Debug for SlotConnector {
     }
 }
 
-/// A connection that ureq uses.
+/// The transport for ureq, over the connection of the slot.
 struct SlotTransport {
     /// Present until the transport is dropped.
     lease: Option<Lease>,
@@ -176,17 +177,19 @@ impl Transport for SlotTransport {
     }
 
     fn transmit_output(&mut self, amount: usize, _: NextTimeout) -> Result<(), ureq::Error> {
-        let held = self.lease().connection.buffers.hold(amount);
-        held.map_err(|_| carry(Fault::new(Status::Internal, "the request is larger than expected")))
+        let pending = self.lease().connection.buffers.append(amount);
+        pending.map_err(|_| {
+            wrap(TransportError::new(Status::Internal, "the request is larger than expected"))
+        })
     }
 
     fn await_input(&mut self, _: NextTimeout) -> Result<bool, ureq::Error> {
         let Lease { connection, exchange } = self.lease();
-        connection.await_input(exchange).map_err(carry)
+        connection.await_input(exchange).map_err(wrap)
     }
 
     fn is_open(&mut self) -> bool {
-        // ureq asks before it keeps a connection in its own pool, which it must not.
+        // ureq must not keep the connection in its own pool.
         false
     }
 
@@ -201,7 +204,7 @@ impl fmt::Debug for SlotTransport {
     }
 }
 
-/// Resolves nothing: ureq asks before every request, although the connection is already open.
+/// Resolves nothing. ureq calls it before every request, although the connection is already open.
 #[derive(Debug)]
 struct NoResolver;
 
@@ -216,25 +219,25 @@ impl Resolver for NoResolver {
     }
 }
 
-/// Passes a fault of the connection through ureq.
-fn carry(fault: Fault) -> ureq::Error {
-    ureq::Error::Other(Box::new(fault))
+/// Wraps an error of the connection, which ureq returns.
+fn wrap(error: TransportError) -> ureq::Error {
+    ureq::Error::Other(Box::new(error))
 }
 
-/// Why there is no response, or not all of it: a fault of the connection, or what ureq found.
-pub fn fault(error: ureq::Error, exchange: &ExchangeState) -> Fault {
+/// Converts an error of ureq, which may contain one of the connection.
+pub fn to_transport_error(error: ureq::Error, exchange: &ExchangeState) -> TransportError {
     match error {
-        ureq::Error::Other(error) => match error.downcast::<Fault>() {
-            Ok(fault) => *fault,
-            Err(other) => Fault::malformed(&other),
+        ureq::Error::Other(error) => match error.downcast::<TransportError>() {
+            Ok(error) => *error,
+            Err(other) => TransportError::malformed(&other),
         },
         // ureq reports the end of the input in the middle of a response in this way.
         ureq::Error::Io(error) if error.kind() == std::io::ErrorKind::UnexpectedEof => {
             closed(exchange)
         }
         ureq::Error::Http(error) => {
-            Fault::new(Status::Internal, format!("the request cannot be sent: {error}"))
+            TransportError::new(Status::Internal, format!("the request cannot be sent: {error}"))
         }
-        other => Fault::malformed(&other),
+        other => TransportError::malformed(&other),
     }
 }

@@ -1,48 +1,48 @@
-//! The engines whose connection is idle, each leased to one call at a time.
+//! The pool of idle connections.
 //!
-//! A thread finds the one that it used last, which is still in its core's cache and whose peer waits
-//! there; else the one nearest to the front, so that few connections stay warm.
+//! A thread first takes the connection that it used last, which is still in the cache of its core.
+//! Otherwise it takes the first one, so that few connections stay in use.
 
-use crate::sys::{AtomicBox, thread_number};
+use crate::sys::{AtomicBox, thread_index};
 
-/// Places for idle connections.
+/// A fixed number of slots for idle connections.
 pub struct Pool<T>(Box<[AtomicBox<T>]>);
 
 impl<T> Pool<T> {
-    /// Room for so many idle connections.
-    pub fn new(most: usize) -> Pool<T> {
-        Pool((0..most).map(|_| AtomicBox::empty()).collect())
+    /// Creates a pool with this many slots.
+    pub fn new(capacity: usize) -> Pool<T> {
+        Pool((0..capacity).map(|_| AtomicBox::empty()).collect())
     }
 
-    /// An idle connection, if there is one.
+    /// Removes and returns an idle connection, if there is one.
     pub fn take(&self) -> Option<Box<T>> {
-        self.places().find_map(AtomicBox::take)
+        self.slots().find_map(AtomicBox::take)
     }
 
-    /// Gives a connection back; it goes if there is no room.
+    /// Puts a connection into a free slot. If there is none, drops it.
     pub fn put(&self, connection: Box<T>) {
         let mut connection = connection;
-        for place in self.places() {
-            match place.put(connection) {
+        for slot in self.slots() {
+            match slot.put(connection) {
                 Ok(()) => return,
                 Err(back) => connection = back,
             }
         }
     }
 
-    /// Drops those that are not to be kept.
+    /// Drops the connections for which `keep` returns false.
     pub fn sweep(&self, mut keep: impl FnMut(&mut T) -> bool) {
-        for place in &self.0 {
-            if let Some(one) = place.take().and_then(|mut one| keep(&mut one).then_some(one)) {
-                // Another may have come into the place meanwhile.
-                let _ = place.put(one).map_err(|one| self.put(one));
+        for slot in &self.0 {
+            if let Some(one) = slot.take().and_then(|mut one| keep(&mut one).then_some(one)) {
+                // Another thread may have filled the slot in the meantime.
+                let _ = slot.put(one).map_err(|one| self.put(one));
             }
         }
     }
 
-    /// The thread's own place, then all from the front.
-    fn places(&self) -> impl Iterator<Item = &AtomicBox<T>> {
-        let own = self.0.get(thread_number() % self.0.len().max(1));
+    /// The slot of this thread, then all slots.
+    fn slots(&self) -> impl Iterator<Item = &AtomicBox<T>> {
+        let own = self.0.get(thread_index() % self.0.len().max(1));
         own.into_iter().chain(&self.0)
     }
 }
@@ -53,7 +53,7 @@ mod tests {
     use std::sync::{Arc, Barrier};
 
     #[test]
-    fn a_thread_gets_back_what_it_put_and_anybody_what_is_left() {
+    fn thread_gets_back_its_own_connection() {
         let (pool, all) = (Arc::new(Pool::new(64)), Arc::new(Barrier::new(4)));
         let threads: Vec<_> = (0..4)
             .map(|mine| {
@@ -68,7 +68,7 @@ mod tests {
                 })
             })
             .collect();
-        // Other tests make threads too, so two of these could share a place; never most of them.
+        // Other tests create threads too, so two of these may share a slot, but not all.
         let own = threads.into_iter().map(|thread| thread.join().unwrap());
         assert!(own.filter(|own| *own).count() >= 2);
         let mut left: Vec<i32> = std::iter::from_fn(|| pool.take()).map(|it| *it).collect();
@@ -77,7 +77,7 @@ mod tests {
     }
 
     #[test]
-    fn a_sweep_leaves_what_is_to_be_kept() {
+    fn sweep_keeps_the_selected_connections() {
         let pool = Pool::new(8);
         (1..=6).for_each(|one| pool.put(Box::new(one)));
         pool.sweep(|one| *one % 3 == 0);
@@ -87,7 +87,7 @@ mod tests {
     }
 
     #[test]
-    fn without_room_nothing_is_kept() {
+    fn full_pool_drops_connections() {
         let pool = Pool::new(0);
         pool.put(Box::new(1));
         assert!(pool.take().is_none());

@@ -1,4 +1,4 @@
-//! TLS: which authorities are trusted, the handshake, and messages that say what to do.
+//! TLS: the trusted authorities, the handshake, and error messages.
 
 use std::cell::Cell;
 use std::io::{self, Read, Write};
@@ -14,15 +14,16 @@ use rustls::{
     SignatureScheme,
 };
 
-use super::input::Input;
-use super::link::{Link, LinkIo, RequestIo, unwrap};
-use super::tls_files::{authorities, certificates, private_key};
-use super::wire::{Fault, Phase};
+use super::error::TransportError;
+use super::exchange_state::Phase;
+use super::input_buffer::InputBuffer;
+use super::stream::{RequestIo, Stream, StreamIo, into_transport_error};
+use super::tls_files::{read_authorities, read_certificates, read_private_key};
 use crate::error::Status;
 use crate::redact;
 use crate::sys::Socket;
 
-/// Where distributions keep the system's authorities. Their environment variables are not read.
+/// The paths of the system's authorities in the distributions. Environment variables are not read.
 const SYSTEM_STORES: &[&str] = &[
     "/etc/ssl/certs/ca-certificates.crt",
     "/etc/pki/ca-trust/extracted/pem/tls-ca-bundle.pem",
@@ -31,7 +32,7 @@ const SYSTEM_STORES: &[&str] = &[
     "/etc/ssl/cert.pem",
 ];
 
-/// Which authorities are trusted where no file is named.
+/// The authorities that are trusted if no file is given.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Roots {
     /// Mozilla's, built into the library.
@@ -43,7 +44,7 @@ pub enum Roots {
 /// The files of a TLS configuration.
 #[derive(Clone, Debug, Default)]
 pub struct TlsFiles {
-    /// PEM file of the authorities to trust instead of any others.
+    /// PEM file of the trusted authorities, which replaces all others.
     pub ca: Option<String>,
     /// PEM file of the client's certificate chain.
     pub client_cert: Option<String>,
@@ -51,24 +52,24 @@ pub struct TlsFiles {
     pub client_key: Option<String>,
 }
 
-/// Reads and checks everything that TLS needs. Connects to nothing.
+/// Reads and checks the files, and creates the TLS configuration. Opens no connection.
 ///
 /// # Errors
-/// The configuration key that is at fault, and why.
+/// Returns the configuration key that has a problem, and the problem.
 pub fn client_config(
     roots: Roots,
     files: &TlsFiles,
 ) -> Result<Arc<ClientConfig>, (&'static str, String)> {
     let store = match (&files.ca, roots) {
-        (Some(path), _) => Arc::new(authorities(path).map_err(|why| ("caFile", why))?),
-        (None, Roots::Bundled) => bundled().clone(),
+        (Some(path), _) => Arc::new(read_authorities(path).map_err(|why| ("caFile", why))?),
+        (None, Roots::Bundled) => bundled_roots().clone(),
         (None, Roots::System) => {
             let path = SYSTEM_STORES.iter().find(|path| Path::new(path).exists()).ok_or((
                 "roots",
                 "no certificate store of the system was found; use \"bundled\" or caFile"
                     .to_owned(),
             ))?;
-            Arc::new(authorities(path).map_err(|why| ("roots", why))?)
+            Arc::new(read_authorities(path).map_err(|why| ("roots", why))?)
         }
     };
     let provider = Arc::new(rustls::crypto::ring::default_provider());
@@ -79,8 +80,8 @@ pub fn client_config(
     let mut config = match (&files.client_cert, &files.client_key) {
         (None, None) => builder.with_no_client_auth(),
         (Some(cert), Some(key)) => {
-            let chain = certificates(cert).map_err(|why| ("clientCertFile", why))?;
-            let key = private_key(key).map_err(|why| ("clientKeyFile", why))?;
+            let chain = read_certificates(cert).map_err(|why| ("clientCertFile", why))?;
+            let key = read_private_key(key).map_err(|why| ("clientKeyFile", why))?;
             builder.with_client_auth_cert(chain, key).map_err(|e| client_problem(&e))?
         }
         (Some(_), None) => {
@@ -90,12 +91,12 @@ pub fn client_config(
             return Err(("clientCertFile", "is missing beside clientKeyFile".into()));
         }
     };
-    let certificates = config.client_auth_cert_resolver;
-    config.client_auth_cert_resolver = Arc::new(Noticed(certificates));
+    let resolver = config.client_auth_cert_resolver;
+    config.client_auth_cert_resolver = Arc::new(RecordingResolver(resolver));
     Ok(Arc::new(config))
 }
 
-/// What is wrong with the client's certificate and key, each of which can be read.
+/// The problem of the client's certificate and key, both of which could be read.
 fn client_problem(error: &rustls::Error) -> (&'static str, String) {
     let (key, what) = match error {
         rustls::Error::InconsistentKeys(_) => {
@@ -114,17 +115,18 @@ fn client_problem(error: &rustls::Error) -> (&'static str, String) {
 }
 
 thread_local! {
-    // `Cell<bool>` has no destructor, so a thread that ends runs none.
-    static WAS_ASKED: Cell<bool> = const { Cell::new(false) };
+    // `Cell<bool>` has no destructor, so none runs at the end of a thread.
+    static CERTIFICATE_REQUESTED: Cell<bool> = const { Cell::new(false) };
 }
 
-/// The client's certificate, if any, and a note in [`WAS_ASKED`] that the peer asked for one.
+/// Returns the client's certificate, if any, and records in [`CERTIFICATE_REQUESTED`] that the peer
+/// requested one.
 #[derive(Debug)]
-struct Noticed(Arc<dyn ResolvesClientCert>);
+struct RecordingResolver(Arc<dyn ResolvesClientCert>);
 
-impl ResolvesClientCert for Noticed {
+impl ResolvesClientCert for RecordingResolver {
     fn resolve(&self, issuers: &[&[u8]], schemes: &[SignatureScheme]) -> Option<Arc<CertifiedKey>> {
-        WAS_ASKED.set(true);
+        CERTIFICATE_REQUESTED.set(true);
         self.0.resolve(issuers, schemes)
     }
 
@@ -133,124 +135,130 @@ impl ResolvesClientCert for Noticed {
     }
 }
 
-/// The configuration for one process. A child must not wait for the lock on its parent's sessions,
-/// which another thread may have held at the fork.
+/// The configuration for this process. A forked child must not wait for the lock of its parent's
+/// session cache, which another thread may have held at the fork.
 pub fn for_this_process(config: &ClientConfig) -> Arc<ClientConfig> {
-    let mut own = config.clone();
-    // The tickets of one host.
-    own.resumption = Resumption::in_memory_sessions(8);
-    Arc::new(own)
+    let mut process_config = config.clone();
+    // Enough for the tickets of one host.
+    process_config.resumption = Resumption::in_memory_sessions(8);
+    Arc::new(process_config)
 }
 
-/// The authorities that are built in, the same for all clients.
-fn bundled() -> &'static Arc<RootCertStore> {
+/// The built-in authorities, which all clients share.
+fn bundled_roots() -> &'static Arc<RootCertStore> {
     static STORE: OnceBox<Arc<RootCertStore>> = OnceBox::new();
     STORE.get_or_init(|| {
         Box::new(Arc::new(RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() }))
     })
 }
 
-/// Makes the handshake.
+/// Performs the handshake.
 ///
 /// # Errors
-/// A fault that says what is wrong with the peer's certificate, or how the link failed.
+/// The certificate of the peer has a problem, the peer rejected the handshake, or the stream failed.
 pub fn handshake(
     config: &Arc<ClientConfig>,
     host: &ServerName<'static>,
-    link: &Link<'_>,
-) -> Result<Box<ClientConnection>, Fault> {
+    stream: &Stream<'_>,
+) -> Result<Box<ClientConnection>, TransportError> {
     let connection = ClientConnection::new(config.clone(), host.clone());
-    let mut tls = Box::new(connection.map_err(|e| describe(&e, host, false))?);
-    // This thread makes the whole handshake.
-    WAS_ASKED.set(false);
+    let mut tls = Box::new(connection.map_err(|e| handshake_error(&e, host, false))?);
+    // The whole handshake runs on this thread.
+    CERTIFICATE_REQUESTED.set(false);
     while tls.is_handshaking() || tls.wants_write() {
         if tls.wants_write() {
-            tls.write_tls(&mut LinkIo(link)).map_err(unwrap)?;
-        } else if let Err(fault) = receive(&mut tls, link, |e| describe(e, host, WAS_ASKED.get())) {
-            // The alert tells the peer why; that it arrives is not essential.
-            let _ = tls.write_tls(&mut LinkIo(link));
-            return Err(fault);
+            tls.write_tls(&mut StreamIo(stream)).map_err(into_transport_error)?;
+        } else if let Err(error) =
+            receive(&mut tls, stream, |e| handshake_error(e, host, CERTIFICATE_REQUESTED.get()))
+        {
+            // Sends the alert to the peer, if possible.
+            let _ = tls.write_tls(&mut StreamIo(stream));
+            return Err(error);
         }
     }
     Ok(tls)
 }
 
 /// Sends a request, in as few records and writes as possible. Returns false if the peer responded
-/// before it accepted all of it. Interim responses do not count; `input` gets what was received.
+/// before it accepted all of it. Interim responses do not count. Received bytes are put into `input`.
 ///
 /// # Errors
-/// How the link failed.
+/// How the stream failed.
 pub fn send_request(
     tls: &mut ClientConnection,
-    link: &Link<'_>,
+    stream: &Stream<'_>,
     mut plain: &[u8],
-    input: &mut Input,
-) -> Result<bool, Fault> {
+    input: &mut InputBuffer,
+) -> Result<bool, TransportError> {
     while !plain.is_empty() {
-        let taken = tls.writer().write(plain).map_err(unwrap)?;
+        let taken = tls.writer().write(plain).map_err(into_transport_error)?;
         plain = &plain[taken..];
         while tls.wants_write() {
-            match tls.write_tls(&mut RequestIo(link)) {
+            match tls.write_tls(&mut RequestIo(stream)) {
                 Ok(_) => {}
                 // The input may be something other than a response, such as a session ticket.
                 Err(e) if e.kind() == io::ErrorKind::WouldBlock => {
-                    let is_end = receive(tls, link, broken)? == 0;
-                    while let Ok(count @ 1..) = tls.reader().read(input.room()) {
+                    let is_end = receive(tls, stream, tls_error)? == 0;
+                    while let Ok(count @ 1..) = tls.reader().read(input.free_space()) {
                         input.filled(count);
                     }
                     if is_end || input.begins_final_response() {
                         return Ok(false);
                     }
                 }
-                Err(e) => return Err(unwrap(e)),
+                Err(e) => return Err(into_transport_error(e)),
             }
         }
     }
     Ok(true)
 }
 
-/// Reads plain bytes, waiting for them; 0 at the end.
+/// Waits for decrypted bytes and reads some; 0 at the end.
 ///
 /// # Errors
-/// How the link failed.
-pub fn read(tls: &mut ClientConnection, link: &Link<'_>, room: &mut [u8]) -> Result<usize, Fault> {
+/// How the stream failed.
+pub fn read(
+    tls: &mut ClientConnection,
+    stream: &Stream<'_>,
+    free_space: &mut [u8],
+) -> Result<usize, TransportError> {
     loop {
-        match tls.reader().read(room) {
+        match tls.reader().read(free_space) {
             Ok(count) => return Ok(count),
             Err(e) if e.kind() == io::ErrorKind::WouldBlock => {}
-            // The peer closed without saying so: see `has_said_goodbye`.
+            // The peer closed without close_notify: see `received_close_notify`.
             Err(e) if e.kind() == io::ErrorKind::UnexpectedEof => return Ok(0),
-            Err(e) => return Err(unwrap(e)),
+            Err(e) => return Err(into_transport_error(e)),
         }
-        if let Err(fault) = receive(tls, link, broken) {
-            // What came before the fault is good, and may be the whole answer.
-            return tls.reader().read(room).ok().filter(|count| *count > 0).ok_or(fault);
+        if let Err(error) = receive(tls, stream, tls_error) {
+            // The content before the error is valid, and may be the whole response.
+            return tls.reader().read(free_space).ok().filter(|count| *count > 0).ok_or(error);
         }
     }
 }
 
-/// What is wrong with a peer after the handshake.
-fn broken(error: &rustls::Error) -> Fault {
+/// The error of a peer after the handshake.
+fn tls_error(error: &rustls::Error) -> TransportError {
     match error {
-        // Of TLS 1.3, where our handshake is over before the peer has looked at it.
+        // In TLS 1.3, the client finishes the handshake before the peer has checked its certificate.
         rustls::Error::AlertReceived(alert) => {
-            Fault::new(Status::Tls, rejected("the peer", *alert, false))
+            TransportError::new(Status::Tls, alert_problem("the peer", *alert, false))
         }
-        _ => Fault::new(Status::Tls, "the peer breaks the TLS protocol"),
+        _ => TransportError::new(Status::Tls, "the peer violates the TLS protocol"),
     }
 }
 
-/// Whether the peer has announced its end, so that nobody else can have cut off what came before.
-pub fn has_said_goodbye(tls: &mut ClientConnection) -> bool {
+/// Whether the peer has sent close_notify. Otherwise an attacker may have truncated its content.
+pub fn received_close_notify(tls: &mut ClientConnection) -> bool {
     matches!(tls.reader().read(&mut [0]), Ok(0))
 }
 
-/// Receives what waits at an idle connection, such as a session ticket or a key update. Returns
+/// Receives the TLS messages of an idle connection, such as session tickets and key updates. Returns
 /// whether the connection is still open. Does not block.
-pub fn receive_waiting(tls: &mut ClientConnection, socket: &Socket) -> bool {
-    // More than a peer has to send between two requests.
+pub fn receive_available(tls: &mut ClientConnection, socket: &Socket) -> bool {
+    // More than a peer needs to send between two requests.
     for _ in 0..4 {
-        match tls.read_tls(&mut Waiting(socket)) {
+        match tls.read_tls(&mut NonBlockingReader(socket)) {
             Ok(0) => return false,
             Ok(_) if tls.process_new_packets().is_err() => return false,
             Ok(_) => {}
@@ -260,22 +268,22 @@ pub fn receive_waiting(tls: &mut ClientConnection, socket: &Socket) -> bool {
     false
 }
 
-/// Reads what waits at a socket.
-struct Waiting<'a>(&'a Socket);
+/// Reads from a socket without blocking.
+struct NonBlockingReader<'a>(&'a Socket);
 
-impl Read for Waiting<'_> {
+impl Read for NonBlockingReader<'_> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         self.0.recv(buffer, false)
     }
 }
 
-/// Whether content waits to be read that was already received.
+/// Whether received content can be read.
 pub fn has_content(tls: &mut ClientConnection) -> bool {
     tls.process_new_packets().is_ok_and(|state| state.plaintext_bytes_to_read() > 0)
 }
 
-/// Whether nothing that the peer sent is left to be read, neither its end nor what broke TLS.
-pub fn is_quiet(tls: &mut ClientConnection) -> bool {
+/// Whether nothing can be read: neither content, nor the end, nor an error.
+pub fn is_idle(tls: &mut ClientConnection) -> bool {
     if tls.process_new_packets().is_err() {
         return false;
     }
@@ -285,16 +293,16 @@ pub fn is_quiet(tls: &mut ClientConnection) -> bool {
 
 fn receive(
     tls: &mut ClientConnection,
-    link: &Link<'_>,
-    explain: impl Fn(&rustls::Error) -> Fault,
-) -> Result<usize, Fault> {
-    let count = tls.read_tls(&mut LinkIo(link)).map_err(unwrap)?;
+    stream: &Stream<'_>,
+    explain: impl Fn(&rustls::Error) -> TransportError,
+) -> Result<usize, TransportError> {
+    let count = tls.read_tls(&mut StreamIo(stream)).map_err(into_transport_error)?;
     tls.process_new_packets().map_err(|e| explain(&e))?;
     if count == 0 && tls.is_handshaking() {
-        return Err(Fault::new(
+        return Err(TransportError::new(
             Status::Tls,
             format!(
-                "the peer closed the connection {}; does it speak TLS at this port?",
+                "the peer closed the connection {}; check that it speaks TLS at this port",
                 Phase::Handshake
             ),
         ));
@@ -302,9 +310,9 @@ fn receive(
     Ok(count)
 }
 
-/// What an alert means that the peer sent. Each alert about certificates is about the client's: the
-/// peer sees no other.
-fn rejected(host: &str, alert: AlertDescription, asks_for_certificate: bool) -> String {
+/// The meaning of an alert that the peer sent. An alert about a certificate concerns the client's,
+/// because the peer receives no other.
+fn alert_problem(host: &str, alert: AlertDescription, certificate_requested: bool) -> String {
     use AlertDescription as A;
     match alert {
         A::CertificateRequired | A::NoCertificate => requires_certificate(host),
@@ -320,7 +328,7 @@ fn rejected(host: &str, alert: AlertDescription, asks_for_certificate: bool) -> 
             u8::from(alert)
         ),
         // Before TLS 1.3 a missing certificate had no alert of its own.
-        A::HandshakeFailure if asks_for_certificate => requires_certificate(host),
+        A::HandshakeFailure if certificate_requested => requires_certificate(host),
         A::HandshakeFailure | A::InsufficientSecurity => no_cipher(host),
         A::ProtocolVersion => no_version(host),
         A::UnrecognisedName => format!(
@@ -350,16 +358,20 @@ fn no_cipher(host: &str) -> String {
     )
 }
 
-/// What is wrong with the peer, and what to do.
-fn describe(error: &rustls::Error, host: &ServerName<'_>, asks_for_certificate: bool) -> Fault {
+/// The error of a failed handshake.
+fn handshake_error(
+    error: &rustls::Error,
+    host: &ServerName<'_>,
+    certificate_requested: bool,
+) -> TransportError {
     use rustls::PeerIncompatible as P;
     let host = &*host.to_str();
     let why = match error {
         rustls::Error::InvalidCertificate(why) => certificate_problem(why, host),
         rustls::Error::InvalidMessage(_) => format!(
-            "what answers at {host} does not speak TLS; check the scheme and the port of the URL"
+            "the server at {host} does not speak TLS; check the scheme and the port of the URL"
         ),
-        rustls::Error::AlertReceived(alert) => rejected(host, *alert, asks_for_certificate),
+        rustls::Error::AlertReceived(alert) => alert_problem(host, *alert, certificate_requested),
         rustls::Error::PeerIncompatible(
             P::ServerDoesNotSupportTls12Or13
             | P::ServerTlsVersionIsDisabledByOurConfig
@@ -370,9 +382,11 @@ fn describe(error: &rustls::Error, host: &ServerName<'_>, asks_for_certificate: 
         rustls::Error::NoCertificatesPresented => {
             format!("{host} has no certificate; check its settings")
         }
-        _ => format!("{host} breaks the TLS protocol; does something change the bytes on the way?"),
+        _ => format!(
+            "{host} violates the TLS protocol; check whether a device on the way changes the bytes"
+        ),
     };
-    Fault::new(Status::Tls, why)
+    TransportError::new(Status::Tls, why)
 }
 
 fn certificate_problem(problem: &CertificateError, host: &str) -> String {
@@ -386,14 +400,14 @@ fn certificate_problem(problem: &CertificateError, host: &str) -> String {
             format!("the certificate of {host} is not valid yet; check this machine's clock")
         }
         C::NotValidForNameContext { presented, .. } if presented.is_empty() => format!(
-            "the certificate of {host} has no subjectAltName, and a common name does not count; \
+            "the certificate of {host} has no subjectAltName, and the common name is not used; \
              replace it by one that names {host} there"
         ),
         C::NotValidForNameContext { presented, .. } => format!(
             "the certificate is not for {host} but for another host ({}); check the URL in the \
              configuration",
             redact::line(
-                &presented.iter().map(|name| bare_name(name)).collect::<Vec<_>>().join(", ")
+                &presented.iter().map(|name| plain_name(name)).collect::<Vec<_>>().join(", ")
             )
         ),
         C::NotValidForName => format!(
@@ -427,18 +441,18 @@ fn certificate_problem(problem: &CertificateError, host: &str) -> String {
                 "the certificate of {host} has an old form (not X.509 version 3); replace it by one \
                  with a subjectAltName"
             ),
-            _ => unusable(host),
+            _ => invalid_certificate(host),
         },
-        _ => unusable(host),
+        _ => invalid_certificate(host),
     }
 }
 
-/// The name in what rustls presents, such as `DnsName("example.com")`.
-fn bare_name(presented: &str) -> &str {
+/// The name in the form of rustls, such as `DnsName("example.com")`.
+fn plain_name(presented: &str) -> &str {
     let inner = presented.split_once('(').and_then(|(_, rest)| rest.strip_suffix(')'));
     inner.unwrap_or(presented).trim_matches('"')
 }
 
-fn unusable(host: &str) -> String {
+fn invalid_certificate(host: &str) -> String {
     format!("the certificate of {host} does not follow the rules for certificates; replace it")
 }

@@ -1,5 +1,4 @@
-//! The files of a TLS configuration, and what is wrong with them: nothing of a file is ever shown,
-//! because it may be a key.
+//! Reads the files of a TLS configuration. Messages never contain a part of a file, which may be a key.
 
 use std::io::Read;
 
@@ -16,10 +15,10 @@ use crate::sys;
 /// The authorities in a PEM file.
 ///
 /// # Errors
-/// What is wrong with the file, to be put behind the key.
-pub fn authorities(path: &str) -> Result<RootCertStore, String> {
+/// Returns the problem of the file. The caller puts the configuration key in front.
+pub fn read_authorities(path: &str) -> Result<RootCertStore, String> {
     let mut store = RootCertStore::empty();
-    let (added, _) = store.add_parsable_certificates(certificates(path)?);
+    let (added, _) = store.add_parsable_certificates(read_certificates(path)?);
     if added == 0 {
         return Err(format!("{} contains no certificate that can be used", redact::path(path)));
     }
@@ -29,8 +28,8 @@ pub fn authorities(path: &str) -> Result<RootCertStore, String> {
 /// The certificates in a PEM file.
 ///
 /// # Errors
-/// As for [`authorities`].
-pub fn certificates(path: &str) -> Result<Vec<CertificateDer<'static>>, String> {
+/// As for [`read_authorities`].
+pub fn read_certificates(path: &str) -> Result<Vec<CertificateDer<'static>>, String> {
     let text = read(path)?;
     let found: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&text).collect();
     found.ok().filter(|found| !found.is_empty()).ok_or_else(|| problem(path, &text, CERTIFICATE))
@@ -39,27 +38,27 @@ pub fn certificates(path: &str) -> Result<Vec<CertificateDer<'static>>, String> 
 /// The private key in a PEM file.
 ///
 /// # Errors
-/// As for [`authorities`].
-pub fn private_key(path: &str) -> Result<PrivateKeyDer<'static>, String> {
+/// As for [`read_authorities`].
+pub fn read_private_key(path: &str) -> Result<PrivateKeyDer<'static>, String> {
     let text = read(path)?;
     PrivateKeyDer::from_pem_slice(&text).map_err(|_| problem(path, &text, KEY))
 }
 
-/// What is looked for in a file: its name, the end of its label, and how to convert it from DER.
+/// A kind of PEM block: its name, the end of its label, and the openssl command to convert it.
 #[derive(Clone, Copy, PartialEq, Eq)]
-struct Wanted {
+struct PemKind {
     name: &'static str,
     label: &'static str,
     command: &'static str,
 }
 
-const CERTIFICATE: Wanted =
-    Wanted { name: "certificate", label: "CERTIFICATE-----", command: "x509" };
-const KEY: Wanted = Wanted { name: "private key", label: "PRIVATE KEY-----", command: "pkey" };
+const CERTIFICATE: PemKind =
+    PemKind { name: "certificate", label: "CERTIFICATE-----", command: "x509" };
+const KEY: PemKind = PemKind { name: "private key", label: "PRIVATE KEY-----", command: "pkey" };
 
 fn read(path: &str) -> Result<Zeroizing<Vec<u8>>, String> {
-    /// More than any store of authorities; a device or a log is not read to its end.
-    const MOST: u64 = 16 * 1024 * 1024;
+    /// More than any store of authorities. Limits the reading of devices and logs.
+    const MAX_SIZE: u64 = 16 * 1024 * 1024;
     if redact::is_pem(path) {
         return Err("is the PEM text itself, not the path of a file; write the text to a file, \
                     and pass its path"
@@ -69,16 +68,18 @@ fn read(path: &str) -> Result<Zeroizing<Vec<u8>>, String> {
     let file = sys::open_file(path).map_err(|e| format!("{shown} cannot be read: {e}"))?;
     let about = file.metadata().ok().filter(|about| about.is_file());
     let Some(about) = about else { return Err(format!("{shown} is not a file")) };
-    // Room for all of it: growing would leave pieces of a key behind.
-    let length = about.len().min(MOST) as usize + 1;
+    // Reserves memory for the whole file, because a reallocation would leave copies of a key.
+    let length = about.len().min(MAX_SIZE) as usize + 1;
     let mut text = Zeroizing::new(Vec::new());
-    // As much again for what is read out of it.
+    // Parsing needs as much memory again.
     text.try_reserve_exact(length)
         .ok()
         .filter(|()| memory::require(length).is_ok())
         .ok_or_else(|| format!("{shown} cannot be read: {NO_MEMORY}"))?;
-    file.take(MOST).read_to_end(&mut text).map_err(|e| format!("{shown} cannot be read: {e}"))?;
-    // The first block of such a file would be passed over.
+    file.take(MAX_SIZE)
+        .read_to_end(&mut text)
+        .map_err(|e| format!("{shown} cannot be read: {e}"))?;
+    // The parser would skip the first block of such a file.
     if text.starts_with(&[0xef, 0xbb, 0xbf]) {
         return Err(format!("{shown} begins with a byte order mark; save it without the mark"));
     }
@@ -88,12 +89,12 @@ fn read(path: &str) -> Result<Zeroizing<Vec<u8>>, String> {
     Ok(text)
 }
 
-/// Why a file does not contain what is wanted.
-fn problem(path: &str, text: &[u8], wanted: Wanted) -> String {
+/// Why a file does not contain this kind of object.
+fn problem(path: &str, text: &[u8], kind: PemKind) -> String {
     let path = redact::path(path);
-    let Wanted { name, label, command } = wanted;
+    let PemKind { name, label, command } = kind;
     let has = |part: &str| text.windows(part.len()).any(|window| window == part.as_bytes());
-    // The tag and the length of a sequence of more than 127 bytes.
+    // An ASN.1 sequence of more than 127 bytes.
     let is_der = matches!(text, [0x30, 0x81..=0x84, ..]);
     if text.is_empty() {
         format!("{path} is empty")
@@ -102,7 +103,7 @@ fn problem(path: &str, text: &[u8], wanted: Wanted) -> String {
             "{path} is in DER or PKCS #12 form; convert it to PEM: openssl {command} -inform der \
              -in FILE -out FILE.pem, or openssl pkcs12 -in FILE -out FILE.pem"
         )
-    } else if wanted == KEY && (has("BEGIN ENCRYPTED PRIVATE KEY") || has("4,ENCRYPTED")) {
+    } else if kind == KEY && (has("BEGIN ENCRYPTED PRIVATE KEY") || has("4,ENCRYPTED")) {
         format!(
             "{path} contains an encrypted private key, for which there is no passphrase; store it \
              without encryption: openssl pkey -in FILE -out FILE.pem"
@@ -110,7 +111,7 @@ fn problem(path: &str, text: &[u8], wanted: Wanted) -> String {
     } else if has("-----BEGIN") && has("\\n") {
         format!("{path} contains \\n instead of line ends; write it with real line ends")
     } else if has("-----BEGIN") && !has(label) {
-        let other = if wanted == KEY { CERTIFICATE } else { KEY };
+        let other = if kind == KEY { CERTIFICATE } else { KEY };
         let swapped = if has(other.label) {
             format!(", but a {}; are clientCertFile and clientKeyFile swapped?", other.name)
         } else {
@@ -134,15 +135,15 @@ mod tests {
 
     const BODY: &str = "VGhpcyBpcyBhIHByZXRlbmQgcHJpdmF0ZSBrZXk";
 
-    fn problem_of(content: &[u8], wanted: Wanted) -> String {
+    fn problem_of(content: &[u8], kind: PemKind) -> String {
         static NUMBER: std::sync::atomic::AtomicUsize = std::sync::atomic::AtomicUsize::new(0);
         let number = NUMBER.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
         let file = std::env::temp_dir().join(format!("bw-pem-{}-{number}", std::process::id()));
         fs::write(&file, content).unwrap();
         let path = file.to_str().unwrap();
-        let problem = match wanted == KEY {
-            true => private_key(path).err(),
-            false => authorities(path).err(),
+        let problem = match kind == KEY {
+            true => read_private_key(path).err(),
+            false => read_authorities(path).err(),
         };
         fs::remove_file(&file).unwrap();
         let problem = problem.unwrap();
@@ -156,13 +157,13 @@ mod tests {
     }
 
     #[test]
-    fn each_mistake_in_a_file_has_its_message_and_remedy() {
+    fn each_problem_of_a_file_has_its_own_message() {
         let marked = format!("\u{feff}{}", pem("PRIVATE KEY"));
         let old = pem("RSA PRIVATE KEY")
             .replace(BODY, &format!("Proc-Type: 4,ENCRYPTED\nDEK-Info: AES-128-CBC,00\n\n{BODY}"));
         let cut = pem("CERTIFICATE").replace("-----END CERTIFICATE-----\n", "");
         let der = b"\x30\x82\x01\x02 and more";
-        for (content, wanted, part) in [
+        for (content, kind, part) in [
             (&b""[..], KEY, "is empty"),
             (marked.as_bytes(), CERTIFICATE, "begins with a byte order mark; save it"),
             (marked.as_bytes(), KEY, "begins with a byte order mark; save it"),
@@ -180,13 +181,13 @@ mod tests {
             (pem("CERTIFICATE").as_bytes(), CERTIFICATE, "no certificate that can be used"),
             (BODY.as_bytes(), KEY, "is not a PEM file"),
         ] {
-            let problem = problem_of(content, wanted);
+            let problem = problem_of(content, kind);
             assert!(problem.contains(part), "{part}\nis not in\n{problem}");
         }
     }
 
     #[test]
-    fn a_key_in_place_of_a_path_is_not_quoted() {
+    fn key_in_place_of_a_path_is_not_quoted() {
         for (value, part) in [
             (pem("PRIVATE KEY"), "is the PEM text itself, not the path of a file"),
             (pem("PRIVATE KEY").replace('\n', "\\n"), "is the PEM text itself"),
@@ -194,7 +195,7 @@ mod tests {
             (format!("{BODY}/{BODY}=="), "[removed] cannot be read"),
             ("eyJhbGciOiJub25lIn0.eyJwIjoicyJ9.c2ln".to_owned(), "[removed] cannot be read"),
         ] {
-            for problem in [private_key(&value).err(), authorities(&value).err()] {
+            for problem in [read_private_key(&value).err(), read_authorities(&value).err()] {
                 let problem = problem.unwrap();
                 assert!(problem.starts_with(part), "{problem}");
                 assert!(!problem.contains("VGhp"), "{problem}");

@@ -107,7 +107,7 @@ def test_without_rust_the_build_says_so(tmp_path: Path) -> None:
         env={"PATH": "/nowhere", "BW_WEBRTC_BUILD": "native"},
         code=1,
     )
-    assert "building it needs Rust" in said
+    assert "the build requires Rust" in said
     assert "BW_WEBRTC_BUILD" in said
 
 

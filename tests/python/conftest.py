@@ -1,4 +1,4 @@
-"""What all tests share: the real library and real sandboxes, one of each kind for a run."""
+"""Fixtures: the real library, and one sandbox of each kind for a run."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ NEEDED = {
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Fails, rather than skips, where there is nothing to test."""
+    """Fails if a program is missing, instead of skipping tests."""
     for variable, what in NEEDED.items():
         value = os.environ.get(variable)
         if not value:
             raise pytest.UsageError(f"set {variable} to the path of {what}")
         path = Path(value).resolve()
         if not path.is_file():
-            raise pytest.UsageError(f"{variable} names {value}, which is no file")
-        # Tests start programs in other folders.
+            raise pytest.UsageError(f"{variable} is {value}, which is not a file")
+        # Tests start programs in other directories.
         os.environ[variable] = str(path)
 
 
@@ -44,21 +44,21 @@ def https_sandbox() -> Iterator[Sandbox]:
 
 @pytest.fixture
 def plain(http_sandbox: Sandbox) -> Sandbox:
-    """A sandbox over HTTP, as new."""
+    """A sandbox over HTTP, in its initial state."""
     http_sandbox.reset()
     return http_sandbox
 
 
 @pytest.fixture
 def secure(https_sandbox: Sandbox) -> Sandbox:
-    """A sandbox over HTTPS, as new."""
+    """A sandbox over HTTPS, in its initial state."""
     https_sandbox.reset()
     return https_sandbox
 
 
 @pytest.fixture(params=["plain", "secure"])
 def sandbox(request: pytest.FixtureRequest) -> Sandbox:
-    """A sandbox as new: the test runs over HTTP and over HTTPS."""
+    """A sandbox in its initial state. The test runs over HTTP and over HTTPS."""
     found: Sandbox = request.getfixturevalue(request.param)
     return found
 

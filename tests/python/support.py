@@ -1,8 +1,9 @@
-"""Helpers of the tests: programs in processes of their own, servers that never answer."""
+"""Helpers of the tests: separate processes, environments, recorded requests, servers."""
 
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import queue
 import socket
@@ -12,16 +13,30 @@ import threading
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Callable, Generic, List, Mapping, Optional, Sequence, Type, TypeVar
+from typing import (
+    Any,
+    Callable,
+    Dict,
+    Generic,
+    List,
+    Mapping,
+    Optional,
+    Sequence,
+    Tuple,
+    Type,
+    TypeVar,
+)
 
 from bw_webrtc import Client
+from bw_webrtc.testing import Sandbox
 
 ROOT = Path(__file__).resolve().parents[2]
 PACKAGE = ROOT / "bindings" / "python"
 LIMIT = 30.0
-"""Seconds after which whatever is waited for has failed."""
+"""The limit of every wait, in seconds."""
 
 T = TypeVar("T")
+S = TypeVar("S", bound="HttpServer")
 
 
 def python(
@@ -29,7 +44,7 @@ def python(
     environment: Optional[Mapping[str, Optional[str]]] = None,
     cwd: Optional[Path] = None,
 ) -> subprocess.CompletedProcess[str]:
-    """Runs Python with the package in its path, and these variables set (None: unset)."""
+    """Runs Python with the package on its path. None unsets a variable of ``environment``."""
     env = {**os.environ, "PYTHONPATH": str(PACKAGE / "src")}
     for name, value in (environment or {}).items():
         if value is None:
@@ -48,7 +63,7 @@ def python(
 
 
 class Background(Generic[T]):
-    """A function's run on a thread of its own."""
+    """A call of a function in a new thread."""
 
     def __init__(self, function: Callable[[], T]) -> None:
         self._result: List[T] = []
@@ -68,37 +83,37 @@ class Background(Generic[T]):
         return self._thread.is_alive()
 
     def result(self) -> T:
-        """What it returned; raises what it raised."""
+        """The result of the function; raises its exception."""
         self._thread.join(LIMIT)
-        assert not self._thread.is_alive(), "the thread did not end"
+        assert not self._thread.is_alive(), "the thread is still running"
         if self._error is not None:
             raise self._error
         return self._result[0]
 
 
 class SilentServer:
-    """Takes connections and requests, and never answers."""
+    """A server that accepts connections and requests, and never responds."""
 
     def __init__(self) -> None:
         self._socket = socket.create_server(("127.0.0.1", 0))
         self._socket.settimeout(LIMIT)
-        self._taken: List[socket.socket] = []
+        self._connections: List[socket.socket] = []
         self.url = f"http://127.0.0.1:{self._socket.getsockname()[1]}/v1"
 
     def wait_for_request(self) -> bytes:
-        """Waits until a request's head has come, so that a call is surely in flight."""
+        """Waits for the head of a request, so that a call is in progress, and returns the head."""
         connection, _ = self._socket.accept()
         connection.settimeout(LIMIT)
-        self._taken.append(connection)
+        self._connections.append(connection)
         head = b""
         while b"\r\n\r\n" not in head:
             more = connection.recv(65536)
-            assert more, "the client closed before it had sent a request"
+            assert more, "the client closed the connection before it sent a request"
             head += more
         return head
 
     def expect_nothing(self) -> None:
-        """Checks that no connection is waiting to be accepted."""
+        """Asserts that the client did not connect."""
         self._socket.settimeout(0)
         with contextlib.suppress(BlockingIOError):
             self._socket.accept()
@@ -119,22 +134,30 @@ class SilentServer:
         exc: Optional[BaseException],
         traceback: Optional[TracebackType],
     ) -> None:
-        for connection in [*self._taken, self._socket]:
+        for connection in [*self._connections, self._socket]:
             connection.close()
 
 
-class WebhookServer:
-    """Takes webhooks, one at a time. ``url``: the callback URL to give."""
+class HttpServer:
+    """An HTTP server in this interpreter.
 
-    def __init__(self) -> None:
-        self._bodies: queue.Queue[bytes] = queue.Queue()
-        bodies = self._bodies
+    ``respond`` receives the body of a request, and returns the status and the JSON document of the
+    response.
+    """
 
+    def __init__(self, respond: Callable[[bytes], Tuple[int, Any]]) -> None:
         class Handler(BaseHTTPRequestHandler):
             def do_POST(self) -> None:
-                bodies.put(self.rfile.read(int(self.headers["Content-Length"])))
-                self.send_response(204)
+                length = int(self.headers.get("Content-Length", 0))
+                status, document = respond(self.rfile.read(length))
+                body = b"" if document is None else json.dumps(document).encode()
+                self.send_response(status)
+                self.send_header("Content-Length", str(len(body)))
                 self.end_headers()
+                self.wfile.write(body)
+
+            def do_GET(self) -> None:
+                self.do_POST()
 
             def log_message(self, *_: object) -> None:
                 pass
@@ -142,13 +165,9 @@ class WebhookServer:
         self._server = HTTPServer(("127.0.0.1", 0), Handler)
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,))
         self._thread.start()
-        self.url = f"http://127.0.0.1:{self._server.server_port}/hook"
+        self.url = f"http://127.0.0.1:{self._server.server_port}/v1"
 
-    def body(self) -> bytes:
-        """The next webhook's body."""
-        return self._bodies.get(timeout=LIMIT)
-
-    def __enter__(self) -> WebhookServer:
+    def __enter__(self: S) -> S:
         return self
 
     def __exit__(
@@ -160,3 +179,50 @@ class WebhookServer:
         self._server.shutdown()
         self._thread.join(LIMIT)
         self._server.server_close()
+
+
+class WebhookServer(HttpServer):
+    """A server for webhooks, whose callback URL is ``url``."""
+
+    def __init__(self) -> None:
+        bodies: queue.Queue[bytes] = queue.Queue()
+
+        def respond(body: bytes) -> Tuple[int, None]:
+            bodies.put(body)
+            return 204, None
+
+        super().__init__(respond)
+        self._bodies = bodies
+
+    def body(self) -> bytes:
+        """Waits for the next webhook, and returns its body."""
+        return self._bodies.get(timeout=LIMIT)
+
+
+VARIABLES = (
+    *("BW_ACCOUNT_ID", "BW_CLIENT_ID", "BW_CLIENT_SECRET", "BW_USERNAME", "BW_PASSWORD"),
+    *("BW_BASE_URL", "BW_TOKEN_URL"),
+)
+Environment = Dict[str, Optional[str]]
+
+
+def environment(sandbox: Sandbox, **changed: Optional[str]) -> Environment:
+    """The variables for a client of this sandbox with API credentials; the others are unset."""
+    return {**dict.fromkeys(VARIABLES), **sandbox.environment(), **changed}
+
+
+def api_user_environment(sandbox: Sandbox, **changed: Optional[str]) -> Environment:
+    """The variables for a client of this sandbox with a user name; the others are unset."""
+    unset = dict.fromkeys(("BW_CLIENT_ID", "BW_CLIENT_SECRET", "BW_TOKEN_URL"))
+    user = {"BW_USERNAME": sandbox.username, "BW_PASSWORD": sandbox.password}
+    return {**environment(sandbox), **unset, **user, **changed}
+
+
+def statuses(sandbox: Sandbox, operation: Optional[str] = None) -> List[int]:
+    """The HTTP statuses of the recorded requests."""
+    return [request["status"] for request in sandbox.requests(operation)]
+
+
+def bodies(sandbox: Sandbox, operation: Optional[str] = None) -> List[Any]:
+    """The bodies of the recorded requests."""
+    return [request["body"] for request in sandbox.requests(operation)]

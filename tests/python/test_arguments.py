@@ -1,4 +1,4 @@
-"""Arguments that are refused before anything is sent."""
+"""Arguments that are rejected before anything is sent."""
 
 from __future__ import annotations
 
@@ -34,24 +34,24 @@ REQUIRED: Dict[str, Any] = {"account_id": "9", "client_id": "i", "client_secret"
         ("user_agent", ["x"]),
     ],
 )
-def test_options_of_the_wrong_type_are_named(option: str, value: Any) -> None:
+def test_option_of_wrong_type_is_named(option: str, value: Any) -> None:
     with pytest.raises(TypeError, match=f"^{option} must be .*, not {type(value).__name__}$"):
         Client(**{**REQUIRED, option: value})
 
 
-def test_unknown_options_are_refused() -> None:
+def test_unknown_option_is_rejected() -> None:
     with pytest.raises(TypeError, match="timout"):
         Client("9", client_id="i", client_secret="s", timout=1)  # type: ignore[call-arg]
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), float("-inf"), 1e300])
-def test_times_that_no_deadline_can_be(value: float) -> None:
+def test_time_that_is_not_finite_is_rejected(value: float) -> None:
     with pytest.raises(ConfigError, match=r"^timeout: must be a finite number of seconds"):
         Client(**REQUIRED, timeout=value)
 
 
 @pytest.mark.parametrize("value", [0, -0.5, 10**9])
-def test_times_out_of_range_are_named_by_the_library(value: float) -> None:
+def test_time_out_of_range_is_rejected_by_the_library(value: float) -> None:
     with pytest.raises(ConfigError, match=r"config\.timeoutMs: must be a whole number from 1 to"):
         Client(**REQUIRED, timeout=value)
 
@@ -62,7 +62,7 @@ def test_times_out_of_range_are_named_by_the_library(value: float) -> None:
 @pytest.mark.parametrize(
     ("value", "why"), [("ab\0c", "must not contain U"), ("ab\udc80", "has a lone surrogate")]
 )
-def test_options_that_no_c_string_can_carry(option: str, value: str, why: str) -> None:
+def test_option_with_nul_or_surrogate_is_rejected(option: str, value: str, why: str) -> None:
     options: Dict[str, Any] = {**REQUIRED, option: value}
     with pytest.raises(ConfigError, match=f"^{option}: {why}.*at index 2") as caught:
         Client(**options)
@@ -82,7 +82,7 @@ def test_options_that_no_c_string_can_carry(option: str, value: str, why: str) -
         ({"publish_permissions": ["AUDIO", 1]}, r"publish_permissions\[1\] must be a str, not int"),
     ],
 )
-def test_arguments_of_the_wrong_type_are_named(
+def test_argument_of_wrong_type_is_named(
     plain: Sandbox, arguments: Dict[str, Any], why: str
 ) -> None:
     with plain.client() as client, pytest.raises(TypeError, match=why):
@@ -104,9 +104,7 @@ def test_arguments_of_the_wrong_type_are_named(
         ({"device_api_version": "V9"}, r"request\.deviceApiVersion"),
     ],
 )
-def test_values_that_are_wrong_are_named(
-    plain: Sandbox, arguments: Dict[str, Any], why: str
-) -> None:
+def test_invalid_value_is_named(plain: Sandbox, arguments: Dict[str, Any], why: str) -> None:
     with plain.client() as client, pytest.raises(InvalidArgumentError, match=why) as caught:
         client.create_participant(**arguments)
     error = caught.value
@@ -129,7 +127,7 @@ def test_values_that_are_wrong_are_named(
     assert plain.requests() == []
 
 
-def test_credentials_are_keywords_of_exactly_one_kind() -> None:
+def test_credentials_are_keywords_of_one_kind() -> None:
     with pytest.raises(TypeError, match="positional argument"):
         Client("9", "u", "p")  # type: ignore[call-arg]
     for options in (
@@ -144,7 +142,7 @@ def test_credentials_are_keywords_of_exactly_one_kind() -> None:
 
 
 @pytest.mark.parametrize("kind", ["client_id", "username"])
-def test_new_credentials_are_checked_and_the_old_ones_stay(plain: Sandbox, kind: str) -> None:
+def test_invalid_credentials_do_not_replace_the_old_ones(plain: Sandbox, kind: str) -> None:
     with plain.client(**{kind: getattr(plain, kind)}) as client:
         for identifier, secret, name in (("u\0", "p", "identifier"), ("u", "\ud800", "secret")):
             with pytest.raises(InvalidArgumentError, match=f"^{name}: ") as caught:

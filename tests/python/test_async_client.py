@@ -1,4 +1,4 @@
-"""AsyncClient under asyncio and uvloop: coroutines, cancellation, no gap in the loop."""
+"""AsyncClient under asyncio and uvloop: coroutines, cancellation, a responsive loop."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ Run = Callable[[Coroutine[Any, Any, T]], T]
 
 @pytest.fixture(params=["asyncio", "uvloop"])
 def run(request: pytest.FixtureRequest) -> Run[Any]:
-    """Runs a coroutine on a loop of either kind, which must be left clean."""
+    """Runs a coroutine on a new loop of either kind."""
 
     def go(work: Coroutine[Any, Any, T]) -> T:
         loop = uvloop.new_event_loop() if request.param == "uvloop" else asyncio.new_event_loop()
@@ -78,15 +78,15 @@ def test_every_operation(run: Run[Any], sandbox: Sandbox) -> None:
                 await client.delete_participant(bob.id)
             assert caught.value.operation == "deleteParticipant"
             await client.delete_session(session.id)
-            answer = await client.call({"operation": "createSession", "body": {"tag": "x"}})
-            assert answer["tag"] == "x"
+            response = await client.call({"operation": "createSession", "body": {"tag": "x"}})
+            assert response["tag"] == "x"
             assert client.stats()["calls"] == 15
         assert client.closed
 
     run(work())
 
 
-def test_two_hundred_calls_at_once_leave_the_loop_free(run: Run[Any], plain: Sandbox) -> None:
+def test_concurrent_calls_do_not_block_the_loop(run: Run[Any], plain: Sandbox) -> None:
     plain.fault("createParticipant", "delay", ms=200, count=None)
     ticks = 0
 
@@ -113,18 +113,18 @@ def test_two_hundred_calls_at_once_leave_the_loop_free(run: Run[Any], plain: San
             return took
 
     took = run(work())
-    # 200 calls by 64 workers are four rounds; one after the other they would take 40 s.
+    # 64 workers execute 200 calls in four rounds; one worker would take 40 s.
     assert 0.8 <= took < 10
-    # If the calls of a round blocked the loop, it would tick once a round.
+    # If a call blocked the loop, there would be one tick in each round.
     assert ticks > 50
 
 
-def test_a_cancelled_task_cancels_its_call(run: Run[Any], plain: Sandbox) -> None:
+def test_cancelled_task_cancels_its_call(run: Run[Any], plain: Sandbox) -> None:
     plain.fault("createParticipant", "delay", ms=500, count=None)
 
     async def work() -> None:
         async with plain.async_client(workers=1) as client:
-            first = asyncio.ensure_future(client.create_participant(tag="under way"))
+            first = asyncio.ensure_future(client.create_participant(tag="in progress"))
             second = asyncio.ensure_future(client.create_participant(tag="waits"))
             await until(lambda: bool(client.stats()["inFlight"]))
             await asyncio.sleep(0.1)
@@ -132,19 +132,19 @@ def test_a_cancelled_task_cancels_its_call(run: Run[Any], plain: Sandbox) -> Non
                 task.cancel()
                 with pytest.raises(asyncio.CancelledError):
                     await task
-            # What the service made all the same is known.
+            # The service created the participant nevertheless.
             await until(lambda: client.stats()["lateAnswers"] == 1)
             (late,) = client.stats()["lateParticipants"]
-            assert (await client.get_participant(late)).tag == "under way"
+            assert (await client.get_participant(late)).tag == "in progress"
             found = client.take_late().objects
-            assert found == (LateObject("createParticipant", late, "under way"),)
+            assert found == (LateObject("createParticipant", late, "in progress"),)
             assert client.take_late() == LateObjects()
         assert len(plain.requests("createParticipant")) == 1
 
     run(work())
 
 
-def test_a_time_out_of_asyncios_own_cancels_too(run: Run[Any], plain: Sandbox) -> None:
+def test_asyncio_timeout_cancels_the_call(run: Run[Any], plain: Sandbox) -> None:
     plain.fault("getSession", "delay", ms=5000, count=None)
 
     async def work() -> None:
@@ -157,7 +157,7 @@ def test_a_time_out_of_asyncios_own_cancels_too(run: Run[Any], plain: Sandbox) -
     run(work())
 
 
-def test_what_is_late_can_be_read_after_closing(run: Run[Any], plain: Sandbox) -> None:
+def test_late_objects_are_available_after_closing(run: Run[Any], plain: Sandbox) -> None:
     plain.fault("createParticipant", "delay", ms=300, count=None)
 
     async def work() -> None:
@@ -173,7 +173,7 @@ def test_what_is_late_can_be_read_after_closing(run: Run[Any], plain: Sandbox) -
     run(work())
 
 
-def test_closing_ends_calls_under_way(run: Run[Any], plain: Sandbox) -> None:
+def test_closing_cancels_calls_in_progress(run: Run[Any], plain: Sandbox) -> None:
     plain.fault("*", "delay", ms=5000, count=None)
 
     async def work() -> None:
@@ -193,7 +193,7 @@ def test_closing_ends_calls_under_way(run: Run[Any], plain: Sandbox) -> None:
     run(work())
 
 
-def test_the_backlog_has_an_end(run: Run[Any], plain: Sandbox) -> None:
+def test_full_backlog_rejects_a_call(run: Run[Any], plain: Sandbox) -> None:
     plain.fault("*", "delay", ms=200, count=None)
 
     async def work() -> None:
@@ -208,7 +208,7 @@ def test_the_backlog_has_an_end(run: Run[Any], plain: Sandbox) -> None:
     run(work())
 
 
-def test_what_is_wrong_is_raised_at_the_await(run: Run[Any], plain: Sandbox) -> None:
+def test_invalid_arguments_are_raised_at_the_await(run: Run[Any], plain: Sandbox) -> None:
     async def work() -> None:
         async with plain.async_client() as client:
             with pytest.raises(InvalidArgumentError, match="tag"):
@@ -228,7 +228,7 @@ def test_what_is_wrong_is_raised_at_the_await(run: Run[Any], plain: Sandbox) -> 
         plain.async_client(time_out=5)
 
 
-def test_a_call_is_one_document_whatever_its_texts_hold() -> None:
+def test_call_document_escapes_its_strings() -> None:
     session, participant = 'a "room" \\ \u00e9', "\U0001f600\n"
     added = _operations.add_participant_to_session(session, participant, {"sessionId": session})
     assert json.loads(added.document()) == {
@@ -239,10 +239,11 @@ def test_a_call_is_one_document_whatever_its_texts_hold() -> None:
     }
     removed = _operations.remove_participant_from_session(session, participant)
     assert set(json.loads(removed.document())) == {"operation", "sessionId", "participantId"}
-    assert json.loads(_operations.create_session(None).document()) == {"operation": "createSession"}
+    created = _operations.create_session(None)
+    assert json.loads(created.document()) == {"operation": "createSession", "body": {}}
 
 
-def test_it_belongs_to_one_loop(plain: Sandbox) -> None:
+def test_client_belongs_to_one_loop(plain: Sandbox) -> None:
     client = plain.async_client()
 
     async def call() -> object:
@@ -259,7 +260,7 @@ def test_it_belongs_to_one_loop(plain: Sandbox) -> None:
         second.close()
 
 
-def test_it_need_not_be_awaited_in_order(run: Run[Any], plain: Sandbox) -> None:
+def test_calls_can_be_awaited_in_any_order(run: Run[Any], plain: Sandbox) -> None:
     async def work() -> None:
         async with plain.async_client(workers=4) as client:
             calls: List[Awaitable[Any]] = [client.create_session(tag=str(n)) for n in range(20)]
@@ -290,7 +291,7 @@ CREATIONS: List[Tuple[str, Callable[[AsyncClient], Awaitable[Any]]]] = [
 
 
 @pytest.mark.parametrize(("operation", "create"), CREATIONS)
-def test_a_task_that_is_cancelled_when_its_completion_is_available(
+def test_created_object_is_late_if_task_is_cancelled_before_the_fetch(
     run: Run[Any],
     plain: Sandbox,
     operation: str,
@@ -307,8 +308,8 @@ def test_a_task_that_is_cancelled_when_its_completion_is_available(
         with pytest.raises(asyncio.CancelledError):
             await task
         await client.aclose()
-        (made,) = existing(plain)
-        expected = LateObjects((LateObject(operation, made, "lost"),))
+        (created_id,) = existing(plain)
+        expected = LateObjects((LateObject(operation, created_id, "lost"),))
         assert client.take_late() == expected
         assert client.take_late() == LateObjects()
 
@@ -316,7 +317,7 @@ def test_a_task_that_is_cancelled_when_its_completion_is_available(
 
 
 @pytest.mark.parametrize("close", [False, True])
-def test_a_task_that_is_cancelled_between_the_response_and_its_next_step(
+def test_created_object_is_late_if_task_is_cancelled_after_the_fetch(
     run: Run[Any], plain: Sandbox, close: bool
 ) -> None:
     async def work() -> None:
@@ -328,7 +329,7 @@ def test_a_task_that_is_cancelled_between_the_response_and_its_next_step(
                 await client.aclose()
             else:
                 client._fetch_some()
-            # The future has its result, and the task has not seen it yet.
+            # The future has its result, and the task has not run since.
             task.cancel()
             with pytest.raises(asyncio.CancelledError):
                 await task
@@ -337,7 +338,7 @@ def test_a_task_that_is_cancelled_between_the_response_and_its_next_step(
     run(work())
 
 
-def test_a_response_that_reaches_its_task_is_not_late(run: Run[Any], plain: Sandbox) -> None:
+def test_response_that_reaches_its_task_is_not_late(run: Run[Any], plain: Sandbox) -> None:
     async def work() -> None:
         async with plain.async_client() as client:
             await client.create_participant()
@@ -352,7 +353,7 @@ def test_a_response_that_reaches_its_task_is_not_late(run: Run[Any], plain: Sand
     run(work())
 
 
-def test_a_response_after_closing_is_late(run: Run[Any], plain: Sandbox) -> None:
+def test_response_after_closing_is_late(run: Run[Any], plain: Sandbox) -> None:
     plain.fault("createParticipant", "delay", ms=300)
 
     async def work() -> None:
@@ -394,13 +395,13 @@ def test_late_objects_are_bounded(
                 task.cancel()
             await asyncio.wait(tasks)
         late = client.take_late()
-        assert ([made.tag for made in late.objects], late.dropped) == (["3", "4"], 3)
+        assert ([one.tag for one in late.objects], late.dropped) == (["3", "4"], 3)
         assert client.take_late() == LateObjects()
 
     run(work())
 
 
-def test_a_client_is_closed_after_its_loop(plain: Sandbox) -> None:
+def test_client_can_be_closed_after_its_loop(plain: Sandbox) -> None:
     client = plain.async_client()
 
     async def use() -> None:
@@ -415,7 +416,7 @@ def test_a_client_is_closed_after_its_loop(plain: Sandbox) -> None:
 
 
 @pytest.mark.parametrize("fetched", [False, True])
-def test_a_client_is_closed_after_the_loop_of_its_calls(plain: Sandbox, fetched: bool) -> None:
+def test_client_can_be_closed_after_the_loop_of_its_calls(plain: Sandbox, fetched: bool) -> None:
     client = plain.async_client()
     tasks: List[asyncio.Future[Any]] = []
 
@@ -426,12 +427,12 @@ def test_a_client_is_closed_after_the_loop_of_its_calls(plain: Sandbox, fetched:
         plain.fault("getSession", "delay", ms=60_000)
         tasks.append(asyncio.ensure_future(client.get_session("0" * 36)))
         if fetched:
-            # The loop ends before the next step of the task that has its response now.
+            # The loop stops before the next step of the task, whose response is available.
             asyncio.get_running_loop().call_soon(client._fetch_some)
 
     loop = asyncio.new_event_loop()
     loop.run_until_complete(leave())
-    # Without another iteration, in which the tasks would go on.
+    # Without another iteration, in which the tasks would run.
     loop.close()
     assert [task.done() for task in tasks] == [False, False]
     asyncio.run(client.aclose())

@@ -12,8 +12,6 @@ import re
 import signal
 import subprocess
 import sys
-import threading
-from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from types import FrameType
 from typing import Any, Callable, Dict, Iterator, List, Optional, Tuple
@@ -30,14 +28,23 @@ from bw_webrtc import (
     _library,
 )
 from bw_webrtc.testing import Sandbox
-from support import LIMIT, PACKAGE, ROOT, SilentServer, python
+from support import (
+    LIMIT,
+    PACKAGE,
+    ROOT,
+    HttpServer,
+    SilentServer,
+    api_user_environment,
+    environment,
+    python,
+)
 
 INVALID_ARGUMENT = 1
 INVALID_HANDLE = 2
 
 
 def status_of(handle: ctypes.c_void_p) -> int:
-    """What the library itself says of a handle."""
+    """The status of a call with a handle."""
     library = _library.load()
     out = ctypes.c_char_p()
     status: int = library.function("bw_create_participant")(handle, b"[]", out)
@@ -45,7 +52,7 @@ def status_of(handle: ctypes.c_void_p) -> int:
     return status
 
 
-def test_a_with_statement_closes(plain: Sandbox) -> None:
+def test_with_statement_closes_the_client(plain: Sandbox) -> None:
     with plain.client() as client:
         handle = client._handle
         before = (client.closed, status_of(handle))
@@ -54,7 +61,7 @@ def test_a_with_statement_closes(plain: Sandbox) -> None:
     assert after == (True, INVALID_HANDLE)
 
 
-def test_closing_twice_is_fine_and_using_it_afterwards_is_refused(plain: Sandbox) -> None:
+def test_closed_client_rejects_calls(plain: Sandbox) -> None:
     client = plain.client()
     client.close()
     client.close()
@@ -71,7 +78,7 @@ def test_closing_twice_is_fine_and_using_it_afterwards_is_refused(plain: Sandbox
     assert plain.requests() == []
 
 
-def test_a_forgotten_client_is_freed(plain: Sandbox) -> None:
+def test_unreferenced_client_is_freed(plain: Sandbox) -> None:
     client: Optional[Client] = plain.client()
     assert client is not None
     handle = client._handle
@@ -81,7 +88,7 @@ def test_a_forgotten_client_is_freed(plain: Sandbox) -> None:
     assert status_of(handle) == INVALID_HANDLE
 
 
-def test_a_forgotten_client_in_a_cycle_is_freed(plain: Sandbox) -> None:
+def test_unreferenced_client_in_a_cycle_is_freed(plain: Sandbox) -> None:
     holder: Dict[str, Any] = {"client": plain.client()}
     holder["self"] = holder
     handle = holder["client"]._handle
@@ -90,7 +97,7 @@ def test_a_forgotten_client_in_a_cycle_is_freed(plain: Sandbox) -> None:
     assert status_of(handle) == INVALID_HANDLE
 
 
-def test_a_close_that_comes_between_check_and_call_is_harmless(plain: Sandbox) -> None:
+def test_close_between_check_and_call(plain: Sandbox) -> None:
     client = plain.client()
     _library.load().function("bw_client_free")(client._handle)
     with pytest.raises(InvalidHandleError) as caught:
@@ -99,7 +106,7 @@ def test_a_close_that_comes_between_check_and_call_is_harmless(plain: Sandbox) -
     client.close()
 
 
-def test_nothing_is_left_of_texts_that_the_library_gave(plain: Sandbox) -> None:
+def test_texts_of_the_library_are_freed(plain: Sandbox) -> None:
     class Mallinfo2(ctypes.Structure):
         _fields_ = tuple(
             (name, ctypes.c_size_t)
@@ -134,25 +141,25 @@ def test_nothing_is_left_of_texts_that_the_library_gave(plain: Sandbox) -> None:
     assert grown < size / 4
 
 
-def test_neither_pickled_nor_copied(plain: Sandbox) -> None:
+def test_client_cannot_be_pickled_or_copied(plain: Sandbox) -> None:
     with plain.client() as client:
         for operation in (pickle.dumps, copy.copy, copy.deepcopy):
             with pytest.raises(TypeError, match="neither pickled nor copied"):
                 operation(client)
 
 
-def test_the_interpreter_ends_well_with_an_open_client(plain: Sandbox) -> None:
+def test_interpreter_exits_with_an_open_client(plain: Sandbox) -> None:
     code = (
         "from bw_webrtc import Client\n"
         f"client = Client('9900000', username='user', password='secret', base_url={plain.url!r})\n"
         "print(client.create_participant().id)\n"
     )
-    ended = python(["-X", "dev", "-c", code])
-    assert (ended.returncode, ended.stderr) == (0, "")
-    assert len(ended.stdout.strip()) == 36
+    completed = python(["-X", "dev", "-c", code])
+    assert (completed.returncode, completed.stderr) == (0, "")
+    assert len(completed.stdout.strip()) == 36
 
 
-def test_the_interpreter_ends_well_with_a_daemon_thread_in_a_call() -> None:
+def test_interpreter_exits_during_a_call_of_a_daemon_thread() -> None:
     with SilentServer() as server:
         code = (
             "import socket, sys, threading\n"
@@ -200,7 +207,7 @@ INTERRUPTED: List[Tuple[Callable[[Client], Any], int, Any, List[Tuple[str, str]]
 @pytest.mark.parametrize("closed", [False, True])
 @pytest.mark.parametrize("moment", ["in the call", "after the call"])
 @pytest.mark.parametrize(("work", "status", "body", "kept"), INTERRUPTED)
-def test_what_an_interrupted_call_created_is_late(
+def test_object_of_an_interrupted_call_is_late(
     interrupts: None,
     monkeypatch: pytest.MonkeyPatch,
     work: Callable[[Client], Any],
@@ -210,33 +217,18 @@ def test_what_an_interrupted_call_created_is_late(
     moment: str,
     closed: bool,
 ) -> None:
-    class Handler(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            if moment == "in the call":
-                # Python's handler runs in the main thread, when the library has returned.
-                signal.raise_signal(signal.SIGUSR1)
-            self.rfile.read(int(self.headers.get("Content-Length", 0)))
-            answer = json.dumps(body).encode()
-            self.send_response(status)
-            self.send_header("Content-Length", str(len(answer)))
-            self.end_headers()
-            self.wfile.write(answer)
-
-        def do_GET(self) -> None:
-            self.do_POST()
-
-        def log_message(self, *_: object) -> None:
-            pass
+    def respond(_: bytes) -> Tuple[int, Any]:
+        if moment == "in the call":
+            # Python's handler runs in the main thread, after the library has returned.
+            signal.raise_signal(signal.SIGUSR1)
+        return status, body
 
     def interrupted(*_: object) -> None:
         signal.raise_signal(signal.SIGUSR1)
 
     freed: List[object] = []
-    with HTTPServer(("127.0.0.1", 0), Handler) as server:
-        thread = threading.Thread(target=server.handle_request)
-        thread.start()
-        url = f"http://127.0.0.1:{server.server_address[1]}/v1"
-        client = Client("9", username="u", password="p", base_url=url, max_retries=0)
+    with HttpServer(respond) as server:
+        client = Client("9", username="u", password="p", base_url=server.url, max_retries=0)
         library = client._library
         free = library.function("bw_free")
         with monkeypatch.context() as patch:
@@ -246,7 +238,6 @@ def test_what_an_interrupted_call_created_is_late(
                     patch.setattr(library, name, interrupted)
             with pytest.raises(KeyboardInterrupt):
                 work(client)
-        thread.join(LIMIT)
     assert len(freed) == 1
     if closed:
         client.close()
@@ -284,8 +275,7 @@ FILES = {"ca_file", "client_cert_file", "client_key_file"}
 @pytest.mark.parametrize("option", OPTIONS)
 def test_every_option_reaches_the_library(option: str) -> None:
     value, key, sent = OPTIONS[option]
-    options: Dict[str, object] = dict.fromkeys(name for name, _, _ in _config.KEYS)
-    options.update({"account_id": "9", **CREDENTIALS, option: value})
+    options = {"account_id": "9", **CREDENTIALS, option: value}
     required = {"accountId": "9", "clientId": "i", "clientSecret": "s"}
     assert json.loads(_config.to_document(options)) == {**required, key: sent}
     url = "http://127.0.0.1:9/v1" if option == "token_url" else None
@@ -294,7 +284,7 @@ def test_every_option_reaches_the_library(option: str) -> None:
 
 
 @pytest.mark.parametrize("option", sorted(FILES))
-def test_files_are_taken_as_str_and_as_path(option: str, tmp_path: Path) -> None:
+def test_files_are_str_or_path(option: str, tmp_path: Path) -> None:
     missing = tmp_path / "missing.pem"
     # A certificate and its key come together.
     files = {"client_cert_file", "client_key_file"} if "client" in option else {option}
@@ -304,17 +294,17 @@ def test_files_are_taken_as_str_and_as_path(option: str, tmp_path: Path) -> None
             Client("9", **CREDENTIALS, **options)
 
 
-def test_the_options_are_the_keys_that_the_header_documents() -> None:
+def test_options_match_the_documented_keys() -> None:
     header = (ROOT / "include" / "bw_webrtc.h").read_text()
     before = header[: header.index("bw_status bw_client_new(")]
     comment = before[before.rindex("/**") :]
     documented = set(re.findall(r"`([a-z][a-zA-Z]*)`", comment)) - {"client", "error"}
-    assert {key for _, key, _ in _config.KEYS} == documented
+    assert {option.key for option in _config.OPTIONS} == documented
     tested = {*OPTIONS, *FILES, *_config.REQUIRED, *CREDENTIALS, *USER}
-    assert tested == {name for name, _, _ in _config.KEYS}
+    assert tested == {option.name for option in _config.OPTIONS}
 
 
-def test_all_that_is_wrong_with_a_configuration_is_named() -> None:
+def test_all_errors_of_a_configuration_are_named() -> None:
     with pytest.raises(ConfigError) as caught:
         Client(
             "",
@@ -333,34 +323,15 @@ def test_all_that_is_wrong_with_a_configuration_is_named() -> None:
 
 
 FROM_ENV = "from bw_webrtc import Client\nprint(Client.from_env({}).create_participant().id)"
-NAMES = (
-    "ACCOUNT_ID",
-    "CLIENT_ID",
-    "CLIENT_SECRET",
-    "USERNAME",
-    "PASSWORD",
-    "BASE_URL",
-    "TOKEN_URL",
-)
-UNSET: Dict[str, Optional[str]] = {f"BW_{name}": None for name in NAMES}
 
 
-def api_user(sandbox: Sandbox) -> Dict[str, str]:
-    return {
-        "BW_ACCOUNT_ID": sandbox.account_id,
-        "BW_USERNAME": sandbox.username,
-        "BW_PASSWORD": sandbox.password,
-        "BW_BASE_URL": sandbox.url,
-    }
-
-
-def test_a_client_from_the_environment(plain: Sandbox) -> None:
-    for environment in (plain.environment(), api_user(plain)):
+def test_client_from_the_environment(plain: Sandbox) -> None:
+    for variables in (environment(plain), api_user_environment(plain)):
         for options in ("", "timeout=5"):
             code = FROM_ENV.format(options)
-            ended = python(["-c", code], {**UNSET, **environment})
-            assert (ended.returncode, ended.stderr) == (0, "")
-            assert ended.stdout.strip() in str(plain.state())
+            completed = python(["-c", code], variables)
+            assert (completed.returncode, completed.stderr) == (0, "")
+            assert completed.stdout.strip() in str(plain.state())
     assert len(plain.requests("token")) == 2
 
 
@@ -376,30 +347,30 @@ def test_a_client_from_the_environment(plain: Sandbox) -> None:
         ),
     ],
 )
-def test_variables_that_are_not_set_are_named(
+def test_unset_variables_are_named(
     plain: Sandbox, unset: List[str], names: str, options: str
 ) -> None:
-    for nothing in (None, ""):
-        environment = {**UNSET, **plain.environment(), **dict.fromkeys(unset, nothing)}
-        ended = python(["-c", FROM_ENV.format(options)], environment)
-        assert ended.returncode == 1
-        assert "ConfigError" in ended.stderr
-        assert f"the environment {names}" in ended.stderr
-        assert "NULL" not in ended.stderr
-        assert plain.client_secret not in ended.stderr
+    for empty in (None, ""):
+        variables = environment(plain, **dict.fromkeys(unset, empty))
+        completed = python(["-c", FROM_ENV.format(options)], variables)
+        assert completed.returncode == 1
+        assert "ConfigError" in completed.stderr
+        assert f"the environment {names}" in completed.stderr
+        assert "NULL" not in completed.stderr
+        assert plain.client_secret not in completed.stderr
 
 
-def test_the_password_of_an_api_user_that_is_not_set_is_named(plain: Sandbox) -> None:
+def test_unset_password_of_an_api_user_is_named(plain: Sandbox) -> None:
     for options in ("", "timeout=5"):
-        environment = {**UNSET, **api_user(plain), "BW_PASSWORD": None}
-        ended = python(["-c", FROM_ENV.format(options)], environment)
-        assert "the environment variable BW_PASSWORD is not set" in ended.stderr
+        variables = api_user_environment(plain, BW_PASSWORD=None)
+        completed = python(["-c", FROM_ENV.format(options)], variables)
+        assert "the environment variable BW_PASSWORD is not set" in completed.stderr
 
 
-def test_from_env_reads_what_this_process_has_set(
+def test_from_env_reads_changes_of_os_environ(
     plain: Sandbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for name, value in {**UNSET, **plain.environment()}.items():
+    for name, value in environment(plain).items():
         if value is None:
             monkeypatch.delenv(name, raising=False)
         else:

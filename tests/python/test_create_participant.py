@@ -1,4 +1,4 @@
-"""A participant created over HTTP and HTTPS."""
+"""createParticipant, over HTTP and HTTPS, and its result."""
 
 from __future__ import annotations
 
@@ -13,9 +13,10 @@ import pytest
 
 from bw_webrtc import Client, CreatedParticipant, Participant, UnauthorizedError
 from bw_webrtc.testing import Sandbox
+from support import statuses
 
 
-def test_all_that_is_asked_for_is_sent_and_comes_back(client: Client, sandbox: Sandbox) -> None:
+def test_all_fields_are_sent_and_returned(client: Client, sandbox: Sandbox) -> None:
     created = client.create_participant(
         publish_permissions=["VIDEO", "AUDIO"],
         tag='caf\u00e9 "\U0001f600"',
@@ -36,9 +37,9 @@ def test_all_that_is_asked_for_is_sent_and_comes_back(client: Client, sandbox: S
     assert created.raw["participant"] == participant.raw
     assert created.raw["token"] == created.token
 
-    (seen,) = sandbox.requests("createParticipant")
-    assert seen["status"] == 200
-    assert seen["body"] == {
+    (request,) = sandbox.requests("createParticipant")
+    assert request["status"] == 200
+    assert request["body"] == {
         "publishPermissions": ["VIDEO", "AUDIO"],
         "tag": 'caf\u00e9 "\U0001f600"',
         "callbackUrl": "https://example.com/hook?a=b",
@@ -46,14 +47,14 @@ def test_all_that_is_asked_for_is_sent_and_comes_back(client: Client, sandbox: S
     }
 
 
-def test_the_token_is_for_this_participant(client: Client, sandbox: Sandbox) -> None:
+def test_token_is_for_the_participant(client: Client, sandbox: Sandbox) -> None:
     created = client.create_participant()
     payload = created.token.split(".")[1]
     claims = json.loads(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))
     assert (claims["a"], claims["p"]) == (sandbox.account_id, created.id)
 
 
-def test_nothing_asked_for_sends_nothing(client: Client, sandbox: Sandbox) -> None:
+def test_omitted_fields_are_not_sent(client: Client, sandbox: Sandbox) -> None:
     client.create_participant()
     assert sandbox.requests()[0]["body"] == {}
 
@@ -61,19 +62,19 @@ def test_nothing_asked_for_sends_nothing(client: Client, sandbox: Sandbox) -> No
 @pytest.mark.parametrize(
     "permissions", [("AUDIO",), {"AUDIO"}, iter(["AUDIO"]), {"AUDIO": 1}.keys()]
 )
-def test_permissions_are_any_iterable(plain: Sandbox, permissions: Iterable[str]) -> None:
+def test_permissions_can_be_any_iterable(plain: Sandbox, permissions: Iterable[str]) -> None:
     with plain.client() as client:
         created = client.create_participant(publish_permissions=permissions)
     assert created.participant.publish_permissions == ("AUDIO",)
 
 
-def test_no_permissions_is_not_the_same_as_none_given(plain: Sandbox) -> None:
+def test_empty_permissions_are_sent(plain: Sandbox) -> None:
     with plain.client() as client:
         client.create_participant(publish_permissions=[])
     assert plain.requests()[0]["body"] == {"publishPermissions": []}
 
 
-def test_results_are_frozen_hashable_and_equal_by_value(client: Client) -> None:
+def test_results_are_frozen_and_hashable(client: Client) -> None:
     created = client.create_participant(tag="a")
     with pytest.raises(dataclasses.FrozenInstanceError):
         created.participant.tag = "b"  # type: ignore[misc]
@@ -98,10 +99,10 @@ RAW: Dict[str, Any] = {"participant": {"id": "p", "tag": "a", "sessions": ["s"]}
     ids=["itself", "copy", "deepcopy", "pickle", "replace"],
 )
 @pytest.mark.parametrize("asked", [False, True])
-def test_a_participant_is_made_when_it_is_asked_for(
+def test_participant_is_created_on_first_use(
     use: Callable[[CreatedParticipant], CreatedParticipant], asked: bool
 ) -> None:
-    # One that was made at once, by the constructor.
+    # The participant exists from the start.
     whole = CreatedParticipant(Participant.from_raw(RAW["participant"]), "t", RAW)
     created = CreatedParticipant.from_raw(RAW)
     if asked:
@@ -116,7 +117,7 @@ def test_a_participant_is_made_when_it_is_asked_for(
     assert used.id == "p"
 
 
-def test_what_it_does_not_have_is_told() -> None:
+def test_unknown_attribute_is_an_attribute_error() -> None:
     created: Any = CreatedParticipant.from_raw(RAW)
     with pytest.raises(AttributeError, match="'CreatedParticipant' object has no attribute 'tag'"):
         _ = created.tag
@@ -128,7 +129,7 @@ def test_what_it_does_not_have_is_told() -> None:
         assert CreatedParticipant.from_raw(odd).participant.id == ""
 
 
-def test_fields_that_are_missing_null_unknown_or_odd_are_taken() -> None:
+def test_unexpected_fields_are_accepted() -> None:
     assert Participant.from_raw({}) == Participant(id="")
     assert Participant.from_raw(
         {
@@ -151,23 +152,23 @@ def test_fields_that_are_missing_null_unknown_or_odd_are_taken() -> None:
     assert [(s.participant_id, s.stream_aliases) for s in subscribed] == [("q", ("s",)), ("", ())]
 
 
-def test_unknown_fields_of_an_answer_reach_the_caller(plain: Sandbox) -> None:
-    answer = {"participant": {"id": "p-1", "participant_ids": ["x"]}, "token": "t", "new": 1}
-    plain.fault("createParticipant", "status", status=200, body=answer)
+def test_unknown_fields_reach_the_caller(plain: Sandbox) -> None:
+    response = {"participant": {"id": "p-1", "participant_ids": ["x"]}, "token": "t", "new": 1}
+    plain.fault("createParticipant", "status", status=200, body=response)
     with plain.client() as client:
         created = client.create_participant()
-    assert created.raw == answer
+    assert created.raw == response
     assert created.participant.raw == {"id": "p-1", "participant_ids": ["x"]}
 
 
-def test_white_space_around_an_answer_is_taken(plain: Sandbox) -> None:
-    answer = ' \r\n\t{"participant": {"id": "p-1"}, "token": "t"}\n '
-    plain.fault("createParticipant", "status", status=200, body=answer)
+def test_white_space_around_a_response_is_accepted(plain: Sandbox) -> None:
+    response = ' \r\n\t{"participant": {"id": "p-1"}, "token": "t"}\n '
+    plain.fault("createParticipant", "status", status=200, body=response)
     with plain.client() as client:
         assert client.create_participant().id == "p-1"
 
 
-def test_credentials_are_rotated_without_a_new_client(client: Client, sandbox: Sandbox) -> None:
+def test_client_secret_is_rotated(client: Client, sandbox: Sandbox) -> None:
     client.create_participant()
     client.set_credentials(sandbox.client_id, "wrong")
     with pytest.raises(
@@ -177,11 +178,11 @@ def test_credentials_are_rotated_without_a_new_client(client: Client, sandbox: S
     assert (caught.value.outcome, caught.value.attempts) == ("not_sent", 0)
     client.set_credentials(sandbox.client_id, sandbox.client_secret)
     client.create_participant()
-    assert [seen["status"] for seen in sandbox.requests()] == [200, 200]
-    assert [seen["status"] for seen in sandbox.requests("token")] == [200, 401, 200]
+    assert statuses(sandbox) == [200, 200]
+    assert statuses(sandbox, "token") == [200, 401, 200]
 
 
-def test_the_password_of_an_api_user_is_rotated(sandbox: Sandbox) -> None:
+def test_password_is_rotated(sandbox: Sandbox) -> None:
     with sandbox.client(username=sandbox.username) as client:
         client.create_participant()
         client.set_credentials(sandbox.username, "wrong")
@@ -190,13 +191,13 @@ def test_the_password_of_an_api_user_is_rotated(sandbox: Sandbox) -> None:
         assert caught.value.body == {"message": "Unauthorized"}
         client.set_credentials(sandbox.username, sandbox.password)
         client.create_participant()
-    assert [seen["status"] for seen in sandbox.requests()] == [200, 401, 200]
+    assert statuses(sandbox) == [200, 401, 200]
     assert sandbox.requests("token") == []
 
 
-def test_a_revoked_token_is_replaced(client: Client, sandbox: Sandbox) -> None:
+def test_revoked_token_is_replaced(client: Client, sandbox: Sandbox) -> None:
     client.create_participant()
     sandbox.revoke_tokens()
     client.create_participant()
-    assert [seen["status"] for seen in sandbox.requests()] == [200, 401, 200]
+    assert statuses(sandbox) == [200, 401, 200]
     assert client.stats()["tokenRequests"] == len(sandbox.requests("token")) == 2

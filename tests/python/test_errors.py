@@ -1,4 +1,4 @@
-"""One exception class for each status, and what they tell."""
+"""The exception classes: one for each status."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def test_every_status_has_a_class(status: int) -> None:
     assert status == cls.STATUS == error.status
     assert getattr(bw_webrtc, cls.__name__) is cls
     assert _library.load().status_name(status) == STATUSES[status] == cls.NAME
-    # BW_E_NOT_FOUND is NotFoundError; a name that Python has already got a word in front.
+    # BW_E_NOT_FOUND is NotFoundError. A name that Python already uses has a prefix.
     words = "".join(word.capitalize() for word in STATUSES[status][len("BW_E_") :].split("_"))
     assert cls.__name__ in {f"{words}Error", f"Call{words}Error", f"Queue{words}Error"}
 
@@ -59,13 +59,13 @@ def test_there_are_no_other_classes() -> None:
     assert len(classes) == len(STATUSES)
 
 
-def test_a_status_of_a_later_version_is_a_plain_error() -> None:
+def test_unknown_status_is_a_base_error() -> None:
     error = errors.from_document(99, document(status=99, name="BW_E_NOVEL"))
     assert type(error) is BwError
     assert (error.status, error.name) == (99, "BW_E_NOVEL")
 
 
-def test_all_that_the_document_has_is_at_hand() -> None:
+def test_attributes_match_the_document() -> None:
     error = errors.from_document(26, document())
     assert error.status == 26
     assert error.name == "BW_E_SERVER"
@@ -81,7 +81,7 @@ def test_all_that_the_document_has_is_at_hand() -> None:
     assert error.args == ("the service failed (HTTP 503)",)
 
 
-def test_what_a_person_reads() -> None:
+def test_str_and_repr() -> None:
     assert str(errors.from_document(26, document())) == (
         "createParticipant: the service failed (HTTP 503) [BW_E_SERVER, outcome rejected, "
         "3 attempts, retry after 1.5 s, request id r-1]"
@@ -94,14 +94,14 @@ def test_what_a_person_reads() -> None:
     assert repr(errors.from_document(3, bare)).startswith("<ConfigError: config.timoutMs: is not")
 
 
-def test_a_document_that_is_not_one_is_taken_too() -> None:
+def test_invalid_error_document_is_accepted() -> None:
     for odd in ({}, {"error": None}, {"error": "x"}):
         error = errors.from_document(40, odd)
         assert isinstance(error, bw_webrtc.InternalError)
         assert str(error)
 
 
-def test_families() -> None:
+def test_base_classes() -> None:
     assert issubclass(bw_webrtc.CallTimeoutError, TimeoutError)
     assert issubclass(bw_webrtc.ConfigError, ValueError)
     assert issubclass(bw_webrtc.InvalidArgumentError, ValueError)
@@ -120,14 +120,14 @@ def test_errors_can_be_pickled_and_copied(status: int) -> None:
         assert str(again) == str(error)
 
 
-def test_an_error_without_memory_for_its_document() -> None:
+def test_error_without_document() -> None:
     error = _library.load().failure(13, None)
     assert isinstance(error, bw_webrtc.CallTimeoutError)
     assert (error.status, error.name) == (13, "BW_E_TIMEOUT")
 
 
 @pytest.mark.parametrize("status", sorted(STATUSES))
-def test_an_exception_is_made_from_a_message(status: int) -> None:
+def test_exception_from_a_message(status: int) -> None:
     cls = type(errors.from_document(status, {}))
     for error in (cls("gone"), copy.copy(cls("gone")), pickle.loads(pickle.dumps(cls("gone")))):
         assert type(error) is cls
@@ -138,7 +138,7 @@ def test_an_exception_is_made_from_a_message(status: int) -> None:
     assert cls().message
 
 
-def test_an_exception_for_a_test_double_has_all_attributes() -> None:
+def test_exception_with_all_attributes() -> None:
     error = bw_webrtc.RateLimitedError(
         "slow down",
         operation="createParticipant",
@@ -157,7 +157,7 @@ def test_an_exception_for_a_test_double_has_all_attributes() -> None:
     assert errors.from_document(25, error.document).__dict__ == error.__dict__
 
 
-def test_a_mock_raises_an_exception_class() -> None:
+def test_mock_raises_an_exception() -> None:
     client = mock.Mock()
     for effect in (bw_webrtc.NotFoundError, bw_webrtc.NotFoundError("gone")):
         client.get_participant.side_effect = effect

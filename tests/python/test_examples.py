@@ -11,14 +11,9 @@ from typing import Dict, Optional, Set
 import pytest
 
 from bw_webrtc.testing import Sandbox
-from support import PACKAGE, python
+from support import PACKAGE, environment, python
 
 EXAMPLES = PACKAGE / "examples"
-
-
-def environment(sandbox: Sandbox) -> Dict[str, Optional[str]]:
-    """What the examples read."""
-    return {**sandbox.environment(), "BW_CA_FILE": sandbox.ca_file}
 
 
 def lines_of_code(path: Path) -> int:
@@ -35,45 +30,47 @@ def lines_of_code(path: Path) -> int:
 
 
 def test_create_participant(sandbox: Sandbox) -> None:
-    ended = python(
+    completed = python(
         [str(EXAMPLES / "create_participant.py")],
-        environment(sandbox),
+        environment(sandbox, BW_CA_FILE=sandbox.ca_file),
     )
-    assert (ended.returncode, ended.stderr) == (0, "")
+    assert (completed.returncode, completed.stderr) == (0, "")
     shown = re.fullmatch(
         r"participant ([0-9a-f-]{36})\ntoken       (\S{12})\.\.\. \((\d+) characters\)\n",
-        ended.stdout,
+        completed.stdout,
     )
-    assert shown, ended.stdout
+    assert shown, completed.stdout
     assert shown[1] in str(sandbox.state())
     assert int(shown[3]) > 100
     assert lines_of_code(EXAMPLES / "create_participant.py") < 20
 
 
 @pytest.mark.parametrize(
-    ("changed", "said"),
+    ("changed", "message"),
     [
         ({"BW_CLIENT_SECRET": None}, "the environment variable BW_CLIENT_SECRET is not set"),
         ({"BW_CLIENT_SECRET": "wrong"}, "BW_E_UNAUTHORIZED"),
         ({"BW_WEBRTC_LIBRARY": "/nowhere"}, "is not found"),
     ],
 )
-def test_create_participant_says_what_is_wrong(
-    plain: Sandbox, changed: Dict[str, Optional[str]], said: str
+def test_create_participant_reports_errors(
+    plain: Sandbox, changed: Dict[str, Optional[str]], message: str
 ) -> None:
-    ended = python(
+    completed = python(
         [str(EXAMPLES / "create_participant.py")],
-        {**environment(plain), **changed},
+        environment(plain, BW_CA_FILE=None, **changed),
     )
-    assert ended.returncode == 1
-    assert said in ended.stderr
-    assert "Traceback" not in ended.stderr
+    assert completed.returncode == 1
+    assert message in completed.stderr
+    assert "Traceback" not in completed.stderr
 
 
 def test_session(sandbox: Sandbox) -> None:
-    ended = python([str(EXAMPLES / "session.py")], environment(sandbox))
-    assert (ended.returncode, ended.stderr) == (0, "")
-    assert ended.stdout == (
+    completed = python(
+        [str(EXAMPLES / "session.py")], environment(sandbox, BW_CA_FILE=sandbox.ca_file)
+    )
+    assert (completed.returncode, completed.stderr) == (0, "")
+    assert completed.stdout == (
         "alice hears everyone in the session\nbob hears everyone in the session\n"
     )
     assert len((EXAMPLES / "session.py").read_text().splitlines()) < 40

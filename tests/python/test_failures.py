@@ -1,4 +1,4 @@
-"""Failures over the wire: each raises its class, and tells whether the service may have acted."""
+"""Failed calls: each raises its class, with the outcome."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import pytest
 import bw_webrtc
 from bw_webrtc import BwError, Client, Outcome
 from bw_webrtc.testing import Sandbox
-from support import LIMIT, SilentServer
+from support import LIMIT, SilentServer, statuses
 
 HTML = "<html><body>502 Bad Gateway</body></html>"
 
@@ -33,7 +33,7 @@ HTML = "<html><body>502 Bad Gateway</body></html>"
         (504, bw_webrtc.ServerError, Outcome.UNKNOWN),
     ],
 )
-def test_answers(sandbox: Sandbox, status: int, cls: Type[BwError], outcome: str) -> None:
+def test_http_errors(sandbox: Sandbox, status: int, cls: Type[BwError], outcome: str) -> None:
     body = {"error": "no", "requestId": "r-7"}
     sandbox.fault("createParticipant", "status", status=status, body=body)
     # A client id would request another token after a 401.
@@ -58,24 +58,24 @@ NOT_REPRESENTABLE = [
 ]
 
 
-@pytest.mark.parametrize(("body", "said"), NOT_REPRESENTABLE)
-def test_a_response_that_python_cannot_represent(plain: Sandbox, body: str, said: str) -> None:
+@pytest.mark.parametrize(("body", "reason"), NOT_REPRESENTABLE)
+def test_response_that_python_cannot_represent(plain: Sandbox, body: str, reason: str) -> None:
     plain.fault("getSession", "status", status=200, body=body, count=None)
-    with plain.client() as client, pytest.raises(bw_webrtc.ProtocolError, match=said) as caught:
+    with plain.client() as client, pytest.raises(bw_webrtc.ProtocolError, match=reason) as caught:
         client.get_session("s")
     assert caught.value.operation == "getSession"
     assert caught.value.outcome == Outcome.UNKNOWN
 
     async def work() -> None:
         async with plain.async_client() as client:
-            with pytest.raises(bw_webrtc.ProtocolError, match=said):
+            with pytest.raises(bw_webrtc.ProtocolError, match=reason):
                 await asyncio.wait_for(client.get_session("s"), LIMIT)
 
     asyncio.run(work())
 
 
-@pytest.mark.parametrize(("body", "said"), NOT_REPRESENTABLE)
-def test_an_error_body_that_python_cannot_represent(plain: Sandbox, body: str, said: str) -> None:
+@pytest.mark.parametrize(("body", "reason"), NOT_REPRESENTABLE)
+def test_error_body_that_python_cannot_represent(plain: Sandbox, body: str, reason: str) -> None:
     plain.fault("getSession", "status", status=404, body=body, headers={}, count=None)
     with plain.client() as client, pytest.raises(bw_webrtc.NotFoundError) as caught:
         client.get_session("s")
@@ -83,17 +83,17 @@ def test_an_error_body_that_python_cannot_represent(plain: Sandbox, body: str, s
     assert (error.status, error.http_status, error.attempts) == (23, 404, 1)
     assert (error.operation, error.outcome) == ("getSession", Outcome.REJECTED)
     assert "HTTP 404" in error.message
-    assert said
+    assert reason
     assert isinstance(error.body, str)
     assert json.loads(error.body[:9] + "}") == {"id": "x"}
 
 
-def test_a_second_401_is_reported(sandbox: Sandbox) -> None:
+def test_second_401_is_reported(sandbox: Sandbox) -> None:
     sandbox.fault("createParticipant", "status", status=401, count=None)
     with sandbox.client() as client, pytest.raises(bw_webrtc.UnauthorizedError) as caught:
         client.create_participant()
     assert caught.value.outcome == Outcome.REJECTED
-    assert [seen["status"] for seen in sandbox.requests()] == [401, 401]
+    assert statuses(sandbox) == [401, 401]
     assert len(sandbox.requests("token")) == 2
 
 
@@ -107,7 +107,7 @@ def test_a_second_401_is_reported(sandbox: Sandbox) -> None:
         (500, "", bw_webrtc.ServerError, "HTTP 500"),
     ],
 )
-def test_token_requests_that_fail(
+def test_token_request_errors(
     plain: Sandbox, status: int, body: object, cls: Type[BwError], message: str
 ) -> None:
     plain.fault("token", "status", status=status, body=body, count=None)
@@ -131,7 +131,7 @@ def test_token_requests_that_fail(
         ("dribble", {"bytesPerSecond": 1}, bw_webrtc.CallTimeoutError),
     ],
 )
-def test_answers_that_do_not_come(
+def test_missing_and_invalid_responses(
     sandbox: Sandbox, kind: str, parameters: Dict[str, Any], cls: Type[BwError]
 ) -> None:
     sandbox.fault("createParticipant", kind, **parameters)
@@ -141,7 +141,7 @@ def test_answers_that_do_not_come(
     assert caught.value.attempts == 1
 
 
-def test_a_service_that_asks_to_wait(plain: Sandbox) -> None:
+def test_retry_after(plain: Sandbox) -> None:
     plain.fault("createParticipant", "status", status=429, headers={"Retry-After": "7"})
     with plain.client(timeout=2) as client, pytest.raises(bw_webrtc.RateLimitedError) as caught:
         client.create_participant()
@@ -149,7 +149,7 @@ def test_a_service_that_asks_to_wait(plain: Sandbox) -> None:
     assert "retry after 7 s" in str(caught.value)
 
 
-def test_a_gateway_that_answers_html(plain: Sandbox) -> None:
+def test_html_response_of_a_gateway(plain: Sandbox) -> None:
     plain.fault("createParticipant", "status", status=502, body=HTML)
     with plain.client() as client, pytest.raises(bw_webrtc.ServerError) as caught:
         client.create_participant()
@@ -157,19 +157,19 @@ def test_a_gateway_that_answers_html(plain: Sandbox) -> None:
     assert caught.value.outcome == Outcome.UNKNOWN
 
 
-def test_what_is_safe_is_repeated(sandbox: Sandbox, client: Client) -> None:
+def test_throttled_request_is_retried(sandbox: Sandbox, client: Client) -> None:
     headers = {"Retry-After": "0"}
     sandbox.fault("createParticipant", "status", status=503, headers=headers, count=2)
     assert client.create_participant().id
-    assert [seen["status"] for seen in sandbox.requests()] == [503, 503, 200]
+    assert statuses(sandbox) == [503, 503, 200]
 
 
-def test_another_account_is_forbidden(sandbox: Sandbox) -> None:
+def test_other_account_is_forbidden(sandbox: Sandbox) -> None:
     with sandbox.client(account_id="1111111") as client, pytest.raises(bw_webrtc.ForbiddenError):
         client.create_participant()
 
 
-def test_a_closed_port_is_a_connect_error() -> None:
+def test_closed_port_is_a_connect_error() -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
     with Client(
@@ -184,7 +184,7 @@ def test_a_closed_port_is_a_connect_error() -> None:
     assert caught.value.http_status is None
 
 
-def test_an_address_that_is_not_to_be_used_is_a_resolve_error() -> None:
+def test_unusable_address_is_a_resolve_error() -> None:
     # Needs no name server, which a test must not ask.
     with Client(
         "9900000",
@@ -198,7 +198,7 @@ def test_an_address_that_is_not_to_be_used_is_a_resolve_error() -> None:
     assert caught.value.outcome == Outcome.NOT_SENT
 
 
-def test_a_certificate_of_an_unknown_authority_is_a_tls_error(secure: Sandbox) -> None:
+def test_untrusted_certificate_is_a_tls_error(secure: Sandbox) -> None:
     with secure.client(ca_file=None, max_retries=0) as client, pytest.raises(
         bw_webrtc.TlsError
     ) as caught:
@@ -207,7 +207,7 @@ def test_a_certificate_of_an_unknown_authority_is_a_tls_error(secure: Sandbox) -
     assert secure.requests() == []
 
 
-def test_a_service_that_never_answers_is_a_builtin_timeout_too() -> None:
+def test_timeout_is_also_a_builtin_timeout_error() -> None:
     with SilentServer() as server, server.client(timeout=0.3) as client:
         with pytest.raises(TimeoutError) as caught:
             client.create_participant()

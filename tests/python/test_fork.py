@@ -1,4 +1,4 @@
-"""Children of os.fork: they use what they inherited, and end without harm to the parent."""
+"""Children of os.fork: they use inherited clients, and do not affect the parent."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import pytest
 from bw_webrtc.testing import Sandbox
 from support import LIMIT, python
 
-# Each program has the sandbox's client, warm, and a way to wait for a child with a limit.
+# Each program has a client with an open connection, and a function that runs a child.
 PRELUDE = """
 import gc, os, sys, threading, time
 from bw_webrtc import Client, InvalidHandleError
@@ -29,23 +29,23 @@ def child(work, leave=os._exit):
         os._exit(2)
     limit = time.monotonic() + 30
     while time.monotonic() < limit:
-        ended, status = os.waitpid(pid, os.WNOHANG)
-        if ended:
+        completed, status = os.waitpid(pid, os.WNOHANG)
+        if completed:
             return status
         time.sleep(0.01)
     os.kill(pid, 9)
     os.waitpid(pid, 0)
-    return "hangs"
+    return "timeout"
 """
 
 
 def run(sandbox: Sandbox, code: str) -> None:
-    # From 3.12 on Python warns of any fork beside threads, which is what is tested here.
+    # From 3.12 on, Python warns if a process with threads forks.
     quiet = ["-W", "ignore:This process:DeprecationWarning"]
-    ended = python(
+    completed = python(
         [*quiet, "-c", PRELUDE + code], {"URL": sandbox.url, "CA": sandbox.ca_file or ""}
     )
-    assert (ended.returncode, ended.stderr) == (0, "")
+    assert (completed.returncode, completed.stderr) == (0, "")
 
 
 @pytest.mark.parametrize("leave", ["os._exit", "sys.exit"])
@@ -57,13 +57,15 @@ def run(sandbox: Sandbox, code: str) -> None:
         "globals().pop('client'); gc.collect()",
     ],
 )
-def test_a_child_that_ends_does_the_parent_no_harm(sandbox: Sandbox, work: str, leave: str) -> None:
+def test_exit_of_a_child_does_not_affect_the_parent(
+    sandbox: Sandbox, work: str, leave: str
+) -> None:
     run(
         sandbox,
         f"""
 def work():
     {work}
-# The child must end at once, and by exit handlers in one case.
+# The child exits without returning; in one case, it runs the exit handlers.
 def leave(status):
     if {leave!r} == "sys.exit":
         sys.stdout.flush()
@@ -75,13 +77,13 @@ client.create_participant(tag="parent again")
 client.close()
 """,
     )
-    seen = sandbox.requests()
-    assert [request["body"]["tag"] for request in seen] == ["parent", "parent again"]
-    # Nothing that the parent holds was shut down: it goes on with the same connection.
-    assert len({request["connection"] for request in seen}) == 1
+    request = sandbox.requests()
+    assert [request["body"]["tag"] for request in request] == ["parent", "parent again"]
+    # The parent continues with the same connection.
+    assert len({request["connection"] for request in request}) == 1
 
 
-def test_a_child_that_ends_as_any_program_does(sandbox: Sandbox) -> None:
+def test_sys_exit_of_a_child_does_not_affect_the_parent(sandbox: Sandbox) -> None:
     run(
         sandbox,
         """
@@ -95,7 +97,7 @@ client.create_participant(tag="parent again")
     assert len({request["connection"] for request in sandbox.requests()}) == 1
 
 
-def test_a_closed_client_stays_closed_in_a_child(plain: Sandbox) -> None:
+def test_closed_client_remains_closed_in_a_child(plain: Sandbox) -> None:
     run(
         plain,
         """
@@ -105,13 +107,13 @@ def work():
         client.create_participant()
     except InvalidHandleError:
         return
-    raise AssertionError("was taken")
+    raise AssertionError("the call was accepted")
 assert child(work) == 0
 """,
     )
 
 
-def test_a_child_makes_a_client_of_its_own(sandbox: Sandbox) -> None:
+def test_child_creates_its_own_client(sandbox: Sandbox) -> None:
     run(
         sandbox,
         """
@@ -127,7 +129,7 @@ client.create_participant(tag="parent again")
     assert tags == ["parent", "child", "parent again"]
 
 
-def test_a_fork_while_other_threads_call(plain: Sandbox) -> None:
+def test_fork_while_other_threads_call(plain: Sandbox) -> None:
     run(
         plain,
         """
@@ -153,7 +155,7 @@ assert not failures, failures
 
 
 @pytest.mark.parametrize("loop", ["asyncio", "uvloop"])
-def test_closing_an_async_client_in_a_child_keeps_the_parents_loop(
+def test_closing_an_async_client_in_a_child_does_not_affect_the_parents_loop(
     plain: Sandbox, loop: str
 ) -> None:
     run(

@@ -1,4 +1,4 @@
-"""BXML, webhooks and tokens: pure, without a client."""
+"""BXML, webhooks and tokens, which need no client."""
 
 from __future__ import annotations
 
@@ -36,26 +36,26 @@ def test_transfer_bxml() -> None:
         'uui="93d6f3c0be5845960b744fa28015d8ede84bd1a4;encoding=base64,abc.def.ghi;encoding=jwt">'
         "sip:sipx.webrtc.bandwidth.com:5060</SipUri></Transfer></Response>"
     )
-    made = bw_webrtc.transfer_bxml("t<&>\"'", sip_uri="sip:host;transport=tls?a=1&b=2")
-    (uri,) = ElementTree.fromstring(made).iter("SipUri")
+    bxml = bw_webrtc.transfer_bxml("t<&>\"'", sip_uri="sip:host;transport=tls?a=1&b=2")
+    (uri,) = ElementTree.fromstring(bxml).iter("SipUri")
     assert uri.attrib == {"uui": "t<&>\"';encoding=jwt"}
     assert uri.text == "sip:host;transport=tls?a=1&b=2"
 
 
-def test_a_real_token_with_a_call_id_is_warned_of(client: Client) -> None:
+def test_long_uui_causes_a_warning(client: Client) -> None:
     token = client.create_participant(publish_permissions=["AUDIO"]).token
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         bw_webrtc.transfer_bxml(token)
-    with pytest.warns(BxmlWarning, match="its documented limit is 256") as caught:
-        made = bw_webrtc.transfer_bxml(token, CALL)
-    assert token in made
+    with pytest.warns(BxmlWarning, match="the documented limit is 256") as caught:
+        bxml = bw_webrtc.transfer_bxml(token, CALL)
+    assert token in bxml
     assert [warning.filename for warning in caught] == [__file__]
     assert token not in str(caught[0].message)
 
 
 @pytest.mark.parametrize(
-    ("arguments", "said"),
+    ("arguments", "message"),
     [
         (("a;b",), "token: must not contain semicolons"),
         (("a,b",), "token: must not contain semicolons"),
@@ -68,15 +68,15 @@ def test_a_real_token_with_a_call_id_is_warned_of(client: Client) -> None:
         (("t", None, "sip:a\tb"), "sip_uri: must not contain"),
     ],
 )
-def test_what_cannot_stand_in_bxml_is_refused(arguments: Any, said: str) -> None:
-    with pytest.raises(InvalidArgumentError, match=said) as caught:
+def test_invalid_bxml_argument_is_rejected(arguments: Any, message: str) -> None:
+    with pytest.raises(InvalidArgumentError, match=message) as caught:
         bw_webrtc.transfer_bxml(*arguments)
     assert caught.value.outcome is None
 
 
 @pytest.mark.parametrize("helper", ["transfer_bxml", "parse_event", "token_claims"])
 @pytest.mark.parametrize("value", [None, 5, ["x"], {}])
-def test_other_types_are_type_errors(helper: str, value: object) -> None:
+def test_wrong_type_is_a_type_error(helper: str, value: object) -> None:
     with pytest.raises(TypeError, match="must be a str"):
         getattr(bw_webrtc, helper)(value)
 
@@ -97,7 +97,7 @@ def test_parse_event() -> None:
     assert (bare.device_id, bare.tag) == (None, None)
 
 
-def test_events_of_the_sandbox_are_read(plain: Sandbox) -> None:
+def test_parse_event_of_the_sandbox(plain: Sandbox) -> None:
     with WebhookServer() as server, plain.client() as client:
         created = client.create_participant(tag="alice", callback_url=server.url)
         for device, name in (
@@ -112,7 +112,7 @@ def test_events_of_the_sandbox_are_read(plain: Sandbox) -> None:
 
 
 @pytest.mark.parametrize(
-    ("body", "said"),
+    ("body", "message"),
     [
         ("", "event: is empty"),
         (b"\xff", "UTF-8"),
@@ -130,20 +130,22 @@ def test_events_of_the_sandbox_are_read(plain: Sandbox) -> None:
         ),
     ],
 )
-def test_events_are_checked(body: Any, said: str) -> None:
-    with pytest.raises(InvalidArgumentError, match=said):
+def test_invalid_event_is_rejected(body: Any, message: str) -> None:
+    with pytest.raises(InvalidArgumentError, match=message):
         bw_webrtc.parse_event(body)
 
 
 def test_token_claims() -> None:
-    told = bw_webrtc.token_claims(
+    claims = bw_webrtc.token_claims(
         jwt({"a": "9900000", "p": "p-1", "v": "V3", "exp": 4102444800, "tid": "x"})
     )
-    assert (told.account_id, told.participant_id, told.version) == ("9900000", "p-1", "V3")
-    assert told.expires_at == datetime(2100, 1, 1, tzinfo=timezone.utc)
-    assert told.expires_in is not None
-    assert told.claims["tid"] == "x"
-    assert abs(datetime.now(timezone.utc) + told.expires_in - told.expires_at) < timedelta(hours=1)
+    assert (claims.account_id, claims.participant_id, claims.version) == ("9900000", "p-1", "V3")
+    assert claims.expires_at == datetime(2100, 1, 1, tzinfo=timezone.utc)
+    assert claims.expires_in is not None
+    assert claims.claims["tid"] == "x"
+    assert abs(datetime.now(timezone.utc) + claims.expires_in - claims.expires_at) < timedelta(
+        hours=1
+    )
     silent = bw_webrtc.token_claims(jwt({}))
     assert silent == bw_webrtc.TokenClaims()
     past = bw_webrtc.token_claims(jwt({"exp": 1}))
@@ -151,16 +153,16 @@ def test_token_claims() -> None:
     assert past.expires_in < timedelta(0)
 
 
-def test_claims_of_a_token_of_the_service(client: Client, sandbox: Sandbox) -> None:
+def test_token_claims_of_the_sandbox(client: Client, sandbox: Sandbox) -> None:
     created = client.create_participant()
-    told = bw_webrtc.token_claims(created.token)
-    assert (told.account_id, told.participant_id) == (sandbox.account_id, created.id)
-    assert told.expires_in is not None
-    assert timedelta(hours=8) < told.expires_in < timedelta(hours=10)
+    claims = bw_webrtc.token_claims(created.token)
+    assert (claims.account_id, claims.participant_id) == (sandbox.account_id, created.id)
+    assert claims.expires_in is not None
+    assert timedelta(hours=8) < claims.expires_in < timedelta(hours=10)
 
 
 @pytest.mark.parametrize(
-    ("token", "said"),
+    ("token", "message"),
     [
         ("", "is not a JWT"),
         ("secret.part", "is not a JWT"),
@@ -171,7 +173,7 @@ def test_claims_of_a_token_of_the_service(client: Client, sandbox: Sandbox) -> N
         (long_number, "token: cannot be represented in Python: a number is too long"),
     ],
 )
-def test_tokens_are_checked_and_never_quoted(token: str, said: str) -> None:
-    with pytest.raises(InvalidArgumentError, match=said) as caught:
+def test_invalid_token_is_rejected_without_quoting_it(token: str, message: str) -> None:
+    with pytest.raises(InvalidArgumentError, match=message) as caught:
         bw_webrtc.token_claims(token)
     assert "secret" not in str(caught.value) + str(caught.value.document)

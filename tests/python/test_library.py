@@ -1,4 +1,4 @@
-"""Where the shared library is looked for, and what is said when it does not fit."""
+"""Finding the shared library, and the errors if it is missing or incompatible."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ SHOW = "from bw_webrtc import _library as l; x = l.load(); print(x.path); print(
 
 @pytest.fixture
 def package(tmp_path: Path) -> Path:
-    """A copy of the package, as installed."""
+    """An installed copy of the package."""
     shutil.copytree(PACKAGE / "src" / "bw_webrtc", tmp_path / "site" / "bw_webrtc")
     return tmp_path / "site"
 
 
 def compile_library(source: str, path: Path) -> Path:
-    """A shared library that is not ours."""
+    """Compiles another shared library."""
     path.parent.mkdir(parents=True, exist_ok=True)
     subprocess.run(
         ["cc", "-shared", "-fPIC", "-x", "c", "-", "-o", str(path)],
@@ -36,106 +36,113 @@ def compile_library(source: str, path: Path) -> Path:
     return path
 
 
-def test_the_variable_comes_first(package: Path) -> None:
+def test_variable_takes_precedence(package: Path) -> None:
     shutil.copy(LIBRARY, package / "bw_webrtc" / _library.SONAME)
-    ended = python(["-c", SHOW], {"PYTHONPATH": str(package), "BW_WEBRTC_LIBRARY": str(LIBRARY)})
-    assert ended.stdout.splitlines() == [
+    completed = python(
+        ["-c", SHOW], {"PYTHONPATH": str(package), "BW_WEBRTC_LIBRARY": str(LIBRARY)}
+    )
+    assert completed.stdout.splitlines() == [
         str(LIBRARY),
         "the environment variable BW_WEBRTC_LIBRARY",
     ]
 
 
-def test_the_variable_may_be_relative() -> None:
-    ended = python(["-c", SHOW], {"BW_WEBRTC_LIBRARY": LIBRARY.name}, cwd=LIBRARY.parent)
-    assert ended.stdout.splitlines()[:1] == [str(LIBRARY)], ended.stderr
+def test_variable_can_be_a_relative_path() -> None:
+    completed = python(["-c", SHOW], {"BW_WEBRTC_LIBRARY": LIBRARY.name}, cwd=LIBRARY.parent)
+    assert completed.stdout.splitlines()[:1] == [str(LIBRARY)], completed.stderr
 
 
 @pytest.mark.parametrize("variable", [None, ""])
-def test_then_the_copy_inside_the_package(package: Path, variable: str) -> None:
+def test_copy_in_the_package_is_second(package: Path, variable: str) -> None:
     copy = package / "bw_webrtc" / _library.SONAME
     shutil.copy(LIBRARY, copy)
-    ended = python(["-c", SHOW], {"PYTHONPATH": str(package), "BW_WEBRTC_LIBRARY": variable})
-    assert ended.stdout.splitlines() == [str(copy), "the copy inside the package"], ended.stderr
+    completed = python(["-c", SHOW], {"PYTHONPATH": str(package), "BW_WEBRTC_LIBRARY": variable})
+    assert completed.stdout.splitlines() == [str(copy), "the copy inside the package"], (
+        completed.stderr
+    )
 
 
-def test_then_the_system(tmp_path: Path) -> None:
+def test_system_loader_is_third(tmp_path: Path) -> None:
     (tmp_path / _library.SONAME).symlink_to(LIBRARY)
-    ended = python(["-c", SHOW], {"BW_WEBRTC_LIBRARY": None, "LD_LIBRARY_PATH": str(tmp_path)})
-    path, origin = ended.stdout.splitlines()
+    completed = python(["-c", SHOW], {"BW_WEBRTC_LIBRARY": None, "LD_LIBRARY_PATH": str(tmp_path)})
+    path, origin = completed.stdout.splitlines()
     assert path == str(tmp_path / _library.SONAME)
     assert origin.startswith("the system's loader")
 
 
-def test_a_library_that_the_variable_names_is_the_only_one(package: Path) -> None:
+def test_no_fallback_if_the_variable_is_set(package: Path) -> None:
     shutil.copy(LIBRARY, package / "bw_webrtc" / _library.SONAME)
-    ended = python(
+    completed = python(
         ["-c", SHOW], {"PYTHONPATH": str(package), "BW_WEBRTC_LIBRARY": "/nowhere/lib.so"}
     )
-    assert ended.returncode == 1
-    assert "LibraryError" in ended.stderr
-    assert "/nowhere/lib.so" in ended.stderr
-    assert str(package / "bw_webrtc" / _library.SONAME) not in ended.stderr
+    assert completed.returncode == 1
+    assert "LibraryError" in completed.stderr
+    assert "/nowhere/lib.so" in completed.stderr
+    assert str(package / "bw_webrtc" / _library.SONAME) not in completed.stderr
 
 
-def test_a_library_that_is_nowhere() -> None:
-    # The package can be imported all the same.
+def test_library_is_not_found() -> None:
+    # The package can be imported nevertheless.
     code = (
         "import bw_webrtc\nprint(bw_webrtc.__version__)\n"
         "bw_webrtc.Client('a', client_id='b', client_secret='c')"
     )
-    ended = python(["-c", code], {"BW_WEBRTC_LIBRARY": None})
-    assert ended.stdout.strip() == __version__
-    assert "LibraryError: the shared library libbw_webrtc is not found" in ended.stderr
-    beside = PACKAGE / "src" / "bw_webrtc" / _library.SONAME
-    assert f"the copy inside the package: {beside}: cannot open" in ended.stderr
-    assert f"the system's loader (LD_LIBRARY_PATH, /etc/ld.so.conf, /usr/lib): {_library.SONAME}: "
-    assert "set BW_WEBRTC_LIBRARY to the path of" in ended.stderr
+    completed = python(["-c", code], {"BW_WEBRTC_LIBRARY": None})
+    assert completed.stdout.strip() == __version__
+    assert "LibraryError: the shared library libbw_webrtc is not found" in completed.stderr
+    copy = PACKAGE / "src" / "bw_webrtc" / _library.SONAME
+    assert f"the copy inside the package: {copy}: cannot open" in completed.stderr
+    loader = "the system's loader (LD_LIBRARY_PATH, /etc/ld.so.conf, /usr/lib)"
+    assert f"{loader}: {_library.SONAME}: " in completed.stderr
+    assert "set BW_WEBRTC_LIBRARY to the path of" in completed.stderr
 
 
-def test_a_broken_copy_is_told_of(package: Path) -> None:
+def test_broken_copy_is_reported(package: Path) -> None:
     copy = package / "bw_webrtc" / _library.SONAME
     copy.write_text("not a library")
-    ended = python(["-c", SHOW], {"PYTHONPATH": str(package), "BW_WEBRTC_LIBRARY": None})
-    assert re.search(f"inside the package: {re.escape(str(copy))}: .*(short|header)", ended.stderr)
+    completed = python(["-c", SHOW], {"PYTHONPATH": str(package), "BW_WEBRTC_LIBRARY": None})
+    assert re.search(
+        f"inside the package: {re.escape(str(copy))}: .*(short|header)", completed.stderr
+    )
 
 
-def test_another_abi_is_refused(tmp_path: Path) -> None:
+def test_other_abi_is_rejected(tmp_path: Path) -> None:
     other = compile_library("unsigned bw_abi_version(void) { return 7; }", tmp_path / "libother.so")
-    ended = python(["-c", SHOW], {"BW_WEBRTC_LIBRARY": str(other)})
-    assert f"LibraryError: {other}" in ended.stderr
-    assert f"has ABI 7; bw_webrtc {__version__} needs ABI 0" in ended.stderr
+    completed = python(["-c", SHOW], {"BW_WEBRTC_LIBRARY": str(other)})
+    assert f"LibraryError: {other}" in completed.stderr
+    assert f"has ABI 7; bw_webrtc {__version__} needs ABI 0" in completed.stderr
 
 
-def test_another_library_is_refused(tmp_path: Path) -> None:
+def test_other_library_is_rejected(tmp_path: Path) -> None:
     other = compile_library("int x;", tmp_path / "libother.so")
-    ended = python(["-c", SHOW], {"BW_WEBRTC_LIBRARY": str(other)})
-    assert f"LibraryError: {other}" in ended.stderr
-    assert "is not libbw_webrtc" in ended.stderr
+    completed = python(["-c", SHOW], {"BW_WEBRTC_LIBRARY": str(other)})
+    assert f"LibraryError: {other}" in completed.stderr
+    assert "is not libbw_webrtc" in completed.stderr
 
 
-def test_a_library_that_lacks_a_function_is_told_to_be_older(tmp_path: Path) -> None:
+def test_older_library_is_reported(tmp_path: Path) -> None:
     older = compile_library(
         "unsigned bw_abi_version(void) { return 0; }\n"
         'const char *bw_version(void) { return "0.0.9"; }',
         tmp_path / "libolder.so",
     )
     code = "import bw_webrtc; bw_webrtc.Client('a', client_id='b', client_secret='c')"
-    ended = python(["-c", code], {"BW_WEBRTC_LIBRARY": str(older)})
-    assert f"LibraryError: {older} (0.0.9) has no bw_client_new: it is older" in ended.stderr
+    completed = python(["-c", code], {"BW_WEBRTC_LIBRARY": str(older)})
+    assert f"LibraryError: {older} (0.0.9) has no bw_client_new: it is older" in completed.stderr
 
 
-def test_a_missing_library_is_an_import_error() -> None:
+def test_missing_library_is_an_import_error() -> None:
     assert issubclass(LibraryError, ImportError)
 
 
-def test_the_versions_agree() -> None:
+def test_versions_match() -> None:
     library = _library.load()
     assert library.version == __version__
     header = (ROOT / "include" / "bw_webrtc.h").read_text()
     assert f'#define BW_VERSION "{__version__}"' in header
 
 
-def test_the_signatures_are_those_of_the_header() -> None:
+def test_signatures_match_the_header() -> None:
     header = (ROOT / "include" / "bw_webrtc.h").read_text()
     code = re.sub(r"/\*.*?\*/", "", header, flags=re.S)
     types = {
@@ -172,10 +179,10 @@ def test_the_signatures_are_those_of_the_header() -> None:
         assert getattr(result, "__name__", "None") == types[wanted_result], name
 
 
-def test_the_module_tells_what_is_used() -> None:
-    ended = python(["-m", "bw_webrtc"])
-    assert (ended.returncode, ended.stderr) == (0, "")
-    facts = dict(re.split(r"  +", line, maxsplit=1) for line in ended.stdout.splitlines())
+def test_module_prints_versions_and_library() -> None:
+    completed = python(["-m", "bw_webrtc"])
+    assert (completed.returncode, completed.stderr) == (0, "")
+    facts = dict(re.split(r"  +", line, maxsplit=1) for line in completed.stdout.splitlines())
     assert facts["bw_webrtc"] == __version__
     assert facts["libbw_webrtc"] == f"{_library.load().version}, ABI 0"
     assert facts["library"] == str(LIBRARY)
@@ -183,14 +190,14 @@ def test_the_module_tells_what_is_used() -> None:
     assert sys.executable in facts["Python"]
 
 
-def test_the_module_tells_where_it_looked() -> None:
-    ended = python(["-m", "bw_webrtc"], {"BW_WEBRTC_LIBRARY": None})
-    assert ended.returncode == 1
-    assert __version__ in ended.stdout
-    assert "is not found. Looked in:" in ended.stderr
+def test_module_prints_searched_locations() -> None:
+    completed = python(["-m", "bw_webrtc"], {"BW_WEBRTC_LIBRARY": None})
+    assert completed.returncode == 1
+    assert __version__ in completed.stdout
+    assert "is not found. Looked in:" in completed.stderr
 
 
-def test_the_module_refuses_what_it_does_not_know() -> None:
-    ended = python(["-m", "bw_webrtc", "nonsense"])
-    assert ended.returncode == 2
-    assert "nonsense" in ended.stderr
+def test_module_rejects_unknown_arguments() -> None:
+    completed = python(["-m", "bw_webrtc", "nonsense"])
+    assert completed.returncode == 2
+    assert "nonsense" in completed.stderr

@@ -1,4 +1,4 @@
-"""Watching a client: counters, and lines in ``logging``."""
+"""Counters of a client, and its log lines in ``logging``."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from support import LIMIT, Background
 
 
 class Lines(logging.Handler):
-    """Keeps what comes."""
+    """A handler that keeps its records."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -51,7 +51,7 @@ def test_stats(client: Client, sandbox: Sandbox) -> None:
     assert (stats["calls"], stats["attempts"], stats["retries"]) == (2, 3, 1)
     assert stats["statuses"] == {"BW_OK": 2}
     assert stats["inFlight"] == 0
-    # One of them was for the token.
+    # One request was for the token.
     assert stats["connectionsOpened"] + stats["connectionsReused"] == 4
     assert stats["tokenRequests"] == 1
     assert stats["operations"]["getSession"]["retries"] == 1
@@ -92,7 +92,7 @@ def test_set_log(plain: Sandbox, level: Optional[int], levels: object) -> None:
 
 
 @pytest.mark.parametrize(("retries", "words"), [(0, "(1 attempt, "), (1, "(2 attempts, ")])
-def test_attempts_are_counted_in_words(plain: Sandbox, retries: int, words: str) -> None:
+def test_log_line_contains_the_number_of_attempts(plain: Sandbox, retries: int, words: str) -> None:
     lines = listen("bw_webrtc")
     plain.fault("getSession", "status", status=500, count=None)
     with plain.client(max_retries=retries) as client:
@@ -103,7 +103,7 @@ def test_attempts_are_counted_in_words(plain: Sandbox, retries: int, words: str)
     assert words in line.getMessage()
 
 
-def test_lines_go_to_the_logger_that_is_named(plain: Sandbox) -> None:
+def test_lines_go_to_the_given_logger(plain: Sandbox) -> None:
     first, second = listen("calls.first"), listen("calls.second")
     with plain.client() as client:
         client.create_session()
@@ -117,7 +117,7 @@ def test_lines_go_to_the_logger_that_is_named(plain: Sandbox) -> None:
     assert (len(first.records), len(second.records)) == (1, 2)
 
 
-def test_the_loggers_own_level_applies(plain: Sandbox) -> None:
+def test_level_of_the_logger_applies(plain: Sandbox) -> None:
     lines = listen("bw_webrtc", logging.ERROR)
     with plain.client() as client:
         client.set_log(logging.DEBUG)
@@ -125,7 +125,7 @@ def test_the_loggers_own_level_applies(plain: Sandbox) -> None:
     assert lines.records == []
 
 
-def test_no_line_holds_a_secret(sandbox: Sandbox) -> None:
+def test_lines_contain_no_secret(sandbox: Sandbox) -> None:
     lines = listen("bw_webrtc")
     with sandbox.client() as client:
         client.set_log(logging.DEBUG)
@@ -142,7 +142,7 @@ def test_no_line_holds_a_secret(sandbox: Sandbox) -> None:
         assert secret not in shown
 
 
-def test_a_handler_that_raises_harms_no_call(
+def test_exception_of_a_handler_does_not_affect_the_call(
     plain: Sandbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     lines = listen("bw_webrtc")
@@ -151,16 +151,16 @@ def test_a_handler_that_raises_harms_no_call(
         raise RuntimeError(record.getMessage())
 
     monkeypatch.setattr(lines, "emit", fail)
-    seen: List[object] = []
-    monkeypatch.setattr("sys.unraisablehook", lambda raised: seen.append(raised.exc_value))
+    request: List[object] = []
+    monkeypatch.setattr("sys.unraisablehook", lambda raised: request.append(raised.exc_value))
     with plain.client() as client:
         client.create_session()
         client.set_log(logging.INFO)
         assert client.create_session().id
-    assert [type(error) for error in seen] == [RuntimeError]
+    assert [type(error) for error in request] == [RuntimeError]
 
 
-def test_a_forgotten_client_with_a_log_ends(plain: Sandbox) -> None:
+def test_unreferenced_client_with_a_log_is_freed(plain: Sandbox) -> None:
     lines = listen("bw_webrtc")
     for _ in range(50):
         client = plain.client(username=plain.username)
@@ -171,7 +171,7 @@ def test_a_forgotten_client_with_a_log_ends(plain: Sandbox) -> None:
     assert len(lines.records) == 50
 
 
-def test_threads_log_while_the_log_changes(plain: Sandbox) -> None:
+def test_log_is_changed_during_calls(plain: Sandbox) -> None:
     lines = listen("bw_webrtc")
     with plain.client() as client:
         client.create_session()
@@ -192,11 +192,11 @@ def test_threads_log_while_the_log_changes(plain: Sandbox) -> None:
     assert len(lines.records) == 200
 
 
-def test_the_log_of_two_threads_is_never_freed_in_use(
+def test_callback_is_not_freed_while_in_use(
     plain: Sandbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # The first thread returns from the library, and the second changes the log before the first
-    # goes on.
+    # continues.
     lines = listen("second")
     first_returned, second_done = threading.Event(), threading.Event()
     call = _library.Library.call
@@ -223,7 +223,7 @@ def test_the_log_of_two_threads_is_never_freed_in_use(
     assert _log._loggers == {}
 
 
-def test_a_log_is_changed_while_the_client_is_closed(
+def test_log_is_changed_while_the_client_is_closed(
     plain: Sandbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     call = _library.Library.call
@@ -240,7 +240,7 @@ def test_a_log_is_changed_while_the_client_is_closed(
     assert _log._loggers == {}
 
 
-def test_threads_change_a_log_and_close_the_client(plain: Sandbox) -> None:
+def test_threads_change_the_log_while_the_client_is_closed(plain: Sandbox) -> None:
     listen("bw_webrtc")
     for _ in range(20):
         client = plain.client(username=plain.username)
@@ -258,7 +258,7 @@ def test_threads_change_a_log_and_close_the_client(plain: Sandbox) -> None:
     assert _log._loggers == {}
 
 
-def test_bad_arguments(plain: Sandbox) -> None:
+def test_set_log_rejects_wrong_types(plain: Sandbox) -> None:
     with plain.client() as client:
         for level in ("INFO", 2.5, True):
             with pytest.raises(TypeError, match="level must be an int"):
@@ -269,20 +269,20 @@ def test_bad_arguments(plain: Sandbox) -> None:
         client.set_log(None)
 
 
-def test_a_log_is_not_changed_inside_a_handler(plain: Sandbox) -> None:
+def test_set_log_inside_a_handler_is_rejected(plain: Sandbox) -> None:
     lines = listen("bw_webrtc")
-    refused: List[BaseException] = []
+    rejected: List[BaseException] = []
 
     with plain.client() as client:
 
         def emit(record: logging.LogRecord) -> None:
             with pytest.raises(InvalidArgumentError, match="inside a callback") as caught:
                 client.set_log(None)
-            refused.append(caught.value)
+            rejected.append(caught.value)
 
         lines.emit = emit  # type: ignore[method-assign]
         client.create_session()
         client.set_log(logging.INFO)
         client.create_session()
         client.create_session()
-    assert len(refused) == 2
+    assert len(rejected) == 2

@@ -1,4 +1,4 @@
-"""All operations but createParticipant, over HTTP and HTTPS; each test has the operation's name."""
+"""The operations except createParticipant, over HTTP and HTTPS."""
 
 from __future__ import annotations
 
@@ -21,6 +21,7 @@ from bw_webrtc import (
     Subscriptions,
 )
 from bw_webrtc.testing import Sandbox
+from support import bodies
 
 MISSING = "00000000-0000-4000-8000-000000000000"
 
@@ -49,7 +50,7 @@ def test_create_session(client: Client, sandbox: Sandbox) -> None:
     untagged = client.create_session()
     assert untagged.tag is None
     assert session.raw["id"] == session.id
-    assert [seen["body"] for seen in sandbox.requests("createSession")] == [
+    assert bodies(sandbox, "createSession") == [
         {"tag": "caf\u00e9"},
         {},
     ]
@@ -95,8 +96,7 @@ def test_add_participant_to_session(client: Client, sandbox: Sandbox) -> None:
     with pytest.raises(ConflictError) as caught:
         client.add_participant_to_session(session.id, second.id)
     assert caught.value.outcome == "rejected"
-    added = sandbox.requests("addParticipantToSession")
-    assert [seen["body"] for seen in added] == [None, {"sessionId": session.id}, None]
+    assert bodies(sandbox, "addParticipantToSession") == [None, {"sessionId": session.id}, None]
 
 
 def test_remove_participant_from_session(client: Client) -> None:
@@ -139,7 +139,7 @@ def test_update_participant_subscriptions(client: Client, sandbox: Sandbox) -> N
     client.update_participant_subscriptions(session.id, first.id, {"sessionId": session.id})
     client.update_participant_subscriptions(session.id, first.id)
     assert client.get_participant_subscriptions(session.id, first.id) == Subscriptions()
-    assert [seen["body"] for seen in sandbox.requests("updateParticipantSubscriptions")][2:] == [
+    assert bodies(sandbox, "updateParticipantSubscriptions")[2:] == [
         {
             "sessionId": session.id,
             "participants": [{"participantId": second.id, "streamAliases": ["camera", "screen"]}],
@@ -162,7 +162,7 @@ def test_call(client: Client) -> None:
     assert [participant["id"] for participant in listed] == [ids["participantId"]]
 
 
-def test_a_time_out_is_of_one_call_alone(plain: Sandbox) -> None:
+def test_timeout_of_one_call(plain: Sandbox) -> None:
     session = plain.client().create_session()
     plain.fault("getSession", "delay", ms=3000)
     call = {"operation": "getSession", "sessionId": session.id, "timeoutMs": 100}
@@ -193,7 +193,7 @@ CALLS: Dict[str, Callable[[Client, Any], object]] = {
 
 
 @pytest.mark.parametrize("operation", CALLS)
-def test_ids_that_are_no_path_segment_send_nothing(plain: Sandbox, operation: str) -> None:
+def test_invalid_ids_are_rejected(plain: Sandbox, operation: str) -> None:
     bad: List[Any] = ["", ".", "..", "a\0b", "\udc80"]
     with plain.client() as client:
         for value in bad:
@@ -208,18 +208,18 @@ def test_ids_that_are_no_path_segment_send_nothing(plain: Sandbox, operation: st
 
 
 @pytest.mark.parametrize("operation", CALLS)
-def test_ids_are_one_segment_of_the_path(plain: Sandbox, operation: str) -> None:
+def test_ids_are_percent_encoded(plain: Sandbox, operation: str) -> None:
     with plain.client() as client:
         for value in ("x?y=1", "../..", "a/b", "a#b", "%2e", "caf\u00e9"):
             with pytest.raises(BwError) as caught:
                 CALLS[operation](client, value)
             assert caught.value.http_status in (400, 404)
-            (seen,) = plain.requests()[-1:]
-            assert quote(value, safe="") in seen["path"].split("/")
+            (request,) = plain.requests()[-1:]
+            assert quote(value, safe="") in request["path"].split("/")
 
 
 @pytest.mark.parametrize("operation", CALLS)
-def test_a_closed_client_says_so(plain: Sandbox, operation: str) -> None:
+def test_closed_client_is_reported(plain: Sandbox, operation: str) -> None:
     client = plain.client()
     client.close()
     with pytest.raises(InvalidHandleError) as caught:
@@ -228,7 +228,7 @@ def test_a_closed_client_says_so(plain: Sandbox, operation: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("subscriptions", "said"),
+    ("subscriptions", "message"),
     [
         ({"sesionId": "s"}, "did you mean sessionId?"),
         ({"sessionId": 5}, r"subscriptions\.sessionId: must be a string"),
@@ -244,19 +244,19 @@ def test_a_closed_client_says_so(plain: Sandbox, operation: str) -> None:
         ({"sessionId": float("nan")}, "subscriptions: "),
     ],
 )
-def test_subscriptions_are_checked(
-    plain: Sandbox, subscriptions: Mapping[str, Any], said: str
+def test_invalid_subscriptions_are_rejected(
+    plain: Sandbox, subscriptions: Mapping[str, Any], message: str
 ) -> None:
     with plain.client() as client:
         for call in (client.add_participant_to_session, client.update_participant_subscriptions):
-            with pytest.raises(InvalidArgumentError, match=said) as caught:
+            with pytest.raises(InvalidArgumentError, match=message) as caught:
                 call(MISSING, MISSING, subscriptions)
             assert caught.value.outcome == "not_sent"
     assert plain.requests() == []
 
 
 @pytest.mark.parametrize("subscriptions", [5, "s", ["p"], [("a", 1)]])
-def test_subscriptions_of_another_type_are_a_type_error(plain: Sandbox, subscriptions: Any) -> None:
+def test_subscriptions_of_wrong_type_are_a_type_error(plain: Sandbox, subscriptions: Any) -> None:
     with plain.client() as client, pytest.raises(TypeError, match="subscriptions must be"):
         client.add_participant_to_session(MISSING, MISSING, subscriptions)
 
@@ -264,10 +264,10 @@ def test_subscriptions_of_another_type_are_a_type_error(plain: Sandbox, subscrip
 def test_ids_are_accepted_as_participants_of_subscriptions() -> None:
     one = ParticipantSubscription("p", ("a",))
     for participants in (["q", one], ("q", one), iter(["q", one])):
-        made = Subscriptions(participants=participants)  # type: ignore[arg-type]
-        assert made.participants == (ParticipantSubscription("q"), one)
-        assert made == Subscriptions(participants=(ParticipantSubscription("q"), one))
-        assert len({made}) == 1
+        subscriptions = Subscriptions(participants=participants)  # type: ignore[arg-type]
+        assert subscriptions.participants == (ParticipantSubscription("q"), one)
+        assert subscriptions == Subscriptions(participants=(ParticipantSubscription("q"), one))
+        assert len({subscriptions}) == 1
     aliases: Any = ["a", "b"]
     assert ParticipantSubscription("p", aliases).stream_aliases == ("a", "b")
 
@@ -298,15 +298,15 @@ WRONG_TYPES: List[Any] = [
 ]
 
 
-@pytest.mark.parametrize(("make", "arguments", "said"), WRONG_TYPES)
-def test_subscriptions_of_the_wrong_type_fail_when_they_are_made(
-    make: Callable[..., object], arguments: Dict[str, Any], said: str
+@pytest.mark.parametrize(("make", "arguments", "message"), WRONG_TYPES)
+def test_wrong_types_in_subscriptions_fail_in_the_constructor(
+    make: Callable[..., object], arguments: Dict[str, Any], message: str
 ) -> None:
-    with pytest.raises(TypeError, match=said):
+    with pytest.raises(TypeError, match=message):
         make(**arguments)
 
 
-def test_a_request_that_is_nested_too_deeply_is_rejected(plain: Sandbox) -> None:
+def test_deeply_nested_request_is_rejected(plain: Sandbox) -> None:
     nested: List[Any] = []
     for _ in range(100_000):
         nested = [nested]
@@ -321,7 +321,7 @@ def test_a_request_that_is_nested_too_deeply_is_rejected(plain: Sandbox) -> None
 
 
 @pytest.mark.parametrize(
-    ("call", "error", "said"),
+    ("call", "error", "message"),
     [
         ({}, InvalidArgumentError, r"call\.operation"),
         ({"operation": "createParticpant"}, InvalidArgumentError, "did you mean"),
@@ -332,16 +332,18 @@ def test_a_request_that_is_nested_too_deeply_is_rejected(plain: Sandbox) -> None
         ('{"operation": "createSession"}', TypeError, "call must be a mapping"),
     ],
 )
-def test_calls_are_checked(plain: Sandbox, call: Any, error: type, said: str) -> None:
-    with plain.client() as client, pytest.raises(error, match=said):
+def test_invalid_call_documents_are_rejected(
+    plain: Sandbox, call: Any, error: type, message: str
+) -> None:
+    with plain.client() as client, pytest.raises(error, match=message):
         client.call(call)
     assert plain.requests() == []
 
 
-def test_answers_that_say_little_or_more_are_taken(plain: Sandbox) -> None:
-    answers: List[Any] = [{}, {"id": None, "tag": 5}, {"id": "s", "participant_ids": ["p"]}]
+def test_unexpected_responses_are_accepted(plain: Sandbox) -> None:
+    responses: List[Any] = [{}, {"id": None, "tag": 5}, {"id": "s", "participant_ids": ["p"]}]
     with plain.client() as client:
-        for body in answers:
+        for body in responses:
             plain.fault("getSession", "status", status=200, body=body)
             session = client.get_session(MISSING)
             assert session.raw == body

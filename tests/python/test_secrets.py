@@ -1,4 +1,4 @@
-"""Neither passwords nor tokens are shown where a log may pick them up."""
+"""Passwords and tokens do not appear in repr, messages or log lines."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from support import SilentServer
 SECRET = "hush-8c1f\u00e9"
 
 
-def test_a_token_is_in_no_repr(client: Client) -> None:
+def test_repr_contains_no_token(client: Client) -> None:
     created = client.create_participant(tag="seen")
     for shown in (repr(created), str(created), f"{created}", repr([created])):
         assert "seen" in shown
@@ -27,7 +27,9 @@ PAIRS = (("client_id", "client_secret"), ("username", "password"))
 
 
 @pytest.mark.parametrize(("identifier", "secret"), PAIRS)
-def test_a_client_shows_no_credentials(plain: Sandbox, identifier: str, secret: str) -> None:
+def test_repr_of_a_client_contains_no_credentials(
+    plain: Sandbox, identifier: str, secret: str
+) -> None:
     options = {identifier: "some-user", secret: SECRET}
     with plain.client(**options) as client:
         shown = repr(client) + str(client) + repr(vars(client))
@@ -37,7 +39,7 @@ def test_a_client_shows_no_credentials(plain: Sandbox, identifier: str, secret: 
 
 
 @pytest.mark.parametrize(("identifier", "key"), PAIRS)
-def test_no_failure_shows_a_secret(sandbox: Sandbox, identifier: str, key: str) -> None:
+def test_errors_contain_no_secret(sandbox: Sandbox, identifier: str, key: str) -> None:
     failures: List[BwError] = []
     name = getattr(sandbox, identifier)
     with Sandbox(tls=sandbox.ca_file is not None, **{key: SECRET}) as strict, strict.client(
@@ -79,7 +81,7 @@ def test_no_failure_shows_a_secret(sandbox: Sandbox, identifier: str, key: str) 
     assert len(failures) == (9 if identifier == "username" else 13)
 
 
-def test_a_token_whose_answer_was_cut_is_not_shown(plain: Sandbox) -> None:
+def test_error_of_an_invalid_response_contains_no_token(plain: Sandbox) -> None:
     body = {"participant": {}, "token": "token-of-somebody"}
     plain.fault("createParticipant", "status", status=200, body=body)
     with plain.client() as client, pytest.raises(BwError) as caught:
@@ -88,7 +90,7 @@ def test_a_token_whose_answer_was_cut_is_not_shown(plain: Sandbox) -> None:
     assert caught.value.body is None
 
 
-def test_the_password_reaches_the_service_and_nothing_else() -> None:
+def test_password_is_sent_only_to_the_service() -> None:
     with SilentServer() as server, server.client(
         password=SECRET, timeout=0.3, max_retries=0
     ) as client:
@@ -100,7 +102,7 @@ def test_the_password_reaches_the_service_and_nothing_else() -> None:
     assert lines == [b"authorization: basic " + basic.lower()]
 
 
-def test_the_client_secret_reaches_the_token_endpoint_and_nothing_else() -> None:
+def test_client_secret_is_sent_only_to_the_token_endpoint() -> None:
     with SilentServer() as service, SilentServer() as endpoint, service.client(
         client_id="client",
         client_secret=SECRET,

@@ -1,4 +1,4 @@
-"""What the package offers for its users' tests: the sandbox from Python, and pytest's fixtures."""
+"""The package's support for tests of its users: the sandbox from Python, and pytest fixtures."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from bw_webrtc import ServerError
+from bw_webrtc import ServerError, UnauthorizedError
 from bw_webrtc.testing import Sandbox, find_sandbox
-from support import LIMIT, python
+from support import LIMIT, python, statuses
 
 CONFTEST = 'pytest_plugins = ["bw_webrtc.pytest_plugin"]\n'
 USERS_TEST = '''
@@ -30,52 +30,52 @@ def test_invite(bw_client: Client, bw_sandbox: Sandbox) -> None:
     assert bw_sandbox.requests()[0]["body"]["tag"] == "alice"
 
 
-def test_each_test_starts_anew(bw_client: Client, bw_sandbox: Sandbox) -> None:
+def test_each_test_starts_with_the_initial_state(bw_client: Client, bw_sandbox: Sandbox) -> None:
     assert bw_sandbox.requests() == []
     bw_sandbox.fault("createParticipant", "status", status=429)
     assert invite(bw_client, "bob")
-    assert [seen["status"] for seen in bw_sandbox.requests()] == [429, 200]
+    assert [request["status"] for request in bw_sandbox.requests()] == [429, 200]
 '''
 
 
-def test_the_fixtures_test_a_users_program(tmp_path: Path) -> None:
+def test_fixtures_work_in_the_tests_of_a_user(tmp_path: Path) -> None:
     (tmp_path / "conftest.py").write_text(CONFTEST)
     (tmp_path / "test_program.py").write_text(USERS_TEST)
-    ended = python(["-m", "pytest", "-q", "-p", "no:cacheprovider"], cwd=tmp_path)
-    assert ended.returncode == 0, ended.stdout
-    assert "2 passed" in ended.stdout
+    completed = python(["-m", "pytest", "-q", "-p", "no:cacheprovider"], cwd=tmp_path)
+    assert completed.returncode == 0, completed.stdout
+    assert "2 passed" in completed.stdout
 
 
-def test_a_sandbox_ends_with_its_with_statement() -> None:
+def test_with_statement_stops_the_sandbox() -> None:
     with Sandbox(account_id="77", username="me", password="mine") as sandbox:
         with sandbox.client() as client:
             client.create_participant()
         assert Path(f"/proc/{sandbox.pid}").exists()
         assert "/accounts/77/" in sandbox.requests()[0]["path"]
-        assert [seen["status"] for seen in sandbox.requests("token")] == [200]
+        assert statuses(sandbox, "token") == [200]
     assert not Path(f"/proc/{sandbox.pid}").exists()
     sandbox.stop()
 
 
-def test_its_certificate_holds_to_the_strict_rules(secure: Sandbox) -> None:
-    # Python's own from 3.13 on.
+def test_certificate_passes_strict_verification(secure: Sandbox) -> None:
+    # The default from Python 3.13 on.
     context = ssl.create_default_context(cafile=secure.ca_file)
     context.verify_flags |= ssl.VERIFY_X509_STRICT
-    place = urlsplit(secure.url)
+    url = urlsplit(secure.url)
     with socket.create_connection(
-        (place.hostname, place.port or 443), LIMIT
-    ) as plain, context.wrap_socket(plain, server_hostname=place.hostname) as connection:
+        (url.hostname, url.port or 443), LIMIT
+    ) as plain, context.wrap_socket(plain, server_hostname=url.hostname) as connection:
         assert connection.version() == "TLSv1.3"
 
 
-def test_a_forgotten_sandbox_ends_with_the_program() -> None:
+def test_unreferenced_sandbox_is_stopped_at_exit() -> None:
     code = "from bw_webrtc.testing import Sandbox\nsandbox = Sandbox()\nprint(sandbox.pid)"
-    ended = python(["-c", code])
-    assert (ended.returncode, ended.stderr) == (0, "")
-    assert not Path(f"/proc/{int(ended.stdout)}").exists()
+    completed = python(["-c", code])
+    assert (completed.returncode, completed.stderr) == (0, "")
+    assert not Path(f"/proc/{int(completed.stdout)}").exists()
 
 
-def test_a_forked_child_does_not_end_the_sandbox() -> None:
+def test_forked_child_does_not_stop_the_sandbox() -> None:
     with Sandbox(tls=True) as sandbox:
         child = os.fork()
         if child == 0:
@@ -86,20 +86,18 @@ def test_a_forked_child_does_not_end_the_sandbox() -> None:
             client.create_participant()
 
 
-def test_a_sandbox_that_does_not_start_says_why() -> None:
-    with pytest.raises(RuntimeError, match=r"bw-sandbox ended with \d+: .*--nonsense"):
+def test_start_failure_is_reported() -> None:
+    with pytest.raises(RuntimeError, match=r"bw-sandbox exited with \d+: .*--nonsense"):
         Sandbox(arguments=["--nonsense"])
 
 
-def test_a_sandbox_that_is_not_there_is_told(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
+def test_missing_program_is_reported(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("BW_SANDBOX", "/nowhere/bw-sandbox")
-    with pytest.raises(FileNotFoundError, match="BW_SANDBOX names /nowhere/bw-sandbox, which is"):
+    with pytest.raises(FileNotFoundError, match="BW_SANDBOX is /nowhere/bw-sandbox, which is"):
         Sandbox()
     monkeypatch.delenv("BW_SANDBOX")
     monkeypatch.setenv("PATH", str(tmp_path))
-    with pytest.raises(FileNotFoundError, match="bw-sandbox, which is not on PATH; install"):
+    with pytest.raises(FileNotFoundError, match="bw-sandbox is not on PATH; install"):
         find_sandbox()
     program = tmp_path / "bw-sandbox"
     program.touch(mode=0o755)
@@ -124,3 +122,21 @@ def test_faults_state_and_devices(plain: Sandbox) -> None:
     plain.reset()
     assert created.id not in str(plain.state())
     assert plain.webhooks() == []
+
+
+def test_secrets_are_rotated_until_the_reset() -> None:
+    with Sandbox() as sandbox:
+        with sandbox.client() as client, sandbox.client(username=sandbox.username) as user:
+            sandbox.rotate_secrets(client_secret="second", password="third")
+            for old in (client, user):
+                with pytest.raises(UnauthorizedError):
+                    old.create_session()
+        for kind in ("client_id", "username"):
+            with sandbox.client(**{kind: getattr(sandbox, kind)}) as client:
+                client.create_session()
+        sandbox.rotate_secrets(password="fourth")
+        assert (sandbox.client_secret, sandbox.password) == ("second", "fourth")
+        sandbox.reset()
+        assert (sandbox.client_secret, sandbox.password) == ("client-secret", "secret")
+        with sandbox.client() as client:
+            client.create_session()

@@ -1,48 +1,30 @@
-"""Threads: the GIL is free during a call, and a client is anybody's."""
+"""Threads: a call releases the GIL, and threads share a client."""
 
 from __future__ import annotations
 
-import json
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
-from http.server import BaseHTTPRequestHandler, HTTPServer
 from typing import Optional
 
 import pytest
 
 from bw_webrtc import CallCancelledError, Client, InvalidHandleError, Outcome
 from bw_webrtc.testing import Sandbox
-from support import LIMIT, Background, SilentServer
+from support import LIMIT, Background, HttpServer, SilentServer
 
 
-def test_the_answer_can_come_from_this_very_interpreter() -> None:
-    # The server's Python code can run only while the call leaves the GIL to it: no timing here.
-    class Handler(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            self.rfile.read(int(self.headers["Content-Length"]))
-            answer = json.dumps({"participant": {"id": "p-1"}, "token": "t"}).encode()
-            self.send_response(200)
-            self.send_header("Content-Length", str(len(answer)))
-            self.end_headers()
-            self.wfile.write(answer)
-
-        def log_message(self, *_: object) -> None:
-            pass
-
-    with HTTPServer(("127.0.0.1", 0), Handler) as server:
-        thread = threading.Thread(target=server.handle_request)
-        thread.start()
-        url = f"http://127.0.0.1:{server.server_address[1]}/v1"
-        with Client(
-            "9", username="u", password="p", base_url=url, timeout=5, max_retries=0
-        ) as client:
-            assert client.create_participant().id == "p-1"
-        thread.join(LIMIT)
+def test_gil_is_released_during_a_call() -> None:
+    # The server's Python code can run only while the call does not hold the GIL.
+    created = {"participant": {"id": "p-1"}, "token": "t"}
+    with HttpServer(lambda _: (200, created)) as server, Client(
+        "9", username="u", password="p", base_url=server.url, timeout=5, max_retries=0
+    ) as client:
+        assert client.create_participant().id == "p-1"
 
 
-def test_other_threads_go_on_while_a_call_waits(sandbox: Sandbox) -> None:
-    # A call that kept the GIL would let nobody close its client: it would end by its time-out.
+def test_other_threads_run_during_a_call(sandbox: Sandbox) -> None:
+    # If the call held the GIL, no thread could close its client, and the call would time out.
     sandbox.fault("createParticipant", "delay", count=None, ms=2 * int(LIMIT) * 1000)
     pause = 0.01
     outcome: Optional[str] = Outcome.NOT_SENT
@@ -54,14 +36,14 @@ def test_other_threads_go_on_while_a_call_waits(sandbox: Sandbox) -> None:
         client.close()
         with pytest.raises(CallCancelledError) as caught:
             waiting.result()
-        # The call may not have begun when it was closed: then once more, after a longer pause.
+        # If the client was closed before the call began, repeat with a longer pause.
         outcome = caught.value.outcome
         pause *= 2
         assert pause < LIMIT
     assert outcome == Outcome.UNKNOWN
 
 
-def test_closing_ends_a_call_in_flight() -> None:
+def test_closing_cancels_a_call() -> None:
     with SilentServer() as server:
         client = server.client(timeout=2 * LIMIT)
         waiting = Background(client.create_participant)
@@ -75,7 +57,7 @@ def test_closing_ends_a_call_in_flight() -> None:
             client.create_participant()
 
 
-def test_leaving_a_with_statement_ends_calls_of_other_threads() -> None:
+def test_with_statement_cancels_calls_of_other_threads() -> None:
     with SilentServer() as server:
         with server.client(timeout=2 * LIMIT) as client:
             calls = [Background(client.create_participant) for _ in range(4)]
@@ -86,26 +68,26 @@ def test_leaving_a_with_statement_ends_calls_of_other_threads() -> None:
                 call.result()
 
 
-def test_a_client_is_not_freed_under_a_call() -> None:
+def test_client_is_not_freed_during_a_call() -> None:
     with SilentServer() as server:
         waiting = Background(server.client(timeout=1).create_participant)
         server.wait_for_request()
-        # Nobody but the call itself still refers to the client.
+        # Only the call itself still refers to the client.
         with pytest.raises(TimeoutError):
             waiting.result()
 
 
-def test_threads_share_a_client_and_get_their_own_answers(sandbox: Sandbox) -> None:
+def test_threads_share_a_client(sandbox: Sandbox) -> None:
     with sandbox.client() as client, ThreadPoolExecutor(8) as pool:
         tags = [f"tag {i}" for i in range(200)]
         created = list(pool.map(lambda tag: client.create_participant(tag=tag), tags))
     assert [c.participant.tag for c in created] == tags
     assert len({c.id for c in created}) == len(tags)
     assert len({c.token for c in created}) == len(tags)
-    assert len({seen["connection"] for seen in sandbox.requests()}) <= 8
+    assert len({request["connection"] for request in sandbox.requests()}) <= 8
 
 
-def test_clients_are_made_used_and_closed_by_many_threads(plain: Sandbox) -> None:
+def test_threads_create_and_close_clients(plain: Sandbox) -> None:
     def work(i: int) -> str:
         client = plain.client()
         try:
@@ -118,7 +100,7 @@ def test_clients_are_made_used_and_closed_by_many_threads(plain: Sandbox) -> Non
         assert list(pool.map(work, range(80))) == [str(i) for i in range(80)]
 
 
-def test_a_client_closed_by_many_threads_at_once(plain: Sandbox) -> None:
+def test_threads_close_the_same_client(plain: Sandbox) -> None:
     for _ in range(50):
         client = plain.client()
         gate = threading.Barrier(4)

@@ -135,7 +135,7 @@ fn answers_of_no_use(faults: &mut Vec<Fault>) {
         (
             "a head without end",
             format!("HTTP/1.1 200 OK\r\nX-More: {}", "and more, ".repeat(50_000)),
-            "head of the answer is larger",
+            "head of the response is larger",
         ),
         (
             "headers without end",
@@ -179,7 +179,13 @@ fn connections_lost(faults: &mut Vec<Fault>) {
         ..fault("closed at once", server, "BW_E_NETWORK", "unknown", "connection")
     });
     let server = plain(answers_and_closes(""));
-    faults.push(fault("closed unanswered", server, "BW_E_NETWORK", "unknown", "closed before any"));
+    faults.push(fault(
+        "closed unanswered",
+        server,
+        "BW_E_NETWORK",
+        "unknown",
+        "closed before a response",
+    ));
     let server = plain(answers_and_closes("HTTP/1.1 200 OK\r\nContent-Le"));
     faults.push(fault("the head cut", server, "BW_E_PROTOCOL", "unknown", "in the middle"));
     let server =
@@ -194,7 +200,7 @@ fn connections_lost(faults: &mut Vec<Fault>) {
     let server = plain(answers_and_lingers(""));
     faults.push(Fault {
         config: slow(&server),
-        ..fault("never answers", server, "BW_E_TIMEOUT", "unknown", "waiting for the answer")
+        ..fault("never answers", server, "BW_E_TIMEOUT", "unknown", "waiting for the response")
     });
     let server = plain(Arc::new(|wire, seen| {
         read_request(wire, seen)?;
@@ -206,7 +212,7 @@ fn connections_lost(faults: &mut Vec<Fault>) {
     }));
     faults.push(Fault {
         config: slow(&server),
-        ..fault("a byte now and then", server, "BW_E_TIMEOUT", "unknown", "reading the answer")
+        ..fault("a byte now and then", server, "BW_E_TIMEOUT", "unknown", "receiving the response")
     });
 }
 
@@ -345,7 +351,7 @@ fn unreachable(faults: &mut Vec<Fault>) {
     let closed = format!("http://{}/v1", listener.local_addr().unwrap());
     drop(listener);
     for (name, url, status, says) in [
-        ("a closed port", closed, "BW_E_CONNECT", "does anybody listen there"),
+        ("a closed port", closed, "BW_E_CONNECT", "check that a server is listening there"),
         (
             "an unknown name",
             "https://nowhere.invalid/v1".to_owned(),

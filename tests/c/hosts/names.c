@@ -62,9 +62,9 @@ static void fresh(void)
 /* Nobody listens at the address, which is good for an hour. Break: `mark_stale` in dial.rs. */
 static void useless(void)
 {
-    fails(BW_E_CONNECT, "does anybody listen there");
+    fails(BW_E_CONNECT, "check that a server is listening there");
     CHECK(lookups() == 1);
-    fails(BW_E_CONNECT, "does anybody listen there");
+    fails(BW_E_CONNECT, "check that a server is listening there");
     CHECK(lookups() == 2);
 }
 
@@ -96,10 +96,10 @@ static void outage(void)
     pthread_t thread;
     pid_t child;
 
-    fails(BW_E_CONNECT, "does anybody listen there");
+    fails(BW_E_CONNECT, "check that a server is listening there");
     put("SHIM_SILENT_FILE");
-    fails(BW_E_CONNECT, "does anybody listen there");
-    fails(BW_E_CONNECT, "does anybody listen there");
+    fails(BW_E_CONNECT, "check that a server is listening there");
+    fails(BW_E_CONNECT, "check that a server is listening there");
     CHECK(lookups() == 2);
     address.sin_family = AF_INET;
     address.sin_port = htons((uint16_t)atoi(getenv("SERVICE_PORT")));
@@ -152,7 +152,7 @@ static void connect_timeout(void)
 
 static void *waiter(void *unused)
 {
-    fails(BW_E_TIMEOUT, "looking up the host's name");
+    fails(BW_E_TIMEOUT, "resolving the host name");
     return unused;
 }
 
@@ -170,7 +170,7 @@ static void silent(void)
         pthread_join(callers[i], NULL);
     CHECK(threads() == before + 1 && lookups() == 1);
     printf("timeoutMs 500, and the last of 10 came back after %.0f ms\n", (now() - began) * 1000);
-    fails(BW_E_TIMEOUT, "looking up the host's name");
+    fails(BW_E_TIMEOUT, "resolving the host name");
     CHECK(threads() == before + 1 && lookups() == 1);
     /* The resolver responds again, and calls succeed again. */
     unlink(getenv("SHIM_SILENT_FILE"));
@@ -181,7 +181,7 @@ static void silent(void)
 
 static void *caller(void *unused)
 {
-    fails(BW_E_CANCELLED, "looking up the host's name");
+    fails(BW_E_CANCELLED, "resolving the host name");
     return unused;
 }
 
@@ -230,7 +230,7 @@ static void inherited(void)
 static void threadless(void)
 {
     put("SHIM_NO_THREADS_FILE");
-    fails(BW_E_RESOLVE, "no thread could be made");
+    fails(BW_E_RESOLVE, "cannot start a thread");
     unlink(getenv("SHIM_NO_THREADS_FILE"));
     CHECK(create(client, "threads again") == 0);
 }

@@ -63,6 +63,9 @@ from .models import (
     TokenClaims,
 )
 
+# The style of the docstrings, for pdoc.
+__docformat__ = "google"
+
 __all__ = [
     "AsyncClient",
     "BadRequestError",

@@ -1,4 +1,4 @@
-"""``python -m bw_webrtc``: versions, the location of the library, a check of the credentials."""
+"""``python -m bw_webrtc``: prints versions, or checks the credentials."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from .errors import LibraryError
 
 
 def main(argv: Optional[List[str]] = None) -> int:
-    """Prints what is used, or the result of the check; 1 if something is wrong."""
+    """Prints the versions, or the result of the check. Returns 1 if something is wrong."""
     parser = argparse.ArgumentParser(
         prog="python -m bw_webrtc",
         description="Print the versions in use and where the shared library was found.",
@@ -27,9 +27,9 @@ def main(argv: Optional[List[str]] = None) -> int:
         "2026), and report what is right or wrong. BW_BASE_URL and BW_TOKEN_URL are used if they "
         "are set.",
     )
-    checking.add_argument("--ca-file", help="PEM file of the authorities to trust")
-    checking.add_argument("--proxy", help="URL of the proxy to use")
-    checking.add_argument("--timeout", type=float, help="seconds the call may take (10)")
+    checking.add_argument("--ca-file", help="PEM file with the certificate authorities to trust")
+    checking.add_argument("--proxy", help="URL of the proxy")
+    checking.add_argument("--timeout", type=float, help="the limit for the call, in seconds (10)")
     arguments = parser.parse_args(argv)
     try:
         if arguments.command == "check":

@@ -10,29 +10,29 @@ import json
 import os
 import re
 from collections import abc
-from typing import Any, Mapping, Optional, Type, Union
+from typing import Any, Iterable, Mapping, Optional, Type, Union
 
 from .errors import BwError, ConfigError, InvalidArgumentError, local
 
 PathLike = Union[str, "os.PathLike[str]"]
 
-# json.dumps would make one for each call. Quick for a str, for which it does nothing else.
+# json.dumps would create one for each call.
 ENCODER = json.JSONEncoder(allow_nan=False, separators=(",", ":"))
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
 
-def refuse(
+def invalid(
     message: str,
     operation: Optional[str] = None,
     *,
     error: Type[BwError] = InvalidArgumentError,
 ) -> BwError:
-    """The exception for a value that cannot be handed to the library."""
+    """The exception for a value that cannot be passed to the library."""
     return local(error, message, operation)
 
 
 def wrong_type(name: str, wanted: str, value: object) -> TypeError:
-    """The exception for a value of the wrong type. Its text never shows the value."""
+    """The exception for a value of the wrong type. Its text never contains the value."""
     return TypeError(f"{name} must be {wanted}, not {type(value).__name__}")
 
 
@@ -44,18 +44,18 @@ def text(
     wanted: str = "a str",
     error: Type[BwError] = InvalidArgumentError,
 ) -> str:
-    """A str that a C string can carry."""
+    """A str that a C string can contain."""
     if not isinstance(value, str):
         raise wrong_type(name, wanted, value)
     if _is_plain(value):
         return value
     at = value.find("\0")
     if at >= 0:
-        raise refuse(f"{name}: must not contain U+0000 (at index {at})", operation, error=error)
+        raise invalid(f"{name}: must not contain U+0000 (at index {at})", operation, error=error)
     found = _SURROGATE.search(value)
     if found:
-        raise refuse(
-            f"{name}: has a lone surrogate (at index {found.start()}), which UTF-8 cannot hold",
+        raise invalid(
+            f"{name}: has a lone surrogate (at index {found.start()}), which UTF-8 cannot encode",
             operation,
             error=error,
         )
@@ -63,50 +63,52 @@ def text(
 
 
 def _is_plain(value: object) -> bool:
-    """Whether a value is a str in which nothing can be wrong; quickly seen, and so of most."""
+    """Whether a value is a str of ASCII without NUL: a fast check for most values."""
     return isinstance(value, str) and value.isascii() and "\0" not in value
 
 
-def quoted(name: str, value: object, operation: Optional[str]) -> str:
-    """A text as JSON text, for an argument that may also be left None."""
+def json_string(name: str, value: object, operation: Optional[str]) -> str:
+    """A str as JSON text, for an optional argument."""
     return ENCODER.encode(text(name, value, operation, wanted="a str or None"))
 
 
-def quoted_list(name: str, value: object, operation: Optional[str]) -> str:
-    """The items of an iterable of str as a JSON array.
-
-    A lone str, whose items are its characters, is a mistake.
-    """
-    if not isinstance(value, (list, tuple)) and (
-        isinstance(value, (str, bytes, abc.Mapping)) or not isinstance(value, abc.Iterable)
-    ):
-        raise wrong_type(name, "an iterable of str", value)
-    items = ""
-    for i, item in enumerate(value):
+def json_strings(name: str, value: object, operation: Optional[str]) -> str:
+    """An iterable of str as a JSON array. A single str is rejected."""
+    array = ""
+    for i, item in enumerate(items(name, "an iterable of str", value)):
         checked = item if _is_plain(item) else text(f"{name}[{i}]", item, operation)
-        items += "," + ENCODER.encode(checked)
-    return "[" + items[1:] + "]"
+        array += "," + ENCODER.encode(checked)
+    return "[" + array[1:] + "]"
+
+
+def items(name: str, wanted: str, value: object) -> Iterable[Any]:
+    """An iterable that is neither a mapping nor a single str or bytes."""
+    if isinstance(value, (list, tuple)):
+        return value
+    if isinstance(value, (str, bytes, abc.Mapping)) or not isinstance(value, abc.Iterable):
+        raise wrong_type(name, wanted, value)
+    return value
 
 
 def milliseconds(name: str, seconds: object) -> int:
-    """Seconds as whole milliseconds; what is more than nothing stays so."""
+    """Seconds as whole milliseconds. A positive value never becomes 0."""
     if isinstance(seconds, bool) or not isinstance(seconds, (int, float)):
         raise wrong_type(name, "a number of seconds", seconds)
-    # Also refuses NaN, and infinity, which no deadline is.
+    # Also rejects NaN and infinity.
     if not abs(seconds) <= 1e12:
-        raise refuse(f"{name}: must be a finite number of seconds", error=ConfigError)
-    whole = round(seconds * 1000)
-    return 1 if whole == 0 and seconds > 0 else whole
+        raise invalid(f"{name}: must be a finite number of seconds", error=ConfigError)
+    rounded = round(seconds * 1000)
+    return 1 if rounded == 0 and seconds > 0 else rounded
 
 
-def whole(name: str, value: object) -> int:
+def integer(name: str, value: object) -> int:
     """An int."""
     if isinstance(value, bool) or not isinstance(value, int):
         raise wrong_type(name, "an int", value)
     return value
 
 
-def flag(name: str, value: object) -> bool:
+def boolean(name: str, value: object) -> bool:
     """A bool."""
     if not isinstance(value, bool):
         raise wrong_type(name, "a bool", value)
@@ -114,7 +116,7 @@ def flag(name: str, value: object) -> bool:
 
 
 def path(name: str, value: object) -> str:
-    """A file's path as a str."""
+    """The path of a file as a str."""
     if isinstance(value, os.PathLike):
         value = os.fspath(value)
     return text(name, value, wanted="a str or a path", error=ConfigError)
@@ -132,6 +134,6 @@ def to_json(name: str, document: Mapping[str, Any], operation: Optional[str] = N
     except TypeError as error:
         raise TypeError(f"{name}: {error}") from None
     except ValueError as error:
-        raise refuse(f"{name}: {error}", operation) from None
+        raise invalid(f"{name}: {error}", operation) from None
     except RecursionError:
-        raise refuse(f"{name}: is nested too deeply", operation) from None
+        raise invalid(f"{name}: is nested too deeply", operation) from None

@@ -1,4 +1,4 @@
-"""``python -m bw_webrtc check``: one harmless call, and a sentence that states what is wrong."""
+"""``python -m bw_webrtc check``: makes one harmless call, and reports what is wrong."""
 
 from __future__ import annotations
 
@@ -23,54 +23,63 @@ from .errors import (
     UnauthorizedError,
 )
 
-NOBODY = "00000000-0000-0000-0000-000000000000"
+_MISSING_PARTICIPANT = "00000000-0000-0000-0000-000000000000"
 """The id of a participant that does not exist: reading it changes nothing."""
-SERVICE = "https://api.webrtc.bandwidth.com/v1"
-TOKEN_ENDPOINT = "https://api.bandwidth.com/api/v1/oauth2/token"
+_SERVICE = "https://api.webrtc.bandwidth.com/v1"
+_TOKEN_ENDPOINT = "https://api.bandwidth.com/api/v1/oauth2/token"
 
 # The beginning of the library's messages about token requests.
 _TOKEN = "the token request"
 _FAILED = f"{_TOKEN} failed: "
 _USE = "use BW_CLIENT_ID and BW_CLIENT_SECRET"
 
-# What a failure means at a server, and how many of _STEPS succeeded before it.
+# What each failure means, and the number of _STEPS that succeeded before it.
 _STEPS = ("the name", "the connection", "TLS")
-_SERVER: Tuple[Tuple[Type[BwError], str, int], ...] = (
+_FAILURES: Tuple[Tuple[Type[BwError], str, int], ...] = (
     (ProxyError, "the proxy does not forward the request", 0),
     (ResolveError, "the name is wrong, or cannot be resolved", 0),
     (ConnectError, "no connection can be made", 1),
     (TlsError, "TLS fails", 2),
     (CallTimeoutError, "there is no response in time", 0),
     (NetworkError, "the connection is lost", 0),
-    (ProtocolError, "the response is not one of the service", 3),
+    (ProtocolError, "the response is not from the service", 3),
     (RateLimitedError, "the service accepts no more calls at the moment", 3),
-    (ServerError, "the service is out of order", 3),
+    (ServerError, "the service failed", 3),
 )
 
 
 def check(
     *, ca_file: Optional[str] = None, proxy: Optional[str] = None, timeout: Optional[float] = None
 ) -> Tuple[bool, str]:
-    """Whether a call succeeds, and the sentence to print.
+    """Makes one call with the credentials in the environment.
 
-    The credentials are those of the environment. Raises ``LibraryError``.
+    Args:
+        ca_file: As in ``Client``.
+        proxy: As in ``Client``.
+        timeout: As in ``Client``.
+
+    Returns:
+        Whether the call succeeded, and the sentence to print.
+
+    Raises:
+        LibraryError: The shared library is not found.
     """
-    url = os.environ.get("BW_BASE_URL") or SERVICE
+    url = os.environ.get("BW_BASE_URL") or _SERVICE
     account = os.environ.get("BW_ACCOUNT_ID", "")
     try:
         with Client.from_env(ca_file=ca_file, proxy=proxy, timeout=timeout) as client:
-            client.get_participant(NOBODY)
+            client.get_participant(_MISSING_PARTICIPANT)
     except ConfigError as error:
         return False, f"wrong: the configuration: {error.message}"
     except NotFoundError as error:
-        # The expected response. The 404 of another server is not the service's document.
+        # The expected response. A 404 of another server does not have the service's body.
         if not isinstance(error.body, dict):
             return False, f"wrong: {url} responds, but not as the service does: {error.message}"
     except BwError as error:
         return False, _sentence(error, url)
     right = [*_steps(url, 3), "the credentials", "the account"]
     end = "" if _uses_token() else f"; but user names stop working on 2 December 2026: {_USE}"
-    return True, f"right: {_and(right)} (account {account} at {url}){end}"
+    return True, f"right: {_join(right)} (account {account} at {url}){end}"
 
 
 def _uses_token() -> bool:
@@ -78,14 +87,14 @@ def _uses_token() -> bool:
 
 
 def _sentence(error: BwError, url: str) -> str:
-    """What is wrong, after what is right."""
+    """The sentence for an error: first what is right, then what is wrong."""
     at_token = error.message.startswith(_TOKEN)
     if at_token:
-        url = os.environ.get("BW_TOKEN_URL") or TOKEN_ENDPOINT
-    kind = next((entry for entry in _SERVER if isinstance(error, entry[0])), None)
+        url = os.environ.get("BW_TOKEN_URL") or _TOKEN_ENDPOINT
+    kind = next((entry for entry in _FAILURES if isinstance(error, entry[0])), None)
     if kind is not None:
-        _, what, known = kind
-        right, words = _steps(url, known), error.message
+        _, what, succeeded = kind
+        right, words = _steps(url, succeeded), error.message
         if at_token:
             what = f"the token endpoint gives no token: {what}"
             words = words[len(_FAILED) :] if words.startswith(_FAILED) else words
@@ -94,15 +103,15 @@ def _sentence(error: BwError, url: str) -> str:
     else:
         right, what = _rejection(error, at_token)
         right = _steps(url, 3) + right
-        # What the library says before the service's own words is in `what`.
+        # The service's own words follow the library's, for which `what` is a replacement.
         words = error.message.partition(": ")[2]
-    before = f"{_and(right)} {'is' if len(right) == 1 else 'are'} right, but " if right else ""
+    before = f"{_join(right)} {'is' if len(right) == 1 else 'are'} right, but " if right else ""
     after = f": {words}" if words not in what else ""
     return f"wrong: {before}{what}{after} ({error.name}, {url})"
 
 
 def _rejection(error: BwError, at_token: bool) -> Tuple[List[str], str]:
-    """What else is right, and what is wrong, if the server rejects the request."""
+    """For an HTTP error: what else is right, and what is wrong."""
     http = f"HTTP {error.http_status}"
     if isinstance(error, UnauthorizedError) and not _uses_token():
         return [], (
@@ -118,7 +127,7 @@ def _rejection(error: BwError, at_token: bool) -> Tuple[List[str], str]:
             "credential"
         )
     if isinstance(error, (UnauthorizedError, ForbiddenError)):
-        # Whether the service rejects a wrong account with 401 or 403 is not documented.
+        # It is not documented whether the service rejects a wrong account with 401 or 403.
         return ["the credentials"], (
             "the credential has no access to the account (BW_ACCOUNT_ID) or no role for WebRTC, or "
             f"the path in BW_BASE_URL is wrong, {http}"
@@ -127,9 +136,9 @@ def _rejection(error: BwError, at_token: bool) -> Tuple[List[str], str]:
 
 
 def _steps(url: str, count: int) -> List[str]:
-    """The first of the steps that a request to this URL takes."""
+    """The first steps of a request to this URL."""
     return [step for step in _STEPS[:count] if step != "TLS" or url.startswith("https:")]
 
 
-def _and(words: List[str]) -> str:
+def _join(words: List[str]) -> str:
     return " and ".join(filter(None, [", ".join(words[:-1]), words[-1]])) if words else ""

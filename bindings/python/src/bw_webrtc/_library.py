@@ -1,7 +1,7 @@
 """Finding and loading the shared library, and the signatures of its functions.
 
-The library is loaded on first use, so that the package can be imported (for its types or its
-documentation) if the library is missing.
+The library is loaded on first use, so that the package can be imported without it, for its types or
+its documentation.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from ctypes import POINTER, c_char_p, c_int32, c_uint32, c_uint64, c_void_p
 from pathlib import Path
 from typing import Any, Callable, Dict, List, Optional, Tuple, Type
 
+from . import _operations
 from ._version import __version__
 from .errors import BwError, LibraryError, Outcome, ProtocolError, from_document
 
@@ -20,19 +21,19 @@ ABI = 0
 SONAME = f"libbw_webrtc.so.{ABI}"
 VARIABLE = "BW_WEBRTC_LIBRARY"
 
-# Where a text is put that the library gives out and that must go back to bw_free. A c_char_p has
-# the pointer and, as its value, a copy; never as a result, of which ctypes gives the copy alone.
+# The type of an output parameter for text, which must be passed to bw_free. A c_char_p contains the
+# pointer and, as its value, a copy. As the type of a result, it would contain only the copy.
 _TEXT = POINTER(c_char_p)
 _HANDLE = POINTER(c_void_p)
 
 _DECODER = json.JSONDecoder()
 
 LOG_CALLBACK = ctypes.CFUNCTYPE(None, c_int32, c_char_p, c_void_p)
-"""What takes log lines: level, line, user data."""
+"""The type of a log callback: level, line, user data."""
 
 
 def _operation(texts: int) -> Tuple[Any, List[Any]]:
-    """The signature of an operation: client, ids and bodies, out."""
+    """The signature of an operation: the client, ids and document, and the output."""
     return c_int32, [c_void_p, *[c_char_p] * texts, _TEXT]
 
 
@@ -47,17 +48,10 @@ _SIGNATURES: Dict[str, Tuple[Any, List[Any]]] = {
     "bw_client_stats": (c_int32, [c_void_p, _TEXT]),
     "bw_client_take_late": (c_int32, [c_void_p, _TEXT]),
     "bw_client_set_log": (c_int32, [c_void_p, c_int32, LOG_CALLBACK, c_void_p, _TEXT]),
-    "bw_create_participant": _operation(1),
-    "bw_get_participant": _operation(1),
-    "bw_delete_participant": _operation(1),
-    "bw_create_session": _operation(1),
-    "bw_get_session": _operation(1),
-    "bw_delete_session": _operation(1),
-    "bw_list_session_participants": _operation(1),
-    "bw_add_participant_to_session": _operation(3),
-    "bw_remove_participant_from_session": _operation(2),
-    "bw_get_participant_subscriptions": _operation(2),
-    "bw_update_participant_subscriptions": _operation(3),
+    **{
+        operation.function: _operation(len(operation.ids) + operation.has_body)
+        for operation in _operations.ALL
+    },
     "bw_call": _operation(1),
     "bw_queue_new": (c_int32, [c_void_p, c_char_p, _HANDLE, _TEXT]),
     "bw_queue_submit": (c_int32, [c_void_p, c_char_p, c_void_p, POINTER(c_uint64), _TEXT]),
@@ -83,35 +77,42 @@ _ERROR_KEYS: Tuple[Tuple[str, Type[Any]], ...] = (
 )
 
 NOT_REPRESENTABLE = (ValueError, RecursionError)
-"""What valid JSON can raise: a number with thousands of digits, deep nesting."""
+"""The exceptions for valid JSON with a number of thousands of digits, or with deep nesting."""
 
 
 def decode(document: Optional[bytes]) -> Any:
-    """A document of the library as Python objects; None for none.
+    """A document of the library as Python objects; None if there is no document.
 
-    Raises one of ``NOT_REPRESENTABLE``.
+    Raises:
+        ValueError: One of ``NOT_REPRESENTABLE``.
+        RecursionError: One of ``NOT_REPRESENTABLE``.
     """
-    # json.loads would guess the encoding first, and repeat the library's checks.
+    # json.loads would detect the encoding first, and repeat the library's checks.
     return _DECODER.raw_decode(document.decode().lstrip())[0] if document else None
 
 
 def reason(error: Exception) -> str:
     """Why a document cannot be represented."""
-    # The text of Python's own error is about settings of the interpreter.
+    # The message of Python's own error describes settings of the interpreter.
     return (
         "it is nested too deeply" if isinstance(error, RecursionError) else "a number is too long"
     )
 
 
 class Library:
-    """The loaded library. ``path``: its file; ``origin``: by which way it was found."""
+    """The loaded library.
+
+    Attributes:
+        path: Its file.
+        origin: How it was found.
+    """
 
     def __init__(self, cdll: ctypes.CDLL, origin: str) -> None:
-        # CDLL gives up the GIL for the time of a call; PyDLL would not.
+        # CDLL releases the GIL during a call; PyDLL would not.
         self._cdll = cdll
         self.origin = origin
-        # All are bound before any thread sees this object: a function whose signature was not
-        # set yet would cut a handle to 32 bits.
+        # All signatures are set before another thread can use this object: a function without a
+        # signature would truncate a handle to 32 bits.
         self._functions: Dict[str, Any] = {}
         for name, (result, arguments) in _SIGNATURES.items():
             try:
@@ -123,9 +124,10 @@ class Library:
         self.path = self._file() or str(cdll._name)
 
     def function(self, name: str) -> Callable[..., Any]:
-        """A function of the library's, with its signature set.
+        """A function of the library, with its signature set.
 
-        Raises ``LibraryError`` if this library is too old to have it.
+        Raises:
+            LibraryError: The library is too old to have it.
         """
         try:
             found: Callable[..., Any] = self._functions[name]
@@ -152,7 +154,7 @@ class Library:
         return str(self.function("bw_status_name")(status).decode())
 
     def take(self, text: c_char_p) -> Optional[bytes]:
-        """A copy of a text that the library gave out, which is freed; None for NULL."""
+        """A copy of a text of the library, which is freed; None for NULL."""
         if not text:
             return None
         try:
@@ -167,17 +169,18 @@ class Library:
 
         The document is also appended to ``received``, before any exception is raised.
 
-        Raises the ``BwError`` of the status that the function returns.
+        Raises:
+            BwError: The function returned another status than ``BW_OK``.
         """
         function, free = self.function(name), self._functions["bw_free"]
         documents = [] if received is None else received
-        # Where a pointer is expected, ctypes passes the address by itself, quicker than by byref.
+        # ctypes passes the address of an object for a pointer parameter, faster than with byref.
         out = c_char_p()
         try:
             status = function(*arguments, out)
             documents.append(out.value)
         except BaseException:
-            # A signal handler can raise as soon as the function has returned.
+            # A signal handler can raise an exception as soon as the function has returned.
             if not documents:
                 documents.append(out.value)
             raise
@@ -190,9 +193,10 @@ class Library:
         return document
 
     def response(self, document: Optional[bytes], operation: Optional[str]) -> Any:
-        """The response of a call that succeeded, as Python objects; None if there is none.
+        """The response of a call that succeeded, as Python objects; None if it is empty.
 
-        Raises ``ProtocolError`` for JSON that Python cannot represent.
+        Raises:
+            ProtocolError: Python cannot represent the JSON.
         """
         try:
             return decode(document)
@@ -207,13 +211,13 @@ class Library:
     def failure(self, status: int, document: Optional[bytes]) -> BwError:
         """The exception for a status and its error document."""
         if not document:
-            # The only case without a document: there was no memory for it.
+            # An error without a document: its allocation failed.
             name = self.status_name(status)
             return from_document(status, {"error": {"status": status, "name": name}})
         try:
             return from_document(status, decode(document))
         except NOT_REPRESENTABLE:
-            # The service's body is the only part that this can happen to. It stays JSON text.
+            # Only the service's body can cause this. It remains JSON text.
             error: Dict[str, Any] = {"status": status}
             for key, convert in _ERROR_KEYS:
                 value = self._value(document, f"/error/{key}")
@@ -221,14 +225,14 @@ class Library:
             return from_document(status, {"error": error})
 
     def _value(self, document: bytes, pointer: str) -> Optional[str]:
-        """A value in a document, as ``bw_json_get`` gives it; None if it is missing or null."""
+        """A value in a document, as ``bw_json_get`` returns it; None if it is missing or null."""
         out = c_char_p()
         status = self.function("bw_json_get")(document, pointer.encode(), out)
         text = self.take(out)
         return None if status or text is None else text.decode()
 
     def _file(self) -> Optional[str]:
-        """The file that the loader took, by asking for the home of one of its functions."""
+        """The file that contains one of the library's functions, by ``dladdr``."""
 
         class DlInfo(ctypes.Structure):
             _fields_ = (
@@ -251,32 +255,32 @@ class Library:
 
 
 def _candidates() -> List[Tuple[str, str]]:
-    """Where to look, in order: what to give the loader, and which way that is."""
-    given = os.environ.get(VARIABLE)
-    if given:
-        # Whoever names a library wants that one: no other is taken instead.
-        return [(os.path.abspath(given), f"the environment variable {VARIABLE}")]  # noqa: PTH100
-    beside = Path(__file__).resolve().parent / SONAME
+    """The libraries to try, in order: the name for the loader, and the origin."""
+    path = os.environ.get(VARIABLE)
+    if path:
+        # No other library is used instead.
+        return [(os.path.abspath(path), f"the environment variable {VARIABLE}")]  # noqa: PTH100
+    packaged = Path(__file__).resolve().parent / SONAME
     return [
-        (str(beside), "the copy inside the package"),
+        (str(packaged), "the copy inside the package"),
         (SONAME, "the system's loader (LD_LIBRARY_PATH, /etc/ld.so.conf, /usr/lib)"),
     ]
 
 
 def _find() -> Library:
-    looked: List[str] = []
+    tried: List[str] = []
     for name, origin in _candidates():
         try:
             cdll = ctypes.CDLL(name)
         except OSError as error:
-            # The loader's message names the file already when it got as far as opening it.
-            why = str(error)
-            looked.append(f"{origin}: {why if why.startswith(name) else f'{name}: {why}'}")
+            # The loader's message begins with the name if it could open the file.
+            reason = str(error)
+            tried.append(f"{origin}: {reason if reason.startswith(name) else f'{name}: {reason}'}")
             continue
         return _checked(Library(cdll, origin))
     raise LibraryError(
         "the shared library libbw_webrtc is not found. Looked in:\n"
-        + "".join(f"  - {place}\n" for place in looked)
+        + "".join(f"  - {place}\n" for place in tried)
         + f"Install it, or set {VARIABLE} to the path of {SONAME}."
     )
 
@@ -300,12 +304,13 @@ _library: Optional[Library] = None
 
 
 def load() -> Library:
-    """The library, looked for once a process.
+    """The library. It is loaded once in each process.
 
-    Raises ``LibraryError``, which lists where it was looked for.
+    Raises:
+        LibraryError: The library is not found; the message lists the locations that were tried.
     """
-    # Without a lock: one that another thread held at a fork would never be free in the child,
-    # and two threads that load it at once only do the same work twice.
+    # Without a lock: a lock that another thread holds during a fork is never released in the child.
+    # Two threads that load the library at the same time only repeat the work.
     global _library
     if _library is None:
         _library = _find()

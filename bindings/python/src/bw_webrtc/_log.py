@@ -1,4 +1,4 @@
-"""A client's log lines, as records of ``logging``."""
+"""The log lines of a client as records of ``logging``."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any, Dict, List, Optional, Tuple, Union
 from . import _arguments as arguments
 from . import _library
 
-# The levels of logging, and the library's.
+# The levels of `logging`, and those of the library.
 _LEVELS: Tuple[Tuple[int, int], ...] = (
     (logging.ERROR, 1),
     (logging.WARNING, 2),
@@ -34,24 +34,24 @@ def _write(level: int, line: Optional[bytes], key: Optional[int]) -> None:
         logger.log(_LOGGING_LEVELS.get(level, logging.DEBUG), "%s", text)
 
 
-# The one callback of all clients. ctypes frees a callback's code with the object, and nobody knows
-# which of two concurrent calls of bw_client_set_log was the last: this one is never freed. It is
-# made on first use, because some hardened systems do not allow it.
+# The callback of all clients. ctypes frees the code of a callback with the object, and which of two
+# concurrent calls of bw_client_set_log was the last is not known: this one is never freed. It is
+# created on first use, because some hardened systems do not allow it.
 _callbacks: List[Any] = []
 _NO_CALLBACK = _library.LOG_CALLBACK()
 
 
 def _callback() -> Any:
     if not _callbacks:
-        # Two threads may add one each.
+        # Two threads may add one each; both remain.
         _callbacks.append(_library.LOG_CALLBACK(_write))
     return _callbacks[0]
 
 
 class Log:
-    """The log of one client. It has no reference to the client, so that it keeps none alive.
+    """The log of one client, without a reference to the client, which could not be freed then.
 
-    There is no lock: one that another thread held at a fork would never be free in the child.
+    There is no lock: a lock that another thread holds during a fork is never released in the child.
     """
 
     def __init__(self) -> None:
@@ -71,7 +71,7 @@ class Log:
         if level is None:
             library.call("bw_client_set_log", handle, _OFF, _NO_CALLBACK, None)
             return
-        code, target = _code(arguments.whole("level", level)), _logger(logger)
+        code, target = _code(arguments.integer("level", level)), _logger(logger)
         key = self._own.setdefault(target, next(_keys))
         _loggers[key] = target
         try:
@@ -97,8 +97,8 @@ class Log:
 
 
 def _code(level: int) -> int:
-    """The library's level for one of logging's."""
-    return max((code for matters, code in _LEVELS if matters >= level), default=_OFF)
+    """The library's level for a level of ``logging``."""
+    return max((code for least, code in _LEVELS if least >= level), default=_OFF)
 
 
 def _logger(logger: object) -> logging.Logger:

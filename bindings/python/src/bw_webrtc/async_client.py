@@ -24,8 +24,9 @@ from typing import (
 )
 
 from . import _arguments as arguments
-from . import _library, _operations
-from .client import Client
+from . import _library, _operations, _request
+from ._request import SubscriptionsLike
+from .client import Client, creates
 from .errors import CallCancelledError, InvalidHandleError, Outcome, local
 from .models import (
     CreatedParticipant,
@@ -37,7 +38,7 @@ from .models import (
 
 T = TypeVar("T")
 
-# The number of completions that are fetched at a time, so that other handlers of the loop can run.
+# The number of completions that are fetched at a time, so that the loop's other handlers can run.
 _AT_ONCE = 16
 _NO_WAIT = 0
 
@@ -45,14 +46,17 @@ _NO_WAIT = 0
 class AsyncClient:
     """A client of the service for one event loop.
 
-    ``workers``: how many calls are executed at the same time (8). ``backlog``: how many calls may
-    be waiting or in progress; one more raises ``QueueFullError`` (1024). The other options are
-    those of ``Client``.
-
-    Cancelling a task cancels its call. If the service creates an object all the same,
+    Cancelling a task cancels its call. If the service creates an object nevertheless,
     ``take_late()`` returns it.
 
     Use the client in an ``async with`` statement, or close it with ``await client.aclose()``.
+
+    Args:
+        account_id: The account at the service.
+        workers: The number of calls that are executed at the same time (8).
+        backlog: The maximum number of calls that are waiting or in progress; one more raises
+            ``QueueFullError`` (1024).
+        **options: The other options of ``Client``.
     """
 
     def __init__(
@@ -69,14 +73,14 @@ class AsyncClient:
     def from_env(
         cls, *, workers: Optional[int] = None, backlog: Optional[int] = None, **options: Any
     ) -> AsyncClient:
-        """As ``Client.from_env``."""
+        """Creates a client from the environment, as ``Client.from_env``."""
         client = cls.__new__(cls)
         client._open(Client.from_env(**options), workers, backlog)
         return client
 
     def _open(self, client: Client, workers: Optional[int], backlog: Optional[int]) -> None:
         sizes = {"workers": workers, "backlog": backlog}
-        given = {name: arguments.whole(name, n) for name, n in sizes.items() if n is not None}
+        given = {name: arguments.integer(name, n) for name, n in sizes.items() if n is not None}
         options = arguments.to_json("options", given)
         self._library = _library.load()
         self._client = client
@@ -90,11 +94,9 @@ class AsyncClient:
         self._descriptor = -1
         # The process of the loop.
         self._process = 0
-        # The operation of each call, until its response has reached its caller, and the future for
-        # the response; None if nobody waits.
-        self._calls: Dict[
-            int, Tuple[_operations.Operation[Any], Optional[asyncio.Future[Any]]]
-        ] = {}
+        # The operation of each call whose caller has not received its response, and the future for
+        # the response; None if the caller no longer waits.
+        self._calls: Dict[int, Tuple[_request.Operation[Any], Optional[asyncio.Future[Any]]]] = {}
         # Whether a call that was cancelled may still create an object.
         self._may_be_late = False
         free = self._library.function("bw_queue_free")
@@ -114,11 +116,11 @@ class AsyncClient:
         while self._fetch():
             pass
         if self._loop is not None and self._loop.is_closed():
-            # No task of it takes its response any more.
+            # Its tasks can no longer receive responses.
             for number in list(self._calls):
                 self._abandon(number)
         elif self._loop is not None and self._process == os.getpid():
-            # A forked child shares the loop's epoll instance with its parent, which goes on.
+            # Not in a forked child, which shares the loop's epoll instance with its parent.
             self._loop.remove_reader(self._descriptor)
         self._finalizer()
         if not self._may_be_late:
@@ -127,10 +129,10 @@ class AsyncClient:
     def take_late(self) -> LateObjects:
         """Returns the objects that cancelled calls created, and clears the list; does not block.
 
-        It contains every participant and session that was created and reached no caller: the
+        The list contains every participant and session that was created and reached no caller: the
         service responded after the call was cancelled, or the task was cancelled when the response
-        was already available. It can also be called after ``aclose()``. At most 1024 objects are
-        kept; ``LateObjects.dropped`` counts the others.
+        was already available. At most 1024 objects are kept; ``LateObjects.dropped`` counts the
+        others. This method can also be called after ``aclose()``.
         """
         return self._client.take_late()
 
@@ -158,101 +160,229 @@ class AsyncClient:
         raise TypeError("an AsyncClient can be neither pickled nor copied")
 
     def set_credentials(self, identifier: str, secret: str) -> None:
-        """As ``Client.set_credentials``; does not block."""
+        """Changes the credentials, as ``Client.set_credentials``; does not block."""
         self._check_open(None)
         self._client.set_credentials(identifier, secret)
 
     def stats(self) -> Dict[str, Any]:
-        """As ``Client.stats``; does not block."""
+        """Returns counters, as ``Client.stats``; does not block."""
         self._check_open(None)
         return self._client.stats()
 
     def set_log(
         self, level: Optional[int], logger: Union[str, logging.Logger] = "bw_webrtc"
     ) -> None:
-        """As ``Client.set_log``. The handlers run on the library's worker threads."""
+        """Sends log lines to a logger, as ``Client.set_log``.
+
+        The handlers run on the library's worker threads.
+        """
         self._check_open(None)
         self._client.set_log(level, logger)
+
+    # Generated by `make generated`; do not edit.
 
     async def create_participant(
         self,
         *,
+        callback_url: Optional[str] = None,
         publish_permissions: Optional[Iterable[str]] = None,
         tag: Optional[str] = None,
-        callback_url: Optional[str] = None,
         device_api_version: Optional[str] = None,
     ) -> CreatedParticipant:
-        """As ``Client.create_participant``."""
-        return await self._run(
-            _operations.create_participant(
-                publish_permissions, tag, callback_url, device_api_version
-            )
+        """Creates a participant, and the token for its device.
+
+        It is never retried if the service may have processed the request: if the outcome of the
+        error is "unknown", a participant may exist.
+
+        Args:
+            callback_url: The absolute URL to which the service sends webhooks.
+            publish_permissions: What the participant may publish: any of ``"AUDIO"`` and
+                ``"VIDEO"``.
+            tag: A text of at most 50 characters, which webhooks contain.
+            device_api_version: The version of the device API: ``"V3"``.
+
+        Returns:
+            The participant and its token. The service returns the token only once.
+        """
+        request = _operations.create_participant(
+            callback_url,
+            publish_permissions,
+            tag,
+            device_api_version,
         )
+        return await self._run(request)
 
     async def get_participant(self, participant_id: str) -> Participant:
-        """As ``Client.get_participant``."""
+        """Reads a participant.
+
+        Args:
+            participant_id: The participant's id.
+
+        Returns:
+            The participant.
+
+        Raises:
+            NotFoundError: The participant does not exist.
+        """
         return await self._run(_operations.get_participant(participant_id))
 
     async def delete_participant(self, participant_id: str) -> None:
-        """As ``Client.delete_participant``."""
+        """Deletes a participant, and removes it from its session.
+
+        If its media connection was lost, the participant has already been deleted.
+
+        Args:
+            participant_id: The participant's id.
+
+        Raises:
+            NotFoundError: The participant does not exist.
+        """
         await self._run(_operations.delete_participant(participant_id))
 
     async def create_session(self, *, tag: Optional[str] = None) -> Session:
-        """As ``Client.create_session``."""
+        """Creates a session.
+
+        It is never retried if the service may have processed the request: if the outcome of the
+        error is "unknown", a session may exist.
+
+        Args:
+            tag: A text of at most 50 characters, which webhooks contain.
+
+        Returns:
+            The session.
+        """
         return await self._run(_operations.create_session(tag))
 
     async def get_session(self, session_id: str) -> Session:
-        """As ``Client.get_session``."""
+        """Reads a session.
+
+        Args:
+            session_id: The session's id.
+
+        Returns:
+            The session.
+
+        Raises:
+            NotFoundError: The session does not exist.
+        """
         return await self._run(_operations.get_session(session_id))
 
     async def delete_session(self, session_id: str) -> None:
-        """As ``Client.delete_session``."""
+        """Deletes a session; its participants remain.
+
+        Args:
+            session_id: The session's id.
+
+        Raises:
+            NotFoundError: The session does not exist.
+        """
         await self._run(_operations.delete_session(session_id))
 
     async def list_session_participants(self, session_id: str) -> List[Participant]:
-        """As ``Client.list_session_participants``."""
+        """Lists the participants in a session.
+
+        Args:
+            session_id: The session's id.
+
+        Returns:
+            The participants.
+
+        Raises:
+            NotFoundError: The session does not exist.
+        """
         return await self._run(_operations.list_session_participants(session_id))
 
     async def add_participant_to_session(
         self,
         session_id: str,
         participant_id: str,
-        subscriptions: Optional[_operations.SubscriptionsLike] = None,
+        subscriptions: Optional[SubscriptionsLike] = None,
     ) -> None:
-        """As ``Client.add_participant_to_session``."""
-        await self._run(
-            _operations.add_participant_to_session(session_id, participant_id, subscriptions)
-        )
+        """Adds a participant to a session.
+
+        Args:
+            session_id: The session's id.
+            participant_id: The participant's id.
+            subscriptions: Whom the participant hears: ``Subscriptions(session_id=session_id)`` for
+                everyone in the session, including participants that join later;
+                ``Subscriptions.to(participant_id, ..)`` for these participants; None for nobody. A
+                mapping in the service's own form is also accepted.
+
+        Raises:
+            ConflictError: The participant is already in a session, or the session is full.
+            NotFoundError: The session or the participant does not exist.
+        """
+        request = _operations.add_participant_to_session(session_id, participant_id, subscriptions)
+        await self._run(request)
 
     async def remove_participant_from_session(self, session_id: str, participant_id: str) -> None:
-        """As ``Client.remove_participant_from_session``."""
+        """Removes a participant from a session.
+
+        Args:
+            session_id: The session's id.
+            participant_id: The participant's id.
+
+        Raises:
+            NotFoundError: The participant is not in the session.
+        """
         await self._run(_operations.remove_participant_from_session(session_id, participant_id))
 
     async def get_participant_subscriptions(
-        self, session_id: str, participant_id: str
+        self,
+        session_id: str,
+        participant_id: str,
     ) -> Subscriptions:
-        """As ``Client.get_participant_subscriptions``."""
-        return await self._run(
-            _operations.get_participant_subscriptions(session_id, participant_id)
-        )
+        """Reads whom a participant hears in a session.
+
+        Args:
+            session_id: The session's id.
+            participant_id: The participant's id.
+
+        Returns:
+            The subscriptions; empty if the participant hears nobody.
+
+        Raises:
+            NotFoundError: The participant is not in the session.
+        """
+        request = _operations.get_participant_subscriptions(session_id, participant_id)
+        return await self._run(request)
 
     async def update_participant_subscriptions(
         self,
         session_id: str,
         participant_id: str,
-        subscriptions: Optional[_operations.SubscriptionsLike] = None,
+        subscriptions: Optional[SubscriptionsLike] = None,
     ) -> None:
-        """As ``Client.update_participant_subscriptions``."""
-        await self._run(
-            _operations.update_participant_subscriptions(session_id, participant_id, subscriptions)
+        """Changes whom a participant hears in a session.
+
+        The new subscriptions replace the previous ones.
+
+        Args:
+            session_id: The session's id.
+            participant_id: The participant's id.
+            subscriptions: Whom the participant hears: ``Subscriptions(session_id=session_id)`` for
+                everyone in the session, including participants that join later;
+                ``Subscriptions.to(participant_id, ..)`` for these participants; None for nobody. A
+                mapping in the service's own form is also accepted.
+
+        Raises:
+            NotFoundError: The participant is not in the session.
+        """
+        request = _operations.update_participant_subscriptions(
+            session_id,
+            participant_id,
+            subscriptions,
         )
+        await self._run(request)
+
+    # End of the generated part.
 
     async def call(self, document: Mapping[str, Any]) -> Any:
-        """As ``Client.call``."""
-        return await self._run(_operations.call(document))
+        """Executes any operation, given as one mapping, as ``Client.call``."""
+        return await self._run(_request.call(document))
 
-    def _run(self, request: _operations.Request[T]) -> Awaitable[T]:
-        """Submits a request; its result is to be awaited."""
+    def _run(self, request: _request.Request[T]) -> Awaitable[T]:
+        """Submits a request, and returns an awaitable for its result."""
         operation = request.operation
         self._check_open(operation.name)
         loop = asyncio.get_running_loop()
@@ -260,13 +390,13 @@ class AsyncClient:
             self._watch(loop)
         number = c_uint64()
         self._library.call("bw_queue_submit", self._queue, request.document(), None, number)
-        # Completions are fetched on this thread only, so this one was not fetched yet.
+        # Completions are fetched only on this thread, so this one has not been fetched yet.
         future: asyncio.Future[Any] = loop.create_future()
         self._calls[number.value] = (operation, future)
         return self._wait(number.value, operation, future)
 
     async def _wait(
-        self, number: int, operation: _operations.Operation[T], future: asyncio.Future[Any]
+        self, number: int, operation: _request.Operation[T], future: asyncio.Future[Any]
     ) -> T:
         try:
             response = await future
@@ -280,7 +410,7 @@ class AsyncClient:
         return operation.read(response)
 
     def _abandon(self, number: int) -> None:
-        """Cancels a call whose caller does not wait any more, or keeps what it created."""
+        """Cancels a call whose caller no longer waits, or keeps what the call created."""
         operation, future = self._calls.pop(number, (None, None))
         if operation is None or future is None:
             return
@@ -289,13 +419,15 @@ class AsyncClient:
             if future.exception() is None:
                 self._client._keep(operation, future.result())
             return
-        # If the call has ended meanwhile, its completion is still fetched.
+        # If the call has ended meanwhile, its completion will still be fetched.
         self._calls[number] = (operation, None)
         self._library.function("bw_queue_cancel")(self._queue, number)
 
     def _watch(self, loop: asyncio.AbstractEventLoop) -> None:
         if self._loop is not None:
-            raise RuntimeError("an AsyncClient belongs to one event loop; make one in each")
+            raise RuntimeError(
+                "an AsyncClient belongs to one event loop; create one client for each loop"
+            )
         descriptor = self._library.function("bw_queue_fd")(self._queue)
         if descriptor < 0:
             raise OSError("the queue has no descriptor: too many files are open")
@@ -303,13 +435,13 @@ class AsyncClient:
         self._loop, self._descriptor, self._process = loop, descriptor, os.getpid()
 
     def _fetch_some(self) -> None:
-        # The descriptor stays readable while completions are left.
+        # The descriptor remains readable while completions are available.
         for _ in range(_AT_ONCE):
             if not self._fetch():
                 return
 
     def _fetch(self) -> bool:
-        """Fetches one completion; whether there was one."""
+        """Fetches one completion, and returns whether there was one."""
         number, data, status, out = c_uint64(), c_void_p(), c_int32(), c_char_p()
         got = self._library.function("bw_queue_next")(
             self._queue, _NO_WAIT, number, data, status, out
@@ -330,7 +462,7 @@ class AsyncClient:
             response = self._library.response(document, operation.name)
         except Exception as error:
             if isinstance(error, CallCancelledError) and error.outcome == Outcome.UNKNOWN:
-                self._may_be_late |= _operations.creates(operation)
+                self._may_be_late |= creates(operation)
             if future is not None and waits:
                 future.set_exception(error)
         else:

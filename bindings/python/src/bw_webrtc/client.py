@@ -23,7 +23,8 @@ from typing import (
 )
 
 from . import _arguments as arguments
-from . import _config, _library, _log, _operations
+from . import _config, _library, _log, _operations, _request
+from ._request import SubscriptionsLike
 from .errors import BwError, InvalidHandleError, LibraryError, local
 from .models import (
     CreatedParticipant,
@@ -43,42 +44,49 @@ _MAX_LATE = 1024
 class Client:
     """A client of the service, for any number of threads at the same time.
 
-    Make one client and share it: it keeps connections and retries what is safe to retry. A call
-    blocks only the calling thread, for no longer than ``timeout``, and releases the GIL meanwhile;
+    Create one client and share it: it keeps connections and retries what is safe to retry. A call
+    blocks only the calling thread, for no longer than ``timeout``, and releases the GIL meanwhile.
     Ctrl-C takes effect when the call has returned, and ``take_late()`` then returns what the call
     created. A client also works in children of ``os.fork``.
 
     Close the client, or use it in a ``with`` statement; a client that is no longer referenced is
     freed. It opens no connection before the first call.
 
-    ``account_id``: the account at the service.
-    ``client_id``, ``client_secret``: API credentials (OAuth 2.0).
-    ``username``, ``password``: an API user, instead of API credentials. User names and passwords
-    stop working on 2 December 2026.
+    All times are in seconds. If an option is None, the library's default applies.
 
-    All times are in seconds. If an option is None, the library's default applies:
+    Args:
+        account_id: The account at the service.
+        client_id: The id of the API credentials (OAuth 2.0).
+        client_secret: The secret of the API credentials.
+        username: The name of an API user, instead of API credentials. User names and passwords stop
+            working on 2 December 2026.
+        password: The password of the API user.
+        base_url: The URL of the service (default: Bandwidth's).
+        token_url: The URL of token requests (default: Bandwidth's). It is required with
+            ``client_id`` if ``base_url`` is not Bandwidth's.
+        timeout: The limit for a whole call, including retries, name resolution and TLS (10).
+        attempt_timeout: The limit for one attempt (what remains of ``timeout``).
+        connect_timeout: The limit for name resolution, connection and TLS together (3).
+        max_retries: The maximum number of attempts after the first (2).
+        retry_base: The upper limit of the first back-off (0.1).
+        retry_max: The upper limit of any back-off (2).
+        proxy: ``"http://user:password@host:port"``, for CONNECT, or ``"socks5://.."`` (none).
+        roots: The certificate authorities to trust, ``"bundled"`` (the default) or ``"system"``.
+        ca_file: A PEM file with the certificate authorities to trust instead.
+        client_cert_file: A PEM file with the certificate to present to the service.
+        client_key_file: A PEM file with the key of that certificate.
+        ip_family: ``"any"`` (the default), ``"ipv4"`` or ``"ipv6"``.
+        bind_address: The local IP address to connect from.
+        dns_ttl: How long the addresses of a name are cached (30).
+        max_idle_connections: The maximum number of idle connections that are kept (64).
+        idle_timeout: How long an idle connection is kept (15).
+        max_response_bytes: The size of the largest response that is read (1048576).
+        user_agent: A text that is appended to the User-Agent header.
+        allow_insecure_http: Whether plain http is allowed to hosts other than this one (False).
 
-    ``base_url``: the URL of the service (Bandwidth's).
-    ``token_url``: the URL of token requests (Bandwidth's); required with ``client_id`` if
-    ``base_url`` is not Bandwidth's.
-    ``timeout``: for a whole call, including retries, name resolution and TLS (10).
-    ``attempt_timeout``: for one attempt (what remains of the call).
-    ``connect_timeout``: for name resolution, connection and TLS together (3).
-    ``max_retries``: the maximum number of attempts after the first (2).
-    ``retry_base``, ``retry_max``: the upper limits of the first back-off (0.1), and of any (2).
-    ``proxy``: ``"http://user:password@host:port"``, for CONNECT, or ``"socks5://.."`` (none).
-    ``roots``: the certificate authorities to trust, ``"bundled"`` (the default) or ``"system"``.
-    ``ca_file``: PEM file with the certificate authorities to trust instead.
-    ``client_cert_file``, ``client_key_file``: PEM files to present to the service.
-    ``ip_family``: ``"any"`` (the default), ``"ipv4"`` or ``"ipv6"``.
-    ``bind_address``: the local IP address to connect from.
-    ``dns_ttl``: how long the addresses of a name are cached (30).
-    ``max_idle_connections``, ``idle_timeout``: how many connections are kept (64), how long (15).
-    ``max_response_bytes``: the largest response that is read (1048576).
-    ``user_agent``: appended to the User-Agent header.
-    ``allow_insecure_http``: allows plain http to hosts other than this one (False).
-
-    Raises ``ConfigError``, which names everything that is wrong, and ``LibraryError``.
+    Raises:
+        ConfigError: The configuration is invalid; the message names everything that is wrong.
+        LibraryError: The shared library is not found.
     """
 
     # None only if __init__ failed. In a comment, because it is not a type at run time.
@@ -114,57 +122,27 @@ class Client:
         user_agent: Optional[str] = None,
         allow_insecure_http: Optional[bool] = None,
     ) -> None:
-        options = {
-            "account_id": account_id,
-            "client_id": client_id,
-            "client_secret": client_secret,
-            "username": username,
-            "password": password,
-            "base_url": base_url,
-            "token_url": token_url,
-            "timeout": timeout,
-            "attempt_timeout": attempt_timeout,
-            "connect_timeout": connect_timeout,
-            "max_retries": max_retries,
-            "retry_base": retry_base,
-            "retry_max": retry_max,
-            "proxy": proxy,
-            "roots": roots,
-            "ca_file": ca_file,
-            "client_cert_file": client_cert_file,
-            "client_key_file": client_key_file,
-            "ip_family": ip_family,
-            "bind_address": bind_address,
-            "dns_ttl": dns_ttl,
-            "max_idle_connections": max_idle_connections,
-            "idle_timeout": idle_timeout,
-            "max_response_bytes": max_response_bytes,
-            "user_agent": user_agent,
-            "allow_insecure_http": allow_insecure_http,
-        }
-        self._open(_config.to_document(options))
+        self._open(_config.to_document(locals()))
 
     @classmethod
     def from_env(cls, **options: Any) -> Client:
-        """A client for the credentials in the environment; further options as for ``Client``.
+        """Creates a client from the environment.
 
         It reads BW_ACCOUNT_ID, BW_CLIENT_ID and BW_CLIENT_SECRET (or BW_USERNAME and
         BW_PASSWORD), and, if set, BW_BASE_URL and BW_TOKEN_URL, once. An empty variable counts as
-        unset. ``options`` override the environment; credentials of one kind also override those
-        of the other kind.
+        unset.
 
-        Raises ``ConfigError``, which names all variables that are not set, also in a set-uid
-        process, and ``LibraryError``.
+        Args:
+            **options: Options of ``Client``, which override the environment. Credentials of one
+                kind also override those of the other kind.
+
+        Raises:
+            ConfigError: A variable is not set, and the message names all of these; or the process
+                is set-uid.
+            LibraryError: The shared library is not found.
         """
-        config: Optional[str] = None
-        if any(value is not None for value in options.values()):
-            known = dict.fromkeys(name for name, _, _ in _config.KEYS)
-            for name in options:
-                if name not in known:
-                    raise TypeError(f"from_env() got an unexpected keyword argument {name!r}")
-            config = _config.to_document({**known, **_config.from_environment(options)})
         client = cls.__new__(cls)
-        client._open(config)
+        client._open(_config.from_environment(options))
         return client
 
     def _open(self, config: Optional[str]) -> None:
@@ -175,20 +153,20 @@ class Client:
         self._library = library
         self._handle = handle
         self._log = _log.Log()
-        # What the library's list of late objects was at close(), if the client is closed.
+        # The library's list of late objects at close(), if the client is closed.
         self._late: List[Optional[bytes]] = []
-        # Late objects whose responses the library had already returned.
+        # Late objects whose responses the library had returned to this package.
         self._lost: Deque[LateObject] = deque()
         self._dropped = 0
-        # Runs once, at close(), when the last reference goes, or at the interpreter's exit,
-        # whichever is first; also in a forked child, where the library forgets what it inherited.
-        self._finalizer = weakref.finalize(self, _end, library, handle, self._log, self._late)
+        # Runs once: at close(), when the last reference is deleted, or at the interpreter's exit,
+        # whichever is first. In a forked child, it frees only the child's copy.
+        self._finalizer = weakref.finalize(self, _free, library, handle, self._log, self._late)
 
     def close(self) -> None:
         """Closes the client. Calls in flight on other threads raise ``CallCancelledError``.
 
-        Does not wait for them. Closing twice is allowed; any other use of a closed client raises
-        ``InvalidHandleError``.
+        It does not wait for these calls. Closing twice is allowed; any other use of a closed client
+        raises ``InvalidHandleError``.
         """
         if self._finalizer is not None:
             self._finalizer()
@@ -216,146 +194,252 @@ class Client:
     def __reduce__(self) -> NoReturn:
         raise TypeError(
             "a Client can be neither pickled nor copied: share it among threads and forked "
-            "children, make one in other processes"
+            "children, and create one in each other process"
         )
 
     def set_credentials(self, identifier: str, secret: str) -> None:
-        """Changes the credentials, for all attempts that begin from now on.
+        """Changes the credentials for all attempts that begin from now on. No call is dropped.
 
-        ``identifier``, ``secret``: a client id and its secret, or a user name and its password,
-        whichever kind the client was made with. No call is dropped.
+        Args:
+            identifier: The client id or the user name, whichever kind the client was created with.
+            secret: The client secret or the password.
 
-        Raises ``InvalidArgumentError``, and the client keeps the old credentials.
+        Raises:
+            InvalidArgumentError: The credentials are invalid. The client keeps the old ones.
         """
         new = [arguments.text("identifier", identifier), arguments.text("secret", secret)]
         self._check_open()
         self._library.call("bw_client_set_credentials", self._handle, *map(str.encode, new))
 
+    # Generated by `make generated`; do not edit.
+
     def create_participant(
         self,
         *,
+        callback_url: Optional[str] = None,
         publish_permissions: Optional[Iterable[str]] = None,
         tag: Optional[str] = None,
-        callback_url: Optional[str] = None,
         device_api_version: Optional[str] = None,
     ) -> CreatedParticipant:
-        """Creates a participant, and returns it with the token for its device.
+        """Creates a participant, and the token for its device.
 
-        ``publish_permissions``: of ``"AUDIO"`` and ``"VIDEO"``. ``tag``: at most 50 characters,
-        sent back in webhooks. ``callback_url``: an absolute URL, to which webhooks are sent.
-        ``device_api_version``: ``"V3"``.
+        It is never retried if the service may have processed the request: if the outcome of the
+        error is "unknown", a participant may exist.
 
-        Never retried if the service may have processed it: if the ``outcome`` of the error is
-        ``"unknown"``, a participant may exist.
+        Args:
+            callback_url: The absolute URL to which the service sends webhooks.
+            publish_permissions: What the participant may publish: any of ``"AUDIO"`` and
+                ``"VIDEO"``.
+            tag: A text of at most 50 characters, which webhooks contain.
+            device_api_version: The version of the device API: ``"V3"``.
+
+        Returns:
+            The participant and its token. The service returns the token only once.
         """
-        return self._run(
-            _operations.create_participant(
-                publish_permissions, tag, callback_url, device_api_version
-            )
+        request = _operations.create_participant(
+            callback_url,
+            publish_permissions,
+            tag,
+            device_api_version,
         )
+        return self._run(request)
 
     def get_participant(self, participant_id: str) -> Participant:
-        """Reads a participant. Raises ``NotFoundError`` if it does not exist."""
+        """Reads a participant.
+
+        Args:
+            participant_id: The participant's id.
+
+        Returns:
+            The participant.
+
+        Raises:
+            NotFoundError: The participant does not exist.
+        """
         return self._run(_operations.get_participant(participant_id))
 
     def delete_participant(self, participant_id: str) -> None:
         """Deletes a participant, and removes it from its session.
 
-        Raises ``NotFoundError`` if it does not exist. If its media connection was lost, the
-        participant has already been deleted.
+        If its media connection was lost, the participant has already been deleted.
+
+        Args:
+            participant_id: The participant's id.
+
+        Raises:
+            NotFoundError: The participant does not exist.
         """
         self._run(_operations.delete_participant(participant_id))
 
     def create_session(self, *, tag: Optional[str] = None) -> Session:
-        """Creates a session. ``tag``: at most 50 characters.
+        """Creates a session.
 
-        Never retried if the service may have processed it, as ``create_participant``.
+        It is never retried if the service may have processed the request: if the outcome of the
+        error is "unknown", a session may exist.
+
+        Args:
+            tag: A text of at most 50 characters, which webhooks contain.
+
+        Returns:
+            The session.
         """
         return self._run(_operations.create_session(tag))
 
     def get_session(self, session_id: str) -> Session:
-        """Reads a session. Raises ``NotFoundError`` if it does not exist."""
+        """Reads a session.
+
+        Args:
+            session_id: The session's id.
+
+        Returns:
+            The session.
+
+        Raises:
+            NotFoundError: The session does not exist.
+        """
         return self._run(_operations.get_session(session_id))
 
     def delete_session(self, session_id: str) -> None:
         """Deletes a session; its participants remain.
 
-        Raises ``NotFoundError`` if it does not exist.
+        Args:
+            session_id: The session's id.
+
+        Raises:
+            NotFoundError: The session does not exist.
         """
         self._run(_operations.delete_session(session_id))
 
     def list_session_participants(self, session_id: str) -> List[Participant]:
-        """Lists the participants in a session."""
+        """Lists the participants in a session.
+
+        Args:
+            session_id: The session's id.
+
+        Returns:
+            The participants.
+
+        Raises:
+            NotFoundError: The session does not exist.
+        """
         return self._run(_operations.list_session_participants(session_id))
 
     def add_participant_to_session(
         self,
         session_id: str,
         participant_id: str,
-        subscriptions: Optional[_operations.SubscriptionsLike] = None,
+        subscriptions: Optional[SubscriptionsLike] = None,
     ) -> None:
         """Adds a participant to a session.
 
-        ``subscriptions``: whom the participant hears: ``Subscriptions(session_id=session_id)``
-        for everyone, including participants that join later, ``Subscriptions.to(other_id)`` for
-        these participants, None for nobody. A mapping in the service's own form is also accepted.
+        Args:
+            session_id: The session's id.
+            participant_id: The participant's id.
+            subscriptions: Whom the participant hears: ``Subscriptions(session_id=session_id)`` for
+                everyone in the session, including participants that join later;
+                ``Subscriptions.to(participant_id, ..)`` for these participants; None for nobody. A
+                mapping in the service's own form is also accepted.
 
-        Raises ``ConflictError`` if the participant is already in a session, or the session is full.
+        Raises:
+            ConflictError: The participant is already in a session, or the session is full.
+            NotFoundError: The session or the participant does not exist.
         """
-        self._run(_operations.add_participant_to_session(session_id, participant_id, subscriptions))
+        request = _operations.add_participant_to_session(session_id, participant_id, subscriptions)
+        self._run(request)
 
     def remove_participant_from_session(self, session_id: str, participant_id: str) -> None:
-        """Removes a participant from a session. Raises ``NotFoundError`` if it is not in it."""
+        """Removes a participant from a session.
+
+        Args:
+            session_id: The session's id.
+            participant_id: The participant's id.
+
+        Raises:
+            NotFoundError: The participant is not in the session.
+        """
         self._run(_operations.remove_participant_from_session(session_id, participant_id))
 
     def get_participant_subscriptions(self, session_id: str, participant_id: str) -> Subscriptions:
-        """Reads whom a participant hears in a session."""
+        """Reads whom a participant hears in a session.
+
+        Args:
+            session_id: The session's id.
+            participant_id: The participant's id.
+
+        Returns:
+            The subscriptions; empty if the participant hears nobody.
+
+        Raises:
+            NotFoundError: The participant is not in the session.
+        """
         return self._run(_operations.get_participant_subscriptions(session_id, participant_id))
 
     def update_participant_subscriptions(
         self,
         session_id: str,
         participant_id: str,
-        subscriptions: Optional[_operations.SubscriptionsLike] = None,
+        subscriptions: Optional[SubscriptionsLike] = None,
     ) -> None:
-        """Changes whom a participant hears in a session, as in ``add_participant_to_session``.
+        """Changes whom a participant hears in a session.
 
-        The new subscriptions replace the previous ones; None means nobody.
+        The new subscriptions replace the previous ones.
+
+        Args:
+            session_id: The session's id.
+            participant_id: The participant's id.
+            subscriptions: Whom the participant hears: ``Subscriptions(session_id=session_id)`` for
+                everyone in the session, including participants that join later;
+                ``Subscriptions.to(participant_id, ..)`` for these participants; None for nobody. A
+                mapping in the service's own form is also accepted.
+
+        Raises:
+            NotFoundError: The participant is not in the session.
         """
-        self._run(
-            _operations.update_participant_subscriptions(session_id, participant_id, subscriptions)
+        request = _operations.update_participant_subscriptions(
+            session_id,
+            participant_id,
+            subscriptions,
         )
+        self._run(request)
+
+    # End of the generated part.
 
     def call(self, document: Mapping[str, Any]) -> Any:
         """Executes any operation, given as one mapping.
 
-        ``{"operation": "addParticipantToSession", "sessionId": .., "participantId": .., "body":
-        {..}, "timeoutMs": 500}``: the operation by its name at the service, with its ids, its body
-        and optionally a timeout for this call. Returns the service's response as Python objects.
+        Args:
+            document: The operation by its name at the service, with its ids, its body and,
+                optionally, a timeout for this call: ``{"operation": "addParticipantToSession",
+                "sessionId": .., "participantId": .., "body": {..}, "timeoutMs": 500}``.
+
+        Returns:
+            The service's response as Python objects.
         """
-        return self._run(_operations.call(document))
+        return self._run(_request.call(document))
 
     def stats(self) -> Dict[str, Any]:
-        """Counters of this client: calls, attempts, statuses, connections, times.
+        """Returns counters of this client: calls, attempts, statuses, connections, times.
 
-        As returned by ``bw_client_stats``: ``calls``, ``attempts``, ``retries``, ``inFlight``,
-        ``statuses``, ``queue``, ``connectionsOpened``, ``connectionsReused``, ``tokenRequests``,
-        and ``operations`` with the same for each operation, and ``times``, a histogram in powers
-        of two of microseconds. ``statuses`` counts each call by what its caller receives.
+        Returns:
+            The document of ``bw_client_stats``: ``calls``, ``attempts``, ``retries``, ``inFlight``,
+            ``statuses``, ``queue``, ``connectionsOpened``, ``connectionsReused``,
+            ``tokenRequests``, and ``operations`` with the same for each operation, and ``times``, a
+            histogram with upper bounds in microseconds, and its sum ``timeSumUs``. ``statuses``
+            counts each call by the status that its caller receives.
         """
-        stats: Dict[str, Any] = self._run(_operations.stats())
+        stats: Dict[str, Any] = self._run(_request.STATS)
         return stats
 
     def take_late(self) -> LateObjects:
         """Returns the objects that were created and reached no caller, and clears the list.
 
-        They are what a call created if a signal handler raised an exception during the call, as
-        Ctrl-C does, or if the call of an ``AsyncClient`` was cancelled while it was running. At
-        most 1024 objects of each kind are kept; ``LateObjects.dropped`` counts the others. It can
-        also be called after ``close()``.
+        A call creates such an object if a signal handler raises an exception during the call, as
+        Ctrl-C does, or if the call of an ``AsyncClient`` is cancelled while it is running. At most
+        1024 objects of each kind are kept; ``LateObjects.dropped`` counts the others. This method
+        can also be called after ``close()``.
         """
         if not self.closed:
-            found: LateObjects = self._run(_operations.take_late())
+            found: LateObjects = self._run(_request.TAKE_LATE)
         else:
             document = self._late.pop() if self._late else None
             found = LateObjects.from_raw(self._library.response(document, None))
@@ -369,16 +453,20 @@ class Client:
     ) -> None:
         """Sends log lines of this client to a logger. Logging is disabled initially.
 
-        ``level``: what the library reports, as in ``logging``: ``logging.ERROR`` (failed calls),
-        ``WARNING`` (also attempts that are retried), ``INFO`` (also calls that succeeded) or
-        ``DEBUG`` (also every attempt). None disables logging. The logger's own level also
-        applies. A line never contains a secret. The handlers run on the threads that make calls,
-        and must not use this package.
+        A line never contains a secret. The handlers run on the threads that make calls, and must
+        not use this package.
+
+        Args:
+            level: What the library reports, as in ``logging``: ``logging.ERROR`` (failed calls),
+                ``WARNING`` (also attempts that are retried), ``INFO`` (also calls that succeeded)
+                or ``DEBUG`` (also every attempt). None disables logging. The logger's own level
+                also applies.
+            logger: The logger, or its name.
         """
         self._check_open()
         self._log.set(self._library, self._handle, level, logger)
 
-    def _run(self, request: _operations.Request[T]) -> T:
+    def _run(self, request: _request.Request[T]) -> T:
         """Executes a request, and waits for its response."""
         operation, library = request.operation, self._library
         received: List[Optional[bytes]] = []
@@ -388,42 +476,47 @@ class Client:
             )
             return operation.read(library.response(document, operation.name))
         except InvalidHandleError as error:
-            # Checked only now: the library checks handles, so that the attempt is harmless.
+            # Checked only here: the library rejects the handle of a closed client.
             raise (_closed(operation.name) if self.closed else error) from None
         except BwError:
             raise
         except BaseException:
-            # A signal handler raised: the caller does not receive the response.
-            if received and _operations.creates(operation):
+            # A signal handler raised this: the caller does not receive the response.
+            if received and creates(operation):
                 with contextlib.suppress(*_library.NOT_REPRESENTABLE):
                     self._keep(operation, _library.decode(received[0]))
             raise
 
-    def _keep(self, operation: _operations.Operation[Any], response: Any) -> None:
+    def _keep(self, operation: _request.Operation[Any], response: Any) -> None:
         """Keeps what an operation created and no caller received."""
-        made = _operations.created(operation, response)
+        late = _request.created(operation, response)
         # An error document has no id.
-        if made is None or not made.id:
+        if not late.id or not creates(operation):
             return
         if len(self._lost) >= _MAX_LATE:
             self._lost.popleft()
             self._dropped += 1
-        self._lost.append(made)
+        self._lost.append(late)
 
     def _check_open(self) -> None:
         if self.closed:
             raise _closed(None)
 
 
+def creates(operation: _request.Operation[Any]) -> bool:
+    """Whether an operation creates an object. A generic call states only its name."""
+    return any(one.creates and one.name == operation.name for one in _operations.ALL)
+
+
 def _closed(operation: Optional[str]) -> BwError:
     return local(InvalidHandleError, "this client is closed", operation)
 
 
-def _end(
+def _free(
     library: _library.Library, handle: c_void_p, log: _log.Log, late: List[Optional[bytes]]
 ) -> None:
     log.stop(library, handle)
-    # A library without this function, or without memory, must not keep the client from its end.
+    # The client is freed even if the library lacks this function or memory.
     with contextlib.suppress(BwError, LibraryError):
         late.append(library.call("bw_client_take_late", handle))
     library.function("bw_client_free")(handle)

@@ -1,4 +1,4 @@
-"""The exceptions: one class for each status of the library, under one base."""
+"""The exceptions: one class for each status of the library, and their base classes."""
 
 from __future__ import annotations
 
@@ -19,26 +19,27 @@ class Outcome:
 
 
 class LibraryError(ImportError):
-    """The shared library is not found, cannot be loaded, or does not fit this package."""
+    """The shared library is not found, cannot be loaded, or is incompatible with this package."""
 
 
 class BwError(Exception):
     """A call failed. Catch a subclass to handle one kind of failure.
 
-    ``status``: the number of the library's status, as in the C header.
-    ``name``: the name of that status, such as ``"BW_E_TIMEOUT"``.
-    ``message``: what was wrong and what to do; it never contains a secret.
-    ``operation``: the service's operation, such as ``"createParticipant"``.
-    ``outcome``: one of ``Outcome``, or None if no service is involved.
-    ``attempts``: the number of requests that were tried.
-    ``http_status``: the HTTP status of the response, if there was one.
-    ``request_id``: the service's id of the request, for its support.
-    ``retry_after``: how long the service asks to wait, in seconds.
-    ``body``: the body of the response, as Python objects, or a str if it was not JSON.
-    ``document``: the library's whole error document.
+    For a test double, create an exception from a message and, if needed, the attributes below:
+    ``NotFoundError("deleted")``, ``CallTimeoutError("lost", outcome=Outcome.UNKNOWN)``.
 
-    For a test double, make an exception from a message and, if needed, the attributes above:
-    ``NotFoundError("gone")``, ``CallTimeoutError("lost", outcome=Outcome.UNKNOWN)``.
+    Attributes:
+        status: The number of the library's status, as in the C header.
+        name: The name of that status, such as ``"BW_E_TIMEOUT"``.
+        message: What was wrong and what to do; it never contains a secret.
+        operation: The service's operation, such as ``"createParticipant"``.
+        outcome: One of ``Outcome``, or None if the service was not involved.
+        attempts: The number of attempts.
+        http_status: The HTTP status of the response, if there was one.
+        request_id: The service's id of the request, for Bandwidth's support.
+        retry_after: How long the service asks to wait, in seconds.
+        body: The body of the response, as Python objects, or a str if it was not JSON.
+        document: The library's whole error document.
     """
 
     STATUS: ClassVar[Optional[int]] = None
@@ -112,7 +113,7 @@ class BwError(Exception):
 
 
 class TransportError(BwError):
-    """The service gave no usable response: network, TLS, timeout or protocol."""
+    """No usable response was received, because of the network, TLS, a timeout or the protocol."""
 
 
 class ServiceError(BwError):
@@ -120,7 +121,7 @@ class ServiceError(BwError):
 
 
 class InvalidArgumentError(BwError, ValueError):
-    """An argument is wrong; the message names the field. Nothing was sent."""
+    """An argument is invalid; the message names the field. Nothing was sent."""
 
     STATUS = 1
     NAME = "BW_E_INVALID_ARGUMENT"
@@ -134,7 +135,7 @@ class InvalidHandleError(BwError):
 
 
 class ConfigError(BwError, ValueError):
-    """The configuration is wrong; the message names every key that is."""
+    """The configuration is invalid; the message names every invalid key."""
 
     STATUS = 3
     NAME = "BW_E_CONFIG"
@@ -183,7 +184,7 @@ class NetworkError(TransportError):
 
 
 class ProtocolError(TransportError):
-    """The response is not what the service sends: truncated, too large, not JSON, not HTTP."""
+    """The response is invalid: truncated, too large, not JSON or not HTTP."""
 
     STATUS = 15
     NAME = "BW_E_PROTOCOL"
@@ -253,7 +254,7 @@ class HttpStatusError(ServiceError):
 
 
 class CallCancelledError(BwError):
-    """The client was closed, or the call cancelled, while it ran."""
+    """The client was closed, or the call was cancelled, during the call."""
 
     STATUS = 30
     NAME = "BW_E_CANCELLED"
@@ -289,10 +290,10 @@ class InternalError(BwError):
 
 def _by_status(base: Type[BwError]) -> Dict[int, Type[BwError]]:
     found: Dict[int, Type[BwError]] = {}
-    rest: List[Type[BwError]] = [base]
-    while rest:
-        cls = rest.pop()
-        rest.extend(cls.__subclasses__())
+    remaining: List[Type[BwError]] = [base]
+    while remaining:
+        cls = remaining.pop()
+        remaining.extend(cls.__subclasses__())
         if cls.STATUS is not None:
             found[cls.STATUS] = cls
     return found

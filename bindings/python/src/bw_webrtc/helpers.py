@@ -1,4 +1,4 @@
-"""Functions that need no client and no network: BXML, webhooks, tokens."""
+"""Functions that need neither a client nor the network: BXML, webhooks, tokens."""
 
 from __future__ import annotations
 
@@ -14,40 +14,55 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 
 
 class BxmlWarning(UserWarning):
-    """The BXML was made, but something about it is beyond what is documented."""
+    """The BXML exceeds a limit that the service documents."""
 
 
 def transfer_bxml(token: str, call_id: Optional[str] = None, sip_uri: Optional[str] = None) -> str:
-    """Makes the BXML that moves a phone call into a session, for the answer to a voice webhook.
+    """Creates the BXML that moves a phone call into a session, the response to a voice webhook.
 
-    ``token``: the participant's. ``call_id``: the phone call's
-    (``"c-93d6f3c0-be584596-0b74-4fa2-8015-d8ede84bd1a4"``). ``sip_uri``: where to transfer to
-    (the service's bridge). All is checked and escaped.
+    It warns with ``BxmlWarning`` if the ``uui`` is longer than its documented limit of 256
+    characters, which is the case with a call id and a real token.
 
-    Warns with ``BxmlWarning`` where the ``uui`` is longer than its documented 256 characters, as
-    it is with a call id. Raises ``InvalidArgumentError``.
+    Args:
+        token: The participant's token.
+        call_id: The id of the phone call, such as
+            ``"c-93d6f3c0-be584596-0b74-4fa2-8015-d8ede84bd1a4"``.
+        sip_uri: The URI to transfer the call to (default: the service's bridge).
+
+    Returns:
+        The BXML. The arguments are checked and escaped.
+
+    Raises:
+        InvalidArgumentError: An argument cannot be part of the BXML.
     """
-    made = _document(
+    result = _document(
         "token",
         "bw_transfer_bxml",
         _bytes("token", token),
         None if call_id is None else _bytes("call_id", call_id),
         None if sip_uri is None else _bytes("sip_uri", sip_uri),
     )
-    for warning in made["warnings"]:
+    for warning in result["warnings"]:
         warnings.warn(warning, BxmlWarning, stacklevel=2)
-    return str(made["bxml"])
+    return str(result["bxml"])
 
 
 def parse_event(body: Union[str, bytes]) -> Event:
-    """Checks a webhook, the body of a request that the service posted to a callback URL.
+    """Validates a webhook.
 
-    Raises ``InvalidArgumentError``, which names every field that is wrong.
+    Args:
+        body: The body of the request that the service sent to a callback URL.
+
+    Returns:
+        The event.
+
+    Raises:
+        InvalidArgumentError: The body is invalid; the message names every invalid field.
     """
     if isinstance(body, bytes):
         at = body.find(b"\0")
         if at >= 0:
-            raise arguments.refuse(f"body: must not contain NUL (at index {at})")
+            raise arguments.invalid(f"body: must not contain NUL (at index {at})")
     else:
         body = _bytes("body", body, wanted="a str or bytes")
     raw = _document("event", "bw_parse_event", body)
@@ -62,19 +77,30 @@ def parse_event(body: Union[str, bytes]) -> Event:
 
 
 def token_claims(token: str) -> TokenClaims:
-    """Reads the claims of a participant's token. They are not verified: only the service can.
+    """Decodes the claims of a participant's token. The claims are not verified.
 
-    Raises ``InvalidArgumentError``, which quotes nothing of the token.
+    Args:
+        token: The token.
+
+    Returns:
+        The claims.
+
+    Raises:
+        InvalidArgumentError: The token is invalid. The message contains no part of it.
     """
-    told = _document("token", "bw_token_claims", _bytes("token", token))
-    at, millis = told["expiresAt"], told["expiresInMs"]
+    document = _document("token", "bw_token_claims", _bytes("token", token))
+    expires_at, expires_in = document["expiresAt"], document["expiresInMs"]
     return TokenClaims(
-        account_id=told["accountId"],
-        participant_id=told["participantId"],
-        version=told["version"],
-        expires_at=None if at is None else _after_epoch("token: exp", timedelta(seconds=1), at),
-        expires_in=None if millis is None else timedelta(milliseconds=millis),
-        claims=told["claims"],
+        account_id=document["accountId"],
+        participant_id=document["participantId"],
+        version=document["version"],
+        expires_at=(
+            None
+            if expires_at is None
+            else _after_epoch("token: exp", timedelta(seconds=1), expires_at)
+        ),
+        expires_in=None if expires_in is None else timedelta(milliseconds=expires_in),
+        claims=document["claims"],
     )
 
 
@@ -83,7 +109,7 @@ def _document(name: str, function: str, *texts: Optional[bytes]) -> Dict[str, An
     try:
         document: Dict[str, Any] = _library.decode(text)
     except _library.NOT_REPRESENTABLE as error:
-        raise arguments.refuse(
+        raise arguments.invalid(
             f"{name}: cannot be represented in Python: {_library.reason(error)}"
         ) from None
     return document
@@ -97,4 +123,4 @@ def _after_epoch(name: str, unit: timedelta, count: int) -> datetime:
     try:
         return _EPOCH + count * unit
     except OverflowError:
-        raise arguments.refuse(f"{name}: {count} is beyond the years of a datetime") from None
+        raise arguments.invalid(f"{name}: {count} is beyond the years of a datetime") from None

@@ -1,4 +1,4 @@
-"""What the service responds and sends, as frozen dataclasses.
+"""The documents of the service, as frozen dataclasses.
 
 A response is never rejected because a field is missing, null, unknown or of another type: such a
 field is None or empty here, and ``raw`` contains everything that was received.
@@ -6,33 +6,33 @@ field is None or empty here, and ``raw`` contains everything that was received.
 
 from __future__ import annotations
 
-from collections import abc
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any, Dict, List, Optional, Tuple
+from typing import TYPE_CHECKING, Any, Dict, Optional, Tuple
 
-from ._arguments import wrong_type
+from ._arguments import items, wrong_type
 
-# `raw` is not in repr, which may reach a log while `raw` may hold a token; and not in comparisons,
-# so that objects stay hashable.
+# `raw` is not part of repr, because repr may be logged and `raw` may contain a token, and not of
+# comparisons, so that objects are hashable.
 
 
 @dataclass(frozen=True)
 class ParticipantSubscription:
     """A participant that is heard and seen.
 
-    Raises ``TypeError`` for values of the wrong type.
+    Raises:
+        TypeError: A value is of the wrong type.
     """
 
     participant_id: str
     stream_aliases: Tuple[str, ...] = ()
-    """Only these streams of the participant; all of them if empty."""
+    """The streams of the participant; if empty, all of them."""
     raw: Dict[str, Any] = field(default_factory=dict, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         if not isinstance(self.participant_id, str):
             raise wrong_type("participant_id", "a str", self.participant_id)
-        aliases = _items("stream_aliases", "an iterable of str", self.stream_aliases)
+        aliases = tuple(items("stream_aliases", "an iterable of str", self.stream_aliases))
         for at, alias in enumerate(aliases):
             if not isinstance(alias, str):
                 raise wrong_type(f"stream_aliases[{at}]", "a str", alias)
@@ -40,7 +40,7 @@ class ParticipantSubscription:
 
     @classmethod
     def from_raw(cls, value: object) -> ParticipantSubscription:
-        """From the service's own form."""
+        """Creates the object from the service's JSON form."""
         raw = _object(value)
         return cls(
             participant_id=_text(raw, "participantId") or "",
@@ -49,7 +49,7 @@ class ParticipantSubscription:
         )
 
     def to_raw(self) -> Dict[str, Any]:
-        """The service's own form."""
+        """Returns the service's JSON form."""
         raw: Dict[str, Any] = {"participantId": self.participant_id}
         if self.stream_aliases:
             raw["streamAliases"] = list(self.stream_aliases)
@@ -60,11 +60,12 @@ class ParticipantSubscription:
 class Subscriptions:
     """Whom a participant hears and sees.
 
-    The ``participants``, if there are any; otherwise everyone in the session ``session_id``,
-    including participants that join later; otherwise nobody. ``Subscriptions()`` is nobody.
+    If there are ``participants``, these; otherwise, if there is a ``session_id``, everyone in that
+    session, including participants that join later; otherwise nobody. In ``participants``, an id
+    means all streams of that participant.
 
-    In ``participants``, an id stands for all streams of that participant. Raises ``TypeError`` for
-    values of the wrong type.
+    Raises:
+        TypeError: A value is of the wrong type.
     """
 
     session_id: Optional[str] = None
@@ -75,9 +76,9 @@ class Subscriptions:
         if self.session_id is not None and not isinstance(self.session_id, str):
             raise wrong_type("session_id", "a str or None", self.session_id)
         wanted = "ParticipantSubscription or a participant's id"
-        items = _items("participants", f"an iterable of {wanted}", self.participants)
         participants = [
-            ParticipantSubscription(item) if isinstance(item, str) else item for item in items
+            ParticipantSubscription(item) if isinstance(item, str) else item
+            for item in items("participants", f"an iterable of {wanted}", self.participants)
         ]
         for at, item in enumerate(participants):
             if not isinstance(item, ParticipantSubscription):
@@ -86,12 +87,12 @@ class Subscriptions:
 
     @classmethod
     def to(cls, *participant_ids: str) -> Subscriptions:
-        """To all streams of these participants."""
+        """Subscriptions to all streams of these participants."""
         return cls(participants=tuple(map(ParticipantSubscription, participant_ids)))
 
     @classmethod
     def from_raw(cls, value: object) -> Subscriptions:
-        """From the service's own form."""
+        """Creates the object from the service's JSON form."""
         raw = _object(value)
         participants = raw.get("participants")
         if not isinstance(participants, list):
@@ -103,7 +104,7 @@ class Subscriptions:
         )
 
     def to_raw(self) -> Dict[str, Any]:
-        """The service's own form."""
+        """Returns the service's JSON form."""
         raw: Dict[str, Any] = {}
         if self.session_id is not None:
             raw["sessionId"] = self.session_id
@@ -117,20 +118,20 @@ class Participant:
     """A participant: an endpoint that may publish media and hear others."""
 
     id: str
-    """Empty if the service left it out."""
+    """Empty if the service omitted it."""
     publish_permissions: Tuple[str, ...] = ()
-    """Of ``"AUDIO"`` and ``"VIDEO"``, in no order to rely on."""
+    """Any of ``"AUDIO"`` and ``"VIDEO"``, in any order."""
     tag: Optional[str] = None
     callback_url: Optional[str] = None
     device_api_version: Optional[str] = None
     sessions: Tuple[str, ...] = ()
-    """The ids of the sessions it is in: at most one."""
+    """The ids of its sessions: at most one."""
     subscriptions: Subscriptions = field(default_factory=Subscriptions)
     raw: Dict[str, Any] = field(default_factory=dict, repr=False, compare=False)
 
     @classmethod
     def from_raw(cls, value: object) -> Participant:
-        """From the service's own form."""
+        """Creates the object from the service's JSON form."""
         raw = _object(value)
         return cls(
             id=_text(raw, "id") or "",
@@ -148,8 +149,8 @@ class Participant:
 class CreatedParticipant:
     """A participant that was just created, with the token for its device.
 
-    The token comes only this once, and whoever has it can join as this participant: ``repr``
-    does not show it.
+    The service returns the token only once. Anyone who has it can join as this participant, so
+    ``repr`` does not contain it.
     """
 
     participant: Participant
@@ -165,19 +166,19 @@ class CreatedParticipant:
 
     @classmethod
     def from_raw(cls, value: object) -> CreatedParticipant:
-        """From the service's own form."""
+        """Creates the object from the service's JSON form."""
         raw = _object(value)
-        made = cls.__new__(cls)
-        # As a frozen dataclass does it itself, but without the participant, of which most callers
-        # want the id alone: __getattr__ makes it.
-        object.__setattr__(made, "token", _text(raw, "token") or "")
-        object.__setattr__(made, "raw", raw)
-        return made
+        created = cls.__new__(cls)
+        # The constructor would also create the participant, of which most callers need only the
+        # id: __getattr__ creates it.
+        object.__setattr__(created, "token", _text(raw, "token") or "")
+        object.__setattr__(created, "raw", raw)
+        return created
 
     if not TYPE_CHECKING:
 
         def __getattr__(self, name):
-            """Makes the participant when it is first asked for."""
+            """Creates the participant on first use."""
             if name != "participant":
                 raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
             participant = Participant.from_raw(self.raw.get("participant"))
@@ -186,16 +187,16 @@ class CreatedParticipant:
 
 @dataclass(frozen=True)
 class Session:
-    """A session: participants in it may hear each other."""
+    """A session, whose participants can hear each other."""
 
     id: str
-    """Empty if the service left it out."""
+    """Empty if the service omitted it."""
     tag: Optional[str] = None
     raw: Dict[str, Any] = field(default_factory=dict, repr=False, compare=False)
 
     @classmethod
     def from_raw(cls, value: object) -> Session:
-        """From the service's own form."""
+        """Creates the object from the service's JSON form."""
         raw = _object(value)
         return cls(id=_text(raw, "id") or "", tag=_text(raw, "tag"), raw=raw)
 
@@ -216,11 +217,11 @@ class LateObjects:
 
     objects: Tuple[LateObject, ...] = ()
     dropped: int = 0
-    """How many more there were, of which nothing is known any more."""
+    """The number of objects that were removed because the list was full."""
 
     @classmethod
     def from_raw(cls, value: object) -> LateObjects:
-        """From the document of ``bw_client_take_late``."""
+        """Creates the object from the document of ``bw_client_take_late``."""
         raw = _object(value)
         entries = [_object(entry) for entry in raw.get("late") or ()]
         objects = [
@@ -239,7 +240,7 @@ class Event:
     event: str
     """``"onConnect"``, ``"onLeave"`` or ``"onDisconnect"``."""
     timestamp: datetime
-    """When it happened, aware, in UTC."""
+    """The time of the event, in UTC (an aware datetime)."""
     participant_id: str
     device_id: Optional[str] = None
     tag: Optional[str] = None
@@ -249,32 +250,18 @@ class Event:
 
 @dataclass(frozen=True)
 class TokenClaims:
-    """What a participant's token says of itself. Not verified: only the service can do that."""
+    """The claims of a participant's token. They are not verified: only the service can do that."""
 
     account_id: Optional[str] = None
     participant_id: Optional[str] = None
     version: Optional[str] = None
     """``"V3"``."""
     expires_at: Optional[datetime] = None
-    """Aware, in UTC; None if the token does not say."""
+    """In UTC (an aware datetime); None if the token does not contain it."""
     expires_in: Optional[timedelta] = None
-    """From when it was read; negative if it has expired."""
+    """The time from the call to the expiry; negative if the token has expired."""
     claims: Dict[str, Any] = field(default_factory=dict, compare=False)
-    """All of them, also those that are not known."""
-
-
-def participants_from_raw(value: object) -> List[Participant]:
-    """A list of participants from the service's own form."""
-    return [Participant.from_raw(item) for item in value] if isinstance(value, list) else []
-
-
-def _items(name: str, wanted: str, value: object) -> Tuple[Any, ...]:
-    """The items of an iterable. A single str, whose items are its characters, is a mistake."""
-    if isinstance(value, tuple):
-        return value
-    if isinstance(value, (str, bytes, abc.Mapping)) or not isinstance(value, abc.Iterable):
-        raise wrong_type(name, wanted, value)
-    return tuple(value)
+    """All claims, including unknown ones."""
 
 
 def _object(value: object) -> Dict[str, Any]:

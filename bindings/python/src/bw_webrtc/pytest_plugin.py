@@ -1,11 +1,11 @@
-"""Fixtures for pytest: tests of your program with a local simulator of the service.
+"""Fixtures for pytest, for tests of your program with a local simulator of the service.
 
 In your ``conftest.py``::
 
     pytest_plugins = ["bw_webrtc.pytest_plugin"]
 
-``bw_sandbox``: a ``bw_webrtc.testing.Sandbox``, one for each run, reset for each test.
-``bw_client``: a ``Client`` of it, with API credentials, closed after the test.
+``bw_sandbox`` is a ``bw_webrtc.testing.Sandbox``: one process for each run, reset for each test.
+``bw_client`` is a ``Client`` of it, with API credentials, which is closed after the test.
 
 The package itself does not import this module, and does not need pytest.
 """
@@ -18,6 +18,9 @@ import pytest
 
 from .client import Client
 from .testing import Sandbox
+
+# The style of the docstrings, for pdoc.
+__docformat__ = "google"
 
 
 @pytest.fixture(scope="session")

@@ -7,8 +7,8 @@
         ...
         assert len(sandbox.requests()) == 2
 
-``bw_webrtc.pytest_plugin`` has fixtures for pytest. The sandbox is a separate program: the one that
-the environment variable BW_SANDBOX names, otherwise ``bw-sandbox`` on PATH.
+``bw_webrtc.pytest_plugin`` contains fixtures for pytest. The sandbox is a separate program, whose
+path is the value of the environment variable BW_SANDBOX, by default ``bw-sandbox`` on PATH.
 """
 
 from __future__ import annotations
@@ -30,20 +30,40 @@ from urllib.parse import quote
 from .async_client import AsyncClient
 from .client import Client
 
+# The style of the docstrings, for pdoc.
+__docformat__ = "google"
+
 VARIABLE = "BW_SANDBOX"
 _START = 20.0
 _STOP = 5.0
 
 
 class Sandbox:
-    """A running bw-sandbox, which is stopped with this object.
+    """A running bw-sandbox.
 
-    ``url``, ``token_url``: the base URL and the token URL for a client. ``ca_file``: the
-    certificate authority to trust, with ``tls``. ``account_id``, ``client_id``, ``client_secret``,
-    ``username``, ``password``: the credentials that the sandbox accepts.
+    ``stop()`` or the end of a ``with`` statement stops it. It is also stopped when this object is
+    no longer referenced.
 
-    ``program``: the binary; ``arguments``: further arguments for it, such as
-    ``["--session-ttl", "1"]``.
+    Args:
+        tls: Whether it serves HTTPS.
+        account_id: The account that it accepts.
+        client_id: The client id that it accepts.
+        client_secret: The client secret that it accepts.
+        username: The user name that it accepts.
+        password: The password that it accepts.
+        program: The path of the program.
+        arguments: More arguments for the program, such as ``["--session-ttl", "1"]``.
+
+    Attributes:
+        url: The base URL for a client.
+        token_url: The token URL for a client.
+        ca_file: The certificate authority to trust; None without ``tls``.
+        account_id: The account.
+        client_id: The client id.
+        client_secret: The client secret.
+        username: The user name.
+        password: The password.
+        pid: The number of the process.
     """
 
     def __init__(
@@ -63,8 +83,9 @@ class Sandbox:
         self.client_secret = client_secret
         self.username = username
         self.password = password
+        self._initial_secrets = client_secret, password
         program = program or find_sandbox()
-        # Not a TemporaryDirectory, which the first forked child that exits would delete.
+        # Not a TemporaryDirectory, which a forked child would delete when it exits.
         folder = Path(tempfile.mkdtemp(prefix="bw-sandbox-"))
         self.ca_file: Optional[str] = str(folder / "ca.pem") if tls else None
         command = [
@@ -75,7 +96,7 @@ class Sandbox:
             *(["--tls", "--ca-out", self.ca_file] if self.ca_file else []),
             *arguments,
         ]
-        # Files, not pipes: nobody has to read what the sandbox prints later.
+        # Files, not pipes: a full pipe would block the sandbox.
         try:
             with (folder / "stdout").open("wb") as stdout, (folder / "stderr").open("wb") as stderr:
                 process = subprocess.Popen(
@@ -101,7 +122,7 @@ class Sandbox:
         self._opener = urllib.request.build_opener(*handlers)
 
     def stop(self) -> None:
-        """Stops the sandbox; twice is allowed."""
+        """Stops the sandbox. Stopping twice is allowed."""
         self._finalizer()
 
     def __enter__(self) -> Sandbox:
@@ -116,14 +137,16 @@ class Sandbox:
         self.stop()
 
     def client(self, **options: Any) -> Client:
-        """A client of this sandbox, with further options of ``Client``.
+        """Creates a client of this sandbox.
 
-        It uses the client id and secret, unless the options contain a user name or password.
+        Args:
+            **options: Options of ``Client``. If they contain a user name or password, the client
+                uses these instead of the client id and secret.
         """
         return Client(**self._options(options))
 
     def async_client(self, **options: Any) -> AsyncClient:
-        """As ``client()``, for an ``AsyncClient``."""
+        """Creates an ``AsyncClient`` of this sandbox; otherwise as ``client()``."""
         return AsyncClient(**self._options(options))
 
     def _options(self, given: Dict[str, Any]) -> Dict[str, Any]:
@@ -136,7 +159,7 @@ class Sandbox:
         return {**options, **given}
 
     def environment(self) -> Dict[str, str]:
-        """The environment variables for a program that uses this sandbox."""
+        """Returns the environment variables for a program that uses this sandbox."""
         return {
             "BW_ACCOUNT_ID": self.account_id,
             "BW_CLIENT_ID": self.client_id,
@@ -154,13 +177,17 @@ class Sandbox:
         after: int = 0,
         **parameters: Any,
     ) -> None:
-        """Simulates a failure of the next calls of an operation (``"*"``: of any operation).
+        """Simulates a failure of the next requests of an operation.
 
-        ``operation``: also ``"token"``, the token request. ``kind`` and its ``parameters``:
-        ``"status"`` (``status``, ``headers``, ``body``), ``"delay"`` (``ms``), ``"close_before"``
-        (not processed), ``"close_after"`` (processed, then closed without a response),
-        ``"truncate"``, ``"garbage"``, ``"dribble"`` (``bytesPerSecond``). ``count``: the number of
-        calls that fail, None for all; ``after``: the number of calls that succeed before.
+        Args:
+            operation: The operation, ``"*"`` for any operation, or ``"token"`` for token requests.
+            kind: ``"status"`` (with the parameters ``status``, ``headers``, ``body``), ``"delay"``
+                (``ms``), ``"close_before"`` (the request is not processed), ``"close_after"`` (the
+                request is processed, and the connection closed without a response),
+                ``"truncate"``, ``"garbage"`` or ``"dribble"`` (``bytesPerSecond``).
+            count: The number of requests that fail; None for all.
+            after: The number of requests that succeed before.
+            **parameters: The parameters of the kind.
         """
         fault = {"operation": operation, "kind": kind, "count": count, "after": after}
         self.control("POST", "/faults", {**fault, **parameters})
@@ -170,22 +197,40 @@ class Sandbox:
         self.control("DELETE", "/faults")
 
     def requests(self, operation: Optional[str] = None) -> List[Dict[str, Any]]:
-        """The requests to the service, in order: operation, method, path, status, body and more.
+        """Returns the requests that the sandbox received: operation, method, path, status, body.
 
-        ``operation``: only the requests of this operation. Token requests are returned only for
-        ``"token"``.
+        Args:
+            operation: Only requests of this operation. Token requests are returned only for
+                ``"token"``.
         """
-        seen: List[Dict[str, Any]] = self.control("GET", "/requests")
+        recorded: List[Dict[str, Any]] = self.control("GET", "/requests")
         if operation is None:
-            return [request for request in seen if request.get("operation") != "token"]
-        return [request for request in seen if request.get("operation") == operation]
+            return [request for request in recorded if request.get("operation") != "token"]
+        return [request for request in recorded if request.get("operation") == operation]
 
     def revoke_tokens(self) -> None:
         """Invalidates all access tokens that were issued."""
         self.control("POST", "/tokens/revoke")
 
+    def rotate_secrets(
+        self, *, client_secret: Optional[str] = None, password: Optional[str] = None
+    ) -> None:
+        """Changes the secrets that the sandbox accepts, until ``reset()``.
+
+        The access tokens that were issued remain valid; see ``revoke_tokens()``.
+
+        Args:
+            client_secret: The new client secret; None keeps it.
+            password: The new password; None keeps it.
+        """
+        secrets = {"clientSecret": client_secret, "password": password}
+        given = {name: secret for name, secret in secrets.items() if secret is not None}
+        self.control("POST", "/secret", given)
+        self.client_secret = client_secret or self.client_secret
+        self.password = password or self.password
+
     def state(self) -> Dict[str, Any]:
-        """The accounts, sessions, participants and subscriptions that exist."""
+        """Returns the accounts, sessions, participants and subscriptions that exist."""
         state: Dict[str, Any] = self.control("GET", "/state")
         return state
 
@@ -207,52 +252,65 @@ class Sandbox:
         return delivery
 
     def webhooks(self) -> List[Dict[str, Any]]:
-        """The webhooks, with the results of their deliveries."""
+        """Returns the webhooks, with the results of their deliveries."""
         webhooks: List[Dict[str, Any]] = self.control("GET", "/webhooks")
         return webhooks
 
     def reset(self) -> None:
         """Restores the initial state: no participants, sessions, faults or recorded requests."""
         self.control("POST", "/reset")
+        self.client_secret, self.password = self._initial_secrets
 
     def control(self, method: str, path: str, body: Optional[Dict[str, Any]] = None) -> Any:
-        """Any request under ``/_sandbox``; returns the response's JSON, None if it has none."""
+        """Sends any request under ``/_sandbox``.
+
+        Args:
+            method: The HTTP method.
+            path: The path after ``/_sandbox``.
+            body: The JSON document to send.
+
+        Returns:
+            The JSON document of the response, or None if the response is empty.
+        """
         request = urllib.request.Request(
             self._control + path,
             data=None if body is None else json.dumps(body).encode(),
             headers={} if body is None else {"Content-Type": "application/json"},
             method=method,
         )
-        with self._opener.open(request, timeout=30) as answer:
-            text = answer.read()
+        with self._opener.open(request, timeout=30) as response:
+            text = response.read()
         return json.loads(text) if text.strip() else None
 
 
 def find_sandbox() -> str:
-    """The path of the sandbox's binary; raises ``FileNotFoundError``, which states what to do."""
-    given = os.environ.get(VARIABLE)
-    found = shutil.which(given or "bw-sandbox")
-    if found is None:
-        where = f"{VARIABLE} names {given}, which" if given else "bw-sandbox, which"
-        wrong = "is no program" if given else "is not on PATH"
-        raise FileNotFoundError(
-            f"{where} {wrong}; install bw-sandbox, or set {VARIABLE} to its path"
+    """Returns the path of the program.
+
+    Raises:
+        FileNotFoundError: It is not found; the message states what to do.
+    """
+    name = os.environ.get(VARIABLE)
+    path = shutil.which(name or "bw-sandbox")
+    if path is None:
+        problem = (
+            f"{VARIABLE} is {name}, which is not a program" if name else "bw-sandbox is not on PATH"
         )
-    return found
+        raise FileNotFoundError(f"{problem}; install bw-sandbox, or set {VARIABLE} to its path")
+    return path
 
 
 def _first_line(process: subprocess.Popen[bytes], folder: Path) -> str:
-    """The first line of the sandbox's output: its base URL."""
+    """Waits for the first line of the sandbox's output, its base URL."""
     limit = time.monotonic() + _START
     while time.monotonic() < limit:
-        # Checked before the file is read, so that no output before the end is missed.
+        # Checked before the file is read: output that precedes the exit is then complete.
         ended = process.poll() is not None
         line, newline, _ = (folder / "stdout").read_text().partition("\n")
         if newline:
             return line.strip()
         if ended:
-            said = (folder / "stderr").read_text(errors="replace").strip()
-            raise RuntimeError(f"bw-sandbox ended with {process.returncode}: {said}")
+            errors = (folder / "stderr").read_text(errors="replace").strip()
+            raise RuntimeError(f"bw-sandbox exited with {process.returncode}: {errors}")
         time.sleep(0.01)
     raise RuntimeError(f"bw-sandbox did not print its URL within {_START:g} s")
 

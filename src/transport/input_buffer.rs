@@ -1,41 +1,40 @@
-//! The bytes of a response that were not used yet, in one buffer that grows only for large heads and
-//! bodies.
+//! The received bytes that are not used yet, in one buffer that grows only for large heads and bodies.
 
 use zeroize::Zeroize;
 
-/// The size to begin with, in bytes: more than most answers, so that one read brings all.
-const SIZE: usize = 4 * 1024;
-/// The most that is read at once, in bytes.
-const MOST_AT_ONCE: usize = 64 * 1024;
+/// The initial size in bytes. Most responses fit, so that one read receives all.
+const INITIAL_SIZE: usize = 4 * 1024;
+/// The maximum size of one read, in bytes.
+const MAX_READ: usize = 64 * 1024;
 
 /// The bytes between a connection and ureq.
 #[derive(Debug)]
-pub struct Input {
+pub struct InputBuffer {
     bytes: Vec<u8>,
     used: usize,
     filled: usize,
-    /// How many bytes were filled at any time since the last wipe.
+    /// How many bytes have been filled since the last wipe, at most.
     dirty: usize,
 }
 
-impl Input {
-    /// Nothing yet.
-    pub fn new() -> Input {
-        Input { bytes: vec![0; SIZE], used: 0, filled: 0, dirty: 0 }
+impl InputBuffer {
+    /// Creates an empty buffer.
+    pub fn new() -> InputBuffer {
+        InputBuffer { bytes: vec![0; INITIAL_SIZE], used: 0, filled: 0, dirty: 0 }
     }
 
-    /// What was not used yet.
+    /// The bytes that are not used yet.
     pub fn unused(&self) -> &[u8] {
         &self.bytes[self.used..self.filled]
     }
 
-    /// The next bytes are used up.
+    /// Marks the next bytes as used.
     pub fn consume(&mut self, count: usize) {
         self.used = (self.used + count).min(self.filled);
     }
 
-    /// Room for more, at least one byte.
-    pub fn room(&mut self) -> &mut [u8] {
+    /// Free space for received bytes, at least one byte.
+    pub fn free_space(&mut self) -> &mut [u8] {
         if self.used == self.filled {
             (self.used, self.filled) = (0, 0);
         } else if self.filled == self.bytes.len() && self.used > 0 {
@@ -49,20 +48,20 @@ impl Input {
         &mut self.bytes[self.filled..]
     }
 
-    /// So many bytes were put into the room.
+    /// Records that this many bytes were written into the free space.
     pub fn filled(&mut self, count: usize) {
         self.filled = (self.filled + count).min(self.bytes.len());
         self.dirty = self.dirty.max(self.filled);
     }
 
-    /// Whether the unused bytes begin a final response, or something that is none; false if they are
-    /// interim responses, or too few to tell.
+    /// Whether the unused bytes begin with a final response or with something that is not a response.
+    /// False for interim responses, and if more bytes are necessary to decide.
     pub fn begins_final_response(&self) -> bool {
         const VERSION: &[u8] = b"HTTP/1.";
-        /// Where the status stands.
+        /// The position of the status.
         const STATUS: usize = VERSION.len() + 2;
         let mut bytes = self.unused();
-        if bytes.len() >= MOST_AT_ONCE {
+        if bytes.len() >= MAX_READ {
             return true;
         }
         loop {
@@ -86,26 +85,26 @@ impl Input {
         }
     }
 
-    /// Makes room for more bytes at once: much has come, and the rest may be as much again.
-    pub fn widen(&mut self) {
-        if self.bytes.len() < MOST_AT_ONCE {
+    /// Doubles the buffer, up to a limit, because a read has filled it.
+    pub fn grow(&mut self) {
+        if self.bytes.len() < MAX_READ {
             self.resize(self.bytes.len() * 2);
         }
     }
 
-    /// Forgets what was used up, and takes no more memory than at the beginning.
+    /// Wipes the used bytes and shrinks the buffer to its initial size.
     pub fn wipe(&mut self) {
         if self.unused().is_empty() {
             // An earlier read may have filled more than the last one.
             self.bytes[..self.dirty].fill(0);
             (self.used, self.filled, self.dirty) = (0, 0, 0);
-            if self.bytes.len() > SIZE {
-                self.resize(SIZE);
+            if self.bytes.len() > INITIAL_SIZE {
+                self.resize(INITIAL_SIZE);
             }
         }
     }
 
-    /// As `Vec::resize`, without leaving a copy behind.
+    /// As `Vec::resize`, but wipes the old memory.
     fn resize(&mut self, size: usize) {
         let mut new = vec![0; size];
         let kept = self.filled.min(size);
@@ -115,9 +114,9 @@ impl Input {
     }
 }
 
-impl Drop for Input {
+impl Drop for InputBuffer {
     fn drop(&mut self) {
-        // Answers hold tokens.
+        // Responses may contain tokens.
         self.bytes.zeroize();
     }
 }
@@ -128,11 +127,11 @@ mod tests {
 
     #[test]
     fn wiping_reaches_what_an_earlier_read_left() {
-        let mut input = Input::new();
-        input.room()[..12].copy_from_slice(b"secret-token");
+        let mut input = InputBuffer::new();
+        input.free_space()[..12].copy_from_slice(b"secret-token");
         input.filled(12);
         input.consume(12);
-        input.room()[..2].copy_from_slice(b"\r\n");
+        input.free_space()[..2].copy_from_slice(b"\r\n");
         input.filled(2);
         input.consume(2);
         input.wipe();
@@ -140,10 +139,10 @@ mod tests {
     }
 
     #[test]
-    fn interim_responses_are_told_from_final_ones() {
+    fn interim_and_final_responses_are_distinguished() {
         let begins_final = |text: &str| {
-            let mut input = Input::new();
-            input.room()[..text.len()].copy_from_slice(text.as_bytes());
+            let mut input = InputBuffer::new();
+            input.free_space()[..text.len()].copy_from_slice(text.as_bytes());
             input.filled(text.len());
             input.begins_final_response()
         };
@@ -169,22 +168,31 @@ mod tests {
     }
 
     #[test]
-    fn it_grows_only_when_nothing_can_be_given_back() {
-        let mut input = Input::new();
-        input.room().fill(1);
-        input.filled(SIZE);
-        input.consume(SIZE - 1);
-        assert_eq!(input.room().len(), SIZE - 1);
-        input.room().fill(2);
-        input.filled(SIZE - 1);
-        assert_eq!((input.unused().len(), input.unused()[0], input.unused()[1]), (SIZE, 1, 2));
-        assert_eq!(input.room().len(), SIZE);
-        assert_eq!((input.unused().len(), input.unused()[0], input.unused()[1]), (SIZE, 1, 2));
+    fn buffer_grows_only_if_no_space_can_be_reclaimed() {
+        let mut input = InputBuffer::new();
+        input.free_space().fill(1);
+        input.filled(INITIAL_SIZE);
+        input.consume(INITIAL_SIZE - 1);
+        assert_eq!(input.free_space().len(), INITIAL_SIZE - 1);
+        input.free_space().fill(2);
+        input.filled(INITIAL_SIZE - 1);
+        assert_eq!(
+            (input.unused().len(), input.unused()[0], input.unused()[1]),
+            (INITIAL_SIZE, 1, 2)
+        );
+        assert_eq!(input.free_space().len(), INITIAL_SIZE);
+        assert_eq!(
+            (input.unused().len(), input.unused()[0], input.unused()[1]),
+            (INITIAL_SIZE, 1, 2)
+        );
         input.wipe();
-        assert_eq!(input.unused().len(), SIZE, "what is not used yet was lost");
-        input.consume(SIZE);
+        assert_eq!(input.unused().len(), INITIAL_SIZE, "what is not used yet was lost");
+        input.consume(INITIAL_SIZE);
         input.wipe();
-        assert!(input.room().iter().all(|byte| *byte == 0), "what was used up is still there");
-        assert_eq!(input.room().len(), SIZE);
+        assert!(
+            input.free_space().iter().all(|byte| *byte == 0),
+            "what was used up is still there"
+        );
+        assert_eq!(input.free_space().len(), INITIAL_SIZE);
     }
 }

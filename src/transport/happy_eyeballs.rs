@@ -1,4 +1,4 @@
-//! From addresses to a connected socket: IPv6 and IPv4 tried in parallel, as in RFC 8305.
+//! Happy Eyeballs (RFC 8305): connects to IPv6 and IPv4 addresses of a host in parallel.
 
 use std::collections::VecDeque;
 use std::io;
@@ -6,140 +6,152 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::names::Names;
-use super::wire::{Fault, Phase, TICK, Wire};
+use super::call_context::CANCEL_CHECK_INTERVAL;
+use super::error::TransportError;
+use super::exchange_state::{ExchangeState, Phase};
+use super::resolver::Resolver;
 use crate::error::Status;
 use crate::sys::{self, Interest, Socket};
 
-/// How long an attempt is alone before the next address is tried beside it.
-const HEAD_START: Duration = Duration::from_millis(250);
+/// The time between the starts of two connection attempts.
+const ATTEMPT_DELAY: Duration = Duration::from_millis(250);
 
-/// Connects to the address of the host that accepts first. Addresses that fail are marked as stale
-/// in the cache.
+/// Connects to the first address that accepts. If all fail, the addresses are marked as stale in the
+/// DNS cache.
 ///
 /// # Errors
-/// A fault if all fail, the time is over or the call is cancelled.
-pub fn dial(
-    names: &Names,
+/// All attempts failed, the deadline has passed, or the call was cancelled.
+pub fn connect(
+    resolver: &Resolver,
     addresses: &Arc<[SocketAddr]>,
     from: Option<IpAddr>,
-    wire: &Wire<'_>,
-) -> Result<Socket, Fault> {
-    wire.enter(Phase::Connecting);
+    exchange: &ExchangeState,
+) -> Result<Socket, TransportError> {
+    exchange.enter(Phase::Connecting);
     // `::ffff:a.b.c.d` is an IPv4 address.
     let from = from.map(|from| from.to_canonical());
-    let usable = from.map(|from| usable_from(names, addresses, from)).transpose()?;
-    let connector = Connector { names, from };
-    connector.connect(usable.as_deref().unwrap_or(addresses), wire).map_err(|failure| {
-        if failure.is_of_address {
-            names.mark_stale(addresses);
+    let usable = from.map(|from| usable_from(resolver, addresses, from)).transpose()?;
+    let race = Race { resolver, from };
+    race.connect(usable.as_deref().unwrap_or(addresses), exchange).map_err(|failure| {
+        if failure.is_address_failure {
+            resolver.mark_stale(addresses);
         }
-        failure.fault
+        failure.error
     })
 }
 
 /// The addresses of the family of `bindAddress`.
 fn usable_from(
-    names: &Names,
+    resolver: &Resolver,
     addresses: &[SocketAddr],
     from: IpAddr,
-) -> Result<Vec<SocketAddr>, Fault> {
+) -> Result<Vec<SocketAddr>, TransportError> {
     let plain = |a: &SocketAddr| SocketAddr::new(a.ip().to_canonical(), a.port());
     let is_usable = |a: &SocketAddr| plain(a).is_ipv4() == from.is_ipv4();
     let usable: Vec<SocketAddr> = addresses
         .iter()
         .filter(|a| is_usable(a))
-        // As it was resolved, it may have a scope.
+        // An IPv6 address is kept as it was resolved, because it may have a scope.
         .map(|a| if from.is_ipv4() { plain(a) } else { *a })
         .collect();
     if usable.is_empty() {
-        let (host, version) = (names.host(), if from.is_ipv4() { 4 } else { 6 });
+        let (host, version) = (resolver.host(), if from.is_ipv4() { 4 } else { 6 });
         let message = format!(
             "{host} has no IPv{version} address, and bindAddress {from} allows no other; change or \
              remove bindAddress"
         );
-        return Err(Fault { transient: false, ..Fault::new(Status::Connect, message) });
+        return Err(TransportError::permanent(Status::Connect, message));
     }
     Ok(usable)
 }
 
-struct Connector<'a> {
-    names: &'a Names,
+struct Race<'a> {
+    resolver: &'a Resolver,
     from: Option<IpAddr>,
 }
 
-struct Failure {
-    fault: Fault,
-    /// Whether it indicates that the address may be out of date.
-    is_of_address: bool,
+struct AttemptFailure {
+    error: TransportError,
+    /// Whether the address may be out of date.
+    is_address_failure: bool,
 }
 
-impl Connector<'_> {
-    fn connect(&self, addresses: &[SocketAddr], wire: &Wire<'_>) -> Result<Socket, Failure> {
-        let names = self.names;
+impl Race<'_> {
+    fn connect(
+        &self,
+        addresses: &[SocketAddr],
+        exchange: &ExchangeState,
+    ) -> Result<Socket, AttemptFailure> {
+        let resolver = self.resolver;
         let mut waiting: VecDeque<SocketAddr> = interleave(addresses).into();
         let mut attempts: Vec<(Socket, SocketAddr)> = Vec::new();
-        let mut failure: Option<Failure> = None;
+        let mut failure: Option<AttemptFailure> = None;
         let mut next_start = Instant::now();
         loop {
-            let left = wire.left().map_err(|fault| Failure {
-                fault,
-                // The deadline of the call alone says nothing about the address.
-                is_of_address: !attempts.is_empty() && wire.connect_timed_out(),
+            let left = exchange.remaining().map_err(|error| AttemptFailure {
+                error,
+                // The deadline of the call alone does not indicate a wrong address.
+                is_address_failure: !attempts.is_empty() && exchange.connect_timed_out(),
             })?;
             if attempts.is_empty() || Instant::now() >= next_start {
                 if let Some(address) = waiting.pop_front() {
-                    next_start = Instant::now() + HEAD_START;
+                    next_start = Instant::now() + ATTEMPT_DELAY;
                     match Socket::connect(&address, self.from) {
                         Ok(socket) => attempts.push((socket, address)),
-                        Err(error) => self.failed(&mut failure, &address, &error),
+                        Err(error) => self.record(&mut failure, &address, &error),
                     }
                     continue;
                 }
             }
             if attempts.is_empty() {
                 return Err(failure.unwrap_or_else(|| {
-                    let host = names.host();
-                    let message = format!("{host} has no address of the family allowed");
-                    Failure { fault: Fault::new(Status::Resolve, message), is_of_address: false }
+                    let host = resolver.host();
+                    let message = format!("{host} has no address of the family in ipFamily");
+                    AttemptFailure {
+                        error: TransportError::new(Status::Resolve, message),
+                        is_address_failure: false,
+                    }
                 }));
             }
-            let mut pause = left.min(TICK);
+            let mut pause = left.min(CANCEL_CHECK_INTERVAL);
             if !waiting.is_empty() {
                 pause = pause.min(next_start.saturating_duration_since(Instant::now()));
             }
             let interests: Vec<_> = attempts.iter().map(|(s, _)| (s, Interest::Write)).collect();
-            let ready = sys::wait(&interests, pause)
+            let ready = sys::poll(&interests, pause)
                 .map_err(|error| self.failure(&attempts[0].1, &error))?;
             for at in (0..ready.len()).rev().filter(|at| ready[*at]) {
                 let (socket, address) = attempts.swap_remove(at);
-                match socket.connected().and_then(|()| socket.settle(TICK)) {
+                match socket.connect_result().and_then(|()| socket.configure(CANCEL_CHECK_INTERVAL))
+                {
                     Ok(()) => return Ok(socket),
-                    Err(error) => self.failed(&mut failure, &address, &error),
+                    Err(error) => self.record(&mut failure, &address, &error),
                 }
             }
         }
     }
 
-    /// Keeps the last failure, and whether any was of an address.
-    fn failed(&self, last: &mut Option<Failure>, address: &SocketAddr, error: &io::Error) {
+    /// Records the last failure, and whether any indicates a wrong address.
+    fn record(&self, last: &mut Option<AttemptFailure>, address: &SocketAddr, error: &io::Error) {
         let mut failure = self.failure(address, error);
-        failure.is_of_address |= last.as_ref().is_some_and(|last| last.is_of_address);
+        failure.is_address_failure |= last.as_ref().is_some_and(|last| last.is_address_failure);
         *last = Some(failure);
     }
 
-    fn failure(&self, address: &SocketAddr, error: &io::Error) -> Failure {
-        let (host, key) = (self.names.host(), self.names.key());
+    fn failure(&self, address: &SocketAddr, error: &io::Error) -> AttemptFailure {
+        let (host, key) = (self.resolver.host(), self.resolver.key());
         let number = error.raw_os_error();
         let what = match number {
             Some(libc::EMFILE | libc::ENFILE) => {
                 let message = format!(
-                    "no socket for {host}: this process or machine has no descriptor left ({error})"
+                    "no connection to {host}: this process or machine has no descriptor left ({error})"
                 );
-                let fault = Fault::new(Status::Connect, message);
-                return Failure { fault, is_of_address: false };
+                let error = TransportError::new(Status::Connect, message);
+                return AttemptFailure { error, is_address_failure: false };
             }
-            Some(libc::ECONNREFUSED) => format!("; does anybody listen there? see {key}"),
+            Some(libc::ECONNREFUSED) => {
+                format!("; check that a server is listening there, see {key}")
+            }
             Some(libc::EADDRNOTAVAIL) => match self.from {
                 Some(from) => format!("; see bindAddress ({from})"),
                 None => "; this machine has no local port left".to_owned(),
@@ -147,11 +159,14 @@ impl Connector<'_> {
             _ => String::new(),
         };
         let message = format!("no connection to {host} at {address}: {error}{what}");
-        Failure { fault: Fault::new(Status::Connect, message), is_of_address: !is_local(number) }
+        AttemptFailure {
+            error: TransportError::new(Status::Connect, message),
+            is_address_failure: !is_local(number),
+        }
     }
 }
 
-/// Whether an error says nothing about the address that was to be connected to.
+/// Whether an error has a local reason, and does not indicate a wrong address.
 fn is_local(number: Option<i32>) -> bool {
     matches!(
         number,
@@ -169,16 +184,16 @@ fn is_local(number: Option<i32>) -> bool {
     )
 }
 
-/// The resolver's order, but the families in turn.
+/// The addresses in the order of the resolver, with alternating families.
 fn interleave(addresses: &[SocketAddr]) -> Vec<SocketAddr> {
     let Some(first) = addresses.first() else { return Vec::new() };
-    let of = |ours: bool| {
-        addresses.iter().copied().filter(move |a| (a.is_ipv4() == first.is_ipv4()) == ours)
+    let of_family = |same: bool| {
+        addresses.iter().copied().filter(move |a| (a.is_ipv4() == first.is_ipv4()) == same)
     };
-    let (mut one, mut other) = (of(true), of(false));
+    let (mut first_family, mut other) = (of_family(true), of_family(false));
     let mut order = Vec::with_capacity(addresses.len());
     loop {
-        let pair = [one.next(), other.next()];
+        let pair = [first_family.next(), other.next()];
         if pair == [None, None] {
             return order;
         }
@@ -191,7 +206,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn families_take_turns() {
+    fn families_alternate() {
         let order = |list: &[&str]| {
             let parsed: Vec<SocketAddr> = list.iter().map(|a| a.parse().unwrap()).collect();
             interleave(&parsed).iter().map(SocketAddr::to_string).collect::<Vec<_>>()

@@ -1,7 +1,7 @@
-//! The TCP sockets of this process, so that a forked child can close what it inherited of them: as
-//! long as a child has them open, the service does not see its parent close them.
+//! A registry of the process's TCP sockets, with which a forked child closes the sockets that it
+//! inherited: while a child has a connection open, the service does not see its parent close it.
 //!
-//! Not here: sockets that a child shares on purpose. Nothing is shut down, and TLS is not involved.
+//! The child only closes descriptors. It shuts nothing down and sends nothing.
 
 use std::os::fd::RawFd;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -9,16 +9,16 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use super::generation::{generation, was_forked_outside_calls};
 use super::socket::identity_of;
 
-/// How many sockets are registered at most; children do not close the others.
-const ENTRIES: usize = 4096;
-/// How many entries are tried for a free one.
-const TRIES: usize = 64;
+/// The capacity of the registry. Children do not close further sockets.
+const CAPACITY: usize = 4096;
+/// How many slots are searched for a free one.
+const PROBES: usize = 64;
 
-/// An entry that nobody uses.
+/// The slot is free.
 const FREE: u64 = 0;
-/// An entry that is being written.
+/// The slot is being written.
 const RESERVED: u64 = 1;
-/// What is added to a descriptor, so that it is neither of the above.
+/// Added to a descriptor number, so that it differs from both values above.
 const OFFSET: u64 = 2;
 
 struct Slot {
@@ -28,21 +28,21 @@ struct Slot {
     generation: AtomicU64,
 }
 
-static SLOTS: [Slot; ENTRIES] = [const {
+static SLOTS: [Slot; CAPACITY] = [const {
     Slot {
         descriptor: AtomicU64::new(FREE),
         device: AtomicU64::new(0),
         inode: AtomicU64::new(0),
         generation: AtomicU64::new(0),
     }
-}; ENTRIES];
+}; CAPACITY];
 
-/// Where the next socket looks for an entry.
+/// Where the search for the next slot starts.
 static NEXT: AtomicU64 = AtomicU64::new(0);
-/// The generation of the process that has closed what it inherited.
+/// The generation of the process that has closed its inherited sockets.
 static CLOSED_BY: AtomicU64 = AtomicU64::new(0);
 
-/// A socket's registration, which ends when the value is dropped, after the socket is closed.
+/// The registration of a socket. It must be dropped after the socket is closed.
 #[derive(Debug)]
 pub struct Registration {
     slot: Option<usize>,
@@ -56,7 +56,7 @@ impl Registration {
         let descriptor = u64::try_from(fd).unwrap_or(0) + OFFSET;
         let generation = generation();
         let start = NEXT.fetch_add(1, Ordering::Relaxed) as usize;
-        let free = (start..start + TRIES).map(|at| at % ENTRIES).find(|at| {
+        let free = (start..start + PROBES).map(|at| at % CAPACITY).find(|at| {
             let slot = &SLOTS[*at].descriptor;
             slot.load(Ordering::Relaxed) == FREE
                 && slot
@@ -77,7 +77,7 @@ impl Registration {
 impl Drop for Registration {
     fn drop(&mut self) {
         let Some(slot) = self.slot.map(|at| &SLOTS[at]) else { return };
-        // In a child, another socket may have the entry of an inherited one.
+        // In a child, another socket may have got the slot of an inherited one.
         if slot.generation.load(Ordering::Relaxed) == self.generation {
             let _ = slot.descriptor.compare_exchange(
                 self.descriptor,
@@ -89,9 +89,9 @@ impl Drop for Registration {
     }
 }
 
-/// Closes the sockets that this process inherited, once. Not if a thread may still use one of them:
-/// it was in a call when it forked.
-pub fn close(generation: u64) {
+/// Closes the sockets that this process inherited, once. Closes none if the process was forked by a
+/// thread that was in a call, because that thread may still use one.
+pub fn close_inherited(generation: u64) {
     if CLOSED_BY.load(Ordering::Relaxed) == generation
         || CLOSED_BY.swap(generation, Ordering::Relaxed) == generation
         || !was_forked_outside_calls()
@@ -105,7 +105,7 @@ pub fn close(generation: u64) {
         }
         let identity = (slot.device.load(Ordering::Relaxed), slot.inode.load(Ordering::Relaxed));
         let Ok(fd) = RawFd::try_from(descriptor - OFFSET) else { continue };
-        // Only what is still the very socket: the host may have closed it and opened another file.
+        // The host may have closed the socket and opened another file with the same number.
         if identity_of(fd).is_ok_and(|found| found == identity) {
             // SAFETY: the descriptor names a socket that the library opened, and no thread of this
             // process uses it.

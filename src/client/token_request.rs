@@ -7,29 +7,29 @@ use zeroize::Zeroize;
 
 use super::Client;
 use super::attempts::{
-    AttemptError, coded, pause_before_retry, retry_cost, sleep, transport_error,
+    AttemptError, pause_before_retry, retry_cost, sleep, transport_error, unsupported_coding,
 };
 use super::log::{Level, Millis};
 use crate::api;
 use crate::auth::{self, AccessToken, Authorization, Credentials, Purpose};
 use crate::error::{Error, ErrorResponse, Outcome, Status};
-use crate::transport::{Limits, Reply, Request, Transport};
+use crate::transport::{CallContext, Deadline, Request, Response, Transport};
 
-/// Where tokens are requested. It has connections of its own.
+/// The token endpoint, with its own connections.
 pub struct TokenEndpoint {
     pub transport: Transport,
     /// The path of the token URL.
     pub target: String,
 }
 
-/// What an attempt authenticates with; requests a token if necessary.
+/// The authorization for an attempt. Requests a token if necessary.
 ///
 /// # Errors
-/// Why there is no token. Nothing was sent to the service in its attempt.
-pub fn authorize(client: &Client, limits: &Limits<'_>) -> Result<Arc<Authorization>, Error> {
-    client.authenticator.authorize(limits, |credentials, purpose| {
+/// Returns why there is no token. The attempt sent nothing to the service.
+pub fn authorize(client: &Client, context: &CallContext<'_>) -> Result<Arc<Authorization>, Error> {
+    client.authenticator.authorize(context, |credentials, purpose| {
         let began = Instant::now();
-        let result = request(client, credentials, purpose, limits);
+        let result = request(client, credentials, purpose, context);
         let time = Millis(began.elapsed());
         match &result {
             Ok(token) => client.log.line(Level::Info, || {
@@ -46,45 +46,45 @@ fn request(
     client: &Client,
     credentials: &Credentials,
     purpose: Purpose,
-    limits: &Limits<'_>,
+    context: &CallContext<'_>,
 ) -> Result<AccessToken, Error> {
-    let mut limits = *limits;
-    // Nothing is lost if a token is not received: a cancelled call ends at once.
-    limits.must_know = false;
+    let mut context = *context;
+    // A token request creates nothing, so a cancelled call need not wait for its response.
+    context.cancel.completes_if_sent = false;
     let max_retries = match purpose {
         Purpose::First => client.retry.max_retries,
-        // The call has a valid token: it must not fail because a new one is slow to come.
+        // The call has a valid token, and must not fail because the token endpoint is slow.
         Purpose::Renewal => {
-            let left = limits.left().unwrap_or_default();
-            limits.deadline = limits.deadline.min(Instant::now() + left / 2);
+            let left = context.deadline.remaining().unwrap_or_default();
+            context.deadline = context.deadline.min(Deadline::after(left / 2));
             0
         }
     };
     let mut attempts = 0;
-    let mut drawn = 0;
+    let mut withdrawn = 0;
     loop {
         attempts += 1;
-        let failed = match attempt(client, credentials, &limits) {
+        let failed = match attempt(client, credentials, &context) {
             Ok(token) => {
-                client.budget.refill(drawn);
+                client.retry_budget.refill(withdrawn);
                 return Ok(token);
             }
             Err(failed) => failed,
         };
-        let pause = pause_before_retry(client, &failed, attempts, max_retries, &limits);
+        let pause = pause_before_retry(client, &failed, attempts, max_retries, &context);
         let Some(pause) = pause else { return Err(failed.error) };
-        drawn = retry_cost(&failed.error);
+        withdrawn = retry_cost(&failed.error);
         client
             .log
             .line(Level::Warn, || format!("{}; next attempt in {}", failed.error, Millis(pause)));
-        sleep(pause, &limits)?;
+        sleep(pause, &context)?;
     }
 }
 
 fn attempt(
     client: &Client,
     credentials: &Credentials,
-    limits: &Limits<'_>,
+    context: &CallContext<'_>,
 ) -> Result<AccessToken, AttemptError> {
     let Some(endpoint) = &client.token_endpoint else {
         let error = Error::new(Status::Internal, "a client without a token URL requests a token");
@@ -99,9 +99,9 @@ fn attempt(
     };
     let requested = Instant::now();
     client.stats.token_request();
-    match client.exchange(&endpoint.transport, &request, limits) {
-        Ok(reply) if (200..300).contains(&reply.status) => success(reply, requested),
-        Ok(reply) => Err(rejection(reply, credentials)),
+    match client.exchange(&endpoint.transport, &request, context) {
+        Ok(response) if (200..300).contains(&response.status) => success(response, requested),
+        Ok(response) => Err(rejection(response, credentials)),
         Err(failure) => {
             let mut failed = transport_error(failure);
             failed.error.message = format!("the token request failed: {}", failed.error.message);
@@ -110,42 +110,44 @@ fn attempt(
     }
 }
 
-fn success(mut reply: Reply, requested: Instant) -> Result<AccessToken, AttemptError> {
-    let parsed = match &reply.cut {
-        Some(fault) => Err((fault.status, fault.message.clone(), fault.transient)),
-        None if reply.coding.is_some() => Err((Status::Protocol, coded(&reply).message, false)),
-        None => AccessToken::parse(&reply.body, requested)
+fn success(mut response: Response, requested: Instant) -> Result<AccessToken, AttemptError> {
+    let parsed = match &response.body_error {
+        Some(error) => Err((error.status, error.message.clone(), error.transient)),
+        None if response.content_coding.is_some() => {
+            Err((Status::Protocol, unsupported_coding(&response).message, false))
+        }
+        None => AccessToken::parse(&response.body, requested)
             .map_err(|why| (Status::Protocol, format!("{why}; check tokenUrl"), false)),
     };
-    reply.body.zeroize();
+    response.body.zeroize();
     parsed.map_err(|(status, why, transient)| {
-        let message = format!("the token request failed: {why} (HTTP {})", reply.status);
-        let response = ErrorResponse {
-            http_status: reply.status,
+        let message = format!("the token request failed: {why} (HTTP {})", response.status);
+        let details = ErrorResponse {
+            http_status: response.status,
             request_id: None,
             retry_after_ms: None,
             body: None,
         };
-        let error = Error { response: Some(Box::new(response)), ..Error::new(status, message) };
+        let error = Error { response: Some(Box::new(details)), ..Error::new(status, message) };
         AttemptError { error, outcome: Outcome::NotSent, transient }
     })
 }
 
-fn rejection(mut reply: Reply, credentials: &Credentials) -> AttemptError {
+fn rejection(mut response: Response, credentials: &Credentials) -> AttemptError {
     let secrets = credentials.secrets();
-    let mut response = api::error_response(
-        reply.status,
-        reply.retry_after.as_deref(),
-        if reply.coding.is_some() { &[] } else { &reply.body },
+    let mut details = api::error_response(
+        response.status,
+        response.retry_after.as_deref(),
+        if response.content_coding.is_some() { &[] } else { &response.body },
         &secrets.each_ref().map(|secret| secret.as_str()),
     );
-    reply.body.zeroize();
-    // Whatever the status says, a token is not shown.
-    response.body.take_if(|body| body.get().contains("_token"));
-    let body = response.body.as_deref();
+    response.body.zeroize();
+    // The body may contain a token, whatever the status is.
+    details.body.take_if(|body| body.get().contains("_token"));
+    let body = details.body.as_deref();
     let code = body.and_then(|body| api::text_member(body, "error"));
-    let (status, mut message) = auth::token_error(reply.status, code.as_deref());
-    // RFC 6749, 5.2; a gateway in front of the endpoint uses other keys.
+    let (status, mut message) = auth::token_error(response.status, code.as_deref());
+    // RFC 6749, 5.2; gateways use other keys.
     let words = body.and_then(|body| {
         ["error_description", "error", "message"]
             .iter()
@@ -155,7 +157,7 @@ fn rejection(mut reply: Reply, credentials: &Credentials) -> AttemptError {
         message.push_str(": ");
         message.push_str(&words);
     }
-    let transient = matches!(reply.status, 429 | 500 | 502..=504);
-    let error = Error { response: Some(Box::new(response)), ..Error::new(status, message) };
+    let transient = matches!(response.status, 429 | 500 | 502..=504);
+    let error = Error { response: Some(Box::new(details)), ..Error::new(status, message) };
     AttemptError { error, outcome: Outcome::NotSent, transient }
 }

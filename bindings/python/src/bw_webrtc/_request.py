@@ -1,0 +1,153 @@
+"""What a client sends: an operation, and a request of it.
+
+``_operations`` contains the operations and their requests. A client of either kind executes a
+``Request``.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import abc
+from typing import Any, Callable, Generic, List, Mapping, Optional, Tuple, TypeVar, Union
+
+from . import _arguments as arguments
+from .models import LateObject, LateObjects, Session, Subscriptions
+
+T = TypeVar("T")
+
+SubscriptionsLike = Union[Subscriptions, Mapping[str, Any]]
+"""Subscriptions, or the same in the service's own form."""
+
+
+class Operation(Generic[T]):
+    """What is the same for every call of an operation.
+
+    Attributes:
+        name: The service's name of it. None for a function that is not an operation.
+        read: Converts the response to the result.
+        ids: The ids in its path, in order: the name in a call document, and the argument's name.
+        has_body: Whether the function takes a document.
+        creates: Whether every call creates a new object.
+        function: The library's function.
+    """
+
+    __slots__ = ("creates", "function", "has_body", "ids", "name", "read")
+
+    def __init__(
+        self,
+        name: Optional[str],
+        read: Callable[[Any], T],
+        *ids: str,
+        has_body: bool = False,
+        creates: bool = False,
+        function: Optional[str] = None,
+    ) -> None:
+        self.name = name
+        self.read = read
+        self.ids = {key: _snake_case(key) for key in ids}
+        self.has_body = has_body
+        self.creates = creates
+        self.function = function or f"bw_{_snake_case(name or '')}"
+
+
+class Request(Generic[T]):
+    """One call of an operation.
+
+    Attributes:
+        operation: The operation.
+        ids: The ids in its path.
+        body: The document as JSON text; None for the operation's default.
+    """
+
+    __slots__ = ("body", "ids", "operation")
+
+    def __init__(
+        self, operation: Operation[T], ids: Tuple[str, ...] = (), body: Optional[str] = None
+    ) -> None:
+        self.operation = operation
+        self.ids = ids
+        self.body = body
+
+    def texts(self) -> List[Optional[bytes]]:
+        """The arguments of the library's function between the client and the result."""
+        texts: List[Optional[bytes]] = [*map(str.encode, self.ids)] if self.ids else []
+        if self.operation.has_body:
+            texts.append(None if self.body is None else self.body.encode())
+        return texts
+
+    def document(self) -> bytes:
+        """The whole call as one JSON text."""
+        operation = self.operation
+        if operation.function == CALL:
+            return (self.body or "").encode()
+        text = f'{{"operation":"{operation.name}"'
+        for key, value in zip(operation.ids, self.ids):
+            text += f',"{key}":{arguments.ENCODER.encode(value)}'
+        if self.body is not None:
+            text += f',"body":{self.body}'
+        return f"{text}}}".encode()
+
+
+def no_result(_: object) -> None:
+    """The result of an operation without one."""
+
+
+def list_of(read: Callable[[Any], T]) -> Callable[[Any], List[T]]:
+    """Converts a response that is an array."""
+
+    def read_all(response: Any) -> List[T]:
+        return [read(item) for item in response] if isinstance(response, list) else []
+
+    return read_all
+
+
+def _unchanged(response: Any) -> Any:
+    return response
+
+
+CALL = "bw_call"
+STATS = Request(Operation(None, _unchanged, function="bw_client_stats"))
+TAKE_LATE = Request(Operation(None, LateObjects.from_raw, function="bw_client_take_late"))
+
+
+def call(document: Mapping[str, Any]) -> Request[Any]:
+    """The request of any operation, given as one document."""
+    if not isinstance(document, abc.Mapping):
+        raise arguments.wrong_type("call", "a mapping", document)
+    operation = document.get("operation")
+    name = operation if isinstance(operation, str) else None
+    body = arguments.to_json("call", document, name)
+    return Request(Operation(name, _unchanged, has_body=True, function=CALL), (), body)
+
+
+def created(operation: Operation[Any], response: Any) -> LateObject:
+    """The object that an operation created, from the operation's response."""
+    raw = response if isinstance(response, dict) else {}
+    # {"participant": .., "token": ..}, or a session; both have an id and a tag.
+    found = Session.from_raw(raw.get("participant", raw))
+    return LateObject(operation.name or "", found.id, found.tag)
+
+
+def checked_ids(operation: Operation[Any], *ids: object) -> Tuple[str, ...]:
+    """The ids of a request, checked."""
+    named = zip(operation.ids.values(), ids)
+    return tuple([arguments.text(name, value, operation.name) for name, value in named])
+
+
+def subscriptions_document(
+    operation: Operation[Any], subscriptions: Optional[SubscriptionsLike]
+) -> Optional[str]:
+    """The document of subscriptions as JSON text; None if there are none."""
+    if subscriptions is None:
+        return None
+    if isinstance(subscriptions, Subscriptions):
+        subscriptions = subscriptions.to_raw()
+    if not isinstance(subscriptions, abc.Mapping):
+        raise arguments.wrong_type(
+            "subscriptions", "Subscriptions, a mapping or None", subscriptions
+        )
+    return arguments.to_json("subscriptions", subscriptions, operation.name)
+
+
+def _snake_case(name: str) -> str:
+    return re.sub("([A-Z])", r"_\1", name).lower()
