@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use super::Client;
 use super::log::{Level, Millis};
 use super::retry_budget::{RETRY_COST, SUCCESS_REFILL, TIMEOUT_RETRY_COST};
+use super::services::ServiceTransport;
 use super::stats::CallCounter;
 use super::token_request;
 use crate::api::{self, Disposition, Ids, Operation, RetryClass, Service};
@@ -30,6 +31,8 @@ pub struct AttemptError {
 pub struct Call<'a> {
     /// The operation.
     pub operation: &'static Operation,
+    /// The service.
+    pub service: &'a ServiceTransport,
     /// The ids in the path.
     pub ids: &'a Ids<'a>,
     /// The full path of the request.
@@ -189,8 +192,9 @@ fn resolve_unknown(
 fn read_join_result(client: &Client, call: &Call<'_>, context: &CallContext<'_>) -> PriorAttempt {
     let Some(session) = call.ids.session else { return PriorAttempt::Unknown };
     let read = |operation: &'static Operation| {
-        let target = api::fill(&client.prefix, operation.path, call.ids).ok()?;
-        let read = Call { operation, ids: call.ids, target: &target, body: None };
+        let target = api::fill(&call.service.prefix, operation.path, call.ids).ok()?;
+        let service = call.service;
+        let read = Call { operation, service, ids: call.ids, target: &target, body: None };
         run_attempts(client, &read, context, &client.stats.begin_internal(operation)).ok()
     };
     let is_in_session = read(&api::GET_PARTICIPANT)
@@ -224,7 +228,7 @@ fn attempt(
         content_type: call.operation.request.content_type(),
         authorization: authorization.header(),
     };
-    match client.exchange(&client.transport, &request, context) {
+    match client.exchange(&call.service.transport, &request, context) {
         Ok(response) if (200..300).contains(&response.status) => success(call.operation, response),
         Ok(response) => Err(rejection(call.operation.service, &response, authorization)),
         Err(failure) => Err(transport_error(failure)),
@@ -267,7 +271,10 @@ fn success(operation: &Operation, response: Response) -> Result<String, AttemptE
         None => match operation.response.check(response.body) {
             Ok(document) => return Ok(document),
             Err(why) => (
-                Error::new(Status::Protocol, format!("{why} (HTTP {status}); check baseUrl")),
+                Error::new(
+                    Status::Protocol,
+                    format!("{why} (HTTP {status}); check {}", operation.service.url_key()),
+                ),
                 false,
             ),
         },

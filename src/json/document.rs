@@ -426,6 +426,11 @@ impl Problems {
         }
     }
 
+    /// Adds a problem with its own text, if there is one.
+    pub fn extend(&mut self, message: Option<impl Display>) {
+        message.into_iter().for_each(|message| self.add_message(message));
+    }
+
     /// All problems in one message; None if there are none.
     pub fn message(self) -> Option<String> {
         (!self.0.is_empty()).then(|| self.0.join("; "))

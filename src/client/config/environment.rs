@@ -28,6 +28,7 @@ const VARIABLES: &[Variable] = &[
     ("BW_USERNAME", "username", |c, v| c.username = Some(v)),
     ("BW_PASSWORD", "password", |c, v| c.password = Some(Zeroizing::new(v))),
     ("BW_BASE_URL", "baseUrl", |c, v| c.base_url = Some(v)),
+    ("BW_ENDPOINTS_URL", "endpointsUrl", |c, v| c.endpoints_url = Some(v)),
     ("BW_TOKEN_URL", "tokenUrl", |c, v| c.token_url = Some(v)),
 ];
 
@@ -49,8 +50,8 @@ impl Source {
 
 impl Config {
     /// Reads the environment variables `BW_ACCOUNT_ID`, `BW_CLIENT_ID` and `BW_CLIENT_SECRET` (or
-    /// `BW_USERNAME` and `BW_PASSWORD`), `BW_BASE_URL` and `BW_TOKEN_URL`. An empty variable counts
-    /// as unset.
+    /// `BW_USERNAME` and `BW_PASSWORD`), `BW_BASE_URL`, `BW_ENDPOINTS_URL` and `BW_TOKEN_URL`. An
+    /// empty variable counts as unset.
     ///
     /// # Errors
     /// `Status::Config`, with all variables that are missing or not UTF-8; also in a set-uid process.
