@@ -1,0 +1,354 @@
+//! BRTC Endpoints: which URL each operation is sent to, what is sent, and what the responses mean.
+
+mod support;
+
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use bw_webrtc::api::{
+    CREATE_ENDPOINT, CREATE_SESSION, DELETE_ENDPOINT, GET_ENDPOINT, Ids, LIST_ENDPOINTS, Operation,
+    UPDATE_ENDPOINT_BXML,
+};
+use bw_webrtc::client::{Client, Config};
+use bw_webrtc::error::{Error, Outcome, Status};
+use serde_json::{Value, json};
+use support::rogue::{Behaviour, Rogue, request_text, response};
+
+const REQUEST: &str = r#"{"type":"WEBRTC","direction":"BIDIRECTIONAL"}"#;
+const CREATED: &str =
+    r#"{"links":[],"data":{"endpointId":"e-1","token":"t","devices":[]},"errors":[]}"#;
+
+/// A server whose n-th response (from 0) is a function of the request. None closes the connection.
+fn server(respond: impl Fn(usize, &str) -> Option<String> + Send + Sync + 'static) -> Rogue {
+    let count = AtomicUsize::new(0);
+    let behaviour: Behaviour = Arc::new(move |wire, seen| {
+        while let Some(request) = request_text(wire, seen)? {
+            match respond(count.fetch_add(1, Ordering::SeqCst), &request) {
+                Some(response) => wire.write_all(response.as_bytes())?,
+                None => return Err(io::ErrorKind::ConnectionAborted.into()),
+            }
+        }
+        Ok(())
+    });
+    Rogue::start(None, behaviour)
+}
+
+/// A server that sends the same response to all requests.
+fn same(status: &'static str, headers: &'static str, body: &str) -> Rogue {
+    let response = response(status, headers, body);
+    server(move |_, _| Some(response.clone()))
+}
+
+fn url(server: &Rogue, path: &str) -> String {
+    format!("http://{}{path}", server.address)
+}
+
+fn client_with(urls: Value) -> Client {
+    let mut config = json!({"accountId": "99/1", "username": "u", "password": "a password",
+        "retryBaseMs": 1, "retryMaxMs": 2, "timeoutMs": 20_000});
+    config.as_object_mut().unwrap().extend(urls.as_object().unwrap().clone());
+    Client::new(Config::from_json(&config.to_string()).unwrap()).ok().unwrap()
+}
+
+fn client(server: &Rogue) -> Client {
+    client_with(json!({"endpointsUrl": url(server, "/v2/")}))
+}
+
+fn endpoint(id: &str) -> Ids<'_> {
+    Ids { endpoint: Some(id), ..Ids::default() }
+}
+
+fn failed(
+    client: &Client,
+    operation: &'static Operation,
+    ids: &Ids<'_>,
+    request: Option<&str>,
+) -> (Error, Option<Outcome>, u32) {
+    let error = client.call(operation, ids, request).unwrap_err();
+    assert_eq!(error.operation, Some(operation.name));
+    let (outcome, attempts) = (error.outcome, error.attempts);
+    (error, outcome, attempts)
+}
+
+fn create(client: &Client) -> Result<String, Error> {
+    client.call(&CREATE_ENDPOINT, &Ids::default(), Some(REQUEST))
+}
+
+#[test]
+fn requests_are_sent_as_documented_and_envelopes_returned_unchanged() {
+    let list = r#"{"links":[{"href":"http://elsewhere/","rel":"next","method":"GET"}],"data":[1],"errors":[],"page":{"pageSize":1}}"#;
+    let get = r#"{"data": {"endpointId":"e-1"}, "new":null}"#;
+    let query = r#"{"afterCursor":"a+b=","limit":5}"#;
+    let bxml = "<Response><StartRecording /></Response>";
+    for (operation, ids, request, (status, body), line, content_type, document) in [
+        (
+            &CREATE_ENDPOINT,
+            Ids::default(),
+            Some(REQUEST),
+            ("201 Created", CREATED),
+            "POST /v2/accounts/99%2F1/endpoints HTTP/1.1",
+            Some("application/json"),
+            CREATED,
+        ),
+        (
+            &LIST_ENDPOINTS,
+            Ids::default(),
+            Some(query),
+            ("200 OK", list),
+            "GET /v2/accounts/99%2F1/endpoints?afterCursor=a%2Bb%3D&limit=5 HTTP/1.1",
+            None,
+            list,
+        ),
+        (
+            &LIST_ENDPOINTS,
+            Ids::default(),
+            None,
+            ("200 OK", list),
+            "GET /v2/accounts/99%2F1/endpoints HTTP/1.1",
+            None,
+            list,
+        ),
+        (
+            &GET_ENDPOINT,
+            endpoint("e-1"),
+            None,
+            ("200 OK", get),
+            "GET /v2/accounts/99%2F1/endpoints/e-1 HTTP/1.1",
+            None,
+            get,
+        ),
+        (
+            &DELETE_ENDPOINT,
+            endpoint("e 1"),
+            None,
+            ("200 OK", ""),
+            "DELETE /v2/accounts/99%2F1/endpoints/e%201 HTTP/1.1",
+            None,
+            "null",
+        ),
+        (
+            &UPDATE_ENDPOINT_BXML,
+            endpoint("e-1"),
+            Some(bxml),
+            ("200 OK", ""),
+            "PUT /v2/accounts/99%2F1/endpoints/e-1/bxml HTTP/1.1",
+            Some("application/xml"),
+            "null",
+        ),
+    ] {
+        let server = same(status, "", body);
+        let client = client(&server);
+        assert_eq!(client.call(operation, &ids, request).unwrap(), document);
+        // The same as a call document.
+        let mut call = json!({"operation": operation.name});
+        if let Some(id) = ids.endpoint {
+            call["endpointId"] = json!(id);
+        }
+        if let Some(request) = request {
+            let value =
+                if request == bxml { json!(bxml) } else { serde_json::from_str(request).unwrap() };
+            call[operation.request.key().unwrap()] = value;
+        }
+        assert_eq!(client.call_document(&call.to_string()).unwrap(), document);
+        let requests = server.seen.requests.lock().unwrap().clone();
+        assert_eq!(requests.len(), 2);
+        for sent in &requests {
+            let (head, body) = sent.split_once("\r\n\r\n").unwrap();
+            assert_eq!(head.lines().next().unwrap(), line);
+            let types = head.lines().filter_map(|line| line.strip_prefix("content-type: "));
+            assert_eq!(types.collect::<Vec<_>>(), content_type.into_iter().collect::<Vec<_>>());
+            match operation.request.is_query() {
+                true => assert_eq!(body, ""),
+                false if request == Some(REQUEST) => {
+                    let [body, request] =
+                        [body, REQUEST].map(|text| serde_json::from_str::<Value>(text).unwrap());
+                    assert_eq!(body, request);
+                }
+                false => assert_eq!(body, request.unwrap_or("")),
+            }
+        }
+    }
+}
+
+#[test]
+fn each_service_has_its_own_url_and_connections() {
+    let v1 = same("200 OK", "", r#"{"id":"s-1"}"#);
+    let v2 = same("201 Created", "", CREATED);
+    let client = client_with(json!({
+        "baseUrl": url(&v1, "/v1"), "endpointsUrl": url(&v2, "/v2"),
+    }));
+    for _ in 0..3 {
+        client.call(&CREATE_SESSION, &Ids::default(), None).unwrap();
+    }
+    assert_eq!(v2.seen.connections.load(Ordering::SeqCst), 0);
+    for _ in 0..3 {
+        create(&client).unwrap();
+    }
+    for (server, path) in [(&v1, "POST /v1/accounts/"), (&v2, "POST /v2/accounts/")] {
+        assert_eq!(server.seen.connections.load(Ordering::SeqCst), 1);
+        let requests = server.seen.requests.lock().unwrap();
+        assert!(requests.len() == 3 && requests.iter().all(|request| request.starts_with(path)));
+    }
+}
+
+#[test]
+fn missing_url_fails_the_calls_of_its_service_only() {
+    let server = server(|_, request| {
+        let body = if request.contains("/endpoints") { CREATED } else { r#"{"id":"s-1"}"# };
+        Some(response("200 OK", "", body))
+    });
+    let session = |client: &Client| client.call(&CREATE_SESSION, &Ids::default(), None);
+
+    let v1 = client_with(json!({"baseUrl": url(&server, "/v1")}));
+    let prepared = v1.prepare(&json!({"operation": "getEndpoint", "endpointId": "e"}).to_string());
+    for error in [create(&v1).unwrap_err(), prepared.err().unwrap()] {
+        assert_eq!((error.status, error.outcome), (Status::Config, Some(Outcome::NotSent)));
+        assert_eq!(error.attempts, 0);
+        let expected = "config.endpointsUrl: is missing; baseUrl is not the service's own";
+        assert!(error.message.starts_with(expected), "{}", error.message);
+    }
+    session(&v1).unwrap();
+
+    let v2 = client_with(json!({"endpointsUrl": url(&server, "/v2")}));
+    let error = session(&v2).unwrap_err();
+    assert_eq!((error.status, error.outcome), (Status::Config, Some(Outcome::NotSent)));
+    let expected = "config.baseUrl: is missing; endpointsUrl is not the service's own";
+    assert!(error.message.starts_with(expected), "{}", error.message);
+    create(&v2).unwrap();
+    assert_eq!(server.seen.requests.lock().unwrap().len(), 2);
+}
+
+#[test]
+fn invalid_requests_are_not_sent() {
+    let server = same("200 OK", "", "{}");
+    let client = client(&server);
+    for (operation, ids, request, problem) in [
+        (&CREATE_ENDPOINT, Ids::default(), None, "request.type: is missing"),
+        (&CREATE_ENDPOINT, Ids::default(), Some("[]"), "request: must be a JSON object"),
+        (&LIST_ENDPOINTS, Ids::default(), Some(r#"{"limit":0}"#), "query.limit: must be"),
+        (&GET_ENDPOINT, Ids::default(), None, "endpointId: is missing"),
+        (&GET_ENDPOINT, endpoint(""), None, "endpointId: is empty"),
+        (&DELETE_ENDPOINT, endpoint(".."), None, "endpointId: \"..\" is not an id"),
+        (&UPDATE_ENDPOINT_BXML, endpoint("e"), None, "bxml: is missing"),
+        (&UPDATE_ENDPOINT_BXML, endpoint("e"), Some("<a>"), "bxml: is not well-formed XML"),
+        (&UPDATE_ENDPOINT_BXML, endpoint("e"), Some("<!DOCTYPE a><a/>"), "bxml: must not contain"),
+        (
+            &UPDATE_ENDPOINT_BXML,
+            endpoint("e"),
+            Some(&*format!("<a>{}</a>", "x".repeat(64 * 1024))),
+            "bxml: has 65543 bytes; at most 65536 are allowed",
+        ),
+    ] {
+        let (error, outcome, attempts) = failed(&client, operation, &ids, request);
+        assert_eq!((error.status, outcome), (Status::InvalidArgument, Some(Outcome::NotSent)));
+        assert_eq!(attempts, 0);
+        assert!(error.message.starts_with(problem), "{problem}\nis not in\n{}", error.message);
+    }
+    assert_eq!(server.seen.connections.load(Ordering::SeqCst), 0);
+}
+
+#[test]
+fn errors_of_the_service_are_reported() {
+    for (status, body, expected, outcome, attempts, end) in [
+        (
+            "400 Bad Request",
+            r#"{"links":[],"data":null,"errors":[{"type":"invalid_parameter","description":"no","source":{"field":"tag"}}],"requestId":"r-1"}"#,
+            Status::BadRequest,
+            Outcome::Rejected,
+            1,
+            "(HTTP 400): invalid_parameter: no (field tag)",
+        ),
+        (
+            "403 Forbidden",
+            r#"{"message":"Missing Authentication Token"}"#,
+            Status::Forbidden,
+            Outcome::Rejected,
+            1,
+            "endpointsUrl ends in /v2 (HTTP 403): Missing Authentication Token",
+        ),
+        (
+            "500 Internal Server Error",
+            r#"{"errors":[{"type":"service_unavailable","description":"down"}]}"#,
+            Status::Server,
+            Outcome::Unknown,
+            1,
+            ": service_unavailable: down",
+        ),
+        ("429 Too Many Requests", "", Status::RateLimited, Outcome::Rejected, 3, "(HTTP 429)"),
+    ] {
+        let server = same(status, "", body);
+        let (error, found, tried) =
+            failed(&client(&server), &CREATE_ENDPOINT, &Ids::default(), Some(REQUEST));
+        assert_eq!((error.status, found, tried), (expected, Some(outcome), attempts));
+        assert!(error.message.ends_with(end), "{}", error.message);
+        let details = error.response.unwrap();
+        assert_eq!(details.request_id.as_deref(), body.contains("r-1").then_some("r-1"));
+    }
+}
+
+#[test]
+fn quota_of_endpoints_is_not_retried() {
+    let body = r#"{"links":[],"data":null,"errors":[{"type":"too_many_endpoints","description":"Delete one."}]}"#;
+    for headers in ["Retry-After: 900\r\n", "Retry-After: 0\r\n", ""] {
+        let server = same("429 Too Many Requests", headers, body);
+        let (error, outcome, attempts) =
+            failed(&client(&server), &CREATE_ENDPOINT, &Ids::default(), Some(REQUEST));
+        assert_eq!((error.status, outcome), (Status::RateLimited, Some(Outcome::Rejected)));
+        assert_eq!(attempts, 1);
+        assert!(error.message.contains("delete endpoints"), "{}", error.message);
+        assert!(error.message.ends_with("too_many_endpoints: Delete one."), "{}", error.message);
+    }
+}
+
+#[test]
+fn only_create_is_not_repeated_after_an_unknown_outcome() {
+    let lost_then = |status: &'static str, body: &'static str| {
+        server(move |n, _| (n > 0).then(|| response(status, "", body)))
+    };
+    let lost = lost_then("201 Created", CREATED);
+    let (error, outcome, attempts) =
+        failed(&client(&lost), &CREATE_ENDPOINT, &Ids::default(), Some(REQUEST));
+    assert_eq!((error.status, outcome), (Status::Network, Some(Outcome::Unknown)));
+    assert_eq!((attempts, lost.seen.requests.lock().unwrap().len()), (1, 1));
+
+    for (operation, request, status, body, document) in [
+        (&DELETE_ENDPOINT, None, "404 Not Found", "{}", "null"),
+        (&DELETE_ENDPOINT, None, "204 No Content", "", "null"),
+        (&GET_ENDPOINT, None, "200 OK", r#"{"data":{}}"#, r#"{"data":{}}"#),
+        (&UPDATE_ENDPOINT_BXML, Some("<R/>"), "204 No Content", "", "null"),
+    ] {
+        let server = lost_then(status, body);
+        assert_eq!(client(&server).call(operation, &endpoint("e"), request).unwrap(), document);
+        assert_eq!(server.seen.requests.lock().unwrap().len(), 2);
+    }
+    let gone = same("404 Not Found", "", r#"{"errors":[{"type":"resource_not_found"}]}"#);
+    let (error, outcome, attempts) = failed(&client(&gone), &DELETE_ENDPOINT, &endpoint("e"), None);
+    assert_eq!((error.status, outcome), (Status::NotFound, Some(Outcome::Rejected)));
+    assert_eq!(attempts, 1);
+}
+
+#[test]
+fn hostile_envelopes_are_protocol_errors() {
+    let deep = format!(r#"{{"data":{}1{}}}"#, "[".repeat(100_000), "]".repeat(100_000));
+    for body in [
+        "",
+        "null",
+        "[]",
+        "{}",
+        r#"{"data":null}"#,
+        r#"{"data":[{"endpointId":"e","token":"t"}]}"#,
+        r#"{"data":{"endpointId":"e"}}"#,
+        r#"{"data":{"endpointId":7,"token":"t"}}"#,
+        r#"{"data":{"endpointId":"e","token":"t"}"#,
+        "<html></html>",
+        &deep,
+    ] {
+        let server = same("201 Created", "", body);
+        let (error, outcome, attempts) =
+            failed(&client(&server), &CREATE_ENDPOINT, &Ids::default(), Some(REQUEST));
+        assert_eq!((error.status, outcome), (Status::Protocol, Some(Outcome::Unknown)), "{body}");
+        assert_eq!(attempts, 1);
+        assert!(error.message.ends_with("(HTTP 201); check endpointsUrl"), "{}", error.message);
+    }
+}
