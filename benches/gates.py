@@ -1,4 +1,4 @@
-"""What no noise can move, checked in CI. Prints each figure beside its limit, then the sum.
+"""Measurements without noise, checked in CI. Prints each figure with its limit, then the totals.
 
 Needs strace and valgrind.
 """

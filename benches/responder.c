@@ -1,8 +1,8 @@
 /* A server that costs as little as can be: reads requests, answers all alike, over TCP or TLS; a
  * thread a connection. Prints its port, and then, for every line that it reads, how many connections
  * and requests came since the line before. Usage: responder CERT_FILE|- KEY_FILE|- ANSWER_BYTES
- * [TOGETHER [DELAY_MS]]: answers wait until so many requests have come, so that as many are under way
- * at once; then so many milliseconds, as over a long link. */
+ * [TOGETHER [DELAY_MS]]: responses wait until TOGETHER requests have been received, so that as many are in
+ * progress at once, and then DELAY_MS milliseconds, as over a slow network. */
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <openssl/err.h>

@@ -1,7 +1,7 @@
 """Builds the documentation: the book, its pictures, and the references of C, Python and Rust.
 
-Usage: build.py FOLDER. The result is FOLDER/html. Any warning of any tool fails it. How the result
-looks in a browser is not looked at here but in look.py.
+Usage: build.py FOLDER. The result is FOLDER/html. Any warning of a tool is an error. look.py checks
+the result in a browser.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ LINK = re.compile(r"(\]\()(\.\./[^)#\s]+)")
 
 
 def run(*command: str | Path, cwd: Path = ROOT, **environment: str) -> str:
-    """Runs a tool; fails, with what it said, where it fails."""
-    ended = subprocess.run(
+    """Runs a tool and returns its output; exits with the output if the tool fails."""
+    result = subprocess.run(
         list(map(str, command)),
         cwd=cwd,
         env={**os.environ, **environment},
@@ -29,13 +29,13 @@ def run(*command: str | Path, cwd: Path = ROOT, **environment: str) -> str:
         text=True,
         check=False,
     )
-    if ended.returncode != 0:
-        sys.exit(f"{ended.stdout}\ndocs: {command[0]} failed")
-    return ended.stdout
+    if result.returncode != 0:
+        sys.exit(f"{result.stdout}\ndocs: {command[0]} failed")
+    return result.stdout
 
 
 def stage(book: Path) -> None:
-    """The book's sources. A link out of docs/ gets a copy of the file that it leads to."""
+    """Copies the sources of the book, and each file outside docs/ to which a page links."""
     pages = book / "src"
     pages.mkdir(parents=True)
     for name in ("book.toml", "style.css", "labels.js"):
@@ -44,7 +44,7 @@ def stage(book: Path) -> None:
     def copied(link: re.Match[str]) -> str:
         source = (DOCS / link[2]).resolve()
         name = Path("source", source.relative_to(ROOT))
-        # A browser shows a text, and would rather save a program; mdBook makes pages of `.md`.
+        # A browser displays `.txt`, but downloads a program; mdBook would convert `.md`.
         if source.suffix == ".md":
             target = pages / name.with_suffix(".txt")
         else:
@@ -58,35 +58,39 @@ def stage(book: Path) -> None:
 
 
 def pictures(to: Path) -> None:
-    """Draws the pictures, wide and, for phones, narrow; those checked in must be the same."""
+    """Draws the pictures, wide and narrow (for phones), and updates those that are checked in.
+
+    A picture that is vertical in its source has only this form.
+    """
     for source in sorted((DOCS / "pictures").glob("*.dot")):
-        for ending, direction in (("", "LR"), ("-narrow", "TB")):
+        vertical = "rankdir=TB" in source.read_text()
+        for ending, direction in (("", "TB"),) if vertical else (("", "LR"), ("-narrow", "TB")):
             name = f"{source.stem}{ending}.svg"
             run("dot", "-Tsvg", f"-Grankdir={direction}", source, "-o", to / name)
             checked_in = source.with_name(name)
             if os.environ.get("CI") and drawing(to / name) != drawing(checked_in):
-                sys.exit(f"docs: {checked_in.relative_to(ROOT)} is out of step: run make docs")
+                sys.exit(f"docs: {checked_in.relative_to(ROOT)} is out of date: run make docs")
             shutil.copy(to / name, checked_in)
 
 
 def drawing(picture: Path) -> str:
-    """A picture without the comment that names the version of what drew it."""
+    """A picture without the comment that contains the version of Graphviz."""
     return re.sub(r"<!--.*?-->", "", picture.read_text(), flags=re.DOTALL)
 
 
 def book(folder: Path, html: Path) -> None:
-    """The pages, by mdBook, which tells of mistakes but does not fail for them."""
-    said = run("mdbook", "build", folder, "--dest-dir", html)
-    if "WARN" in said or "ERROR" in said:
-        sys.exit(f"{said}\ndocs: mdbook warned")
+    """Builds the pages with mdBook, which reports mistakes but does not fail."""
+    output = run("mdbook", "build", folder, "--dest-dir", html)
+    if "WARN" in output or "ERROR" in output:
+        sys.exit(f"{output}\ndocs: mdbook warned")
 
 
 def c_reference(to: Path) -> None:
-    """The headers, by Doxygen."""
+    """Builds the reference of the headers with Doxygen."""
     to.mkdir()
     settings = (DOCS / "Doxyfile").read_text()
     settings += f"\nOUTPUT_DIRECTORY = {to.parent}\nHTML_OUTPUT = {to.name}\n"
-    ended = subprocess.run(
+    result = subprocess.run(
         ["doxygen", "-"],
         cwd=ROOT,
         input=settings,
@@ -94,14 +98,14 @@ def c_reference(to: Path) -> None:
         capture_output=True,
         check=False,
     )
-    if ended.returncode != 0 or ended.stderr.strip():
-        sys.exit(f"{ended.stderr}\ndocs: doxygen failed or warned")
+    if result.returncode != 0 or result.stderr.strip():
+        sys.exit(f"{result.stderr}\ndocs: doxygen failed or warned")
 
 
 def python_reference(to: Path) -> None:
-    """The package, by pdoc."""
+    """Builds the reference of the Python package with pdoc."""
     modules = ("bw_webrtc", "bw_webrtc.testing", "bw_webrtc.pytest_plugin")
-    said = run(
+    output = run(
         *(
             sys.executable,
             "-W",
@@ -115,21 +119,21 @@ def python_reference(to: Path) -> None:
         ),
         PYTHONPATH=str(ROOT / "bindings" / "python" / "src"),
     )
-    if said.strip():
-        sys.exit(f"{said}\ndocs: pdoc warned")
+    if output.strip():
+        sys.exit(f"{output}\ndocs: pdoc warned")
 
 
 def rust_reference(to: Path) -> None:
-    """The crate, by rustdoc."""
-    made = Path(run(ROOT / "scripts" / "target-dir").splitlines()[-1]) / "doc"
-    shutil.rmtree(made, ignore_errors=True)
+    """Builds the reference of the crate with rustdoc."""
+    built = Path(run(ROOT / "scripts" / "target-dir").splitlines()[-1]) / "doc"
+    shutil.rmtree(built, ignore_errors=True)
     cargo = os.environ.get("CARGO", "cargo")
     run(cargo, "doc", "--no-deps", "--package", "bw-webrtc", RUSTDOCFLAGS="-D warnings")
-    shutil.copytree(made, to)
+    shutil.copytree(built, to)
 
 
 def main() -> None:
-    """Builds all of it."""
+    """Builds everything."""
     folder = Path(sys.argv[1]).resolve()
     shutil.rmtree(folder, ignore_errors=True)
     html = folder / "html"

@@ -1,4 +1,4 @@
-// Wide tables become cards on a phone (style.css); each cell then says what its column's head said.
+// On a phone, wide tables become cards (style.css). Each cell then shows the header of its column.
 for (const table of document.querySelectorAll("main table")) {
   const heads = [...table.querySelectorAll("thead th")].map(head => head.textContent);
   for (const row of table.querySelectorAll("tbody tr")) {

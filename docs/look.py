@@ -1,8 +1,8 @@
-"""Looks at the built documentation in headless Chromium, as wide as a desktop and as a phone.
+"""Checks the built documentation in headless Chromium, with the width of a desktop and of a phone.
 
-Usage: look.py HTML [--pictures FOLDER]. Fails for links and anchors that lead nowhere, pictures
-that are missing, what is wider than the window, code and tables that are cut off on a desktop, and
-errors on the console. With --pictures the pages are also kept as pictures, for a person.
+Usage: look.py HTML [--pictures FOLDER]. Reports broken links and anchors, missing pictures,
+elements that are wider than the window, code and tables that are cut off on a desktop, and errors
+on the console. With --pictures, it also writes a screenshot of each page.
 """
 
 from __future__ import annotations
@@ -25,10 +25,10 @@ from urllib.parse import unquote, urldefrag, urlsplit
 
 WIDTHS = {"desktop": (1440, 900), "phone": (390, 844)}
 LIMIT = 30.0
-"""Seconds that a page, or the browser's answer, may take."""
+"""The time limit for a page or a response of the browser, in seconds."""
 
-# What one page says of itself. What scrolls inside a box of its own is fine on a phone.
-LOOK = """
+# Returns the state of a page. On a phone, an element may be wider if it scrolls in its own box.
+INSPECT = """
 (() => {
   const name = e => (e.outerHTML.slice(0, 60) + " .. " + e.textContent.slice(0, 60));
   const cut = e => e.scrollWidth > e.clientWidth + 1;
@@ -50,13 +50,13 @@ LOOK = """
 
 
 class Browser:
-    """A headless Chromium, spoken to through two pipes; ends with this object."""
+    """A headless Chromium, controlled through two pipes."""
 
     def __init__(self) -> None:
         self._profile = tempfile.TemporaryDirectory(prefix="docs-look-")
         to_browser, self._write = os.pipe()
         self._read, from_browser = os.pipe()
-        # Chromium speaks on 3 and 4; these are away from them until the shell moves them.
+        # Chromium uses 3 and 4: choose other numbers, which the shell moves there.
         ends = [fcntl.fcntl(end, fcntl.F_DUPFD, 10) for end in (to_browser, from_browser)]
         self._process = subprocess.Popen(
             [
@@ -78,11 +78,11 @@ class Browser:
         self._number = 0
         self.events: list[dict[str, Any]] = []
         self._session: str | None = None
-        target = self.ask("Target.createTarget", url="about:blank")["targetId"]
-        attached = self.ask("Target.attachToTarget", targetId=target, flatten=True)
+        target = self.command("Target.createTarget", url="about:blank")["targetId"]
+        attached = self.command("Target.attachToTarget", targetId=target, flatten=True)
         self._session = attached["sessionId"]
         for domain in ("Page", "Runtime", "Log"):
-            self.ask(f"{domain}.enable")
+            self.command(f"{domain}.enable")
 
     def __enter__(self) -> Self:
         return self
@@ -104,12 +104,12 @@ class Browser:
         try:
             self._profile.cleanup()
         except OSError:
-            # A child of the browser's may still be writing there.
+            # A child process of the browser may still write files.
             time.sleep(1)
             self._profile.cleanup()
 
-    def ask(self, method: str, **parameters: Any) -> dict[str, Any]:
-        """One command; its answer."""
+    def command(self, method: str, **parameters: Any) -> dict[str, Any]:
+        """Sends a command and returns its result."""
         self._number += 1
         message: dict[str, Any] = {
             "id": self._number,
@@ -121,39 +121,39 @@ class Browser:
         os.write(self._write, json.dumps(message).encode() + b"\0")
         until = time.monotonic() + LIMIT
         while True:
-            answer = self._next(until, method)
-            if answer.get("id") == self._number:
-                if "error" in answer:
-                    sys.exit(f"docs: the browser refused {method}: {answer['error']}")
-                result: dict[str, Any] = answer["result"]
+            message = self._next(until, method)
+            if message.get("id") == self._number:
+                if "error" in message:
+                    sys.exit(f"docs: the browser rejected {method}: {message['error']}")
+                result: dict[str, Any] = message["result"]
                 return result
-            self.events.append(answer)
+            self.events.append(message)
 
     def open(self, url: str) -> list[str]:
-        """Opens a page and waits until it is there; the errors that it brought."""
+        """Opens a page, waits until it is loaded, and returns the errors on its console."""
         self.events.clear()
-        self.ask("Page.navigate", url=url)
+        self.command("Page.navigate", url=url)
         until = time.monotonic() + LIMIT
         while not any(event.get("method") == "Page.loadEventFired" for event in self.events):
             self.events.append(self._next(until, url))
-        # Fonts and scripts settle in the frames after the load.
+        # Fonts and scripts change the layout in the frames after the load event.
         settled = "new Promise(done => document.fonts.ready.then(() => setTimeout(done, 50)))"
-        self.ask("Runtime.evaluate", expression=settled, awaitPromise=True)
+        self.command("Runtime.evaluate", expression=settled, awaitPromise=True)
         logged = [e["params"]["entry"] for e in self.events if e.get("method") == "Log.entryAdded"]
         wrong = [f"{e['text']} {e.get('url', '')}" for e in logged if e["level"] == "error"]
         thrown = [e for e in self.events if e.get("method") == "Runtime.exceptionThrown"]
         return wrong + [e["params"]["exceptionDetails"]["text"] for e in thrown]
 
-    def look(self, width: int) -> dict[str, Any]:
-        """What the page that is open says of itself, in a window of this width."""
-        script = LOOK.replace("WIDTH", str(width))
-        found = self.ask("Runtime.evaluate", expression=script, returnByValue=True)
-        said: dict[str, Any] = found["result"]["value"]
-        return said
+    def inspect(self, width: int) -> dict[str, Any]:
+        """Returns the state of the open page, in a window of this width."""
+        script = INSPECT.replace("WIDTH", str(width))
+        found = self.command("Runtime.evaluate", expression=script, returnByValue=True)
+        state: dict[str, Any] = found["result"]["value"]
+        return state
 
     def size(self, width: int, height: int, *, phone: bool) -> None:
-        """The size of the window."""
-        self.ask(
+        """Sets the size of the window."""
+        self.command(
             "Emulation.setDeviceMetricsOverride",
             width=width,
             height=height,
@@ -162,34 +162,34 @@ class Browser:
         )
 
     def picture(self, file: Path) -> None:
-        """The whole page as a picture."""
-        taken = self.ask("Page.captureScreenshot", format="png", captureBeyondViewport=True)
+        """Writes a screenshot of the whole page."""
+        taken = self.command("Page.captureScreenshot", format="png", captureBeyondViewport=True)
         file.write_bytes(base64.b64decode(taken["data"]))
 
     def _next(self, until: float, what: str) -> dict[str, Any]:
         while b"\0" not in self._pending:
             left = max(0.0, until - time.monotonic())
             if not select.select([self._read], [], [], left)[0]:
-                sys.exit(f"docs: the browser did not answer within {LIMIT:g} s: {what}")
+                sys.exit(f"docs: the browser did not respond within {LIMIT:g} s: {what}")
             more = os.read(self._read, 1 << 20)
             if not more:
                 sys.exit(f"docs: the browser ended ({self._process.wait()}): {what}")
             self._pending += more
         message, _, self._pending = self._pending.partition(b"\0")
-        said: dict[str, Any] = json.loads(message)
-        return said
+        decoded: dict[str, Any] = json.loads(message)
+        return decoded
 
 
 def anchors(file: Path, known: dict[Path, set[str]]) -> set[str]:
-    """The anchors in a page."""
+    """Returns the anchors in a page."""
     if file not in known:
         text = file.read_text(errors="replace")
         known[file] = set(re.findall(r"""\s(?:id|name)=["']([^"']+)["']""", text))
     return known[file]
 
 
-def dead(link: str, known: dict[Path, set[str]]) -> bool:
-    """Whether a link into the built documentation leads nowhere."""
+def is_broken(link: str, known: dict[Path, set[str]]) -> bool:
+    """Returns whether a link into the built documentation is broken."""
     url, anchor = urldefrag(link)
     if urlsplit(url).scheme != "file":
         return False
@@ -198,26 +198,26 @@ def dead(link: str, known: dict[Path, set[str]]) -> bool:
         file /= "index.html"
     if not file.is_file():
         return True
-    # Anchors of lines are made by rustdoc's script.
+    # A script of rustdoc creates the anchors of lines.
     if re.fullmatch(r"[\d-]*", anchor):
         return False
     return unquote(anchor) not in anchors(file, known)
 
 
 def main() -> int:
-    """Looks at all pages; 1 if something is wrong."""
+    """Checks all pages; returns 1 if there is a problem."""
     parser = argparse.ArgumentParser()
     parser.add_argument("html", type=Path)
     parser.add_argument("--pictures", type=Path)
     arguments = parser.parse_args()
     html: Path = arguments.html.resolve()
-    # The book's own pages in full; of the references, which tools lay out, the entrances.
+    # All pages of the book, and the first pages of the references.
     book = sorted(p for p in html.glob("*.html") if p.name not in ("404.html", "toc.html"))
     entrances = [html / "c/index.html", html / "python/bw_webrtc.html"]
     entrances.append(html / "rust/bw_webrtc/index.html")
     problems: list[str] = []
     bad: set[str] = set()
-    looked = links = 0
+    checked = links = 0
     known: dict[Path, set[str]] = {}
     with Browser() as browser:
         for kind, (width, height) in WIDTHS.items():
@@ -225,18 +225,18 @@ def main() -> int:
             for page in [*book, *entrances]:
                 name = f"{page.relative_to(html)} ({kind})"
                 wrong = browser.open(page.as_uri())
-                said = browser.look(width)
-                wrong += [f"picture is missing: {source}" for source in said["missing"]]
+                state = browser.inspect(width)
+                wrong += [f"picture is missing: {source}" for source in state["missing"]]
                 if page in book:
-                    wrong += [f"is wider than the window: {what}" for what in said["outside"]]
+                    wrong += [f"is wider than the window: {what}" for what in state["outside"]]
                 if kind == "desktop":
                     if page in book:
-                        wrong += [f"is cut off: {what}" for what in said["cut"]]
-                    links += len(said["links"])
+                        wrong += [f"is cut off: {what}" for what in state["cut"]]
+                    links += len(state["links"])
                     wrong += [
-                        f"link leads nowhere: {link}" for link in said["links"] if dead(link, known)
+                        f"broken link: {link}" for link in state["links"] if is_broken(link, known)
                     ]
-                looked += 1
+                checked += 1
                 problems += [f"{name}: {what}" for what in wrong]
                 bad |= {name} if wrong else set()
                 if arguments.pictures and page in book:
@@ -245,7 +245,7 @@ def main() -> int:
     for problem in problems:
         print(problem, file=sys.stderr)
     print(f"docs: {links} links followed, {len(problems)} problems")
-    print(f"docs: {looked - len(bad)} passed, {len(bad)} failed")
+    print(f"docs: {checked - len(bad)} passed, {len(bad)} failed")
     return 1 if problems or links < len(book) else 0
 
 

@@ -1,9 +1,9 @@
-/* What the clients in C share: each says how to make one call, and this measures it. Usage of every
- * client: NAME BASE_URL CA_FILE|- CALLS [THREADS]. A thread makes one call to warm up and then CALLS.
- * Prints, as JSON: p50, p99 and CPU a call, and the time from nothing to the first answer, in
- * microseconds; calls a second; and memory, in bytes, before anything and with all threads warm.
+/* The clients in C: each defines how to make one call, and this header measures it. Usage: NAME BASE_URL
+ * CA_FILE|- CALLS [THREADS]. Each thread makes one warm-up call, then CALLS calls. Prints JSON: p50, p99
+ * and CPU per call and the time from the start to the first response, in microseconds; calls per second;
+ * and memory in bytes, at the start and after all threads have made calls.
  *
- * With BENCH_REFUSED set the server's certificate must be refused, and the time to that is what is
+ * If BENCH_REFUSED is set, the server's certificate must be rejected, and the time until then is
  * measured. */
 #ifndef BENCH_H
 #define BENCH_H
@@ -14,12 +14,13 @@
 #include <string.h>
 #include <time.h>
 
-#include "memory.h"
+#include "measure.h"
 
 #define ACCOUNT "9900000"
 #define REQUEST "{\"publishPermissions\":[\"AUDIO\",\"VIDEO\"],\"tag\":\"a caller\"}"
 
-/* Before all threads; what one thread uses; one call; its end. Each client defines them. */
+/* Each client defines these functions: global initialization, the state of a thread, one call, and the
+ * end of a thread. */
 static void bench_begin(const char *url, const char *ca_file);
 static void *bench_thread(void);
 static void bench_call(void *thread);
@@ -35,21 +36,7 @@ static bench_thread_times *bench_of_threads;
 static bench_memory bench_warm;
 static pthread_barrier_t bench_together;
 
-static double bench_now(clockid_t clock)
-{
-    struct timespec time;
-
-    clock_gettime(clock, &time);
-    return (double)time.tv_sec * 1e6 + (double)time.tv_nsec / 1e3;
-}
-
-static void bench_fail(const char *what)
-{
-    fprintf(stderr, "the benchmark failed: %s\n", what);
-    exit(1);
-}
-
-/* The certificate was refused: an end as good as an answer where one was asked for. */
+/* The certificate was rejected, which ends the measurement if BENCH_REFUSED is set. */
 __attribute__((unused)) static void bench_refused(const char *what)
 {
     if (getenv("BENCH_REFUSED") == NULL)

@@ -1,6 +1,6 @@
-/* What the event loops in C share: one thread keeps calls in flight, and a completed call is followed by
- * the next. Usage of each: NAME BASE_URL CA_FILE|- CALLS IN_FLIGHT, with CALLS for each call in flight,
- * after one call each to warm up. Prints calls per second, CPU per call (microseconds), the longest time
+/* The event loop clients in C: one thread keeps IN_FLIGHT calls in flight and starts a new call when one
+ * completes. Usage: NAME BASE_URL CA_FILE|- CALLS IN_FLIGHT. After one warm-up call for each slot, CALLS
+ * calls are made for each slot. Prints calls per second, CPU per call (microseconds), the longest time
  * that the loop did not wait for events (milliseconds), and memory (bytes). */
 #ifndef BENCH_LOOP_H
 #define BENCH_LOOP_H
@@ -9,10 +9,10 @@
 #include <sys/resource.h>
 #include <time.h>
 
-#include "memory.h"
+#include "measure.h"
 
-/* Each program defines them: prepares for so many calls in flight; starts a call in a slot; waits for
- * events, and reports each call that is complete with loop_done. */
+/* Each program defines these functions: loop_begin prepares IN_FLIGHT slots, loop_start starts a call in
+ * a slot, and loop_turn waits for events and calls loop_done for each completed call. */
 static void loop_begin(const char *url, const char *ca_file, size_t in_flight);
 static void loop_start(size_t slot);
 static void loop_turn(void);
@@ -21,30 +21,16 @@ static void loop_end(void);
 static size_t loop_left, loop_waiting;
 static double loop_busy_since, loop_gap;
 
-static double loop_now(clockid_t clock)
-{
-    struct timespec time;
-
-    clock_gettime(clock, &time);
-    return (double)time.tv_sec * 1e6 + (double)time.tv_nsec / 1e3;
-}
-
-static void loop_fail(const char *what)
-{
-    fprintf(stderr, "the benchmark failed: %s\n", what);
-    exit(1);
-}
-
 /* Before and after each wait. */
 static void loop_waits(void)
 {
-    double busy = loop_now(CLOCK_MONOTONIC) - loop_busy_since;
+    double busy = bench_now(CLOCK_MONOTONIC) - loop_busy_since;
 
     if (busy > loop_gap)
         loop_gap = busy;
 }
 
-static void loop_wakes(void) { loop_busy_since = loop_now(CLOCK_MONOTONIC); }
+static void loop_wakes(void) { loop_busy_since = bench_now(CLOCK_MONOTONIC); }
 
 static void loop_done(size_t slot)
 {
@@ -87,11 +73,11 @@ int main(int argc, char **argv)
     loop_begin(argv[1], strcmp(argv[2], "-") != 0 ? argv[2] : NULL, in_flight);
     loop_run(in_flight, in_flight);
     loop_gap = 0;
-    cpu = loop_now(CLOCK_PROCESS_CPUTIME_ID);
-    took = loop_now(CLOCK_MONOTONIC);
+    cpu = bench_now(CLOCK_PROCESS_CPUTIME_ID);
+    took = bench_now(CLOCK_MONOTONIC);
     loop_run(in_flight, calls);
-    took = loop_now(CLOCK_MONOTONIC) - took;
-    cpu = loop_now(CLOCK_PROCESS_CPUTIME_ID) - cpu;
+    took = bench_now(CLOCK_MONOTONIC) - took;
+    cpu = bench_now(CLOCK_PROCESS_CPUTIME_ID) - cpu;
     warm = bench_memory_now();
     printf("{\"rate\": %.1f, \"cpu\": %.2f, \"gap\": %.3f, \"empty\": %ld, \"warm\": %ld}\n",
            (double)calls / took * 1e6, cpu / (double)calls, loop_gap / 1e3, empty.own, warm.own);

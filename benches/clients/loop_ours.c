@@ -19,7 +19,7 @@ static void loop_begin(const char *url, const char *ca_file, size_t in_flight)
     client = ours_new_with(url, ca_file, (long)in_flight);
     snprintf(options, sizeof options, "{\"workers\":%zu,\"backlog\":%zu}", in_flight, in_flight + 1);
     if (bw_queue_new(client, options, &queue, NULL) != BW_OK)
-        loop_fail("no queue");
+        bench_fail("no queue");
     events.fd = bw_queue_fd(queue);
     events.events = POLLIN;
 }
@@ -29,7 +29,7 @@ static void loop_start(size_t slot)
     char *error;
 
     if (bw_queue_submit(queue, CALL, (void *)slot, NULL, &error) != BW_OK)
-        loop_fail(error);
+        bench_fail(error);
 }
 
 static void loop_turn(void)
@@ -43,7 +43,7 @@ static void loop_turn(void)
     loop_wakes();
     while (bw_queue_next(queue, 0, NULL, &slot, &status, &out) == BW_OK) {
         if (status != BW_OK)
-            loop_fail(out);
+            bench_fail(out);
         bw_free(out);
         loop_done((size_t)slot);
     }

@@ -4,7 +4,7 @@
 #include <sys/resource.h>
 #include <time.h>
 
-#include "memory.h"
+#include "measure.h"
 
 /* Each program defines them. */
 static void *many_new(const char *url, const char *ca_file);

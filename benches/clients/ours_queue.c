@@ -3,7 +3,7 @@
  * a worker; prints the same figures as the other clients. */
 #include <time.h>
 
-#include "memory.h"
+#include "measure.h"
 #include "ours_config.h"
 
 #define CALL                                                                                      \

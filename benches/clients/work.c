@@ -4,7 +4,7 @@
  * made and at the end, in bytes. */
 #include <time.h>
 
-#include "memory.h"
+#include "measure.h"
 #include "ours_config.h"
 
 #define IN_A_SESSION 10

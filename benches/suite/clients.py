@@ -51,7 +51,7 @@ def is_scripted(client: str) -> bool:
 def command(client: str, server: Server, calls: int, threads: int = 1) -> list[str]:
     """How a client is run: one in C by its name, one in Python as ``python:NAME``."""
     if is_scripted(client):
-        # The peers are installed beside the benchmark, nowhere else.
+        # The other clients are installed in the directory of the benchmark only.
         python = BUILD / "venv" / "bin" / "python"
         script = [str(python), str(BENCHES / "clients" / "peers.py")]
         return [*script, client[len(PYTHON) :], server.url, server.ca_file, str(calls)]

@@ -39,14 +39,14 @@ def reference(client: str) -> str:
 
 
 def row(goal: str, rounds: Rounds, one: str, other: str) -> Row:
-    """The median calls of two clients beside a goal."""
+    """The median calls of two clients, compared with a goal."""
     middle = ratio(rounds, one, other, "p50")
     ours, theirs = (f"{number(median(rounds, client, 'p50'))} µs" for client in (one, other))
     return Row(GOALS[goal], middle.middle, ours, NAMES[other], theirs, middle)
 
 
 def found(results: Latencies) -> Found:
-    """The goals are those at the responder; nginx is shown beside it."""
+    """The goals are those at the responder; nginx is shown for comparison."""
     out = Found()
     lost: dict[tuple[str, str], list[str]] = {}
     for form in FORMS:

@@ -17,7 +17,7 @@ SECONDS = 2
 
 @dataclass(frozen=True)
 class Point:
-    """So many calls in flight, to a service that takes so many milliseconds."""
+    """A number of calls in flight, and the delay of the service in milliseconds."""
 
     in_flight: int
     takes: int
@@ -25,7 +25,7 @@ class Point:
 
 
 def point(in_flight: int, takes: int, count: int) -> Point:
-    """All rounds with so many calls in flight."""
+    """All rounds with one number of calls in flight."""
     # A thousand calls of 20 ms are more than a core can do.
     calls = max(SECONDS * 1000 // takes * 64 // in_flight, 10)
     with responder(False, delay=takes) as server:

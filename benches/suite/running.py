@@ -46,7 +46,7 @@ def measure(
 
 
 def turns(clients: Sequence[str], count: int, one: Callable[[str], Figures]) -> Rounds:
-    """What each client measured, forwards and then backwards (ABBA), so many times."""
+    """The results of all clients, which run in alternating order (ABBA), for a number of rounds."""
     results: Rounds = {client: [] for client in clients}
     for _ in range(count):
         for client in (*clients, *reversed(clients)):

@@ -25,7 +25,7 @@ PLACES: dict[str, int | None] = {"both cores": None, "one core": CORE}
 
 @dataclass(frozen=True)
 class Point:
-    """What so many threads did."""
+    """The results with a number of threads."""
 
     form: str
     place: str
@@ -38,7 +38,7 @@ class Point:
 
 
 def point(form: str, place: str, threads: int, count: int, clients: Iterable[str]) -> Point:
-    """All rounds with so many threads."""
+    """All rounds with one number of threads."""
     core = PLACES[place]
     calls = max(CALLS // threads, 50)
     with responder(FORMS[form], core) as server:

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Which lines of the library the Rust tests run, file by file. By hand: ten minutes on two cores, and it
-# needs cargo-llvm-cov (cargo install --locked cargo-llvm-cov) and the compiler's own llvm-cov (rustup
+# Line coverage of the library by the Rust tests, for each file. Run by hand: it takes ten minutes on two
+# cores, and needs cargo-llvm-cov (cargo install --locked cargo-llvm-cov) and the compiler's own llvm-cov (rustup
 # component add llvm-tools) or another, named in LLVM_COV and LLVM_PROFDATA. Usage: coverage.sh BUILD_DIR
 set -euo pipefail
 cd "$(dirname "$0")/../.."

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Builds the fuzzers (libFuzzer, under AddressSanitizer, with the stable compiler) and runs each for
-# so many seconds, two at a time. Usage: fuzz.sh BUILD_DIR [SECONDS [TARGET..]]
-# An input that breaks something is left in fuzz/found, where the tests run it from then on.
+# SECONDS seconds, two at a time. Usage: fuzz.sh BUILD_DIR [SECONDS [TARGET..]]
+# An input that causes a failure is kept in fuzz/found, and the tests run it from then on.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 build=$(mkdir -p "$1" && cd "$1" && pwd)
@@ -12,7 +12,7 @@ targets=("$@")
 host=x86_64-unknown-linux-gnu
 binaries=$(scripts/target-dir)/fuzz
 
-# What cargo-fuzz sets, and that a standard library without AddressSanitizer will do.
+# The options of cargo-fuzz, and permission to link a standard library without AddressSanitizer.
 coverage="-Cpasses=sancov-module -Cllvm-args=-sanitizer-coverage-level=4
   -Cllvm-args=-sanitizer-coverage-inline-8bit-counters -Cllvm-args=-sanitizer-coverage-pc-table
   -Cllvm-args=-sanitizer-coverage-trace-compares"
@@ -25,7 +25,7 @@ fuzz() { # target
   local target=$1 code=0
   local found=fuzz/found/$target
   local leaks=1
-  # Threads of the target's own end while the next input runs, and hold what looks like a leak.
+  # Threads of these targets may still hold memory when the next input runs.
   case $target in answer | stateful) leaks=0 ;; esac
   mkdir -p "$build/corpus/$target" "$found"
   "$binaries/$host/release/$target" "$build/corpus/$target" "fuzz/seeds/$target" \

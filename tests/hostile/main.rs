@@ -1,13 +1,13 @@
-//! Nothing that a network does may break a call: every fault in every phase of an exchange, with
-//! every class of operation and with the token request, generated. `cell` says what each must come
-//! to, `peer` and `resolver` play the other side, `matrix` runs and judges. And what the fuzzers
-//! found is tried again.
+//! Tests with every network fault in every phase of a call, for every class of operation and for the
+//! token request. `cases` generates the cases with their expected results, `fault_server` and `resolver`
+//! inject the faults, and `matrix` runs and checks the cases. `replay` runs the inputs that the fuzzers
+//! found.
 
 #[path = "../support/mod.rs"]
 mod support;
 
-mod cell;
+mod cases;
+mod fault_server;
 mod matrix;
-mod peer;
 mod replay;
 mod resolver;

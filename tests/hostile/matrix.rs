@@ -1,4 +1,4 @@
-//! Runs every cell and judges it: what the caller was told must agree with what the service saw.
+//! Runs every case and checks it: the result of the call must agree with the records of the service.
 
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -8,75 +8,78 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-use super::cell::{self, Again, Cell, Class, FAULTS, Fault, Lasting, Link, PHASES, Phase, Target};
-use super::peer::{Exchange, PARTICIPANT, Peer, SESSION, TOKEN_PATH};
+use super::cases::{
+    self, Again, Case, ConnectionKind, FAULTS, Fault, Frequency, OperationClass, PHASES, Phase,
+    Target,
+};
+use super::fault_server::{FaultServer, PARTICIPANT, RecordedRequest, SESSION, TOKEN_PATH};
 use super::resolver;
 use super::support::abi::Client;
 use super::support::certificates::{Authority, Validity};
 use super::support::process::Sandbox;
 
-/// How long a call may take that nothing but its deadline ends.
-const PATIENCE: Duration = Duration::from_millis(500);
-/// How long an attempt may take where the next one must succeed, on a busy machine too.
-const ATTEMPT: Duration = Duration::from_millis(2000);
-/// What a busy machine may add.
+/// The timeout of a call that only its deadline ends.
+const CALL_TIMEOUT: Duration = Duration::from_millis(500);
+/// The timeout of an attempt if the next one must succeed, also on a busy machine.
+const ATTEMPT_TIMEOUT: Duration = Duration::from_millis(2000);
+/// The delay that a busy machine may add.
 const SLACK: Duration = Duration::from_secs(5);
-/// Most cells wait.
-const THREADS: usize = 32;
+/// More than processors, because most cases wait.
+const THREADS: usize = 64;
 
-/// How many cells of a fault in a phase ended with each status.
+/// How many cases of a fault in a phase ended with each status.
 type Names = BTreeMap<String, usize>;
 
 #[test]
-fn every_cell_agrees_with_what_the_service_saw() {
-    let cells = cell::all();
+fn every_result_agrees_with_the_records_of_the_service() {
+    let cases = cases::all();
     let next = AtomicUsize::new(0);
     let wrong = Mutex::new(Vec::new());
-    let told: Mutex<BTreeMap<(Target, usize, usize), Names>> = Mutex::default();
+    let result: Mutex<BTreeMap<(Target, usize, usize), Names>> = Mutex::default();
     std::thread::scope(|scope| {
         for _ in 0..THREADS {
             scope.spawn(|| {
-                while let Some(cell) = cells.get(next.fetch_add(1, Ordering::Relaxed)) {
-                    let judged = catch_unwind(AssertUnwindSafe(|| run(cell)));
+                while let Some(case) = cases.get(next.fetch_add(1, Ordering::Relaxed)) {
+                    let judged = catch_unwind(AssertUnwindSafe(|| run(case)));
                     match judged.unwrap_or_else(|_| Err("panicked, see above".to_owned())) {
                         Ok(name) => {
-                            let key = (cell.target, cell.phase as usize, cell.fault as usize);
-                            let mut told = told.lock().unwrap();
-                            *told.entry(key).or_default().entry(name).or_default() += 1;
+                            let key = (case.target, case.phase as usize, case.fault as usize);
+                            let mut result = result.lock().unwrap();
+                            *result.entry(key).or_default().entry(name).or_default() += 1;
                         }
-                        Err(why) => wrong.lock().unwrap().push(format!("{cell:?}: {why}")),
+                        Err(why) => wrong.lock().unwrap().push(format!("{case:?}: {why}")),
                     }
                 }
             });
         }
     });
-    for ((target, phase, fault), names) in told.into_inner().unwrap() {
+    for ((target, phase, fault), names) in result.into_inner().unwrap() {
         println!("{target:?}: {:?} x {:?}: {names:?}", PHASES[phase], FAULTS[fault]);
     }
-    println!("{} cells", cells.len());
+    println!("{} cases", cases.len());
     let wrong = wrong.into_inner().unwrap();
-    assert!(wrong.is_empty(), "{} of {} cells:\n{}", wrong.len(), cells.len(), wrong.join("\n"));
-    // The table itself must not shrink unseen.
-    assert!(cells.len() >= 3100, "only {} cells", cells.len());
+    assert!(wrong.is_empty(), "{} of {} cases:\n{}", wrong.len(), cases.len(), wrong.join("\n"));
+    // Fails if cases disappear from the table.
+    assert!(cases.len() >= 3100, "only {} cases", cases.len());
 }
 
-/// What a call came to.
-struct Told {
+/// The result of a call.
+struct CallResult {
     status: String,
     outcome: Option<String>,
     attempts: u64,
     document: Value,
 }
 
-impl Told {
-    fn of(result: Result<Value, Value>) -> Told {
+impl CallResult {
+    fn of(result: Result<Value, Value>) -> CallResult {
         match result {
             Ok(document) => {
-                Told { status: "BW_OK".to_owned(), outcome: None, attempts: 0, document }
+                CallResult { status: "BW_OK".to_owned(), outcome: None, attempts: 0, document }
             }
             Err(document) => {
                 let error = &document["error"];
-                Told {
+                CallResult {
                     status: error["name"].as_str().unwrap().to_owned(),
                     outcome: error["outcome"].as_str().map(str::to_owned),
                     attempts: error["attempts"].as_u64().unwrap(),
@@ -87,34 +90,34 @@ impl Told {
     }
 }
 
-struct Scene {
-    peer: Arc<Peer>,
+struct Setup {
+    server: Arc<FaultServer>,
     client: Client,
     host: String,
 }
 
-fn scene(cell: &Cell) -> Scene {
+fn setup(case: &Case) -> Setup {
     static COUNT: AtomicUsize = AtomicUsize::new(0);
     static AUTHORITY: LazyLock<(Authority, Arc<rustls::ServerConfig>)> = LazyLock::new(|| {
         let authority = Authority::new("matrix");
         let server = authority.server("*.hosts.test", Validity::Now);
         (authority, server)
     });
-    let proxied = matches!(cell.phase, Phase::Proxy | Phase::Socks);
-    let tls = cell.tls.then(|| AUTHORITY.1.clone());
-    let peer = Arc::new(Peer::start(cell.phase, cell.fault, proxied, tls));
+    let proxied = matches!(case.phase, Phase::Proxy | Phase::Socks);
+    let tls = case.tls.then(|| AUTHORITY.1.clone());
+    let server = Arc::new(FaultServer::start(case.phase, case.fault, proxied, tls));
     let host = format!("n{}.hosts.test", COUNT.fetch_add(1, Ordering::Relaxed));
-    let scheme = if cell.tls { "https" } else { "http" };
-    let port = peer.address.port();
-    let lasts = cell.waits();
+    let scheme = if case.tls { "https" } else { "http" };
+    let port = server.address.port();
+    let lasts = case.waits();
     let root = format!("{scheme}://{host}:{port}");
     let mut config = json!({
         "accountId": "9900000", "baseUrl": format!("{root}/v1"), "allowInsecureHttp": true,
         "connectTimeoutMs": 60_000, "timeoutMs": 60_000, "maxResponseBytes": 64 * 1024,
         "retryBaseMs": 1, "dnsTtlMs": 0, "ipFamily": "ipv4",
-        "maxRetries": if cell.lasting == Lasting::Always { 0 } else { 2 },
+        "maxRetries": if case.frequency == Frequency::Always { 0 } else { 2 },
     });
-    let credentials = match cell.target {
+    let credentials = match case.target {
         Target::Operation => json!({"username": "user", "password": "a password of the matrix"}),
         Target::TokenRequest => json!({
             "clientId": "client", "clientSecret": "a secret of the matrix",
@@ -122,81 +125,86 @@ fn scene(cell: &Cell) -> Scene {
         }),
     };
     config.as_object_mut().unwrap().extend(credentials.as_object().unwrap().clone());
-    if lasts && cell.lasting == Lasting::Always {
-        config["timeoutMs"] = json!(PATIENCE.as_millis() as u64);
+    if lasts && case.frequency == Frequency::Always {
+        config["timeoutMs"] = json!(CALL_TIMEOUT.as_millis() as u64);
     }
-    if lasts && cell.lasting == Lasting::Once {
-        config["attemptTimeoutMs"] = json!(ATTEMPT.as_millis() as u64);
+    if lasts && case.frequency == Frequency::Once {
+        config["attemptTimeoutMs"] = json!(ATTEMPT_TIMEOUT.as_millis() as u64);
     }
-    if cell.tls {
+    if case.tls {
         config["caFile"] = json!(AUTHORITY.0.file);
     }
-    match cell.phase {
+    match case.phase {
         Phase::Proxy => config["proxy"] = json!(format!("http://127.0.0.1:{port}")),
         Phase::Socks => config["proxy"] = json!(format!("socks5://127.0.0.1:{port}")),
         _ => {}
     }
     let client = Client::new(&config).unwrap_or_else(|error| panic!("{error}"));
-    Scene { peer, client, host }
+    Setup { server, client, host }
 }
 
-fn call(client: &Client, class: Class) -> Told {
-    Told::of(client.call(class.operation(), SESSION, PARTICIPANT, class.document()))
+fn call(client: &Client, class: OperationClass) -> CallResult {
+    CallResult::of(client.call(class.operation(), SESSION, PARTICIPANT, class.document()))
 }
 
-/// The status, if all agrees.
-fn run(cell: &Cell) -> Result<String, String> {
-    let scene = scene(cell);
-    let peer = &scene.peer;
-    if cell.link == Link::Reused {
-        // The warm-up has the patience of a call that waits; a busy machine may take longer.
-        let warm = (0..20).any(|_| call(&scene.client, Class::Read).status == "BW_OK");
+/// Returns the status if the result agrees with the records.
+fn run(case: &Case) -> Result<String, String> {
+    let setup = setup(case);
+    let server = &setup.server;
+    if case.connection_kind == ConnectionKind::Reused {
+        // The warm-up call has the short timeout too; a busy machine may take longer.
+        let warm = (0..20).any(|_| call(&setup.client, OperationClass::Read).status == "BW_OK");
         check(warm, || "the warm-up failed".to_owned())?;
-        if cell.is_early() {
-            peer.hang_up();
+        if case.is_early() {
+            server.close_idle();
         }
     }
-    let warm_up = peer.seen().exchanges.len();
-    let strikes = if cell.lasting == Lasting::Once { 1 } else { usize::MAX };
-    resolver::order(&scene.host, if cell.phase == Phase::Name { strikes } else { 0 }, cell.fault);
-    peer.arm(strikes);
-    if cell.lasting == Lasting::Once && peer.is_parked() {
-        heal_after_the_first_attempt(&scene);
+    let warm_up = server.records().requests.len();
+    let takes_fault = if case.frequency == Frequency::Once { 1 } else { usize::MAX };
+    resolver::order(
+        &setup.host,
+        if case.phase == Phase::Name { takes_fault } else { 0 },
+        case.fault,
+    );
+    server.set_fault(takes_fault);
+    if case.frequency == Frequency::Once && server.refuses_connections() {
+        clear_fault_after_the_first_attempt(&setup);
     }
     let began = Instant::now();
-    let told = call(&scene.client, cell.class);
+    let result = call(&setup.client, case.class);
     let took = began.elapsed();
-    peer.heal();
-    resolver::order(&scene.host, 0, cell.fault);
+    server.clear_fault();
+    resolver::order(&setup.host, 0, case.fault);
 
-    let exchanges: Vec<Exchange> = {
-        // The service may be slower than the call in noticing what it read.
-        if told.status == "BW_OK" {
-            let is_done = |exchange: &Exchange| exchange.acted && !exchange.is_token_request();
-            peer.wait(|| peer.seen().exchanges[warm_up..].iter().any(is_done));
+    let requests: Vec<RecordedRequest> = {
+        // The service may record a request after the call has ended.
+        if result.status == "BW_OK" {
+            let is_done =
+                |request: &RecordedRequest| request.processed && !request.is_token_request();
+            server.wait(|| server.records().requests[warm_up..].iter().any(is_done));
         }
-        peer.seen().exchanges[warm_up..].to_vec()
+        server.records().requests[warm_up..].to_vec()
     };
-    judge(cell, &told, &exchanges, took).and_then(|()| judge_the_next(cell, &scene)).map_err(
+    judge(case, &result, &requests, took).and_then(|()| judge_next_call(case, &setup)).map_err(
         |why| {
-            let saw: Vec<_> = peer.seen().exchanges[warm_up..].to_vec();
+            let requests: Vec<_> = server.records().requests[warm_up..].to_vec();
             format!(
-                "{why}\n    told {} {:?} {}\n    saw {saw:?}",
-                told.status, told.outcome, told.document
+                "{why}\n    result {} {:?} {}\n    requests {requests:?}",
+                result.status, result.outcome, result.document
             )
         },
     )?;
-    Ok(told.status)
+    Ok(result.status)
 }
 
-/// A service that cannot be reached cannot count attempts: the client's log tells of them, in the
-/// calling thread and before the next one.
-fn heal_after_the_first_attempt(scene: &Scene) {
-    let peer = Arc::downgrade(&scene.peer);
-    scene.client.on_line(move |_, line| {
+/// An unreachable service cannot count attempts. The client logs each of them, in the calling thread and
+/// before the next attempt.
+fn clear_fault_after_the_first_attempt(setup: &Setup) {
+    let server = Arc::downgrade(&setup.server);
+    setup.client.on_line(move |_, line| {
         let is_retried = ["again in", "next attempt in"].iter().any(|words| line.contains(words));
-        if let Some(peer) = is_retried.then(|| peer.upgrade()).flatten() {
-            peer.heal();
+        if let Some(server) = is_retried.then(|| server.upgrade()).flatten() {
+            server.clear_fault();
         }
     });
 }
@@ -205,81 +213,89 @@ fn check(holds: bool, why: impl FnOnce() -> String) -> Result<(), String> {
     if holds { Ok(()) } else { Err(why()) }
 }
 
-fn judge(cell: &Cell, told: &Told, saw: &[Exchange], took: Duration) -> Result<(), String> {
-    let expected = cell.expected();
-    let outcome = told.outcome.as_deref();
-    let is = |status: &str| told.status == status;
-    let (tokens, saw): (Vec<&Exchange>, Vec<&Exchange>) =
-        saw.iter().partition(|exchange| exchange.is_token_request());
+fn judge(
+    case: &Case,
+    result: &CallResult,
+    requests: &[RecordedRequest],
+    took: Duration,
+) -> Result<(), String> {
+    let expected = case.expected();
+    let outcome = result.outcome.as_deref();
+    let is = |status: &str| result.status == status;
+    let (tokens, requests): (Vec<&RecordedRequest>, Vec<&RecordedRequest>) =
+        requests.iter().partition(|request| request.is_token_request());
 
-    // What holds whatever the fault.
-    check(outcome != Some("not_sent") || saw.is_empty(), || "not_sent, but it was seen".into())?;
-    let acted = saw.iter().filter(|exchange| exchange.acted).count();
-    check(outcome != Some("rejected") || acted == 0, || "rejected, but it was done".into())?;
-    check(!is("BW_OK") || acted > 0, || "success, but nothing was done".into())?;
-    let posts = saw.iter().filter(|e| e.line.starts_with("POST") && e.acted).count();
+    // These conditions are independent of the fault.
+    check(outcome != Some("not_sent") || requests.is_empty(), || {
+        "not_sent, but it was records".into()
+    })?;
+    let processed = requests.iter().filter(|request| request.processed).count();
+    check(outcome != Some("rejected") || processed == 0, || "rejected, but it was done".into())?;
+    check(!is("BW_OK") || processed > 0, || "success, but nothing was done".into())?;
+    let posts = requests.iter().filter(|e| e.line.starts_with("POST") && e.processed).count();
     check(posts <= 1, || format!("{posts} participants were created"))?;
-    // It takes at most one attempt in which the service may have acted.
-    let refused = cell.phase == Phase::BodySent && cell.fault == Fault::Refuse;
-    check(cell.class.is_repeatable() || refused || saw.len() <= 1, || {
+    // At most one attempt may have been processed.
+    let refused = case.phase == Phase::BodySent && case.fault == Fault::Refuse;
+    check(case.class.is_repeatable() || refused || requests.len() <= 1, || {
         "a creation was repeated".into()
     })?;
     check(took < Duration::from_secs(30), || format!("took {took:?}"))?;
 
-    // An operation is sent once its token is there.
-    let has_token = cell.target == Target::Operation || tokens.iter().any(|token| token.acted);
-    check(saw.is_empty() || has_token, || "sent without a token".into())?;
+    // An operation is sent only with a token.
+    let has_token = case.target == Target::Operation || tokens.iter().any(|token| token.processed);
+    check(requests.is_empty() || has_token, || "sent without a token".into())?;
 
-    // What this fault must come to.
+    // The result that this fault must have.
     let succeeds_at_once = expected.statuses == ["BW_OK"];
-    let may_succeed_again = cell.lasting == Lasting::Once
+    let may_succeed_again = case.frequency == Frequency::Once
         && expected.again == Again::Yes
-        && (cell.class.is_repeatable() || expected.outcomes != ["unknown"]);
+        && (case.class.is_repeatable() || expected.outcomes != ["unknown"]);
     let must_succeed = succeeds_at_once
         || may_succeed_again
-            && (cell.class.is_repeatable() || !expected.outcomes.contains(&"unknown"));
+            && (case.class.is_repeatable() || !expected.outcomes.contains(&"unknown"));
     if is("BW_OK") {
         return check(succeeds_at_once || may_succeed_again, || "must not succeed".into());
     }
     check(!must_succeed, || "must succeed".into())?;
-    check(expected.statuses.contains(&told.status.as_str()), || {
+    check(expected.statuses.contains(&result.status.as_str()), || {
         format!("not one of {:?}", expected.statuses)
     })?;
     check(outcome.is_some_and(|outcome| expected.outcomes.contains(&outcome)), || {
         format!("not one of {:?}", expected.outcomes)
     })?;
-    let attempts = if cell.target == Target::Operation { 1 } else { 0 };
-    check(told.attempts == attempts, || format!("{} attempts", told.attempts))?;
-    let message = told.document["error"]["message"].as_str().unwrap_or_default();
-    let is_named = cell.target == Target::Operation || message.starts_with("the token request");
+    let attempts = if case.target == Target::Operation { 1 } else { 0 };
+    check(result.attempts == attempts, || format!("{} attempts", result.attempts))?;
+    let message = result.document["error"]["message"].as_str().unwrap_or_default();
+    let is_named = case.target == Target::Operation || message.starts_with("the token request");
     check(is_named, || "the message does not name the token request".into())?;
-    if cell.waits() {
-        let due = if cell.lasting == Lasting::Always { PATIENCE } else { ATTEMPT };
+    if case.waits() {
+        let due = if case.frequency == Frequency::Always { CALL_TIMEOUT } else { ATTEMPT_TIMEOUT };
         check(took >= due - Duration::from_millis(50), || format!("gave up after {took:?}"))?;
         check(took < due + SLACK, || format!("took {took:?}, not {due:?}"))?;
     }
     Ok(())
 }
 
-/// The client goes on, and not on the connection that the fault struck.
-fn judge_the_next(cell: &Cell, scene: &Scene) -> Result<(), String> {
-    let before = scene.peer.seen().exchanges.len();
-    // The patience of a call that waits may be short for a busy machine.
+/// The next call succeeds, and not on the connection that was affected by the fault.
+fn judge_next_call(case: &Case, setup: &Setup) -> Result<(), String> {
+    let before = setup.server.records().requests.len();
+    // The short timeout may expire on a busy machine.
     let next = (0..20)
-        .map(|_| call(&scene.client, Class::Read))
-        .find(|next| next.status == "BW_OK" || !cell.waits())
+        .map(|_| call(&setup.client, OperationClass::Read))
+        .find(|next| next.status == "BW_OK" || !case.waits())
         .ok_or("the next call never succeeds")?;
     check(next.status == "BW_OK", || format!("the next call: {}", next.document))?;
     check(next.document["id"] == SESSION, || format!("the next call got {}", next.document))?;
-    let seen = scene.peer.seen();
-    let used = &seen.exchanges[before..];
-    let clean = used.iter().all(|exchange| !seen.struck.contains(&exchange.connection));
-    check(cell.expected().reusable || clean, || {
-        format!("a connection was used again: {:?} of {used:?}", seen.struck)
+    let records = setup.server.records();
+    let used = &records.requests[before..];
+    let clean =
+        used.iter().all(|request| !records.faulty_connections.contains(&request.connection));
+    check(case.expected().reusable || clean, || {
+        format!("a connection was used again: {:?} of {used:?}", records.faulty_connections)
     })
 }
 
-impl Cell {
+impl Case {
     /// Whether only the deadline ends the call.
     fn waits(&self) -> bool {
         self.expected().statuses == ["BW_E_TIMEOUT"]
@@ -287,12 +303,12 @@ impl Cell {
 }
 
 #[test]
-fn the_names_of_the_matrix_are_the_program_s_own() {
-    // The resolver of this file is what the library asks: no name of the machine's is known.
+fn matrix_uses_its_own_resolver() {
+    // The library calls the resolver of this program, which knows no name of this machine.
     let sandbox = Sandbox::start(&[]);
     let port = sandbox.url.rsplit(':').next().unwrap().to_owned();
     let config = json!({"accountId": "9900000", "username": "user", "password": "secret",
         "baseUrl": format!("http://localhost:{port}"), "maxRetries": 0});
-    let told = Told::of(Client::new(&config).unwrap().create("{}"));
-    assert_eq!(told.status, "BW_E_RESOLVE", "{}", told.document);
+    let result = CallResult::of(Client::new(&config).unwrap().create("{}"));
+    assert_eq!(result.status, "BW_E_RESOLVE", "{}", result.document);
 }

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Changes the operations, the helpers and the attempt loop in every way that cargo-mutants knows, and
-# tells which changes no test notices. By hand: half an hour on two cores, and it needs cargo-mutants
+# Mutation tests of the operations, the helpers and the attempt loop with cargo-mutants: reports the
+# changes that no test detects. Run by hand: it takes half an hour on two cores, and needs cargo-mutants
 # (cargo install --locked cargo-mutants). Usage: mutate.sh BUILD_DIR
 set -euo pipefail
 cd "$(dirname "$0")/../.."
@@ -15,18 +15,18 @@ printf '\n[profile.dev]\ndebug = 0\n' >>"$build/operations/Cargo.toml"
 (cd "$build/operations" && cargo test --quiet --no-run --lib --tests && cargo build --quiet -p bw-sandbox)
 cp -a "$build/operations" "$build/attempts"
 
-mutate() { # name sources tests: both separated by blanks
-  local name=$1 arguments=(-C=--lib) word
+mutate() { # name, sources and modules of the integration tests: both separated by blanks
+  local name=$1 arguments=(-C=--lib -C=--test -C=integration) word
   for word in $2; do arguments+=("--file=$word"); done
-  # Said to every cargo, so that no other test is built.
-  for word in $3; do arguments+=(-C=--test "-C=$word"); done
+  # The unit tests, and these modules of the integration tests.
+  # shellcheck disable=SC2086
   (cd "$build/$name" && cargo mutants --in-place --colors never --timeout 90 --build-timeout 240 \
-    -o "$build/$name" "${arguments[@]}" >"$build/$name.log" 2>&1) || true
+    -o "$build/$name" "${arguments[@]}" -- -- tests:: $3 >"$build/$name.log" 2>&1) || true
 }
 
-mutate operations 'src/api/*.rs src/json/*.rs src/interop/*.rs' 'answers calls service' &
+mutate operations 'src/api/*.rs src/json/*.rs src/interop/*.rs' 'responses:: calls:: operations::' &
 mutate attempts 'src/client/attempts.rs src/client/budget.rs' \
-  'deadlines retries service wire_faults' &
+  'deadlines:: retries:: operations:: network_faults::' &
 wait
 failed=0
 for name in operations attempts; do

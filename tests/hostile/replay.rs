@@ -7,7 +7,7 @@ use std::path::Path;
 mod targets;
 
 #[test]
-fn kept_inputs_break_nothing() {
+fn kept_fuzzer_inputs_cause_no_failure() {
     let fuzz = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz");
     for (name, run) in targets::TARGETS {
         let mut count = 0;

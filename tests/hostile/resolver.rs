@@ -1,5 +1,5 @@
-//! The resolver of this test program, in the C library's place: names under `.test` answer as the
-//! name says, and no other is known.
+//! The resolver of this test program, which replaces that of the C library. It knows names under `.test`
+//! only, and injects the faults of each name.
 
 use std::collections::HashMap;
 use std::ffi::CStr;
@@ -10,18 +10,18 @@ use std::time::Duration;
 
 use libc::{addrinfo, c_char, c_int, sockaddr_in};
 
-use super::cell::Fault;
+use super::cases::Fault;
 
-/// What look-ups of a name meet: how many more of them, and what.
+/// For each name, the fault and how many lookups are still affected by it.
 static ORDERS: Mutex<Option<HashMap<String, (usize, Fault)>>> = Mutex::new(None);
 
-/// The next so many look-ups of this name meet the fault.
+/// The next `count` lookups of this name have the fault.
 pub fn order(name: &str, count: usize, fault: Fault) {
     let mut orders = ORDERS.lock().unwrap_or_else(PoisonError::into_inner);
     orders.get_or_insert_default().insert(name.to_owned(), (count, fault));
 }
 
-fn strikes(name: &str) -> Option<Fault> {
+fn takes_fault(name: &str) -> Option<Fault> {
     let mut orders = ORDERS.lock().unwrap_or_else(PoisonError::into_inner);
     let (left, fault) = orders.get_or_insert_default().get_mut(name)?;
     *left = left.checked_sub(1)?;
@@ -35,13 +35,13 @@ unsafe extern "C" fn getaddrinfo(
     _hints: *const addrinfo,
     result: *mut *mut addrinfo,
 ) -> c_int {
-    // SAFETY: the caller's promise of a C string.
+    // SAFETY: the caller passes a C string.
     let name = unsafe { CStr::from_ptr(node) }.to_str().unwrap();
     if !name.ends_with(".test") {
         return libc::EAI_NONAME;
     }
     let mut family = libc::AF_INET;
-    let count = match strikes(name) {
+    let count = match takes_fault(name) {
         Some(Fault::Refuse) => return libc::EAI_NONAME,
         Some(Fault::Stall) => {
             std::thread::sleep(Duration::from_millis(2500));
@@ -60,12 +60,12 @@ unsafe extern "C" fn getaddrinfo(
         _ => 1,
     };
     let list = (0..count).fold(ptr::null_mut(), |next, _| entry(family, next));
-    // SAFETY: the caller's promise of a writable place.
+    // SAFETY: the caller passes a writable pointer.
     unsafe { result.write(list) };
     0
 }
 
-/// 127.0.0.1, in one block with what points to it.
+/// An entry for 127.0.0.1, in one allocation with its address.
 fn entry(family: c_int, next: *mut addrinfo) -> *mut addrinfo {
     // SAFETY: plain integers and pointers, for which zeros are valid.
     let mut both: Box<(addrinfo, sockaddr_in)> = unsafe { Box::new(std::mem::zeroed()) };

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Builds `soak` against the library as it is shipped and runs it for so many minutes, with a plot of
-# what it takes in BUILD_DIR/soak.svg. Usage: soak.sh BUILD_DIR MINUTES; from the environment: CC.
+# Builds `soak` with the release build of the library and runs it for MINUTES minutes. A plot of its
+# resource use is written to BUILD_DIR/soak.svg. Usage: soak.sh BUILD_DIR MINUTES; from the environment: CC.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 build=$1

@@ -67,9 +67,13 @@ def main() -> int:
         ]
     }
     shipped, built = crates("normal"), crates("normal,build")
-    rows = dict(re.findall(r"^\| ([\w-]+) \| (.+?) \| .+ \|$", section(page, "Shipped"), re.M))
+    rows = dict(
+        re.findall(r"^\| ([\w-]+) \| (.+?) \| .+ \|$", section(page, "Crates in the library"), re.M)
+    )
     rows.pop("crate")
-    macros = set(re.findall(r"[\w-]+", section(page, "Shipped").split("of themselves in it:")[1]))
+    macros = set(
+        re.findall(r"[\w-]+", section(page, "Crates in the library").split("procedural macros:")[1])
+    )
     scripts: set[str] = set()
     for cells in re.findall(r"^\| ([\w, -]+) \| .+ \|$", section(page, "Build scripts"), re.M):
         scripts |= set(cells.split(", "))

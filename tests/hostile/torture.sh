@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Lets every allocation and every system call of a small run of the release build fail in turn, over
-# plain HTTP by the host's name and over TLS. Usage: torture.sh BUILD_DIR; from the environment: CC, BW_LIB_DIR,
+# Runs a small program with the release build again and again, and makes a different allocation or system
+# call fail in each run, over plain HTTP (by host name) and over TLS. Usage: torture.sh BUILD_DIR; from the environment: CC, BW_LIB_DIR,
 # BW_SANDBOX.
 set -euo pipefail
 cd "$(dirname "$0")/../.."

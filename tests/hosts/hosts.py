@@ -22,7 +22,7 @@ def need(program: str, package: str) -> None:
 
 
 def library() -> Path:
-    """The library's file, beside which stands its name for the loader."""
+    """The library's file, next to a link with its SONAME."""
     path = Path(os.environ["BW_WEBRTC_LIBRARY"]).resolve()
     link = path.with_name("libbw_webrtc.so.0")
     if not link.exists():

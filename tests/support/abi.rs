@@ -1,4 +1,4 @@
-//! The C ABI as a C program calls it, with every text freed, and every line and error looked at for
+//! The C ABI as a C program calls it. Every text is freed, and every log line and error is checked for
 //! secrets.
 
 use std::ffi::{CStr, CString, c_char, c_void};
@@ -10,10 +10,10 @@ use serde_json::Value;
 
 use super::secrets;
 
-/// A client that is freed when it goes.
+/// A client that is freed when it is dropped.
 pub struct Client(pub *mut bw_client);
 
-// SAFETY: handles are numbers that any thread may use: what the tests are to show.
+// SAFETY: a handle is a number that any thread may use, which the tests show.
 unsafe impl Send for Client {}
 // SAFETY: as above.
 unsafe impl Sync for Client {}
@@ -21,11 +21,11 @@ unsafe impl Sync for Client {}
 impl Client {
     /// A client, or the error document.
     pub fn new(config: &Value) -> Result<Client, Value> {
-        secrets::credentials(
+        secrets::add_credentials(
             config["username"].as_str().unwrap_or_default(),
             config["password"].as_str().unwrap_or_default(),
         );
-        secrets::credentials(
+        secrets::add_credentials(
             config["clientId"].as_str().unwrap_or_default(),
             config["clientSecret"].as_str().unwrap_or_default(),
         );
@@ -36,23 +36,23 @@ impl Client {
         if status == BW_OK {
             assert!(error.is_null() && !client.is_null());
             let client = Client(client);
-            client.log(look, ptr::null_mut());
+            client.log(check_line, ptr::null_mut());
             return Ok(client);
         }
         assert!(client.is_null());
         Err(document(status, error))
     }
 
-    /// Creates a participant: the answer, or the error document.
+    /// Creates a participant; returns the response, or the error document.
     pub fn create(&self, request: &str) -> Result<Value, Value> {
         let request = CString::new(request).unwrap();
         let mut out = ptr::null_mut();
         // SAFETY: a C string and a writable place.
         let status = unsafe { bw_create_participant(self.0, request.as_ptr(), &raw mut out) };
-        finish(status, document(status, out))
+        result(status, document(status, out))
     }
 
-    /// Any operation by its own function, called with these ids and this document.
+    /// Calls the function of an operation with these ids and this document.
     pub fn call(
         &self,
         operation: &str,
@@ -88,47 +88,47 @@ impl Client {
                 other => panic!("no operation {other}"),
             }
         };
-        finish(status, self::document(status, out))
+        result(status, self::document(status, out))
     }
 
-    /// Any operation by the generic entry.
+    /// Calls an operation with `bw_call`.
     pub fn call_document(&self, document: &str) -> Result<Value, Value> {
         let document = CString::new(document).unwrap();
         let mut out = ptr::null_mut();
         // SAFETY: a C string and a writable place.
         let status = unsafe { bw_call(self.0, document.as_ptr(), &raw mut out) };
-        finish(status, self::document(status, out))
+        result(status, self::document(status, out))
     }
 
-    /// What the client has done so far.
+    /// The statistics of the client.
     pub fn stats(&self) -> Value {
         let mut out = ptr::null_mut();
         // SAFETY: a writable place.
         let status = unsafe { bw_client_stats(self.0, &raw mut out) };
-        finish(status, document(status, out)).unwrap()
+        result(status, document(status, out)).unwrap()
     }
 
-    /// What calls created and no caller received.
+    /// The resources that were created and that no caller received.
     pub fn take_late(&self) -> Value {
         let mut out = ptr::null_mut();
         // SAFETY: a writable place.
         let status = unsafe { bw_client_take_late(self.0, &raw mut out) };
-        finish(status, document(status, out)).unwrap()
+        result(status, document(status, out)).unwrap()
     }
 
-    /// Collects every line in `lines`, with its level.
+    /// Collects every log line in `lines`, with its level.
     pub fn log_to(&self, lines: &'static Mutex<Vec<String>>) {
         self.on_line(move |level, line| lines.lock().unwrap().push(format!("{level} {line}")));
     }
 
-    /// Hands every line to `take`, in the thread that the library logs in.
-    pub fn on_line(&self, take: impl Fn(i32, &str) + Sync + 'static) {
-        let take: Take = Box::new(take);
-        self.log(hand_on, Box::into_raw(Box::new(take)).cast());
+    /// Calls `handler` with every log line, in the thread that logs it.
+    pub fn on_line(&self, handler: impl Fn(i32, &str) + Sync + 'static) {
+        let handler: LineHandler = Box::new(handler);
+        self.log(forward_line, Box::into_raw(Box::new(handler)).cast());
     }
 
     fn log(&self, callback: Callback, data: *mut c_void) {
-        // SAFETY: the two callbacks of this file take what is handed to them, which lives for ever.
+        // SAFETY: the callbacks of this file accept the data that is passed with them, which is never freed.
         let status = unsafe {
             bw_client_set_log(self.0, BW_LOG_DEBUG, Some(callback), data, ptr::null_mut())
         };
@@ -137,7 +137,7 @@ impl Client {
 
     /// Changes the credentials.
     pub fn set_credentials(&self, username: &str, password: &str) -> Result<(), Value> {
-        secrets::credentials(username, password);
+        secrets::add_credentials(username, password);
         let (username, password) =
             (CString::new(username).unwrap(), CString::new(password).unwrap());
         let mut error = ptr::null_mut();
@@ -161,42 +161,43 @@ impl Drop for Client {
 
 type Callback = unsafe extern "C" fn(i32, *const c_char, *mut c_void);
 
-/// The callback of every client; a panic in it ends the test program.
-unsafe extern "C" fn look(_: i32, line: *const c_char, _: *mut c_void) {
-    // SAFETY: a C string for the length of the call.
-    secrets::check(unsafe { CStr::from_ptr(line) }.to_str().unwrap());
+/// The callback of every client; a panic in it aborts the test program.
+unsafe extern "C" fn check_line(_: i32, line: *const c_char, _: *mut c_void) {
+    // SAFETY: a C string for the duration of the call.
+    secrets::assert_none_in(unsafe { CStr::from_ptr(line) }.to_str().unwrap());
 }
 
-type Take = Box<dyn Fn(i32, &str) + Sync>;
+type LineHandler = Box<dyn Fn(i32, &str) + Sync>;
 
 /// The callback of `on_line`.
-unsafe extern "C" fn hand_on(level: i32, line: *const c_char, data: *mut c_void) {
-    // SAFETY: the line is a C string for the length of the call, the data what on_line passed.
-    let (line, take) = unsafe { (CStr::from_ptr(line), &*data.cast_const().cast::<Take>()) };
+unsafe extern "C" fn forward_line(level: i32, line: *const c_char, data: *mut c_void) {
+    // SAFETY: the line is a C string for the duration of the call, and on_line passed the data.
+    let (line, handler) =
+        unsafe { (CStr::from_ptr(line), &*data.cast_const().cast::<LineHandler>()) };
     let line = line.to_str().unwrap();
-    secrets::check(line);
-    take(level, line);
+    secrets::assert_none_in(line);
+    handler(level, line);
 }
 
-fn finish(status: bw_status, document: Value) -> Result<Value, Value> {
+fn result(status: bw_status, document: Value) -> Result<Value, Value> {
     if status != BW_OK {
         return Err(document);
     }
-    secrets::answer(&document);
+    secrets::add_token_of(&document);
     Ok(document)
 }
 
-/// The document that a function gave, which must be JSON and, on failure, agree with the status.
+/// Takes a document of the library, which must be JSON and agree with the status; frees its text.
 pub fn document(status: bw_status, text: *mut c_char) -> Value {
     assert!(!text.is_null(), "status {status} without a document");
-    // SAFETY: given out by the library, freed once.
+    // SAFETY: returned by the library, and freed once.
     let document: Value = unsafe {
         let copy = CStr::from_ptr(text).to_str().unwrap().to_owned();
         bw_free(text.cast());
         serde_json::from_str(&copy).unwrap()
     };
     if status != BW_OK {
-        secrets::check(&document.to_string());
+        secrets::assert_none_in(&document.to_string());
         assert_eq!(document["error"]["status"], status, "{document}");
         // SAFETY: a static string.
         let name = unsafe { CStr::from_ptr(bw_status_name(status)) }.to_str().unwrap();

@@ -1,4 +1,4 @@
-//! Certificates, good and bad, from an authority of the test's own.
+//! Valid and invalid certificates, signed by an authority of the test.
 
 use std::fs;
 use std::path::PathBuf;
@@ -16,7 +16,9 @@ use rustls::{
     SupportedProtocolVersion,
 };
 
-/// An authority and the file that a client is to trust.
+use super::process::scratch_file;
+
+/// A certificate authority, and its file for a client's configuration.
 pub struct Authority {
     issuer: CertifiedIssuer<'static, KeyPair>,
     /// PEM file of the authority.
@@ -24,7 +26,7 @@ pub struct Authority {
 }
 
 impl Authority {
-    /// A new authority; the name keeps the files of tests apart.
+    /// A new authority with this common name.
     pub fn new(name: &str) -> Authority {
         let mut params = CertificateParams::default();
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
@@ -35,22 +37,26 @@ impl Authority {
     fn of(name: &str, params: CertificateParams) -> Authority {
         let key = KeyPair::generate().unwrap();
         let issuer = CertifiedIssuer::self_signed(params, key).unwrap();
-        let file = PathBuf::from(env!("CARGO_TARGET_TMPDIR"))
-            .join(format!("{name}-{}.pem", std::process::id()));
+        let file = scratch_file(&format!("{name}.pem"));
         fs::write(&file, issuer.pem()).unwrap();
         Authority { issuer, file }
     }
 
     /// A server with a certificate for this host.
     pub fn server(&self, host: &str, valid: Validity) -> Arc<ServerConfig> {
-        let (params, key) = subject(host, valid);
-        let certificate = params.signed_by(&key, &self.issuer).unwrap();
-        config(certificate.der().clone(), &key)
+        let (certificate, key) = self.sign(subject(host, valid));
+        config(certificate, &key)
     }
-}
 
-impl Authority {
-    /// A server that uses the certificate of the authority itself, as `openssl req -x509` makes it.
+    fn sign(
+        &self,
+        (params, key): (CertificateParams, KeyPair),
+    ) -> (CertificateDer<'static>, KeyPair) {
+        let certificate = params.signed_by(&key, &self.issuer).unwrap();
+        (certificate.der().clone(), key)
+    }
+
+    /// An authority, and a server that uses the authority's own certificate, as `openssl req -x509` creates.
     pub fn itself(name: &str, host: &str) -> (Authority, Arc<ServerConfig>) {
         let mut params = CertificateParams::new(vec![host.to_owned()]).unwrap();
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
@@ -63,9 +69,8 @@ impl Authority {
     pub fn common_name_only(&self, host: &str) -> Arc<ServerConfig> {
         let mut params = CertificateParams::default();
         params.distinguished_name.push(DnType::CommonName, host);
-        let key = KeyPair::generate().unwrap();
-        let certificate = params.signed_by(&key, &self.issuer).unwrap();
-        config(certificate.der().clone(), &key)
+        let (certificate, key) = self.sign((params, KeyPair::generate().unwrap()));
+        config(certificate, &key)
     }
 
     /// PEM files of a client's certificate and key.
@@ -73,22 +78,20 @@ impl Authority {
         let (params, key) = subject("client.example.com", Validity::Now);
         let certificate = params.signed_by(&key, &self.issuer).unwrap();
         [("cert", certificate.pem()), ("key", key.serialize_pem())].map(|(kind, pem)| {
-            let file = PathBuf::from(env!("CARGO_TARGET_TMPDIR"))
-                .join(format!("{name}-{kind}-{}.pem", std::process::id()));
+            let file = scratch_file(&format!("{name}-{kind}.pem"));
             fs::write(&file, pem).unwrap();
             file
         })
     }
 
-    /// A server that requires a client certificate and accepts none.
+    /// A server that requires a client certificate and rejects all.
     pub fn guarded_server(
         &self,
         host: &str,
         version: &'static SupportedProtocolVersion,
         rejects: rustls::Error,
     ) -> Arc<ServerConfig> {
-        let (params, key) = subject(host, Validity::Now);
-        let certificate = params.signed_by(&key, &self.issuer).unwrap();
+        let (certificate, key) = self.sign(subject(host, Validity::Now));
         let key = PrivateKeyDer::try_from(key.serialize_der()).unwrap();
         let provider = Arc::new(rustls::crypto::ring::default_provider());
         let verifier = Arc::new(Rejects(rejects, provider.clone()));
@@ -97,7 +100,7 @@ impl Authority {
                 .with_protocol_versions(&[version])
                 .unwrap()
                 .with_client_cert_verifier(verifier)
-                .with_single_cert(vec![certificate.der().clone()], key)
+                .with_single_cert(vec![certificate], key)
                 .unwrap(),
         )
     }

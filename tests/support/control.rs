@@ -1,4 +1,4 @@
-//! Driving a sandbox: its faults, and what it saw.
+//! Control of a running sandbox: its faults, and the requests that it recorded.
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
@@ -12,10 +12,10 @@ use serde_json::Value;
 use super::process::Sandbox;
 
 impl Sandbox {
-    /// Orders a fault.
-    pub fn fault(&self, order: &Value) {
-        let (status, answer) = self.control("POST", "/_sandbox/faults", &order.to_string());
-        assert_eq!(status, 204, "{order}: {answer}");
+    /// Adds a fault.
+    pub fn fault(&self, fault: &Value) {
+        let (status, answer) = self.control("POST", "/_sandbox/faults", &fault.to_string());
+        assert_eq!(status, 204, "{fault}: {answer}");
     }
 
     /// Invalidates the access tokens that were issued.
@@ -23,37 +23,37 @@ impl Sandbox {
         assert_eq!(self.control("POST", "/_sandbox/tokens/revoke", "").0, 204);
     }
 
-    /// Forgets everything.
+    /// Restores the initial state.
     pub fn reset(&self) {
         assert_eq!(self.control("POST", "/_sandbox/reset", "").0, 204);
     }
 
-    /// The requests that were seen for this operation.
+    /// The recorded requests of this operation.
     pub fn requests(&self, operation: &str) -> Vec<Value> {
-        let Value::Array(all) = self.look("requests") else { panic!("no array") };
+        let Value::Array(all) = self.get("requests") else { panic!("no array") };
         all.into_iter().filter(|request| request["operation"] == operation).collect()
     }
 
-    /// What there is: the account's participants and sessions.
+    /// The account's participants and sessions.
     pub fn state(&self) -> Value {
-        self.look("state")["accounts"][0].take()
+        self.get("state")["accounts"][0].take()
     }
 
-    /// A device does something; the webhook's delivery.
-    pub fn device(&self, participant: &str, does: &str) -> Value {
-        let path = format!("/_sandbox/participants/{participant}/{does}");
+    /// Simulates an action of a device; returns the delivery of the webhook.
+    pub fn device(&self, participant: &str, action: &str) -> Value {
+        let path = format!("/_sandbox/participants/{participant}/{action}");
         let (status, answer) = self.control("POST", &path, "");
         assert_eq!(status, 200, "{answer}");
         serde_json::from_str(&answer).unwrap()
     }
 
-    fn look(&self, what: &str) -> Value {
+    fn get(&self, what: &str) -> Value {
         let (status, body) = self.control("GET", &format!("/_sandbox/{what}"), "");
         assert_eq!(status, 200);
         serde_json::from_str(&body).unwrap()
     }
 
-    /// A request of our own, on a connection of its own.
+    /// Sends a request on a new connection.
     pub fn control(&self, method: &str, path: &str, body: &str) -> (u16, String) {
         let (scheme, rest) = self.url.split_once("://").unwrap();
         let address = rest.split('/').next().unwrap();

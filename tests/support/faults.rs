@@ -1,5 +1,5 @@
-//! The faults of the network and of servers, each with what a caller must be told: one table that
-//! is run from Rust through the C ABI, and again from a C program under valgrind.
+//! The faults of the network and of servers, each with the expected error. One table for two tests: in
+//! Rust through the C ABI, and in a C program under valgrind.
 
 use std::net::TcpListener;
 use std::sync::Arc;
@@ -10,31 +10,33 @@ use rustls::version::{TLS12, TLS13};
 use serde_json::{Value, json};
 
 use super::certificates::{Authority, Validity, self_signed};
-use super::rogue::{Behaviour, Rogue, answers, answers_and_closes, read_request, response};
+use super::test_server::{
+    Behavior, TestServer, read_request, respond_and_close, respond_with, response,
+};
 
 pub const PASSWORD: &str = "pa55-w0rd-\"of\"-the-tests";
 pub const TOKEN: &str = "eyJhbGciOiJIUzI1NiJ9.eyJwIjoic2VjcmV0In0.c2lnbmF0dXJl";
 
-/// A call that must fail, and how.
-pub struct Fault {
+/// A call that must fail, and its expected error.
+pub struct FaultCase {
     pub name: &'static str,
     pub config: Value,
     pub request: &'static str,
     pub status: &'static str,
     pub outcome: &'static str,
-    /// Must be in the message.
+    /// A part of the message.
     pub says: &'static str,
-    /// How many requests the server must have read.
+    /// How many requests the server must have received.
     pub requests: Option<usize>,
-    /// Lives as long as the case.
-    pub server: Option<Rogue>,
+    /// Runs until the case is dropped.
+    pub server: Option<TestServer>,
 }
 
 /// All cases, each with its own server.
-pub fn all() -> Vec<Fault> {
+pub fn all() -> Vec<FaultCase> {
     let mut faults = Vec::new();
     statuses(&mut faults);
-    answers_of_no_use(&mut faults);
+    invalid_responses(&mut faults);
     connections_lost(&mut faults);
     certificates(&mut faults);
     unreachable(&mut faults);
@@ -50,12 +52,12 @@ fn config(url: &str) -> Value {
 
 fn fault(
     name: &'static str,
-    server: Rogue,
+    server: TestServer,
     status: &'static str,
     outcome: &'static str,
     says: &'static str,
-) -> Fault {
-    Fault {
+) -> FaultCase {
+    FaultCase {
         name,
         config: config(&server.url()),
         request: r#"{"tag":"a tag"}"#,
@@ -67,12 +69,12 @@ fn fault(
     }
 }
 
-fn plain(behaviour: Behaviour) -> Rogue {
-    Rogue::start(None, behaviour)
+fn plain(behavior: Behavior) -> TestServer {
+    TestServer::start(None, behavior)
 }
 
-fn statuses(faults: &mut Vec<Fault>) {
-    // Each body echoes what it must not be able to make us tell.
+fn statuses(faults: &mut Vec<FaultCase>) {
+    // Each body contains secrets, which must not appear in the error.
     let body = |text: &str| json!({"error": text, "echo": PASSWORD, "token": TOKEN}).to_string();
     for (name, line, status, outcome) in [
         ("HTTP 400", "400 Bad Request", "BW_E_BAD_REQUEST", "rejected"),
@@ -92,21 +94,22 @@ fn statuses(faults: &mut Vec<Fault>) {
         ),
         ("HTTP 504", "504 Gateway Timeout", "BW_E_SERVER", "unknown"),
     ] {
-        let server = plain(answers(response(line, "", &body("the reason"))));
+        let server = plain(respond_with(response(line, "", &body("the reason"))));
         faults.push(fault(name, server, status, outcome, "the reason"));
     }
     let page = "<html><h1>502 Bad Gateway</h1></html>";
-    let server = plain(answers(response("502 Bad Gateway", "Content-Type: text/html\r\n", page)));
+    let server =
+        plain(respond_with(response("502 Bad Gateway", "Content-Type: text/html\r\n", page)));
     faults.push(fault("HTTP 502 with a page", server, "BW_E_SERVER", "unknown", "HTTP 502"));
-    // Followed, the credentials would go to another host, and the call would succeed there.
+    // If it were followed, the credentials would be sent to another host, and the call would succeed.
     let good = json!({"participant": {"id": "p"}, "token": TOKEN}).to_string();
-    let elsewhere = Box::leak(Box::new(plain(answers(response("200 OK", "", &good)))));
+    let elsewhere = Box::leak(Box::new(plain(respond_with(response("200 OK", "", &good)))));
     let location = format!("Location: {}/x\r\n", elsewhere.url());
-    let server = plain(answers(response("307 Temporary Redirect", &location, "")));
+    let server = plain(respond_with(response("307 Temporary Redirect", &location, "")));
     faults.push(fault("a redirect", server, "BW_E_HTTP_STATUS", "unknown", "not followed"));
 }
 
-fn answers_of_no_use(faults: &mut Vec<Fault>) {
+fn invalid_responses(faults: &mut Vec<FaultCase>) {
     let deep = "[".repeat(100_000) + &"]".repeat(100_000);
     for (name, answer, says) in [
         ("not JSON", response("200 OK", "", "hello"), "not a JSON object"),
@@ -143,23 +146,23 @@ fn answers_of_no_use(faults: &mut Vec<Fault>) {
             "too many headers",
         ),
     ] {
-        let server = plain(answers_and_lingers(answer));
+        let server = plain(respond_and_hold(answer));
         faults.push(fault(name, server, "BW_E_PROTOCOL", "unknown", says));
     }
-    let server = plain(Arc::new(|wire, seen| {
-        read_request(wire, seen)?;
-        wire.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 104857600\r\n\r\n{\"a\":\"")?;
+    let server = plain(Arc::new(|connection, state| {
+        read_request(connection, state)?;
+        connection.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 104857600\r\n\r\n{\"a\":\"")?;
         for _ in 0..100 {
-            wire.write_all(&[b'x'; 1 << 20])?;
+            connection.write_all(&[b'x'; 1 << 20])?;
         }
         Ok(())
     }));
     faults.push(fault("100 MB", server, "BW_E_PROTOCOL", "unknown", "maxResponseBytes"));
-    let server = plain(Arc::new(|wire, seen| {
-        read_request(wire, seen)?;
-        wire.write_all(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")?;
-        while !seen.is_over() {
-            wire.write_all(b"10\r\n0123456789abcdef\r\n")?;
+    let server = plain(Arc::new(|connection, state| {
+        read_request(connection, state)?;
+        connection.write_all(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")?;
+        while !state.is_stopped() {
+            connection.write_all(b"10\r\n0123456789abcdef\r\n")?;
         }
         Ok(())
     }));
@@ -172,13 +175,13 @@ fn answers_of_no_use(faults: &mut Vec<Fault>) {
     ));
 }
 
-fn connections_lost(faults: &mut Vec<Fault>) {
-    let server = plain(closes());
-    faults.push(Fault {
+fn connections_lost(faults: &mut Vec<FaultCase>) {
+    let server = plain(close_at_once());
+    faults.push(FaultCase {
         requests: Some(0),
         ..fault("closed at once", server, "BW_E_NETWORK", "unknown", "connection")
     });
-    let server = plain(answers_and_closes(""));
+    let server = plain(respond_and_close(""));
     faults.push(fault(
         "closed unanswered",
         server,
@@ -186,39 +189,39 @@ fn connections_lost(faults: &mut Vec<Fault>) {
         "unknown",
         "closed before a response",
     ));
-    let server = plain(answers_and_closes("HTTP/1.1 200 OK\r\nContent-Le"));
+    let server = plain(respond_and_close("HTTP/1.1 200 OK\r\nContent-Le"));
     faults.push(fault("the head cut", server, "BW_E_PROTOCOL", "unknown", "in the middle"));
     let server =
-        plain(answers_and_closes("HTTP/1.1 200 OK\r\nContent-Length: 500\r\n\r\n{\"token\":"));
+        plain(respond_and_close("HTTP/1.1 200 OK\r\nContent-Length: 500\r\n\r\n{\"token\":"));
     faults.push(fault("the body cut", server, "BW_E_PROTOCOL", "unknown", "in the middle"));
 
-    let slow = |server: &Rogue| {
+    let slow = |server: &TestServer| {
         let mut config = config(&server.url());
         config["timeoutMs"] = json!(1500);
         config
     };
-    let server = plain(answers_and_lingers(""));
-    faults.push(Fault {
+    let server = plain(respond_and_hold(""));
+    faults.push(FaultCase {
         config: slow(&server),
         ..fault("never answers", server, "BW_E_TIMEOUT", "unknown", "waiting for the response")
     });
-    let server = plain(Arc::new(|wire, seen| {
-        read_request(wire, seen)?;
+    let server = plain(Arc::new(|connection, state| {
+        read_request(connection, state)?;
         for byte in response("200 OK", "", "{}").bytes() {
-            wire.write_all(&[byte])?;
+            connection.write_all(&[byte])?;
             std::thread::sleep(Duration::from_millis(300));
         }
         Ok(())
     }));
-    faults.push(Fault {
+    faults.push(FaultCase {
         config: slow(&server),
         ..fault("a byte now and then", server, "BW_E_TIMEOUT", "unknown", "receiving the response")
     });
 }
 
-fn certificates(faults: &mut Vec<Fault>) {
+fn certificates(faults: &mut Vec<FaultCase>) {
     let authority = Authority::new("faults");
-    let ok = || answers(response("200 OK", "", "{}"));
+    let ok = || respond_with(response("200 OK", "", "{}"));
     let host = "127.0.0.1";
     for (name, tls, says) in [
         ("expired", authority.server(host, Validity::Past), "has expired"),
@@ -235,10 +238,10 @@ fn certificates(faults: &mut Vec<Fault>) {
             "not signed by a trusted authority",
         ),
     ] {
-        let server = Rogue::start(Some(tls), ok());
+        let server = TestServer::start(Some(tls), ok());
         let mut config = config(&server.url());
         config["caFile"] = json!(authority.file);
-        faults.push(Fault {
+        faults.push(FaultCase {
             config,
             requests: Some(0),
             ..fault(name, server, "BW_E_TLS", "not_sent", says)
@@ -254,10 +257,10 @@ fn certificates(faults: &mut Vec<Fault>) {
             "has no subjectAltName",
         ),
     ] {
-        let server = Rogue::start(Some(tls), ok());
+        let server = TestServer::start(Some(tls), ok());
         let mut config = config(&server.url());
         config["caFile"] = json!(file);
-        faults.push(Fault {
+        faults.push(FaultCase {
             config,
             requests: Some(0),
             ..fault(name, server, "BW_E_TLS", "not_sent", says)
@@ -265,55 +268,55 @@ fn certificates(faults: &mut Vec<Fault>) {
     }
     client_certificates(faults, &authority);
     let good = authority.server(host, Validity::Now);
-    let server = Rogue::start(Some(good.clone()), ok());
-    faults.push(Fault {
+    let server = TestServer::start(Some(good.clone()), ok());
+    faults.push(FaultCase {
         requests: Some(0),
         ..fault("an authority we were not told of", server, "BW_E_TLS", "not_sent", "caFile")
     });
-    for (name, behaviour, status, says) in [
-        ("plain HTTP where TLS is due", speaks("HTTP/1.1 400 No\r\n\r\n"), "BW_E_TLS", "TLS"),
+    for (name, behavior, status, says) in [
+        ("plain HTTP where TLS is due", send_first("HTTP/1.1 400 No\r\n\r\n"), "BW_E_TLS", "TLS"),
         // Alerts 70 and 40, as a server with old TLS and one with other cipher suites send them.
         (
             "old TLS",
-            speaks("\x15\x03\x01\0\x02\x02\x46"),
+            send_first("\x15\x03\x01\0\x02\x02\x46"),
             "BW_E_TLS",
             "neither TLS 1.2 nor TLS 1.3",
         ),
-        ("other ciphers", speaks("\x15\x03\x03\0\x02\x02\x28"), "BW_E_TLS", "no cipher suite"),
-        ("closed in the handshake", closes(), "BW_E_", ""),
-        ("a handshake that stalls", answers_and_lingers(""), "BW_E_TIMEOUT", "TLS handshake"),
+        ("other ciphers", send_first("\x15\x03\x03\0\x02\x02\x28"), "BW_E_TLS", "no cipher suite"),
+        ("closed in the handshake", close_at_once(), "BW_E_", ""),
+        ("a handshake that stalls", respond_and_hold(""), "BW_E_TIMEOUT", "TLS handshake"),
     ] {
-        let server = plain(behaviour);
+        let server = plain(behavior);
         let mut config = config(&server.url().replace("http:", "https:"));
         config["caFile"] = json!(authority.file);
         config["timeoutMs"] = json!(1500);
-        faults.push(Fault {
+        faults.push(FaultCase {
             config,
             requests: Some(0),
             ..fault(name, server, status, "not_sent", says)
         });
     }
-    let server = Rogue::start(Some(good), answers_and_closes("HTTP/1.1 200 OK\r\nContent-Le"));
+    let server = TestServer::start(Some(good), respond_and_close("HTTP/1.1 200 OK\r\nContent-Le"));
     let mut with_ca = config(&server.url());
     with_ca["caFile"] = json!(authority.file);
-    faults.push(Fault {
+    faults.push(FaultCase {
         config: with_ca,
         ..fault("the head cut, over TLS", server, "BW_E_PROTOCOL", "unknown", "in the middle")
     });
 }
 
-fn client_certificates(faults: &mut Vec<Fault>, authority: &Authority) {
+fn client_certificates(faults: &mut Vec<FaultCase>, authority: &Authority) {
     let [cert, key] = authority.client("client");
     let unknown = || CertificateError::UnknownIssuer.into();
     let requires = "requires a client certificate";
     let rejects = "rejected the client certificate (TLS alert 48); check clientCertFile";
-    // With TLS 1.3 the request has been sent when the server looks at the certificate.
+    // With TLS 1.3, the request has been sent before the server checks the certificate.
     for (name, version, error, has_one, outcome, says) in [
         ("no certificate, TLS 1.3", &TLS13, unknown(), false, "unknown", requires),
         ("no certificate, TLS 1.2", &TLS12, unknown(), false, "not_sent", requires),
         ("a certificate too many, TLS 1.3", &TLS13, unknown(), true, "unknown", rejects),
         ("a certificate too many, TLS 1.2", &TLS12, unknown(), true, "not_sent", rejects),
-        // Without an alert of its own.
+        // Without a specific alert.
         (
             "a certificate in vain",
             &TLS12,
@@ -324,12 +327,12 @@ fn client_certificates(faults: &mut Vec<Fault>, authority: &Authority) {
         ),
     ] {
         let tls = authority.guarded_server("127.0.0.1", version, error);
-        let server = Rogue::start(
+        let server = TestServer::start(
             Some(tls),
-            Arc::new(|wire, seen| {
-                // Closing would cut the alert off.
-                let _ = read_request(wire, seen);
-                seen.linger();
+            Arc::new(|connection, state| {
+                // If it closed the connection, the alert could be lost.
+                let _ = read_request(connection, state);
+                state.wait_until_stopped();
                 Ok(())
             }),
         );
@@ -338,7 +341,7 @@ fn client_certificates(faults: &mut Vec<Fault>, authority: &Authority) {
         if has_one {
             (config["clientCertFile"], config["clientKeyFile"]) = (json!(cert), json!(key));
         }
-        faults.push(Fault {
+        faults.push(FaultCase {
             config,
             requests: Some(0),
             ..fault(name, server, "BW_E_TLS", outcome, says)
@@ -346,7 +349,7 @@ fn client_certificates(faults: &mut Vec<Fault>, authority: &Authority) {
     }
 }
 
-fn unreachable(faults: &mut Vec<Fault>) {
+fn unreachable(faults: &mut Vec<FaultCase>) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let closed = format!("http://{}/v1", listener.local_addr().unwrap());
     drop(listener);
@@ -359,7 +362,7 @@ fn unreachable(faults: &mut Vec<Fault>) {
             "nowhere.invalid",
         ),
     ] {
-        faults.push(Fault {
+        faults.push(FaultCase {
             name,
             config: config(&url),
             request: "{}",
@@ -372,28 +375,28 @@ fn unreachable(faults: &mut Vec<Fault>) {
     }
 }
 
-/// Closes at once.
-fn closes() -> Behaviour {
+/// Closes the connection at once.
+fn close_at_once() -> Behavior {
     Arc::new(|_, _| Ok(()))
 }
 
-/// Sends these bytes unasked and then keeps the connection open.
-fn speaks(bytes: &'static str) -> Behaviour {
-    Arc::new(move |wire, seen| {
-        wire.write_all(bytes.as_bytes())?;
-        seen.linger();
+/// Sends these bytes before any request, and keeps the connection open.
+fn send_first(bytes: &'static str) -> Behavior {
+    Arc::new(move |connection, state| {
+        connection.write_all(bytes.as_bytes())?;
+        state.wait_until_stopped();
         Ok(())
     })
 }
 
-/// Answers with these bytes and then keeps the connection open, silent.
-fn answers_and_lingers(bytes: impl Into<Vec<u8>>) -> Behaviour {
+/// Responds with these bytes, and keeps the connection open without sending more.
+fn respond_and_hold(bytes: impl Into<Vec<u8>>) -> Behavior {
     let bytes = bytes.into();
-    Arc::new(move |wire, seen| {
-        read_request(wire, seen)?;
-        wire.write_all(&bytes)?;
-        wire.flush()?;
-        seen.linger();
+    Arc::new(move |connection, state| {
+        read_request(connection, state)?;
+        connection.write_all(&bytes)?;
+        connection.flush()?;
+        state.wait_until_stopped();
         Ok(())
     })
 }

@@ -40,8 +40,14 @@ impl Page {
         let mut paths: Vec<String> =
             names.filter(|name| name.ends_with(".md")).map(|name| format!("docs/{name}")).collect();
         paths.sort();
-        let readmes = ["README.md", "bindings/c/README.md", "bindings/python/README.md"];
-        paths.extend(readmes.map(str::to_owned));
+        let others = [
+            "README.md",
+            "CONTRIBUTING.md",
+            "SECURITY.md",
+            "bindings/c/README.md",
+            "bindings/python/README.md",
+        ];
+        paths.extend(others.map(str::to_owned));
         paths.iter().map(|path| Page::read(path)).collect()
     }
 

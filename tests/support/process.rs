@@ -1,4 +1,4 @@
-//! Programs that the tests start: each ends with the test, by its own id.
+//! Programs that the tests compile and start. Each ends with its test.
 
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
@@ -8,29 +8,32 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use serde_json::{Value, json};
 
-/// Where cargo puts what it builds for this test run.
+/// The directory of the profile that this test program was built with.
 pub fn target_dir() -> PathBuf {
     let test = std::env::current_exe().unwrap();
     // <target>/<profile>/deps/<test>
     test.ancestors().nth(2).unwrap().to_owned()
 }
 
-/// The library as this test run built it: `target_dir` has what `cargo build` built last.
+/// The library that was built for this test program; `target_dir` contains that of the last `cargo build`.
 pub fn library(name: &str) -> PathBuf {
     target_dir().join("deps").join(name)
 }
 
-/// The sandbox's binary, built first if need be.
+/// The sandbox's program: the one that `BW_SANDBOX` names, or else built here.
 pub fn sandbox_binary() -> &'static Path {
     static BUILT: OnceLock<PathBuf> = OnceLock::new();
     BUILT.get_or_init(|| {
+        if let Some(program) = std::env::var_os("BW_SANDBOX") {
+            return program.into();
+        }
         let mut cargo = Command::new(env!("CARGO"));
         cargo
             .args(["build", "--quiet", "--package", "bw-sandbox", "--target-dir"])
             .arg(target_dir().parent().unwrap())
             .current_dir(env!("CARGO_MANIFEST_DIR"));
-        // What cargo tells a test about its package: build scripts that look at it would run again, here
-        // and then in the next build outside of a test.
+        // Cargo sets these variables for a test. Build scripts that read them would run again, here and in
+        // the next build outside of a test.
         for (name, _) in std::env::vars_os() {
             if name.to_str().is_some_and(|name| {
                 name.starts_with("CARGO_PKG_")
@@ -46,8 +49,16 @@ pub fn sandbox_binary() -> &'static Path {
     })
 }
 
-/// A C program of `tests/c`, compiled and linked with the static library, so that no search path
-/// matters; or `alone`, to load the shared one itself.
+/// A path for a scratch file of this name, which no other test uses.
+pub fn scratch_file(name: &str) -> PathBuf {
+    static COUNT: AtomicUsize = AtomicUsize::new(0);
+    let number = COUNT.fetch_add(1, Ordering::Relaxed);
+    let name = format!("{}-{number}-{name}", std::process::id());
+    Path::new(env!("CARGO_TARGET_TMPDIR")).join(name)
+}
+
+/// Compiles a C program of `tests/c` and links the static library, so that no search path matters; if
+/// `alone`, without the library, for a program that loads the shared one.
 pub fn compile(source: &str, alone: bool) -> PathBuf {
     if alone {
         return compiled(source, "", |_| {});
@@ -57,7 +68,7 @@ pub fn compile(source: &str, alone: bool) -> PathBuf {
     })
 }
 
-/// A C source of `tests/c` as a shared library, to be preloaded.
+/// Compiles a C source of `tests/c` as a shared library, to be preloaded.
 pub fn compile_shared(source: &str) -> PathBuf {
     compiled(source, ".so", |compiler| {
         compiler.args(["-shared", "-fPIC"]);
@@ -65,10 +76,10 @@ pub fn compile_shared(source: &str) -> PathBuf {
 }
 
 fn compiled(source: &str, ending: &str, more: impl FnOnce(&mut Command)) -> PathBuf {
-    static COUNT: AtomicUsize = AtomicUsize::new(0);
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let name = Path::new(source).file_stem().unwrap().to_str().unwrap();
-    // Tests of one program may compile the same source at the same time.
+    // The same path in every run, so that programs do not pile up.
+    static COUNT: AtomicUsize = AtomicUsize::new(0);
     let number = COUNT.fetch_add(1, Ordering::Relaxed);
     let test = std::env::current_exe().unwrap();
     let test = test.file_stem().unwrap().to_str().unwrap();
@@ -87,8 +98,8 @@ fn compiled(source: &str, ending: &str, more: impl FnOnce(&mut Command)) -> Path
     product
 }
 
-/// Runs a program that ends with its sum; fails, with what it printed, unless all is well.
-pub fn passes(command: &mut Command) -> String {
+/// Runs a program whose last line counts its checks; fails, with its output, if one of them failed.
+pub fn run_checks(command: &mut Command) -> String {
     let output = command.output().unwrap();
     let printed = String::from_utf8_lossy(&output.stdout).into_owned();
     let errors = String::from_utf8_lossy(&output.stderr);
@@ -97,37 +108,47 @@ pub fn passes(command: &mut Command) -> String {
     printed
 }
 
+/// Runs an ignored test of this program in its own process, and fails if it fails there.
+pub fn run_in_child(test: &str, environment: &[(&str, &str)]) {
+    let output = Command::new(std::env::current_exe().unwrap())
+        .args(["--ignored", "--exact", "--nocapture", test])
+        .envs(environment.iter().copied())
+        .output()
+        .unwrap();
+    let (printed, errors) =
+        (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    let has_passed = output.status.success() && printed.contains("test result: ok. 1 passed");
+    assert!(has_passed, "{test}: {}\n{printed}\n{errors}", output.status);
+}
+
 /// A running sandbox.
 pub struct Sandbox {
     child: Child,
     pub url: String,
-    /// The authority to trust, with TLS.
+    /// The certificate authority, with TLS.
     pub ca_file: Option<PathBuf>,
 }
 
 impl Sandbox {
     /// Starts it with TLS.
     pub fn start_tls() -> Sandbox {
-        static COUNT: AtomicUsize = AtomicUsize::new(0);
-        let number = COUNT.fetch_add(1, Ordering::Relaxed);
-        let file = format!("ca-{}-{number}.pem", std::process::id());
-        let file = Path::new(env!("CARGO_TARGET_TMPDIR")).join(file);
+        let file = scratch_file("ca.pem");
         let mut sandbox = Sandbox::start(&["--tls", "--ca-out", file.to_str().unwrap()]);
         sandbox.ca_file = Some(file);
         sandbox
     }
 
-    /// One without and one with TLS.
-    pub fn both() -> [Sandbox; 2] {
+    /// Starts one without and one with TLS.
+    pub fn plain_and_tls() -> [Sandbox; 2] {
         [Sandbox::start(&[]), Sandbox::start_tls()]
     }
 
-    /// A client's configuration with user name and password, and with more keys.
+    /// A client's configuration with a user name and a password; `more` adds or replaces keys.
     pub fn config(&self, more: &Value) -> Value {
         self.config_with(json!({"username": "user", "password": "secret"}), more)
     }
 
-    /// A client's configuration with client id and secret, and with more keys.
+    /// A client's configuration with a client id and secret; `more` adds or replaces keys.
     pub fn oauth_config(&self, more: &Value) -> Value {
         let credentials = json!({
             "clientId": "client", "clientSecret": "client-secret", "tokenUrl": self.token_url(),
@@ -164,7 +185,7 @@ impl Sandbox {
         let mut url = String::new();
         BufReader::new(child.stdout.take().unwrap()).read_line(&mut url).unwrap();
         let url = url.trim().to_owned();
-        assert!(url.starts_with("http"), "the sandbox said {url:?} instead of its URL");
+        assert!(url.starts_with("http"), "the sandbox printed {url:?} instead of its URL");
         Sandbox { child, url, ca_file: None }
     }
 }

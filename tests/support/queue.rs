@@ -1,8 +1,7 @@
-//! The queue as a C program uses it.
+//! The queue, as a C program uses it.
 
 use std::ffi::{CString, c_void};
 use std::ptr;
-use std::time::{Duration, Instant};
 
 use bw_webrtc::ffi::*;
 use serde_json::Value;
@@ -10,10 +9,10 @@ use serde_json::Value;
 use super::abi::{Client, document};
 use super::secrets;
 
-/// A queue that is freed when it goes.
+/// A queue that is freed when it is dropped.
 pub struct Queue(pub *mut bw_queue);
 
-// SAFETY: handles are numbers that any thread may use: what the tests are to show.
+// SAFETY: a handle is a number that any thread may use, which the tests show.
 unsafe impl Send for Queue {}
 // SAFETY: as above.
 unsafe impl Sync for Queue {}
@@ -52,7 +51,7 @@ impl Queue {
         Err(document(status, error))
     }
 
-    /// The next completion, or the status that says why there is none.
+    /// The next completion, or the status if there is none.
     pub fn next(&self, timeout_ms: i32) -> Result<Completion, bw_status> {
         let (mut id, mut data, mut status) = (7, ptr::null_mut(), 7);
         let mut out = ptr::null_mut();
@@ -70,7 +69,7 @@ impl Queue {
         if got == BW_OK {
             let document = document(status, out);
             if status == BW_OK {
-                secrets::answer(&document);
+                secrets::add_token_of(&document);
             }
             return Ok(Completion { id, user_data: data.addr(), status, document });
         }
@@ -83,12 +82,12 @@ impl Queue {
         Err(got)
     }
 
-    /// Completions until there is none any more.
+    /// Waits for completions until there are no more.
     pub fn drain(&self) -> Vec<Completion> {
         std::iter::from_fn(|| self.next(60_000).ok()).collect()
     }
 
-    /// Fetches what can be fetched now; how many there were.
+    /// Fetches the completions that are available now; returns how many.
     pub fn drain_now(&self) -> usize {
         std::iter::from_fn(|| self.next(0).ok()).count()
     }
@@ -116,14 +115,5 @@ impl Queue {
 impl Drop for Queue {
     fn drop(&mut self) {
         bw_queue_free(self.0);
-    }
-}
-
-/// Waits until it is so.
-pub fn until(what: &str, mut is_so: impl FnMut() -> bool) {
-    let began = Instant::now();
-    while !is_so() {
-        assert!(began.elapsed() < Duration::from_secs(30), "{what}: it never came to be");
-        std::thread::sleep(Duration::from_millis(5));
     }
 }

@@ -1,43 +1,44 @@
-//! Every password, Authorization header and token that a test program hands over or is given; no
-//! error document and no log line of any of its clients may hold one.
+//! Every password, Authorization header and token of this test program. No error document and no log
+//! line of its clients may contain one.
 
-use std::sync::{Mutex, PoisonError};
+use std::collections::HashSet;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use serde_json::Value;
 
-static KNOWN: Mutex<Vec<String>> = Mutex::new(Vec::new());
+static KNOWN: Mutex<Option<HashSet<String>>> = Mutex::new(None);
 
-fn know(secret: &str) {
-    // Shorter ones, such as "secret", are words that a message may well use.
+fn known() -> MutexGuard<'static, Option<HashSet<String>>> {
+    KNOWN.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Adds a text that must not appear anywhere.
+pub fn add(secret: &str) {
+    // Shorter ones, such as "secret", are words that a message may contain.
     if secret.len() > 8 {
-        KNOWN.lock().unwrap_or_else(PoisonError::into_inner).push(secret.to_owned());
+        known().get_or_insert_default().insert(secret.to_owned());
     }
 }
 
-/// Credentials that a client has.
-pub fn credentials(username: &str, password: &str) {
-    know(password);
-    know(&BASE64_STANDARD.encode(format!("{username}:{password}")));
+/// Adds a client's credentials.
+pub fn add_credentials(username: &str, password: &str) {
+    add(password);
+    add(&BASE64_STANDARD.encode(format!("{username}:{password}")));
 }
 
-/// A text that must not appear anywhere.
-pub fn secret(text: &str) {
-    know(text);
-}
-
-/// An answer, which may have a token.
-pub fn answer(document: &Value) {
+/// Adds the token of a response, if it has one.
+pub fn add_token_of(document: &Value) {
     if let Some(token) = document["token"].as_str() {
-        know(token);
+        add(token);
     }
 }
 
-/// Fails where this text, which a log may pick up, holds a secret.
+/// Fails if this text contains a secret.
 #[track_caller]
-pub fn check(text: &str) {
-    let known = KNOWN.lock().unwrap_or_else(PoisonError::into_inner);
-    let held = known.iter().find(|secret| text.contains(*secret));
-    assert!(held.is_none(), "{held:?} is in {text}");
+pub fn assert_none_in(text: &str) {
+    let known = known();
+    let found = known.iter().flatten().find(|secret| text.contains(*secret));
+    assert!(found.is_none(), "{found:?} is in {text}");
 }

@@ -3,6 +3,7 @@
 #include "host.h"
 
 #include <fcntl.h>
+#include <malloc.h>
 #include <netinet/in.h>
 #include <sched.h>
 #include <sys/resource.h>
@@ -100,6 +101,8 @@ static int backlog(const char *silent, long room)
     void *data;
     bw_status status;
 
+    /* The first allocation of a thread would reserve an arena of 64 MiB, at any time. */
+    mallopt(M_ARENA_MAX, 1);
     if (bw_queue_new(client, "{\"workers\": 1, \"backlog\": 1048576}", &queue, NULL) != BW_OK)
         return 4;
     leave_free(room);

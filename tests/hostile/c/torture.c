@@ -50,7 +50,7 @@ extern void *__libc_malloc(size_t size);
 extern void *__libc_memalign(size_t alignment, size_t size);
 extern void __libc_free(void *block);
 
-/* Allocations of so many bytes depend on the caller or the peer: each can fail. */
+/* Allocations of at least this many bytes depend on the caller or the peer: each can fail. */
 #define LARGE (32 * 1024)
 #define LARGE_MALLOC "malloc of 32 KiB or more"
 

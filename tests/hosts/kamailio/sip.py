@@ -36,7 +36,7 @@ class Caller:
         self._socket.close()
 
     def ask(self, method: str, ids: list[str], limit: float, at_once: int = 16) -> dict[str, Reply]:
-        """Sends a request for each Call-ID, so many at once; the replies that came in time."""
+        """Sends a request for each Call-ID, several at once; returns the replies in time."""
         waiting = list(ids)
         first: dict[str, float] = {}
         last: dict[str, float] = {}
