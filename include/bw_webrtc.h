@@ -327,7 +327,9 @@ uint32_t bw_abi_version(void);
  *   credentials, OAuth 2.0: the client requests an access token when a call needs one), or
  *   `username` and `password` (an API user; they stop working on 2 December 2026).
  *   Optional, with the default value:
- *   - `baseUrl`: the URL of Bandwidth's service.
+ *   - `baseUrl`: Bandwidth's URL of WebRTC v1.
+ *   - `endpointsUrl`: Bandwidth's URL of BRTC Endpoints. Required for calls of this service if
+ *     `baseUrl` or `tokenUrl` is not Bandwidth's.
  *   - `tokenUrl`: Bandwidth's URL for token requests. Required with `clientId` if `baseUrl` is not
  *     Bandwidth's.
  *   - `timeoutMs`: 10000. The deadline of a call in milliseconds, including the token request,
@@ -359,8 +361,8 @@ uint32_t bw_abi_version(void);
  *   `error` may be NULL.
  *
  * If `config_json` is NULL, the configuration is read from the environment variables
- * BW_ACCOUNT_ID, BW_CLIENT_ID and BW_CLIENT_SECRET (or BW_USERNAME and BW_PASSWORD), BW_BASE_URL
- * and BW_TOKEN_URL, once, in this call. An empty variable counts as unset. NULL is rejected in a
+ * BW_ACCOUNT_ID, BW_CLIENT_ID and BW_CLIENT_SECRET (or BW_USERNAME and BW_PASSWORD),
+ * BW_BASE_URL, BW_ENDPOINTS_URL and BW_TOKEN_URL, once, in this call. An empty variable counts as unset. NULL is rejected in a
  * set-uid process.
  *
  * The first call in a process reads the variables ALL_PROXY, HTTPS_PROXY, HTTP_PROXY and NO_PROXY
@@ -371,7 +373,9 @@ uint32_t bw_abi_version(void);
  * (`client` is NULL, or `config_json` is not UTF-8), BW_E_INTERNAL.
  * Any thread. Does not block (it reads files).
  */
-bw_status bw_client_new(const char *config_json, bw_client **client, char **error);
+bw_status bw_client_new(const char *config_json,
+                        bw_client **client,
+                        char **error);
 
 /**
  * Frees a client, and cancels its calls.
@@ -756,9 +760,9 @@ bw_status bw_client_set_log(bw_client *client,
  *
  * `{"calls", "attempts", "retries", "inFlight", "statuses": {"BW_OK": 5, ..}, "queue": {"waiting",
  * "running", "done", "cancelled"}, "connectionsOpened", "connectionsReused", "tokenRequests",
- * "lateAnswers", "lateParticipants", "lateSessions", "operations": {"createParticipant": {"calls",
- * "attempts", "retries", "inFlight", "statuses", "times": [{"belowUs": 1000, "count": 5}, ..],
- * "timeSumUs": 3120}, ..}}`
+ * "lateAnswers", "lateParticipants", "lateSessions", "lateEndpoints", "operations":
+ * {"createParticipant": {"calls", "attempts", "retries", "inFlight", "statuses", "times":
+ * [{"belowUs": 1000, "count": 5}, ..], "timeSumUs": 3120}, ..}}`
  *
  * The counters start at zero when the client is created, and again in each forked child.
  *
@@ -772,8 +776,8 @@ bw_status bw_client_set_log(bw_client *client,
  * - `times`: a histogram of the durations of executed calls. `belowUs` is the upper bound of a
  *   range in microseconds: 1, 5, 10, 25, 50, 100, 250, 1000, 2500 or 10000 ms, or null for longer
  *   calls. Ranges without calls are omitted. `timeSumUs` is the sum of the durations.
- * - `lateAnswers`: the number of responses that no caller received. `lateParticipants` and
- *   `lateSessions` are the ids that `bw_client_take_late` returns.
+ * - `lateAnswers`: the number of responses that no caller received. `lateParticipants`,
+ *   `lateSessions` and `lateEndpoints` are the ids that `bw_client_take_late` returns.
  *
  * Later versions may add keys.
  *

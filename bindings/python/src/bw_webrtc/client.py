@@ -61,7 +61,9 @@ class Client:
         username: The name of an API user, instead of API credentials. User names and passwords stop
             working on 2 December 2026.
         password: The password of the API user.
-        base_url: The URL of the service (default: Bandwidth's).
+        base_url: The URL of WebRTC v1 (default: Bandwidth's).
+        endpoints_url: The URL of BRTC Endpoints (default: Bandwidth's). It is required for calls of
+            this service if ``base_url`` or ``token_url`` is not Bandwidth's.
         token_url: The URL of token requests (default: Bandwidth's). It is required with
             ``client_id`` if ``base_url`` is not Bandwidth's.
         timeout: The limit for a whole call, including retries, name resolution and TLS (10).
@@ -101,6 +103,7 @@ class Client:
         username: Optional[str] = None,
         password: Optional[str] = None,
         base_url: Optional[str] = None,
+        endpoints_url: Optional[str] = None,
         token_url: Optional[str] = None,
         timeout: Optional[float] = None,
         attempt_timeout: Optional[float] = None,
@@ -129,8 +132,8 @@ class Client:
         """Creates a client from the environment.
 
         It reads BW_ACCOUNT_ID, BW_CLIENT_ID and BW_CLIENT_SECRET (or BW_USERNAME and
-        BW_PASSWORD), and, if set, BW_BASE_URL and BW_TOKEN_URL, once. An empty variable counts as
-        unset.
+        BW_PASSWORD), and, if set, BW_BASE_URL, BW_ENDPOINTS_URL and BW_TOKEN_URL, once. An empty
+        variable counts as unset.
 
         Args:
             **options: Options of ``Client``, which override the environment. Credentials of one

@@ -1,11 +1,10 @@
 //! BRTC Endpoints: which URL each operation is sent to, what is sent, and what the responses mean.
 
-mod support;
-
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use crate::support::test_server::{Behavior, TestServer, read_request_text, response};
 use bw_webrtc::api::{
     CREATE_ENDPOINT, CREATE_SESSION, DELETE_ENDPOINT, GET_ENDPOINT, Ids, LIST_ENDPOINTS, Operation,
     UPDATE_ENDPOINT_BXML,
@@ -13,34 +12,33 @@ use bw_webrtc::api::{
 use bw_webrtc::client::{Client, Config};
 use bw_webrtc::error::{Error, Outcome, Status};
 use serde_json::{Value, json};
-use support::rogue::{Behaviour, Rogue, request_text, response};
 
 const REQUEST: &str = r#"{"type":"WEBRTC","direction":"BIDIRECTIONAL"}"#;
 const CREATED: &str =
     r#"{"links":[],"data":{"endpointId":"e-1","token":"t","devices":[]},"errors":[]}"#;
 
 /// A server whose n-th response (from 0) is a function of the request. None closes the connection.
-fn server(respond: impl Fn(usize, &str) -> Option<String> + Send + Sync + 'static) -> Rogue {
+fn server(respond: impl Fn(usize, &str) -> Option<String> + Send + Sync + 'static) -> TestServer {
     let count = AtomicUsize::new(0);
-    let behaviour: Behaviour = Arc::new(move |wire, seen| {
-        while let Some(request) = request_text(wire, seen)? {
+    let behaviour: Behavior = Arc::new(move |connection, state| {
+        while let Some(request) = read_request_text(connection, state)? {
             match respond(count.fetch_add(1, Ordering::SeqCst), &request) {
-                Some(response) => wire.write_all(response.as_bytes())?,
+                Some(response) => connection.write_all(response.as_bytes())?,
                 None => return Err(io::ErrorKind::ConnectionAborted.into()),
             }
         }
         Ok(())
     });
-    Rogue::start(None, behaviour)
+    TestServer::start(None, behaviour)
 }
 
 /// A server that sends the same response to all requests.
-fn same(status: &'static str, headers: &'static str, body: &str) -> Rogue {
+fn same(status: &'static str, headers: &'static str, body: &str) -> TestServer {
     let response = response(status, headers, body);
     server(move |_, _| Some(response.clone()))
 }
 
-fn url(server: &Rogue, path: &str) -> String {
+fn url(server: &TestServer, path: &str) -> String {
     format!("http://{}{path}", server.address)
 }
 
@@ -51,7 +49,7 @@ fn client_with(urls: Value) -> Client {
     Client::new(Config::from_json(&config.to_string()).unwrap()).ok().unwrap()
 }
 
-fn client(server: &Rogue) -> Client {
+fn client(server: &TestServer) -> Client {
     client_with(json!({"endpointsUrl": url(server, "/v2/")}))
 }
 
@@ -151,7 +149,7 @@ fn requests_are_sent_as_documented_and_envelopes_returned_unchanged() {
             call[operation.request.key().unwrap()] = value;
         }
         assert_eq!(client.call_document(&call.to_string()).unwrap(), document);
-        let requests = server.seen.requests.lock().unwrap().clone();
+        let requests = server.state.requests.lock().unwrap().clone();
         assert_eq!(requests.len(), 2);
         for sent in &requests {
             let (head, body) = sent.split_once("\r\n\r\n").unwrap();
@@ -181,13 +179,13 @@ fn each_service_has_its_own_url_and_connections() {
     for _ in 0..3 {
         client.call(&CREATE_SESSION, &Ids::default(), None).unwrap();
     }
-    assert_eq!(v2.seen.connections.load(Ordering::SeqCst), 0);
+    assert_eq!(v2.state.connections.load(Ordering::SeqCst), 0);
     for _ in 0..3 {
         create(&client).unwrap();
     }
     for (server, path) in [(&v1, "POST /v1/accounts/"), (&v2, "POST /v2/accounts/")] {
-        assert_eq!(server.seen.connections.load(Ordering::SeqCst), 1);
-        let requests = server.seen.requests.lock().unwrap();
+        assert_eq!(server.state.connections.load(Ordering::SeqCst), 1);
+        let requests = server.state.requests.lock().unwrap();
         assert!(requests.len() == 3 && requests.iter().all(|request| request.starts_with(path)));
     }
 }
@@ -216,7 +214,7 @@ fn missing_url_fails_the_calls_of_its_service_only() {
     let expected = "config.baseUrl: is missing; endpointsUrl is not the service's own";
     assert!(error.message.starts_with(expected), "{}", error.message);
     create(&v2).unwrap();
-    assert_eq!(server.seen.requests.lock().unwrap().len(), 2);
+    assert_eq!(server.state.requests.lock().unwrap().len(), 2);
 }
 
 #[test]
@@ -245,7 +243,7 @@ fn invalid_requests_are_not_sent() {
         assert_eq!(attempts, 0);
         assert!(error.message.starts_with(problem), "{problem}\nis not in\n{}", error.message);
     }
-    assert_eq!(server.seen.connections.load(Ordering::SeqCst), 0);
+    assert_eq!(server.state.connections.load(Ordering::SeqCst), 0);
 }
 
 #[test]
@@ -310,7 +308,7 @@ fn only_create_is_not_repeated_after_an_unknown_outcome() {
     let (error, outcome, attempts) =
         failed(&client(&lost), &CREATE_ENDPOINT, &Ids::default(), Some(REQUEST));
     assert_eq!((error.status, outcome), (Status::Network, Some(Outcome::Unknown)));
-    assert_eq!((attempts, lost.seen.requests.lock().unwrap().len()), (1, 1));
+    assert_eq!((attempts, lost.state.requests.lock().unwrap().len()), (1, 1));
 
     for (operation, request, status, body, document) in [
         (&DELETE_ENDPOINT, None, "404 Not Found", "{}", "null"),
@@ -320,7 +318,7 @@ fn only_create_is_not_repeated_after_an_unknown_outcome() {
     ] {
         let server = lost_then(status, body);
         assert_eq!(client(&server).call(operation, &endpoint("e"), request).unwrap(), document);
-        assert_eq!(server.seen.requests.lock().unwrap().len(), 2);
+        assert_eq!(server.state.requests.lock().unwrap().len(), 2);
     }
     let gone = same("404 Not Found", "", r#"{"errors":[{"type":"resource_not_found"}]}"#);
     let (error, outcome, attempts) = failed(&client(&gone), &DELETE_ENDPOINT, &endpoint("e"), None);
