@@ -30,6 +30,7 @@ TARGET_DIR = $(shell CARGO='$(CARGO)' scripts/target-dir)
 CARGO_BUILD_DEBUG = $(CARGO) build --workspace --all-targets
 VENV := $(BUILD)/venv
 VENV_PYTHON := $(VENV)/bin/python
+SDK_VENV := $(BUILD)/sdk-venv
 
 # Releases are compiled and linked with Zig, so that they run on old systems.
 MACHINE := $(shell uname -m)
@@ -52,8 +53,8 @@ PLACES = CARGO='$(CARGO)' DESTDIR='$(DESTDIR)' PREFIX='$(PREFIX)' BINDIR='$(BIND
   INCLUDEDIR='$(INCLUDEDIR)' DATADIR='$(DATADIR)' RELEASE_DIR='$(RELEASE_DIR)'
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test build-tests test-rust test-c test-python test-release test-hosts test-hostile soak gates \
-  bench install uninstall release dist test-packaging packaging-tools lint header generated clean tools
+.PHONY: help demo test build-tests test-rust test-c test-python test-sdk test-release test-hosts test-hostile soak \
+  gates bench install uninstall release dist test-packaging packaging-tools lint header generated clean tools
 
 # Reports a missing tool in one line.
 tools:
@@ -69,8 +70,8 @@ help:
 	@sed -n '/^#   make/s/^# //p' Makefile
 
 # Everything is built first, because compilers would disturb tests that measure times.
-test: tools build-tests $(VENV)/ready
-	scripts/side-by-side $(BUILD)/test test-rust 'test-c test-release' test-python
+test: tools build-tests $(VENV)/ready $(SDK_VENV)/ready
+	scripts/side-by-side $(BUILD)/test test-rust 'test-c test-release' 'test-python test-sdk'
 
 build-tests: tools
 	$(CARGO_BUILD_DEBUG)
@@ -78,7 +79,7 @@ build-tests: tools
 
 test-rust: tools
 	$(CARGO_BUILD_DEBUG)
-	BW_SANDBOX=$(TARGET_DIR)/debug/bw-sandbox $(CARGO) test --workspace
+	BW_SANDBOX=$(TARGET_DIR)/debug/bw-sandbox $(CARGO) test --workspace --no-fail-fast
 
 test-c: tools
 	$(CARGO_BUILD_DEBUG)
@@ -173,6 +174,17 @@ test-python: tools $(VENV)/ready
 	BW_WEBRTC_LIBRARY=$(TARGET_DIR)/debug/libbw_webrtc.so \
 	  BW_SANDBOX=$(TARGET_DIR)/debug/bw-sandbox \
 	  PYTHONPATH=$(CURDIR)/bindings/python/src $(VENV_PYTHON) -m pytest -q tests/python
+
+# Bandwidth's official SDK, as a client of bw-sandbox.
+test-sdk: tools $(SDK_VENV)/ready
+	$(CARGO_BUILD_DEBUG)
+	BW_SANDBOX=$(TARGET_DIR)/debug/bw-sandbox \
+	  $(SDK_VENV)/bin/python -m pytest -q -c tests/sdk/pytest.ini tests/sdk
+
+$(SDK_VENV)/ready: tests/sdk/requirements.txt
+	$(PYTHON) -m venv $(SDK_VENV)
+	$(SDK_VENV)/bin/python -m pip install --quiet --disable-pip-version-check -r $<
+	@touch $@
 
 $(VENV)/ready: bindings/python/requirements-dev.txt
 	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || \

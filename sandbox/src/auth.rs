@@ -35,6 +35,14 @@ pub struct Auth {
     signer: Mutex<Signer>,
 }
 
+/// Why credentials are rejected.
+pub enum AuthError {
+    /// They are missing or wrong.
+    Unauthorized,
+    /// They are not valid for the account.
+    Forbidden,
+}
+
 /// The valid secrets.
 #[derive(Clone)]
 struct Secrets {
@@ -72,11 +80,11 @@ impl Auth {
     }
 
     /// Checks that a request's credentials are valid, and valid for this account.
-    pub fn check(&self, headers: &HeaderMap, account: &str) -> Result<(), ServiceResponse> {
-        let accounts = self.accounts(headers).ok_or_else(ServiceResponse::unauthorized)?;
+    pub fn check(&self, headers: &HeaderMap, account: &str) -> Result<(), AuthError> {
+        let accounts = self.accounts(headers).ok_or(AuthError::Unauthorized)?;
         match accounts.iter().any(|known| known == account) {
             true => Ok(()),
-            false => Err(ServiceResponse::forbidden()),
+            false => Err(AuthError::Forbidden),
         }
     }
 

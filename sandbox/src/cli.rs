@@ -3,13 +3,13 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
-use clap::Parser;
+use clap::{Parser, ValueEnum};
 
-/// A local, stateful simulator of Bandwidth's WebRTC service.
+/// A local, stateful simulator of Bandwidth's WebRTC services: WebRTC v1 and BRTC Endpoints (v2).
 ///
-/// The first line on standard output is the base URL to use. SIGTERM and SIGINT stop it. Requests
+/// The first line on standard output is the base URL of WebRTC v1. SIGTERM and SIGINT stop it. Requests
 /// are logged to standard error. Nothing is stored on disk except the file of --ca-out.
-#[derive(Parser)]
+#[derive(Clone, Parser)]
 #[command(name = "bw-sandbox", version, args_override_self = true, after_help = CONTROL)]
 pub struct Arguments {
     /// The address and port to listen on; port 0 selects a free port
@@ -45,12 +45,41 @@ pub struct Arguments {
     /// The lifetime of a session
     #[arg(long, value_name = "SECONDS", default_value_t = 9 * 3600)]
     pub session_ttl: u64,
+    /// The lifetime of an endpoint
+    #[arg(long, value_name = "SECONDS", default_value_t = 24 * 3600, value_parser = endpoint_ttl())]
+    pub endpoint_ttl: u64,
+    /// The largest number of endpoints; any number by default
+    #[arg(long, value_name = "NUMBER")]
+    pub max_endpoints: Option<usize>,
+    /// Serve updateEndpointBxml, which the service documents but does not serve (405)
+    #[arg(long)]
+    pub endpoint_bxml: bool,
+    /// The form of the webhooks of endpoints: as in the documentation's pages, or as in the OpenAPI
+    /// document
+    #[arg(long, value_name = "FORM", value_enum, default_value_t = WebhookForm::Docs)]
+    pub webhooks: WebhookForm,
+    /// Trust the certificate authorities in this PEM file, in addition to the public ones, when
+    /// webhooks are sent to https URLs
+    #[arg(long, value_name = "FILE")]
+    pub webhook_ca: Option<PathBuf>,
     /// After the URL, print lines for a shell that export everything that a client needs
     #[arg(long)]
     pub env: bool,
     /// Do not log requests
     #[arg(long)]
     pub quiet: bool,
+}
+
+/// The form of the webhooks of endpoints.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum WebhookForm {
+    Docs,
+    Spec,
+}
+
+/// At most ten years, so that the year of each time has four digits.
+fn endpoint_ttl() -> clap::builder::RangedU64ValueParser {
+    clap::value_parser!(u64).range(1..=10 * 365 * 24 * 3600)
 }
 
 /// Parses an address and a port. The error message suggests a valid value.
@@ -71,26 +100,31 @@ fn without_colon(name: &str) -> Result<String, &'static str> {
 
 const CONTROL: &str = "\
 Authentication: POST /api/v1/oauth2/token with --client-id and --client-secret as HTTP Basic and
-the form body grant_type=client_credentials returns an access token. /v1 accepts it as Bearer, and
-HTTP Basic with --username and --password unless --no-basic is given.
+the form body grant_type=client_credentials returns an access token. /v1 and /v2 accept it as Bearer,
+and HTTP Basic with --username and --password unless --no-basic is given.
 
 Routes for tests, without authentication, and not for web pages of other sites (the Host header must
 be localhost or an IP address, and Origin, if present, the same):
   POST   /_sandbox/faults        adds a fault:
                                  {\"operation\": .., \"kind\": .., \"count\": 3 or null, \"after\": 0}
-                                 operation: a name, \"token\", or \"*\" (all operations of /v1)
+                                 operation: a name, \"token\", or \"*\" (all operations of /v1
+                                 and /v2)
                                  kinds: status (status, headers, body), delay (ms), close_before,
                                  close_after, truncate, garbage, dribble (bytesPerSecond)
   DELETE /_sandbox/faults        removes all faults
   GET    /_sandbox/requests      the last 10000 requests, without credentials
-  GET    /_sandbox/state         account, sessions, participants, subscriptions
+  GET    /_sandbox/state         account, sessions, participants, subscriptions, endpoints
   POST   /_sandbox/tokens/revoke
                                  invalidates all access tokens that were issued
   POST   /_sandbox/secret        replaces secrets: {\"clientSecret\": \"..\"}, {\"password\": \"..\"}
                                  or both; access tokens that were issued stay valid
   POST   /_sandbox/participants/{id}/connect, /leave, /disconnect
                                  simulates this action of a device; the webhook is sent to the
-                                 participant's callbackUrl (http only)
+                                 participant's callbackUrl
+  POST   /_sandbox/endpoints/{id}/connect, /disconnect, /eligible, /ineligible, /outbound
+                                 simulates this action of a device; the webhook is sent to the
+                                 endpoint's eventCallbackUrl; outbound has a body:
+                                 {\"to\": \"+19195551234\", \"toType\": \"PHONE_NUMBER\"}
   GET    /_sandbox/webhooks      the last 1000 deliveries and their results
   POST   /_sandbox/reset         restores the initial state, and the secrets of the command line;
                                  access tokens stay as they are";

@@ -13,8 +13,8 @@ use serde_json::{Value, json};
 use crate::origin;
 use crate::recorder::RecordedRequest;
 use crate::response::ServiceResponse;
-use crate::sandbox::Sandbox;
-use crate::webhooks::Delivery;
+use crate::sandbox::{self, Sandbox};
+use crate::webhooks::{Delivery, Webhook};
 
 type State = extract::State<Arc<Sandbox>>;
 
@@ -26,7 +26,8 @@ pub fn routes() -> Router<Arc<Sandbox>> {
         .route("/state", get(state))
         .route("/tokens/revoke", post(revoke_tokens))
         .route("/secret", post(rotate_secret))
-        .route("/participants/{id}/{action}", post(participant_device))
+        .route("/participants/{id}/{action}", post(participant_action))
+        .route("/endpoints/{id}/{action}", post(endpoint_action))
         .route("/webhooks", get(webhooks))
         .route("/reset", post(reset))
         .fallback(unknown_route)
@@ -54,7 +55,11 @@ async fn requests(sandbox: State) -> Json<Vec<RecordedRequest>> {
 }
 
 async fn state(sandbox: State) -> Json<Value> {
-    Json(json!({"accounts": [sandbox.state().v1.state()]}))
+    let state = sandbox.state();
+    let mut account = state.v1.state();
+    account["id"] = json!(sandbox.arguments.account);
+    account["endpoints"] = state.v2.state();
+    Json(json!({"accounts": [account]}))
 }
 
 async fn revoke_tokens(sandbox: State) -> Response {
@@ -66,23 +71,38 @@ async fn rotate_secret(sandbox: State, body: Bytes) -> Response {
     no_content(sandbox.auth.rotate(&body))
 }
 
-async fn participant_device(
-    sandbox: State,
-    Path((id, action)): Path<(String, String)>,
-) -> Response {
-    let Some(action) = action.parse().ok() else { return unknown_route().await };
+type DevicePath = Path<(String, String)>;
+
+async fn participant_action(sandbox: State, Path((id, action)): DevicePath) -> Response {
+    let Ok(action) = action.parse() else { return unknown_route().await };
     let state = sandbox.state();
-    match state.v1.device_action(&id, action) {
+    deliver(&sandbox, &state, state.v1.device_action(&id, action)).await
+}
+
+async fn endpoint_action(sandbox: State, Path((id, action)): DevicePath, body: Bytes) -> Response {
+    let Ok(action) = action.parse() else { return unknown_route().await };
+    let state = sandbox.state();
+    deliver(&sandbox, &state, state.v2.device_action(&id, action, &body)).await
+}
+
+/// Sends the webhook of a device's action. The response is the delivery.
+async fn deliver(
+    sandbox: &Sandbox,
+    state: &sandbox::State,
+    webhook: Result<Webhook, ServiceResponse>,
+) -> Response {
+    match webhook {
         Err(response) => response.into_http(),
         Ok(webhook) => {
-            let delivery = state.webhooks.deliver(webhook).await;
+            let delivery = sandbox.webhook_client.deliver(webhook).await;
+            state.deliveries.add(delivery.clone());
             ServiceResponse::ok(&json!(delivery)).into_http()
         }
     }
 }
 
 async fn webhooks(sandbox: State) -> Json<Vec<Delivery>> {
-    Json(sandbox.state().webhooks.deliveries())
+    Json(sandbox.state().deliveries.all())
 }
 
 async fn reset(sandbox: State) -> Response {

@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use crate::auth::TOKEN_OPERATION;
 use crate::response::ServiceResponse;
-use crate::v1;
+use crate::{v1, v2};
 
 /// A fault that a test has added.
 #[derive(Clone, Deserialize)]
@@ -73,8 +73,10 @@ impl Faults {
     pub fn add(&self, document: &[u8]) -> Result<(), String> {
         let fault: Fault = serde_json::from_slice(document).map_err(|e| e.to_string())?;
         let name = fault.operation.as_str();
-        let is_known =
-            name == "*" || name == TOKEN_OPERATION || v1::Operation::from_name(name).is_some();
+        let is_known = name == "*"
+            || name == TOKEN_OPERATION
+            || v1::Operation::from_name(name).is_some()
+            || v2::Operation::from_name(name).is_some();
         if !is_known {
             return Err(format!("operation: {name:?} is not an operation, \"token\" or \"*\""));
         }

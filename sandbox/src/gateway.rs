@@ -1,4 +1,4 @@
-//! `/v1` and the token endpoint: a request passes routing, credentials, account, faults and
+//! `/v1`, `/v2` and the token endpoint: a request passes routing, credentials, account, faults and
 //! operation, in this order, as it does at the service and the gateway in front of it. At the token
 //! endpoint the check of the credentials is the operation.
 
@@ -6,8 +6,9 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use axum::extract;
-use axum::http::Method;
 use axum::http::request::Parts;
+use axum::http::uri::Authority;
+use axum::http::{Method, header};
 use axum::response::Response;
 use http_body_util::{BodyExt, Limited};
 
@@ -18,7 +19,7 @@ use crate::recorder::{self, RecordedRequest};
 use crate::response::ServiceResponse;
 use crate::sandbox::{Sandbox, State};
 use crate::stream::{Connection, Mode};
-use crate::v1;
+use crate::{v1, v2};
 
 /// The largest request body, in bytes.
 const MAX_BODY: usize = 256 * 1024;
@@ -29,6 +30,7 @@ const BODY_TIMEOUT: Duration = Duration::from_secs(60);
 enum Target<'a> {
     Token,
     V1(v1::Route<'a>),
+    V2(v2::Route<'a>),
 }
 
 impl Target<'_> {
@@ -36,14 +38,18 @@ impl Target<'_> {
     fn new<'a>(method: &Method, path: &'a str) -> Option<Target<'a>> {
         match path {
             TOKEN_PATH => Some(Target::Token),
-            _ => v1::route(method, path).map(Target::V1),
+            _ => v1::route(method, path)
+                .map(Target::V1)
+                .or_else(|| v2::route(method, path).map(Target::V2)),
         }
     }
 
-    fn operation(&self) -> &'static str {
+    /// The name of the operation; `None` if the resource does not have this method.
+    fn operation(&self) -> Option<&'static str> {
         match self {
-            Target::Token => TOKEN_OPERATION,
-            Target::V1(route) => route.operation.name(),
+            Target::Token => Some(TOKEN_OPERATION),
+            Target::V1(route) => Some(route.operation.name()),
+            Target::V2(route) => route.operation.map(v2::Operation::name),
         }
     }
 }
@@ -78,8 +84,9 @@ pub async fn handle(
             return ServiceResponse::error(413, message).into_http();
         }
     };
-    let operation = Target::new(&head.method, head.uri.path()).map(|target| target.operation());
-    // Without the query: no operation has parameters, and some clients send a secret there.
+    let operation =
+        Target::new(&head.method, head.uri.path()).and_then(|target| target.operation());
+    // Without the query, which is recorded separately: some clients send a secret there.
     let path = head.uri.path().to_owned();
     let recorded_body = match operation {
         Some(name) if name != TOKEN_OPERATION => recorder::redact_body(&body),
@@ -97,6 +104,7 @@ pub async fn handle(
             status: None,
             connection: connection.number,
             time,
+            query: recorder::redact_query(head.uri.query().unwrap_or_default()),
             headers: recorder::recorded_headers(&head.headers),
             body: recorded_body,
         }),
@@ -116,7 +124,7 @@ async fn respond(context: Context, head: &Parts, body: &[u8]) -> Response {
         Ok(target) => target,
         Err(rejection) => return finish(&context, rejection, &Effects::default()),
     };
-    let effects = context.state.faults.effects(target.operation());
+    let effects = context.state.faults.effects(target.operation().unwrap_or_default());
     if !effects.delay.is_zero() {
         tokio::time::sleep(effects.delay).await;
     }
@@ -128,6 +136,9 @@ async fn respond(context: Context, head: &Parts, body: &[u8]) -> Response {
         match target {
             Target::Token => context.sandbox.auth.issue_token(&head.headers, body),
             Target::V1(route) => context.state.v1.execute(&route, body),
+            Target::V2(route) => {
+                context.state.v2.execute(&route, head, &origin(&context.sandbox, head), body)
+            }
         }
     };
     finish(&context, response, &effects)
@@ -140,9 +151,28 @@ fn authorize<'a>(sandbox: &Sandbox, head: &'a Parts) -> Result<Target<'a>, Servi
     match &target {
         Target::Token if head.method != Method::POST => return Err(auth::method_not_allowed()),
         Target::Token => {}
-        Target::V1(route) => sandbox.auth.check(&head.headers, route.account)?,
+        Target::V1(route) => {
+            let checked = sandbox.auth.check(&head.headers, route.account);
+            checked.map_err(v1::authentication_failure)?;
+        }
+        Target::V2(route) => {
+            let checked = sandbox.auth.check(&head.headers, route.account);
+            checked.map_err(|error| v2::authentication_failure(error, route.account))?;
+            if route.operation.is_none() {
+                return Err(v2::method_not_allowed(route));
+            }
+        }
     }
     Ok(target)
+}
+
+/// The scheme and the authority that the client used, for links in responses.
+fn origin(sandbox: &Sandbox, head: &Parts) -> String {
+    let scheme = if sandbox.arguments.tls { "https" } else { "http" };
+    let host = || head.headers.get(header::HOST)?.to_str().ok()?.parse().ok();
+    let authority = head.uri.authority().cloned().or_else(host);
+    let authority = authority.unwrap_or_else(|| Authority::from_static("localhost"));
+    format!("{scheme}://{authority}")
 }
 
 /// Records and logs the response, and applies the faults to it.
@@ -160,7 +190,7 @@ fn finish(context: &Context, response: ServiceResponse, effects: &Effects) -> Re
     context.connection.mode.set(mode);
     let status = (!closed).then_some(response.status);
     context.state.recorder.set_status(context.record_id, status);
-    if !context.sandbox.quiet {
+    if !context.sandbox.arguments.quiet {
         eprintln!(
             "bw-sandbox: #{} {} -> {} ({}, {:.1} ms)",
             context.connection.number,

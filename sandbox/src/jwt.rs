@@ -1,4 +1,4 @@
-//! JWTs with HS256: participants' tokens and access tokens.
+//! JWTs with HS256: access tokens, and the tokens of participants and endpoints.
 
 use base64::Engine;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
@@ -36,7 +36,7 @@ impl Signer {
         let mut text = encode(br#"{"alg":"HS256","typ":"JWT"}"#);
         text.push('.');
         text.push_str(&encode(claims.to_string().as_bytes()));
-        let signature = encode(&self.mac(&text).finalize().into_bytes());
+        let signature = encode(&self.mac(text.as_bytes()));
         text.push('.');
         text.push_str(&signature);
         text
@@ -46,14 +46,19 @@ impl Signer {
     pub fn verify(&self, token: &str) -> Option<Value> {
         let (signed, signature) = token.rsplit_once('.')?;
         let signature = BASE64_URL_SAFE_NO_PAD.decode(signature).ok()?;
-        self.mac(signed).verify_slice(&signature).ok()?;
+        self.hmac(signed.as_bytes()).verify_slice(&signature).ok()?;
         let claims = BASE64_URL_SAFE_NO_PAD.decode(signed.split_once('.')?.1).ok()?;
         let claims: Value = serde_json::from_slice(&claims).ok()?;
         (unix_seconds() < claims["exp"].as_u64()?).then_some(claims)
     }
 
-    fn mac(&self, text: &str) -> Hmac<Sha256> {
-        Hmac::new_from_slice(&self.0).expect("HMAC accepts keys of any size").chain_update(text)
+    /// Returns the HMAC of these bytes.
+    pub fn mac(&self, bytes: &[u8]) -> [u8; 32] {
+        self.hmac(bytes).finalize().into_bytes().into()
+    }
+
+    fn hmac(&self, bytes: &[u8]) -> Hmac<Sha256> {
+        Hmac::new_from_slice(&self.0).expect("HMAC accepts keys of any size").chain_update(bytes)
     }
 }
 

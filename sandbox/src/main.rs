@@ -1,23 +1,24 @@
-//! bw-sandbox: a local, stateful simulator of Bandwidth's WebRTC service.
+//! bw-sandbox: a local, stateful simulator of Bandwidth's WebRTC services.
 //!
-//! It is written from the service's documentation and deliberately not from the library's sources:
+//! It is written from the services' documentation and deliberately not from the library's sources:
 //! a mistake that both shared would stay hidden.
 //!
 //! | module | contents |
 //! |---|---|
 //! | `cli` | the command line |
 //! | `server`, `stream`, `tls` | accepts connections, and makes them fail on request |
-//! | `gateway` | `/v1` and the token endpoint: routing, credentials, faults, operation, in this order |
+//! | `gateway` | `/v1`, `/v2` and the token endpoint: routing, credentials, faults, operation |
 //! | `control`, `origin` | `/_sandbox`: the routes for tests, and who may use them |
 //! | `sandbox` | what all requests share, and what a reset replaces |
 //! | `auth`, `jwt` | the token endpoint, the check of credentials, and tokens |
-//! | `v1` | the operations of WebRTC v1, and the state that they work on |
+//! | `v1` | WebRTC v1: its operations, and the state that they work on |
+//! | `v2` | BRTC Endpoints: likewise |
 //! | `faults`, `recorder`, `webhooks` | the simulated failures, the recorded requests, the deliveries |
-//! | `response` | responses, and the service's error bodies |
+//! | `response` | responses, and the error bodies of WebRTC v1 |
 //! | `clock` | the time |
 //!
 //! Dependencies point in one direction: `main` → `server`, `control`, `gateway` → `sandbox` →
-//! `faults` → `auth`, `v1` → `recorder`, `webhooks`, `response`, `stream`, `jwt`, `cli`, `clock`.
+//! `faults` → `v1`, `v2` → `auth` → `recorder`, `webhooks`, `response`, `stream`, `jwt`, `cli`, `clock`.
 
 mod auth;
 mod cli;
@@ -34,6 +35,7 @@ mod server;
 mod stream;
 mod tls;
 mod v1;
+mod v2;
 mod webhooks;
 
 use std::process::ExitCode;
@@ -55,7 +57,7 @@ fn main() -> ExitCode {
         let router = Router::new()
             .nest("/_sandbox", control::routes())
             .fallback(gateway::handle)
-            .with_state(Arc::new(Sandbox::new(&arguments)));
+            .with_state(Arc::new(Sandbox::new(arguments.clone())?));
         let server = server::Server::bind(&arguments, router).await?;
         server.print_url(&arguments)?;
         tokio::select! {

@@ -20,7 +20,10 @@ const RECORDED_HEADERS: [HeaderName; 9] = [
     header::USER_AGENT,
 ];
 /// The keys of a document whose values are omitted, in lower case and without `_`.
-const SECRET_KEYS: [&str; 4] = ["clientsecret", "password", "accesstoken", "clientassertion"];
+const SECRET_KEYS: [&str; 6] =
+    ["clientsecret", "password", "accesstoken", "clientassertion", "token", "endpointtoken"];
+/// The parameters of a query whose values are recorded: those that an operation has.
+const QUERY_PARAMETERS: [&str; 4] = ["type", "status", "limit", "afterCursor"];
 /// The number of requests that are kept.
 const CAPACITY: usize = 10_000;
 
@@ -36,6 +39,8 @@ pub struct RecordedRequest {
     pub method: String,
     /// The path, without the query.
     pub path: String,
+    /// The query without secret values; null if there was none.
+    pub query: Value,
     /// The response's status; `None` before the response, or if the connection was closed instead.
     pub status: Option<u16>,
     /// The number of the connection.
@@ -118,10 +123,20 @@ fn redact_document(document: Value) -> Value {
 /// The parameters of a form that are not secret. All other values are omitted, because a client may
 /// send a secret in the wrong place.
 pub fn redact_form(bytes: &[u8]) -> Value {
+    redact_parameters(bytes, &["grant_type", "scope"])
+}
+
+/// The parameters of a query, likewise.
+pub fn redact_query(query: &str) -> Value {
+    redact_parameters(query.as_bytes(), &QUERY_PARAMETERS)
+}
+
+/// The values of these parameters, and the names of those that may be secret.
+fn redact_parameters(bytes: &[u8], recorded: &[&str]) -> Value {
     let mut text = form_urlencoded::Serializer::new(String::new());
     for (name, value) in form_urlencoded::parse(bytes) {
         match &*name {
-            "grant_type" | "scope" => text.append_pair(&name, &value),
+            name if recorded.contains(&name) => text.append_pair(name, &value),
             "client_id" | "client_secret" | "username" | "password" => text.append_key_only(&name),
             _ => text.append_key_only("omitted"),
         };

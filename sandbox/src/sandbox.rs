@@ -1,23 +1,22 @@
 //! What all requests share, and what a reset replaces.
 
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
 
 use crate::auth::Auth;
 use crate::cli::Arguments;
 use crate::faults::Faults;
 use crate::recorder::Recorder;
-use crate::v1;
-use crate::webhooks::Webhooks;
+use crate::webhooks::{Deliveries, WebhookClient};
+use crate::{v1, v2};
 
 /// Everything that requests share.
 pub struct Sandbox {
+    /// The options of the command line.
+    pub arguments: Arguments,
     /// The valid credentials.
     pub auth: Auth,
-    /// Whether requests are not logged.
-    pub quiet: bool,
-    account: String,
-    session_ttl: Duration,
+    /// Sends webhooks.
+    pub webhook_client: WebhookClient,
     state: Mutex<Arc<State>>,
 }
 
@@ -25,36 +24,37 @@ pub struct Sandbox {
 pub struct State {
     /// WebRTC v1.
     pub v1: v1::Service,
+    /// BRTC Endpoints (v2).
+    pub v2: v2::Service,
     /// The faults that were added.
     pub faults: Faults,
     /// The recorded requests.
     pub recorder: Recorder,
-    /// The webhooks that were delivered.
-    pub webhooks: Webhooks,
+    /// The webhooks that were sent.
+    pub deliveries: Deliveries,
 }
 
 impl State {
-    fn new(account: &str, session_ttl: Duration) -> Arc<State> {
+    fn new(arguments: &Arguments) -> Arc<State> {
         Arc::new(State {
-            v1: v1::Service::new(account, session_ttl),
+            v1: v1::Service::new(arguments),
+            v2: v2::Service::new(arguments),
             faults: Faults::default(),
             recorder: Recorder::default(),
-            webhooks: Webhooks::default(),
+            deliveries: Deliveries::default(),
         })
     }
 }
 
 impl Sandbox {
     /// Creates a sandbox with the options of the command line.
-    pub fn new(arguments: &Arguments) -> Sandbox {
-        let session_ttl = Duration::from_secs(arguments.session_ttl);
-        Sandbox {
-            auth: Auth::new(arguments),
-            quiet: arguments.quiet,
-            account: arguments.account.clone(),
-            session_ttl,
-            state: Mutex::new(State::new(&arguments.account, session_ttl)),
-        }
+    pub fn new(arguments: Arguments) -> Result<Sandbox, String> {
+        Ok(Sandbox {
+            auth: Auth::new(&arguments),
+            webhook_client: WebhookClient::new(arguments.webhook_ca.as_deref())?,
+            state: Mutex::new(State::new(&arguments)),
+            arguments,
+        })
     }
 
     /// The state since the last reset. Each request uses one from its beginning to its end.
@@ -65,7 +65,7 @@ impl Sandbox {
     /// Restores the initial state.
     pub fn reset(&self) {
         self.auth.reset();
-        let new = State::new(&self.account, self.session_ttl);
+        let new = State::new(&self.arguments);
         *self.state.lock().unwrap_or_else(PoisonError::into_inner) = new;
     }
 }

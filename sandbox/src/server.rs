@@ -108,6 +108,7 @@ fn environment(root: &str, arguments: &Arguments) -> String {
         ("BW_CLIENT_ID", arguments.client_id.clone()),
         ("BW_CLIENT_SECRET", arguments.client_secret.clone()),
         ("BW_BASE_URL", format!("{root}/v1")),
+        ("BW_ENDPOINTS_URL", format!("{root}/v2")),
         ("BW_TOKEN_URL", format!("{root}{TOKEN_PATH}")),
     ];
     // A client rejects a configuration with both kinds of credentials.

@@ -1,16 +1,23 @@
-//! Webhooks: sends them to their receivers, and records the result.
+//! Webhooks: sends them to their receivers, and records the results.
 
 use std::collections::VecDeque;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::path::Path;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use axum::body::Bytes;
-use axum::http::{Request, header};
+use axum::http::{Request, Uri, header};
 use http_body_util::Full;
-use hyper_util::client::legacy::Client;
-use hyper_util::rt::TokioExecutor;
+use hyper::client::conn::http1;
+use hyper_util::rt::TokioIo;
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, ServerName};
+use rustls::{ClientConfig, RootCertStore};
 use serde::Serialize;
 use serde_json::Value;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::TcpStream;
+use tokio_rustls::TlsConnector;
 
 /// The number of deliveries that are kept.
 const CAPACITY: usize = 1000;
@@ -19,8 +26,10 @@ const TIMEOUT: Duration = Duration::from_secs(5);
 
 /// A webhook that is due.
 pub struct Webhook {
-    /// The receiver: the participant's callbackUrl.
+    /// The receiver.
     pub url: Option<String>,
+    /// The receiver if the first one does not accept the webhook.
+    pub fallback_url: Option<String>,
     /// The document.
     pub body: Value,
 }
@@ -28,10 +37,21 @@ pub struct Webhook {
 /// One delivery.
 #[derive(Clone, Serialize)]
 pub struct Delivery {
-    /// The receiver; null if the participant has no callbackUrl.
-    pub url: Option<String>,
     /// The document.
     pub body: Value,
+    /// The delivery to the receiver.
+    #[serde(flatten)]
+    pub attempt: Attempt,
+    /// The delivery to the fallback URL, if it was used.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub fallback: Option<Attempt>,
+}
+
+/// The delivery to one receiver.
+#[derive(Clone, Serialize)]
+pub struct Attempt {
+    /// The receiver; null if the client has not set a URL.
+    pub url: Option<String>,
     /// The status of the receiver's response, if there was one.
     pub status: Option<u16>,
     /// Why the delivery failed, if it did.
@@ -40,26 +60,11 @@ pub struct Delivery {
 
 /// The last deliveries.
 #[derive(Default)]
-pub struct Webhooks(Mutex<VecDeque<Delivery>>);
+pub struct Deliveries(Mutex<VecDeque<Delivery>>);
 
-impl Webhooks {
-    /// Sends a webhook, and waits for the response.
-    pub async fn deliver(&self, webhook: Webhook) -> Delivery {
-        let result = match &webhook.url {
-            None => Err("the participant has no callbackUrl".to_owned()),
-            Some(url) => post(url, &webhook.body).await,
-        };
-        let delivery = Delivery {
-            url: webhook.url,
-            body: webhook.body,
-            status: result.as_ref().ok().copied(),
-            error: result.err(),
-        };
-        self.add(delivery.clone());
-        delivery
-    }
-
-    fn add(&self, delivery: Delivery) {
+impl Deliveries {
+    /// Adds a delivery, and removes the oldest one if there are too many.
+    pub fn add(&self, delivery: Delivery) {
         let mut deliveries = self.lock();
         if deliveries.len() == CAPACITY {
             deliveries.pop_front();
@@ -68,7 +73,7 @@ impl Webhooks {
     }
 
     /// The deliveries, oldest first.
-    pub fn deliveries(&self) -> Vec<Delivery> {
+    pub fn all(&self) -> Vec<Delivery> {
         self.lock().iter().cloned().collect()
     }
 
@@ -77,18 +82,110 @@ impl Webhooks {
     }
 }
 
-async fn post(url: &str, body: &Value) -> Result<u16, String> {
-    if !url.to_ascii_lowercase().starts_with("http://") {
-        return Err("bw-sandbox delivers to http:// only".to_owned());
+/// Sends webhooks over HTTP and HTTPS.
+pub struct WebhookClient {
+    tls: TlsConnector,
+}
+
+impl WebhookClient {
+    /// Creates a client that trusts the public certificate authorities, and those in `ca_file`.
+    pub fn new(ca_file: Option<&Path>) -> Result<WebhookClient, String> {
+        let mut roots = RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
+        if let Some(file) = ca_file {
+            add_certificates(&mut roots, file)
+                .map_err(|e| format!("cannot read certificates from {}: {e}", file.display()))?;
+        }
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let config = ClientConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .map_err(|e| e.to_string())?
+            .with_root_certificates(roots)
+            .with_no_client_auth();
+        Ok(WebhookClient { tls: TlsConnector::from(Arc::new(config)) })
     }
-    let request = Request::post(url)
-        .header(header::CONTENT_TYPE, "application/json")
-        .body(Full::new(Bytes::from(body.to_string())))
-        .map_err(|e| e.to_string())?;
-    let client: Client<_, Full<Bytes>> = Client::builder(TokioExecutor::new()).build_http();
-    match tokio::time::timeout(TIMEOUT, client.request(request)).await {
-        Ok(Ok(response)) => Ok(response.status().as_u16()),
-        Ok(Err(error)) => Err(error.to_string()),
-        Err(_) => Err(format!("no response within {} s", TIMEOUT.as_secs())),
+
+    /// Sends a webhook and waits for the response. A receiver that does not respond with a 2xx
+    /// status is replaced by the fallback URL, if there is one.
+    pub async fn deliver(&self, webhook: Webhook) -> Delivery {
+        let Webhook { url, fallback_url, body } = webhook;
+        let attempt = self.attempt(url, &body).await;
+        let is_accepted = attempt.status.is_some_and(|status| (200..300).contains(&status));
+        let fallback = match fallback_url {
+            Some(url) if attempt.url.is_some() && !is_accepted => {
+                Some(self.attempt(Some(url), &body).await)
+            }
+            _ => None,
+        };
+        Delivery { body, attempt, fallback }
     }
+
+    async fn attempt(&self, url: Option<String>, body: &Value) -> Attempt {
+        let result = match &url {
+            None => Err("no callback URL is set".to_owned()),
+            Some(url) => match tokio::time::timeout(TIMEOUT, self.post(url, body)).await {
+                Ok(result) => result,
+                Err(_) => Err(format!("no response within {} s", TIMEOUT.as_secs())),
+            },
+        };
+        Attempt { url, status: result.as_ref().ok().copied(), error: result.err() }
+    }
+
+    async fn post(&self, url: &str, body: &Value) -> Result<u16, String> {
+        let url: Uri = url.parse().map_err(|_| "the URL is invalid".to_owned())?;
+        let (Some(scheme), Some(authority)) = (url.scheme_str(), url.authority()) else {
+            return Err("the URL is not absolute".to_owned());
+        };
+        let is_tls = scheme == "https";
+        let host = authority.host().trim_start_matches('[').trim_end_matches(']');
+        let port = authority.port_u16().unwrap_or(if is_tls { 443 } else { 80 });
+        let stream = TcpStream::connect((host, port)).await;
+        let stream = stream.map_err(|e| format!("cannot connect to {host}:{port}: {e}"))?;
+        // Without the user name and password that a URL may contain.
+        let host_header = authority.as_str().rsplit('@').next().unwrap_or_default();
+        let path = url.path_and_query().map_or("/", |path| path.as_str());
+        let request = Request::post(path)
+            .header(header::HOST, host_header)
+            .header(header::CONTENT_TYPE, "application/json")
+            .body(Full::new(Bytes::from(body.to_string())))
+            .map_err(|e| e.to_string())?;
+        if !is_tls {
+            return send(stream, request).await;
+        }
+        let name = ServerName::try_from(host.to_owned()).map_err(|e| e.to_string())?;
+        let stream = self.tls.connect(name, stream).await;
+        send(stream.map_err(|e| format!("TLS handshake failed: {e}"))?, request).await
+    }
+}
+
+fn add_certificates(
+    roots: &mut RootCertStore,
+    file: &Path,
+) -> Result<(), Box<dyn std::error::Error>> {
+    let mut count = 0;
+    for certificate in CertificateDer::pem_file_iter(file)? {
+        roots.add(certificate?)?;
+        count += 1;
+    }
+    if count == 0 { Err("it has none".into()) } else { Ok(()) }
+}
+
+/// Sends a request on a connection. Returns the status of the response.
+async fn send(
+    stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    request: Request<Full<Bytes>>,
+) -> Result<u16, String> {
+    let handshake = http1::handshake(TokioIo::new(stream)).await;
+    let (mut sender, connection) = handshake.map_err(|e| e.to_string())?;
+    // The connection is closed when the sender is dropped.
+    tokio::spawn(connection);
+    let response = sender.send_request(request).await.map_err(|e| e.to_string())?;
+    Ok(response.status().as_u16())
+}
+
+/// Whether webhooks can be sent to this URL: an absolute one with http or https.
+pub fn is_receiver_url(url: &str) -> bool {
+    url.parse::<Uri>().is_ok_and(|uri| {
+        matches!(uri.scheme_str(), Some("http" | "https"))
+            && uri.host().is_some_and(|host| !host.is_empty())
+    })
 }

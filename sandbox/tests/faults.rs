@@ -6,8 +6,8 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 use support::{
-    PARTICIPANTS, Sandbox, assert_contains_none, basic, bearer, header, parse_response,
-    token_request, token_request_with, user_request,
+    ENDPOINTS, JSON, PARTICIPANTS, Sandbox, assert_contains_none, authorization, basic, bearer,
+    header, parse_response, request, token_request, token_request_with, user_request,
 };
 
 /// An operation that faults affect, and a request for it.
@@ -18,12 +18,22 @@ struct Target {
     created: fn(&Sandbox) -> Option<usize>,
 }
 
-fn targets() -> [Target; 2] {
+fn targets() -> [Target; 3] {
     [
         Target {
             operation: "createParticipant",
             request: create_participant(),
             created: |sandbox| Some(count(&sandbox.state()["participants"])),
+        },
+        Target {
+            operation: "createEndpoint",
+            request: request(
+                "POST",
+                ENDPOINTS,
+                &(authorization(&basic("user:secret")) + JSON),
+                r#"{"type": "WEBRTC", "direction": "INBOUND"}"#,
+            ),
+            created: |sandbox| Some(count(&sandbox.state()["endpoints"])),
         },
         Target { operation: "token", request: token_request(), created: |_| None },
     ]
@@ -205,8 +215,8 @@ fn reset_restores_the_initial_state() {
 fn requests_are_recorded_without_credentials() {
     let sandbox = Sandbox::start(&[]);
     sandbox.send(&user_request("POST", PARTICIPANTS, r#"{"tag":"t"}"#));
-    let wrong = support::authorization(&basic("user:s3cret"));
-    sandbox.send(&support::request("POST", PARTICIPANTS, &wrong, "not json"));
+    let wrong = authorization(&basic("user:s3cret"));
+    sandbox.send(&request("POST", PARTICIPANTS, &wrong, "not json"));
     let response = sandbox.control("GET", "/requests", "");
     let (first, second) = (&response.json[0], &response.json[1]);
     assert_eq!(first["operation"], "createParticipant");

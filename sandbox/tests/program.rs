@@ -4,10 +4,7 @@ mod support;
 
 use std::io::{BufRead, BufReader, Write};
 use std::process::{Command, Stdio};
-use std::sync::Arc;
 
-use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, ServerName};
 use serde_json::json;
 use support::{
     SESSIONS, Sandbox, UNKNOWN_ID, assert_contains_none, authorization, basic, exchange, program,
@@ -52,27 +49,14 @@ fn tls_certificate_is_issued_by_the_authority_in_the_file() {
     let file = std::env::temp_dir().join(format!("bw-sandbox-{}-ca.pem", std::process::id()));
     let sandbox = Sandbox::start(&["--tls", "--ca-out", file.to_str().unwrap()]);
     assert_eq!(sandbox.url, format!("https://{}/v1", sandbox.address));
-    let mut roots = rustls::RootCertStore::empty();
-    roots.add(CertificateDer::from_pem_file(&file).unwrap()).unwrap();
-    std::fs::remove_file(&file).unwrap();
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let config = rustls::ClientConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .unwrap()
-        .with_root_certificates(roots)
-        .with_no_client_auth();
-    let config = Arc::new(config);
     for name in ["127.0.0.1", "localhost", "::1"] {
-        let name = ServerName::try_from(name).unwrap();
-        let tls = rustls::ClientConnection::new(config.clone(), name).unwrap();
-        let mut stream = rustls::StreamOwned::new(tls, sandbox.connect());
+        let mut stream = sandbox.connect_tls(&file, name);
         let response = exchange(&mut stream, &user_request("POST", SESSIONS, "")).unwrap();
         assert_eq!(response.status, 200);
     }
-    let name = ServerName::try_from("example.com").unwrap();
-    let tls = rustls::ClientConnection::new(config, name).unwrap();
-    let mut stream = rustls::StreamOwned::new(tls, sandbox.connect());
+    let mut stream = sandbox.connect_tls(&file, "example.com");
     assert!(exchange(&mut stream, "GET / HTTP/1.1\r\n\r\n").is_none());
+    std::fs::remove_file(&file).unwrap();
 }
 
 #[test]
@@ -139,10 +123,11 @@ fn first_lines(arguments: &[&str], count: usize) -> Vec<String> {
 fn env_prints_the_variables_of_a_client() {
     let secret = r#"it's "$HOME" `id` \"#;
     let arguments = ["--env", "--account", "77", "--client-id", "me", "--client-secret", secret];
-    let lines = first_lines(&arguments, 7);
+    let lines = first_lines(&arguments, 8);
     let root = lines[0].strip_suffix("/v1").unwrap();
     assert!(root.starts_with("http://127.0.0.1:"), "{lines:?}");
-    let names = ["ACCOUNT_ID", "CLIENT_ID", "CLIENT_SECRET", "BASE_URL", "TOKEN_URL"];
+    let names =
+        ["ACCOUNT_ID", "CLIENT_ID", "CLIENT_SECRET", "BASE_URL", "ENDPOINTS_URL", "TOKEN_URL"];
     assert_eq!(lines[1], "unset BW_USERNAME BW_PASSWORD");
     for (line, name) in lines[2..].iter().zip(names) {
         assert!(line.starts_with(&format!("export BW_{name}='")), "{line}");
@@ -162,6 +147,7 @@ fn env_prints_the_variables_of_a_client() {
             format!("BW_BASE_URL={root}/v1"),
             "BW_CLIENT_ID=me".to_owned(),
             format!("BW_CLIENT_SECRET={secret}"),
+            format!("BW_ENDPOINTS_URL={root}/v2"),
             format!("BW_TOKEN_URL={root}/api/v1/oauth2/token"),
         ]
     );
@@ -171,17 +157,17 @@ fn env_prints_the_variables_of_a_client() {
 fn env_states_the_authority_file_in_a_comment() {
     // Relative to the working directory, which may not be the client's.
     let file = format!("target-bw-sandbox-{}-env\n.pem", std::process::id());
-    let lines = first_lines(&["--env", "--tls", "--ca-out", &file], 8);
+    let lines = first_lines(&["--env", "--tls", "--ca-out", &file], 9);
     std::fs::remove_file(&file).unwrap();
-    assert!(lines[6].starts_with("export BW_TOKEN_URL='https://127.0.0.1:"), "{lines:?}");
-    assert!(lines[7].starts_with('#') && lines[7].contains("caFile to \"/"), "{lines:?}");
-    assert!(lines[7].ends_with("-env\\n.pem\""), "{lines:?}");
+    assert!(lines[7].starts_with("export BW_TOKEN_URL='https://127.0.0.1:"), "{lines:?}");
+    assert!(lines[8].starts_with('#') && lines[8].contains("caFile to \"/"), "{lines:?}");
+    assert!(lines[8].ends_with("-env\\n.pem\""), "{lines:?}");
 }
 
 #[test]
 fn tls_without_an_authority_file_gets_a_warning() {
-    let lines = first_lines(&["--env", "--tls"], 8);
-    assert!(lines[7].starts_with('#') && lines[7].contains("add --ca-out FILE"), "{lines:?}");
+    let lines = first_lines(&["--env", "--tls"], 9);
+    assert!(lines[8].starts_with('#') && lines[8].contains("add --ca-out FILE"), "{lines:?}");
     let (mut sandbox, log) = Sandbox::start_with_log(&["--tls"]);
     let line = sandbox.stop_and_read(log);
     assert!(line.contains("warning: ") && line.contains("add --ca-out FILE"), "{line}");
@@ -209,6 +195,11 @@ fn help_lists_all_options_and_routes() {
         "--tls",
         "--ca-out",
         "--session-ttl",
+        "--endpoint-ttl",
+        "--max-endpoints",
+        "--endpoint-bxml",
+        "--webhooks",
+        "--webhook-ca",
         "--quiet",
         "/_sandbox/faults",
         "/_sandbox/requests",
@@ -218,6 +209,9 @@ fn help_lists_all_options_and_routes() {
         "/connect",
         "/leave",
         "/disconnect",
+        "/eligible",
+        "/ineligible",
+        "/outbound",
         "close_before",
         "close_after",
         "truncate",
@@ -244,6 +238,12 @@ fn invalid_arguments_are_reported() {
         (vec!["--tls", "--ca-out", "/nowhere/x.pem"], "/nowhere/x.pem"),
         (vec!["--session-ttl", "soon"], "soon"),
         (vec!["--token-ttl", "-1"], "-1"),
+        (vec!["--endpoint-ttl", "0"], "0 is not in"),
+        (vec!["--endpoint-ttl", "99999999999"], "is not in"),
+        (vec!["--max-endpoints", "many"], "many"),
+        (vec!["--webhooks", "both"], "docs, spec"),
+        (vec!["--webhook-ca", "/nowhere/x.pem"], "/nowhere/x.pem"),
+        (vec!["--webhook-ca", "/dev/null"], "/dev/null: it has none"),
         (vec!["--client-id", "a:b"], "colon"),
         (vec!["--username", "a:b"], "colon"),
         (vec!["--verbose"], "--verbose"),

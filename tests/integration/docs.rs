@@ -135,6 +135,7 @@ fn declared() -> BTreeSet<String> {
         "bindings/python/src/bw_webrtc/pytest_plugin.py",
         "bindings/python/src/bw_webrtc/_library.py",
         "bindings/python/src/bw_webrtc/testing.py",
+        "sandbox/src/server.rs",
         "src/client/config/environment.rs",
     ];
     let mut names = BTreeSet::new();

@@ -2,6 +2,8 @@
 
 use serde_json::{Map, Value, json};
 
+use crate::webhooks::is_receiver_url;
+
 /// A valid CreateParticipant document.
 pub struct CreateParticipant {
     /// The receiver of webhooks.
@@ -47,7 +49,7 @@ impl Subscriptions {
 pub fn parse_create_participant(body: &[u8]) -> Result<CreateParticipant, String> {
     let body = object(body)?;
     let callback_url = match optional_string(&body, "callbackUrl")? {
-        Some(url) if !is_absolute_url(&url) => {
+        Some(url) if !is_receiver_url(&url) => {
             return Err("callbackUrl must be an absolute URL".into());
         }
         url => url,
@@ -158,13 +160,6 @@ fn optional_string(body: &Map<String, Value>, name: &str) -> Result<Option<Strin
         Some(Value::String(text)) => Ok(Some(text.clone())),
         Some(_) => Err(format!("{name} must be a string")),
     }
-}
-
-fn is_absolute_url(url: &str) -> bool {
-    url.parse::<axum::http::Uri>().is_ok_and(|uri| {
-        matches!(uri.scheme_str(), Some("http" | "https"))
-            && uri.host().is_some_and(|host| !host.is_empty())
-    })
 }
 
 #[cfg(test)]

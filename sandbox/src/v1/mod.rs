@@ -10,6 +10,8 @@ use axum::http::Method;
 use serde_json::{Value, json};
 
 use self::store::{DeviceAction, Store, StoreError};
+use crate::auth::AuthError;
+use crate::cli::Arguments;
 use crate::clock;
 use crate::jwt::Signer;
 use crate::response::ServiceResponse;
@@ -104,11 +106,11 @@ pub struct Service {
 
 impl Service {
     /// Creates the service without participants and sessions.
-    pub fn new(account: &str, session_ttl: Duration) -> Service {
+    pub fn new(arguments: &Arguments) -> Service {
         Service {
-            account: account.to_owned(),
+            account: arguments.account.clone(),
             signer: Signer::new(),
-            store: Mutex::new(Store::new(session_ttl)),
+            store: Mutex::new(Store::new(Duration::from_secs(arguments.session_ttl))),
         }
     }
 
@@ -119,11 +121,9 @@ impl Service {
         store
     }
 
-    /// Returns the whole state for tests.
+    /// Returns the state of all participants and sessions for tests.
     pub fn state(&self) -> Value {
-        let mut state = self.store().state();
-        state["id"] = json!(self.account);
-        state
+        self.store().state()
     }
 
     /// Applies the action of a participant's device. Returns the webhook that is due.
@@ -143,7 +143,7 @@ impl Service {
         if let Some(tag) = tag {
             body["tag"] = Value::from(tag);
         }
-        Ok(Webhook { url, body })
+        Ok(Webhook { url, fallback_url: None, body })
     }
 
     /// Executes the operation of a route.
@@ -243,4 +243,12 @@ fn is_id_missing(route: &Route<'_>) -> bool {
 /// Whether a text has the form of the service's ids: 36 characters, a UUID.
 fn is_id(text: &str) -> bool {
     text.len() == 36 && uuid::Uuid::try_parse(text).is_ok()
+}
+
+/// The response to credentials that are not valid for the account in the path.
+pub fn authentication_failure(error: AuthError) -> ServiceResponse {
+    match error {
+        AuthError::Unauthorized => ServiceResponse::unauthorized(),
+        AuthError::Forbidden => ServiceResponse::forbidden(),
+    }
 }

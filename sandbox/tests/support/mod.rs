@@ -4,16 +4,22 @@
 // Each test program uses a part of this module.
 #![allow(dead_code)]
 
+pub mod openapi;
 pub mod receiver;
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
+use std::path::Path;
 use std::process::{Child, ChildStderr, Command, ExitStatus, Stdio};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use base64::Engine;
 use base64::prelude::{BASE64_STANDARD, BASE64_URL_SAFE_NO_PAD};
-use serde_json::Value;
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, ServerName};
+use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
+use serde_json::{Value, json};
 
 /// How long a test waits for anything before it fails.
 pub const TIMEOUT: Duration = Duration::from_secs(30);
@@ -23,7 +29,11 @@ pub const UNKNOWN_ID: &str = "00000000-0000-4000-8000-000000000000";
 
 pub const PARTICIPANTS: &str = "/v1/accounts/9900000/participants";
 pub const SESSIONS: &str = "/v1/accounts/9900000/sessions";
+pub const ENDPOINTS: &str = "/v2/accounts/9900000/endpoints";
 pub const TOKEN_PATH: &str = "/api/v1/oauth2/token";
+
+/// The header line of a JSON document.
+pub const JSON: &str = "Content-Type: application/json\r\n";
 
 /// The header line of a form.
 pub const FORM: &str = "Content-Type: application/x-www-form-urlencoded\r\n";
@@ -149,6 +159,35 @@ impl Sandbox {
     pub fn session(&self) -> String {
         let response = self.call("POST", "/sessions", "{}");
         response.json["id"].as_str().expect("an id").to_owned()
+    }
+
+    /// Creates an endpoint with these fields in addition to the required ones; returns its id.
+    pub fn endpoint(&self, fields: Value) -> String {
+        let mut body = json!({"type": "WEBRTC", "direction": "INBOUND"});
+        body.as_object_mut().unwrap().extend(fields.as_object().unwrap().clone());
+        let headers = authorization(&basic("user:secret")) + JSON;
+        let response = self.send(&request("POST", ENDPOINTS, &headers, &body.to_string()));
+        assert_eq!(response.status, 201, "{response:?}");
+        response.json["data"]["endpointId"].as_str().unwrap().to_owned()
+    }
+
+    /// Connects with TLS; the certificate authority is in the file.
+    pub fn connect_tls(
+        &self,
+        ca_file: &Path,
+        name: &str,
+    ) -> StreamOwned<ClientConnection, TcpStream> {
+        let mut roots = RootCertStore::empty();
+        roots.add(CertificateDer::from_pem_file(ca_file).unwrap()).unwrap();
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let config = ClientConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_root_certificates(roots)
+            .with_no_client_auth();
+        let name = ServerName::try_from(name.to_owned()).unwrap();
+        let connection = ClientConnection::new(Arc::new(config), name).unwrap();
+        StreamOwned::new(connection, self.connect())
     }
 
     pub fn signal(&self, signal: &str) {
