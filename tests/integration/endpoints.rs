@@ -1,17 +1,20 @@
 //! BRTC Endpoints: which URL each operation is sent to, what is sent, and what the responses mean.
 
+use std::collections::BTreeSet;
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use crate::support::process::Sandbox;
 use crate::support::test_server::{Behavior, TestServer, read_request_text, response};
 use bw_webrtc::api::{
-    CREATE_ENDPOINT, CREATE_SESSION, DELETE_ENDPOINT, GET_ENDPOINT, Ids, LIST_ENDPOINTS, Operation,
-    UPDATE_ENDPOINT_BXML,
+    CREATE_ENDPOINT, CREATE_SESSION, DELETE_ENDPOINT, GET_ENDPOINT, Ids, LIST_ENDPOINTS,
+    OPERATIONS, Operation, Service, UPDATE_ENDPOINT_BXML,
 };
-use bw_webrtc::client::{Client, Config};
+use bw_webrtc::client::{Client, Config, ENDPOINTS_URL};
 use bw_webrtc::error::{Error, Outcome, Status};
-use serde_json::{Value, json};
+use bw_webrtc::interop::token_claims;
+use serde_json::{Map, Value, json};
 
 const REQUEST: &str = r#"{"type":"WEBRTC","direction":"BIDIRECTIONAL"}"#;
 const CREATED: &str =
@@ -349,4 +352,152 @@ fn hostile_envelopes_are_protocol_errors() {
         assert_eq!(attempts, 1);
         assert!(error.message.ends_with("(HTTP 201); check endpointsUrl"), "{}", error.message);
     }
+}
+
+/// The client of a sandbox, for both services.
+fn sandbox_client(sandbox: &Sandbox) -> Client {
+    let endpoints_url = sandbox.url.replace("/v1", "/v2");
+    let config = sandbox.oauth_config(&json!({"endpointsUrl": endpoints_url}));
+    Client::new(Config::from_json(&config.to_string()).unwrap()).ok().unwrap()
+}
+
+fn parse(document: &str) -> Value {
+    serde_json::from_str(document).unwrap()
+}
+
+#[test]
+fn all_operations_work_in_the_life_of_endpoints() {
+    let sandbox = Sandbox::start(&[]);
+    let client = sandbox_client(&sandbox);
+    let ids: Vec<String> = (0..5)
+        .map(|_| {
+            let created = parse(&create(&client).unwrap());
+            let token = created["data"]["token"].as_str().unwrap();
+            assert!(parse(&token_claims(token).unwrap())["expiresInMs"].as_i64().unwrap() > 0);
+            created["data"]["endpointId"].as_str().unwrap().to_owned()
+        })
+        .collect();
+    let mut listed = Vec::new();
+    let mut cursor: Option<String> = None;
+    for _ in 0..3 {
+        let query = json!({"limit": 2, "type": "WEBRTC", "afterCursor": cursor}).to_string();
+        let page = client.call(&LIST_ENDPOINTS, &Ids::default(), Some(&query)).unwrap();
+        let page = parse(&page);
+        let data = page["data"].as_array().unwrap();
+        listed.extend(data.iter().map(|e| e["endpointId"].as_str().unwrap().to_owned()));
+        let links = page["links"].as_array().unwrap();
+        let next = links.iter().find(|link| link["rel"] == "next");
+        cursor = next.map(|link| {
+            let (_, query) = link["href"].as_str().unwrap().split_once("afterCursor=").unwrap();
+            let encoded = query.split('&').next().unwrap();
+            percent_encoding::percent_decode_str(encoded).decode_utf8().unwrap().into_owned()
+        });
+    }
+    assert_eq!(cursor, None);
+    listed.sort();
+    let mut expected = ids.clone();
+    expected.sort();
+    assert_eq!(listed, expected);
+
+    let found = parse(&client.call(&GET_ENDPOINT, &endpoint(&ids[0]), None).unwrap());
+    assert_eq!(found["data"]["endpointId"], json!(ids[0]));
+    assert_eq!(found["data"].get("token"), None);
+    assert_eq!(client.call(&DELETE_ENDPOINT, &endpoint(&ids[0]), None).unwrap(), "null");
+    let (error, outcome, _) = failed(&client, &GET_ENDPOINT, &endpoint(&ids[0]), None);
+    assert_eq!((error.status, outcome), (Status::NotFound, Some(Outcome::Rejected)));
+    assert!(error.message.contains("not_found"), "{}", error.message);
+    let session = client.call(&CREATE_SESSION, &Ids::default(), None).unwrap();
+    assert!(parse(&session)["id"].is_string());
+}
+
+/// Bandwidth's OpenAPI document is the source of what a request may contain.
+#[test]
+fn request_checks_agree_with_the_openapi_document() {
+    let api: Value = parse(include_str!("../data/brtc-endpoints.json"));
+    let operations = &api["operations"];
+    assert_eq!(api["url"], ENDPOINTS_URL);
+    for operation in OPERATIONS.iter().filter(|o| o.service == Service::Endpoints) {
+        let documented = &operations[operation.name];
+        assert_eq!(documented["method"], operation.method.name(), "{}", operation.name);
+        assert_eq!(documented["path"], format!("/accounts/{{accountId}}{}", operation.path));
+        let media_type = documented["request"]["mediaType"].as_str();
+        assert_eq!(media_type.unwrap_or("application/json"), operation.request.content_type());
+    }
+    assert_eq!(operations.as_object().unwrap().len(), 5);
+
+    let body = &operations["createEndpoint"]["request"]["schema"];
+    let parameters = operations["listEndpoints"]["parameters"].as_object().unwrap();
+    let query: Map<String, Value> = parameters
+        .iter()
+        .filter(|(_, parameter)| parameter["in"] == "query")
+        .map(|(name, parameter)| (name.clone(), parameter["schema"].clone()))
+        .collect();
+    let query = json!({"properties": query, "required": []});
+    for (operation, schema) in [(&CREATE_ENDPOINT, body), (&LIST_ENDPOINTS, &query)] {
+        let check = |request: &Value| {
+            operation.request.check(&"request", Some(&request.to_string())).map(drop)
+        };
+        let properties = schema["properties"].as_object().unwrap();
+        let all: Map<String, Value> = properties
+            .iter()
+            .map(|(name, rule)| (name.clone(), valid_values(rule).remove(0)))
+            .collect();
+        assert_eq!(check(&json!(all)), Ok(()));
+        for (name, rule) in properties {
+            let with = |value: Value| {
+                let mut request = all.clone();
+                request.insert(name.clone(), value);
+                json!(request)
+            };
+            for value in valid_values(rule) {
+                assert_eq!(check(&with(value)), Ok(()), "{name}");
+            }
+            for value in invalid_values(rule) {
+                assert!(check(&with(value.clone())).is_err(), "{name}: {value}");
+            }
+            let is_required = schema["required"].as_array().unwrap().contains(&json!(name));
+            assert_eq!(check(&with(Value::Null)).is_err(), is_required, "{name}");
+        }
+        let message = check(&json!({"unknown": 1})).unwrap_err();
+        let (_, names) = message.split_once("the known names are ").unwrap();
+        let names = names.split(';').next().unwrap().split(", ");
+        assert_eq!(
+            names.collect::<BTreeSet<_>>(),
+            properties.keys().map(String::as_str).collect::<BTreeSet<_>>()
+        );
+    }
+}
+
+fn valid_values(rule: &Value) -> Vec<Value> {
+    match (rule["type"].as_str().unwrap(), rule["enum"].as_array()) {
+        (_, Some(values)) => values.clone(),
+        ("string", _) if rule["format"] == "uri" => vec![json!("https://example.com/x")],
+        ("string", _) => {
+            let longest = rule["maximum"].as_u64().unwrap_or(100) as usize;
+            vec![json!("x"), json!("x".repeat(longest))]
+        }
+        ("integer", _) => vec![rule["minimum"].clone(), rule["maximum"].clone()],
+        _ => vec![json!({}), json!({"a": [1]})],
+    }
+}
+
+fn invalid_values(rule: &Value) -> Vec<Value> {
+    match (rule["type"].as_str().unwrap(), rule["maximum"].as_u64()) {
+        ("string", _) if rule["enum"].is_array() => vec![json!("OTHER"), json!(1)],
+        ("string", _) if rule["format"] == "uri" => vec![json!("x"), json!({})],
+        ("string", Some(most)) => vec![json!("x".repeat(most as usize + 1)), json!(1)],
+        ("integer", Some(most)) => vec![json!(0), json!(most + 1), json!("1")],
+        _ => vec![json!([])],
+    }
+}
+
+#[test]
+fn quota_of_the_sandbox_is_reported() {
+    let sandbox = Sandbox::start(&["--max-endpoints", "1"]);
+    let client = sandbox_client(&sandbox);
+    create(&client).unwrap();
+    let (error, outcome, attempts) =
+        failed(&client, &CREATE_ENDPOINT, &Ids::default(), Some(REQUEST));
+    assert_eq!((error.status, outcome), (Status::RateLimited, Some(Outcome::Rejected)));
+    assert_eq!((attempts, error.response.unwrap().retry_after_ms), (1, Some(900_000)));
 }
