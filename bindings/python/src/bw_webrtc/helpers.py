@@ -48,7 +48,7 @@ def transfer_bxml(token: str, call_id: Optional[str] = None, sip_uri: Optional[s
 
 
 def parse_event(body: Union[str, bytes]) -> Event:
-    """Validates a webhook.
+    """Validates a webhook and converts it to one form. Unknown events are not rejected.
 
     Args:
         body: The body of the request that the service sent to a callback URL.
@@ -66,12 +66,28 @@ def parse_event(body: Union[str, bytes]) -> Event:
     else:
         body = _bytes("body", body, wanted="a str or bytes")
     raw = _document("event", "bw_parse_event", body)
+    known = raw.get("known") is not False
+    millis = raw.get("timestamp")
+    timestamp = None
+    # An unknown event may have any timestamp.
+    if type(millis) is int:
+        timestamp = _after_epoch("event.timestamp", timedelta(milliseconds=1), millis)
+
+    def text(key: str) -> Optional[str]:
+        value = raw.get(key)
+        return value if isinstance(value, str) else None
+
     return Event(
         event=raw["event"],
-        timestamp=_after_epoch("event.timestamp", timedelta(milliseconds=1), raw["timestamp"]),
-        participant_id=raw["participantId"],
-        device_id=raw.get("deviceId"),
-        tag=raw.get("tag"),
+        timestamp=timestamp,
+        participant_id=text("participantId"),
+        device_id=text("deviceId"),
+        tag=text("tag"),
+        endpoint_id=text("endpointId"),
+        account_id=text("accountId"),
+        to=text("to"),
+        to_type=text("toType"),
+        known=known,
         raw=raw,
     )
 

@@ -235,16 +235,26 @@ class LateObjects:
 
 @dataclass(frozen=True)
 class Event:
-    """A webhook: a participant's device connected, left or lost its connection."""
+    """A webhook, such as: a device of a participant or an endpoint has connected."""
 
     event: str
-    """``"onConnect"``, ``"onLeave"`` or ``"onDisconnect"``."""
-    timestamp: datetime
-    """The time of the event, in UTC (an aware datetime)."""
-    participant_id: str
+    """For example ``"onConnect"`` (WebRTC v1) or ``"endpointConnected"`` (BRTC Endpoints)."""
+    timestamp: Optional[datetime] = None
+    """The time of the event, in UTC (an aware datetime). Not all unknown events have one."""
+    participant_id: Optional[str] = None
+    """The participant; None for events of BRTC Endpoints."""
     device_id: Optional[str] = None
     tag: Optional[str] = None
-    """The participant's tag."""
+    """The tag of the participant or endpoint."""
+    endpoint_id: Optional[str] = None
+    """The endpoint; None for events of WebRTC v1."""
+    account_id: Optional[str] = None
+    to: Optional[str] = None
+    """What the endpoint wants to be connected to."""
+    to_type: Optional[str] = None
+    """``"PHONE_NUMBER"``, ``"CALL_ID"`` or ``"ENDPOINT"``."""
+    known: bool = True
+    """False for an event that this version does not know. Its fields are not checked."""
     raw: Dict[str, Any] = field(default_factory=dict, repr=False, compare=False)
 
 
