@@ -81,7 +81,7 @@ static void leave_free(long room)
 /* Returns whether the call failed because there was no memory, and frees the document. */
 static int no_memory(bw_status status, char *out)
 {
-    int named = status == BW_E_INTERNAL && out != NULL && strstr(out, "no memory") != NULL;
+    int named = status == BW_E_INTERNAL && out != NULL && strstr(out, "out of memory") != NULL;
 
     if (!named)
         printf("%s: %.200s\n", bw_status_name(status), out != NULL ? out : "(NULL)");
