@@ -10,7 +10,7 @@ use std::net::IpAddr;
 
 use serde_json::value::RawValue;
 
-use super::{Array, Kind, Object, Seen, array, member, object, quote, string};
+use super::{Array, DuplicateCheck, Kind, Object, array, member, object, quote, string};
 use crate::error::NO_MEMORY;
 
 /// The longest URL in a request, in bytes. Proxies and servers do not accept longer ones.
@@ -350,11 +350,11 @@ fn set(
     problems: &mut Problems,
 ) -> Result<(), String> {
     let Array(items) = array(json)?;
-    let mut seen = Seen::new(items.len());
+    let mut duplicates = DuplicateCheck::new(items.len());
     for (at, item) in items.iter().enumerate() {
         let earlier = items[..at].iter().filter_map(|item| string(item).ok());
         let problem = match rule.text(item) {
-            Ok(text) if seen.is_repeated(text.clone(), earlier) => {
+            Ok(text) if duplicates.is_repeated(text.clone(), earlier) => {
                 format!("{} is given twice", quote(&text))
             }
             Ok(_) => continue,

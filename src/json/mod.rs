@@ -159,9 +159,9 @@ pub fn object<'a>(path: &dyn fmt::Display, text: &'a str) -> Result<Object<'a>, 
 /// The message for keys that occur more than once.
 fn repeated_keys(path: &dyn fmt::Display, Object(members): &Object<'_>) -> Option<String> {
     let mut problems = Problems::default();
-    let mut seen = Seen::new(members.len());
+    let mut duplicates = DuplicateCheck::new(members.len());
     for (at, (key, _)) in members.iter().enumerate() {
-        if seen.is_repeated(key, members[..at].iter().map(|(key, _)| key)) {
+        if duplicates.is_repeated(key, members[..at].iter().map(|(key, _)| key)) {
             problems.add(&member(path, key), "is given twice");
         }
     }
@@ -169,14 +169,14 @@ fn repeated_keys(path: &dyn fmt::Display, Object(members): &Object<'_>) -> Optio
 }
 
 /// Finds repeated strings in linear time, and without an allocation if there are only a few.
-pub struct Seen<T>(Option<HashSet<T>>);
+pub struct DuplicateCheck<T>(Option<HashSet<T>>);
 
-impl<T: Eq + Hash> Seen<T> {
-    /// For so many strings.
-    pub fn new(count: usize) -> Seen<T> {
-        /// It is faster to compare so few strings than to hash them.
+impl<T: Eq + Hash> DuplicateCheck<T> {
+    /// For this number of strings.
+    pub fn new(count: usize) -> DuplicateCheck<T> {
+        /// It is faster to compare this number of strings than to hash them.
         const FEW: usize = 8;
-        Seen((count > FEW).then(HashSet::new))
+        DuplicateCheck((count > FEW).then(HashSet::new))
     }
 
     /// Whether a string is one of the earlier strings.

@@ -85,10 +85,10 @@ pub fn client_config(
             builder.with_client_auth_cert(chain, key).map_err(|e| client_problem(&e))?
         }
         (Some(_), None) => {
-            return Err(("clientKeyFile", "is missing beside clientCertFile".into()));
+            return Err(("clientKeyFile", "is missing; it is required with clientCertFile".into()));
         }
         (None, Some(_)) => {
-            return Err(("clientCertFile", "is missing beside clientKeyFile".into()));
+            return Err(("clientCertFile", "is missing; it is required with clientKeyFile".into()));
         }
     };
     let resolver = config.client_auth_cert_resolver;
