@@ -339,7 +339,7 @@ fn get(counter: &AtomicU64) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::api::{CREATE_PARTICIPANT, CREATE_SESSION, GET_PARTICIPANT};
+    use crate::api::{CREATE_ENDPOINT, CREATE_PARTICIPANT, CREATE_SESSION, GET_PARTICIPANT};
 
     #[test]
     fn calls_are_counted_by_operation_and_latency() {
@@ -401,5 +401,18 @@ mod tests {
             json!({"operation": "createSession", "id": "id 5", "tag": "five", "userData": 5})
         );
         assert_eq!(list["late"][LateObjects::CAPACITY - 1]["id"], "id 5000");
+    }
+
+    #[test]
+    fn late_objects_are_listed_by_kind() {
+        let stats = Stats::default();
+        for operation in [&CREATE_PARTICIPANT, &CREATE_SESSION, &CREATE_ENDPOINT] {
+            let id = operation.name.to_owned();
+            stats.record_late_object(LateObject { operation, id, tag: None, user_data: 0 });
+        }
+        let counters: Value = serde_json::from_str(&stats.document()).unwrap();
+        assert_eq!(counters["lateParticipants"], json!(["createParticipant"]));
+        assert_eq!(counters["lateSessions"], json!(["createSession"]));
+        assert_eq!(counters["lateEndpoints"], json!(["createEndpoint"]));
     }
 }

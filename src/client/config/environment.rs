@@ -117,6 +117,8 @@ mod tests {
         assert_eq!(config.client_id.as_deref(), Some("c"));
         let empty = [&client[..], &[("BW_BASE_URL", ""), ("BW_USERNAME", "")]].concat();
         assert_eq!(read(&empty).unwrap().base_url, None);
+        let endpoints = [&client[..], &[("BW_ENDPOINTS_URL", "https://api.bandwidth.com/v2")]];
+        assert!(read(&endpoints.concat()).unwrap().endpoints_url.is_some());
         assert!(read(&[account, ("BW_USERNAME", "u"), ("BW_PASSWORD", "p")]).is_ok());
         for (variables, message) in [
             (
