@@ -3,7 +3,6 @@
 use std::fmt;
 use std::time::SystemTime;
 
-use serde::Deserialize;
 use serde_json::Value;
 use serde_json::value::RawValue;
 use zeroize::{Zeroize, Zeroizing};
@@ -257,22 +256,11 @@ impl fmt::Display for EnvelopeError {
 
 /// The first errors in an envelope.
 fn envelope_errors(body: &RawValue) -> Vec<EnvelopeError> {
-    #[derive(Deserialize)]
-    struct Envelope<'a> {
-        #[serde(borrow)]
-        errors: Option<&'a RawValue>,
-    }
-    #[derive(Deserialize)]
-    struct Source<'a> {
-        #[serde(borrow)]
-        source: Option<&'a RawValue>,
-    }
-    let errors = serde_json::from_str::<Envelope>(body.get()).ok().and_then(|body| body.errors);
-    let Some(Array(items)) = errors.and_then(|errors| array(errors).ok()) else {
+    let Some(Array(items)) = member(body, "errors").and_then(|errors| array(errors).ok()) else {
         return Vec::new();
     };
     let read = |item: &RawValue| {
-        let source = serde_json::from_str::<Source>(item.get()).ok().and_then(|item| item.source);
+        let source = member(item, "source");
         let place = |name: &&str| Some(format!("{name} {}", text_member(source?, name)?));
         EnvelopeError {
             error_type: text_member(item, "type").unwrap_or_default(),
@@ -290,10 +278,14 @@ fn envelope_errors(body: &RawValue) -> Vec<EnvelopeError> {
 
 /// The string in a member of the body, as one line of limited length.
 pub fn text_member(body: &RawValue, name: &str) -> Option<String> {
-    let Object(members) = serde_json::from_str(body.get()).ok()?;
-    let (_, value) = members.into_iter().rev().find(|(key, _)| key == name)?;
-    let text = string(value).ok()?;
+    let text = string(member(body, name)?).ok()?;
     Some(redact::line(&text)).filter(|line| !line.is_empty())
+}
+
+/// The last member of this name in an object.
+fn member<'a>(object: &'a RawValue, name: &str) -> Option<&'a RawValue> {
+    let Object(members) = serde_json::from_str(object.get()).ok()?;
+    members.into_iter().rev().find(|(key, _)| key == name).map(|(_, value)| value)
 }
 
 /// Parses Retry-After, which is a number of seconds or an HTTP date. Returns milliseconds.
