@@ -111,7 +111,7 @@ test-hosts: tools $(VENV)/ready
 	  BW_SANDBOX=$(TARGET_DIR)/release/bw-sandbox \
 	  $(VENV_PYTHON) -m pytest -q -c tests/hosts/pytest.ini tests/hosts
 
-# `sudo make install` installs an earlier build, because root seldom has cargo.
+# `sudo make install` installs an earlier build, because root rarely has cargo.
 install:
 	@if [ -z '$(RELEASE_DIR)' ] && command -v $(CARGO) >/dev/null; then \
 	  echo $(CARGO) build --release --workspace; $(CARGO) build --release --workspace; fi

@@ -1,6 +1,6 @@
-/* Preloaded: counts the allocations of a process, and writes how many there were and of how many
- * bytes to the file that ALLOCATIONS_FILE names. glibc's own names of the functions are called, so
- * that looking them up allocates nothing. */
+/* A preloaded library that counts the allocations of a process. At exit, it writes their number and their size in
+ * bytes to the file named by ALLOCATIONS_FILE. It calls glibc's functions by their internal names, since dlsym
+ * allocates. */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <stdatomic.h>
@@ -52,7 +52,7 @@ int posix_memalign(void **to, size_t alignment, size_t size)
     return *to != NULL ? 0 : ENOMEM;
 }
 
-__attribute__((destructor)) static void tell(void)
+__attribute__((destructor)) static void write_counts(void)
 {
     const char *name = getenv("ALLOCATIONS_FILE");
     unsigned long count = allocations, size = bytes;

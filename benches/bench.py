@@ -1,7 +1,7 @@
-"""Everything side by side on one machine; writes RESULTS.md, latency.svg and growth.svg.
+"""Compares all clients on one machine; writes RESULTS.md, latency.svg and growth.svg.
 
-Usage: bench.py [--rounds N] [--quick] [--only PART ..]. What is quick or not whole goes to
-build/bench instead, and is no result.
+Usage: bench.py [--rounds N] [--quick] [--only PART ..]. Partial and quick runs write to build/bench
+instead.
 """
 
 from __future__ import annotations
@@ -32,14 +32,14 @@ ROUNDS = 5
 
 
 def with_latency(folder: Path, count: int, quick: bool) -> Found:
-    """One call after the other, and the picture of it."""
+    """Sequential calls, with the picture."""
     results = latency.run(count)
     (folder / "latency.svg").write_text(pictures.latency(results))
     return latency.found(results)
 
 
 def with_growth(folder: Path, count: int, quick: bool) -> Found:
-    """Cost as the work grows, and the picture of it."""
+    """Cost as the work grows, with the picture."""
     results = growth.run_all(quick)
     (folder / "growth.svg").write_text(pictures.growth(results))
     found = growth.found(results, growth.default_client())
@@ -49,7 +49,7 @@ def with_growth(folder: Path, count: int, quick: bool) -> Found:
 
 Part = Callable[[Path, int, bool], Found]
 PARTS: dict[str, tuple[str, Part]] = {
-    "latency": ("One call after the other", with_latency),
+    "latency": ("Sequential calls", with_latency),
     "link": (
         f"Over a link of {link.DELAY} ms",
         lambda folder, count, quick: link.found(link.run(count)),
@@ -63,35 +63,38 @@ PARTS: dict[str, tuple[str, Part]] = {
         lambda folder, count, quick: loop.found(loop.run(count)),
     ),
     "cold": (
-        "From nothing to the first answer, TLS",
+        "Time until the first response, TLS",
         lambda folder, count, quick: cold.found(cold.run(count)),
     ),
     "memory": (
         f"Memory with {memory.WARM} warm TLS connections",
         lambda folder, count, quick: memory.found(memory.run(count)),
     ),
-    "exact": ("What no noise moves, a warm call", lambda folder, count, quick: exact.found()),
+    "exact": (
+        "Measurements without noise, a warm call",
+        lambda folder, count, quick: exact.found(),
+    ),
     "growth": ("Cost as the work grows", with_growth),
 }
 NOTES = {
-    "latency": "Server and client share a core. Ratios are ours ÷ the client's, round by round: "
-    "the C library for those in C and C++, the Python package for those in Python.",
-    "throughput": "One client and its threads, or one event loop and a queue of as many workers; "
-    "libcurl has a handle a thread. On both cores threads and the server's lie as the scheduler "
-    "puts them, which makes modes: look at the range too. On one core only the work counts.",
-    "link": "The responder delays each response, as a link would. Server and client share a core.",
+    "latency": "Server and client share a core. Ratios are libbw_webrtc ÷ client in each round: "
+    "the C library for clients in C and C++, the Python package for clients in Python.",
+    "throughput": "One client and its threads, or one event loop and a queue with the same number "
+    "of workers; libcurl uses one handle per thread. On both cores, the result depends on how the "
+    "scheduler places the threads of client and server: see the range. On one core, only the work "
+    "counts.",
+    "link": "The responder delays each response. Server and client share a core.",
     "loop": "One thread waits for events; each completed call is followed by the next. The queue "
     "has as many workers as calls in flight. The gap is the longest time that the loop did not "
     "wait. Server and client share two cores.",
-    "cold": "The process has started; the clock runs from before the client is made. Where no "
-    "answer is possible, since the server's authority is not among those that are loaded by "
-    "default, the clock stops when its certificate is refused.",
-    "memory": "As many threads, each with a connection of its own, all calling at once.",
-    "exact": "What 1000 more calls add, by the thousand: `strace -c -f`, callgrind, and a malloc "
-    "that counts.",
-    "growth": "Participants: made, added to sessions of ten, listed, taken out and deleted, at "
-    "bw-sandbox. How a cost grows is its exponent over the last tenfold of the work: n^1 is "
-    "linear.",
+    "cold": "Measured in a running process, from before the client is created. If no response "
+    "is possible, since the server's authority is not one of the defaults, the measurement ends "
+    "when the certificate is rejected.",
+    "memory": "As many concurrent threads, each with its own connection.",
+    "exact": "The difference between 1000 and 2000 calls, per call: `strace -c -f`, callgrind, and "
+    "a malloc that counts.",
+    "growth": "Participants are created, added to sessions of ten, listed, removed and deleted, at "
+    "bw-sandbox. The growth is the exponent over the last tenfold of the work: n^1 is linear.",
 }
 
 
@@ -100,13 +103,13 @@ ENGINE = """
 
 ureq makes requests and reads responses, over connections that this library opens. HTTP/1.1 that was
 written for this library alone took 15,087 instructions per warm call, plain; its p50 was 0.63 of
-libcurl's, plain, and 0.58 over TLS. So more than half of the instructions below are ureq's: about
-24,000 per call, or 3 µs. Over a link of 20 ms that is less than 0.02 % of a call.
+libcurl's, plain, and 0.58 over TLS. More than half of the instructions below are therefore ureq's:
+about 24,000 per call, or 3 µs. Over a link of 20 ms that is less than 0.02 % of a call.
 """
 
 
 def machine() -> str:
-    """What it ran on."""
+    """Describes the machine."""
     models = [
         line.split(":")[1].strip()
         for line in Path("/proc/cpuinfo").read_text().splitlines()
@@ -117,18 +120,19 @@ def machine() -> str:
 
 
 def report(found: dict[str, Found], count: int, took: float) -> str:
-    """RESULTS.md."""
+    """The text of RESULTS.md."""
     rows = [row for one in found.values() for row in one.rows]
     met = sum(row.met for row in rows)
     lost = [line for one in found.values() for line in one.lost]
     text = (
         f"# Results\n\nMade by `make bench` on {datetime.date.today()} in {took:.0f} s, on "
-        f"{machine()}. Clients take turns in {count} rounds of ABBA; medians, and of ratios of "
-        "rounds the median ± half of the middle half.\n\n![one call, median](latency.svg)\n\n"
+        f"{machine()}. Clients run in {count} rounds of alternating order (ABBA). Figures are "
+        "medians; ratios are medians over rounds ± half of the interquartile range.\n\n"
+        "![one call, median](latency.svg)\n\n"
         f"## Goals\n\n{met} of {len(rows)} are met.\n\n{tables.goals(rows)}\n"
-        "## Where a peer wins\n\n"
+        "## Cases in which a peer is faster or smaller\n\n"
     )
-    text += "\n".join(f"- {line}" for line in lost or ["Nowhere in this run."]) + "\n"
+    text += "\n".join(f"- {line}" for line in lost or ["None in this run."]) + "\n"
     text += ENGINE
     for name, one in found.items():
         text += f"\n## {PARTS[name][0]}\n\n{NOTES[name]}\n\n{one.text.lstrip()}"
@@ -136,20 +140,22 @@ def report(found: dict[str, Found], count: int, took: float) -> str:
 
 
 def main() -> None:
-    """Measures what is asked for."""
+    """Runs the selected parts."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--rounds", type=int, default=ROUNDS)
-    parser.add_argument("--quick", action="store_true", help="one round, for trying it out")
+    parser.add_argument("--quick", action="store_true", help="run one round")
     parser.add_argument("--only", nargs="+", choices=PARTS, default=list(PARTS))
-    asked = parser.parse_args()
-    whole = set(asked.only) == set(PARTS) and asked.rounds >= ROUNDS and not asked.quick
-    folder = BENCHES if whole else BUILD
-    count = 1 if asked.quick else asked.rounds
+    arguments = parser.parse_args()
+    is_complete = (
+        set(arguments.only) == set(PARTS) and arguments.rounds >= ROUNDS and not arguments.quick
+    )
+    folder = BENCHES if is_complete else BUILD
+    count = 1 if arguments.quick else arguments.rounds
     began = time.monotonic()
     found = {}
-    for name in asked.only:
+    for name in arguments.only:
         print(f"bench: {name}, {time.monotonic() - began:.0f} s", flush=True)
-        found[name] = PARTS[name][1](folder, count, asked.quick)
+        found[name] = PARTS[name][1](folder, count, arguments.quick)
     text = report(found, count, time.monotonic() - began)
     (folder / "RESULTS.md").write_text(text)
     print(text)

@@ -26,6 +26,6 @@ for program in ours ours_queue loop_ours many_ours work; do
 done
 "${CXX:-c++}" -std=c++11 "${flags[@]}" -Wno-unused-function benches/clients/ours.cpp -o "$build/ours_cpp" \
   "${ours[@]}" -lpthread
-# Preloaded: counters of allocations and of name look-ups.
+# Preloaded libraries that count allocations and name lookups.
 c benches/allocations.c allocations.so -U_GNU_SOURCE -shared -fPIC
 c tests/c/hosts/resolver_shim.c resolver_shim.so -U_GNU_SOURCE -shared -fPIC -ldl

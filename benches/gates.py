@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 from suite.artefact import exported, size
 from suite.clients import CURL, OAUTH, OURS, QUEUE
-from suite.counting import allocations, connections, instructions, look_ups, syscalls
+from suite.counting import allocations, connections, instructions, lookups, syscalls
 from suite.goals import FORMS, GATE_BYTES, GATE_INSTRUCTIONS, GATE_OAUTH, GOALS, THREADS
 from suite.servers import responder, sandbox
 
@@ -19,7 +19,7 @@ FORBIDDEN = {
     *("socket", "connect", "close"),
 }
 NOISE = 0.01
-"""A call in a hundred, such as a heap that grows, is no part of a warm call."""
+"""Rare calls, such as those of a growing heap, are not counted."""
 CALLS = 200
 
 Result = tuple[bool, str]
@@ -29,13 +29,13 @@ def warm_call() -> Iterator[Result]:
     """System calls, instructions and allocations."""
     for form, tls in FORMS.items():
         with responder(tls) as server:
-            made = syscalls(OURS, server)
-            most, total = GOALS[f"syscalls {form}"].limit, sum(made.values())
-            text = f"{total:g} system calls a warm call, {form}, at most {most:g}: {made}"
+            counts = syscalls(OURS, server)
+            most, total = GOALS[f"syscalls {form}"].limit, sum(counts.values())
+            text = f"{total:g} system calls per warm call, {form}, at most {most:g}: {counts}"
             yield total <= most + NOISE, text
-            stray = sorted(FORBIDDEN & made.keys())
+            stray = sorted(FORBIDDEN & counts.keys())
             names = ", ".join(sorted(FORBIDDEN))
-            yield not stray, f"a warm call, {form}, makes none of {names}: {stray or 'none'}"
+            yield not stray, f"a warm call, {form}, makes no call of {names}: {stray or 'none'}"
             mine, curl = (instructions(client, server) for client in (OURS, CURL))
             yield (
                 mine / curl <= GATE_INSTRUCTIONS,
@@ -50,8 +50,8 @@ def warm_call() -> Iterator[Result]:
                 )
 
 
-def signing_in() -> Iterator[Result]:
-    """What an access token costs once it was requested."""
+def authentication() -> Iterator[Result]:
+    """The cost of an access token that was already requested."""
     with sandbox() as server:
         token, password = (instructions(client, server) for client in (OAUTH, OURS))
     yield (
@@ -62,7 +62,7 @@ def signing_in() -> Iterator[Result]:
 
 
 def opened() -> Iterator[Result]:
-    """Connections and name look-ups."""
+    """Connections and name lookups."""
     for form, tls in FORMS.items():
         with responder(tls) as server:
             for threads in THREADS:
@@ -74,12 +74,12 @@ def opened() -> Iterator[Result]:
                         f"{form}, at most {threads}",
                     )
     with responder(False) as server:
-        count = look_ups(server)
-    yield GOALS["look-ups"].met(count), f"{count} name look-up for 1000 calls"
+        count = lookups(server)
+    yield GOALS["lookups"].met(count), f"{count} name lookup for 1000 calls"
 
 
 def file() -> Iterator[Result]:
-    """The library itself."""
+    """Size and exported symbols of the library."""
     yield size() <= GATE_BYTES, f"{size()} bytes stripped, at most {GATE_BYTES}"
     names = exported()
     foreign = [name for name in names if not name.startswith("bw_")]
@@ -92,7 +92,7 @@ def file() -> Iterator[Result]:
 def main() -> int:
     """Checks all gates."""
     passed = failed = 0
-    for part in (warm_call, signing_in, opened, file):
+    for part in (warm_call, authentication, opened, file):
         for good, text in part():
             print(f"{'ok  ' if good else 'FAIL'} {text}", flush=True)
             passed, failed = passed + good, failed + (not good)

@@ -1,6 +1,6 @@
-/* A server that costs as little as can be: reads requests, answers all alike, over TCP or TLS; a
- * thread a connection. Prints its port, and then, for every line that it reads, how many connections
- * and requests came since the line before. Usage: responder CERT_FILE|- KEY_FILE|- ANSWER_BYTES
+/* A server with minimal cost, over TCP or TLS, with one thread per connection. It sends the same response to every
+ * request. Prints its port; then, for every line that it reads, the number of connections and requests since the
+ * previous line. Usage: responder CERT_FILE|- KEY_FILE|- RESPONSE_BYTES
  * [TOGETHER [DELAY_MS]]: responses wait until TOGETHER requests have been received, so that as many are in
  * progress at once, and then DELAY_MS milliseconds, as over a slow network. */
 #include <netinet/in.h>
@@ -18,8 +18,8 @@
 #include <unistd.h>
 
 static SSL_CTX *tls;
-static char *answer;
-static size_t answer_length;
+static char *response;
+static size_t response_length;
 static atomic_long connections, requests;
 static pthread_barrier_t together;
 static int in_step;
@@ -78,7 +78,7 @@ static void *serve(void *argument)
             pthread_barrier_wait(&together);
         if (delay > 0)
             usleep((useconds_t)delay * 1000);
-        if (put(ssl, fd, answer, answer_length) != 0)
+        if (put(ssl, fd, response, response_length) != 0)
             goto end;
     }
 end:
@@ -88,9 +88,9 @@ end:
     return NULL;
 }
 
-/* An answer as the service's, with a tag that fills it up; a short one holds what it must, and its
- * token fills it up. */
-static void make_answer(size_t bytes)
+/* A response like the service's, padded by its tag. A short response has only the required members, and is padded
+ * by its token. */
+static void make_response(size_t bytes)
 {
     static const char *const parts[][2] = {
         {"{\"participant\":{\"id\":\"06149f58-57ab-49f8-a242-078eca71e79f\"},\"token\":\"", "\"}"},
@@ -103,7 +103,7 @@ static void make_answer(size_t bytes)
     const char *const *around = parts[bytes >= 500];
     size_t fixed = strlen(around[0]) + strlen(around[1]);
     size_t fill = bytes > fixed ? bytes - fixed : 0;
-    char *at = answer = malloc(fixed + fill + 256);
+    char *at = response = malloc(fixed + fill + 256);
 
     at += sprintf(at, "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %zu\r\n\r\n",
                   fixed + fill);
@@ -111,10 +111,10 @@ static void make_answer(size_t bytes)
     memset(at, 't', fill);
     at += fill;
     at += sprintf(at, "%s", around[1]);
-    answer_length = (size_t)(at - answer);
+    response_length = (size_t)(at - response);
 }
 
-/* Tells what came since it was last asked. */
+/* Prints the number of connections and requests since the previous report. */
 static void *report(void *unused)
 {
     char line[16];
@@ -141,7 +141,7 @@ int main(int argc, char **argv)
     getrlimit(RLIMIT_NOFILE, &files);
     files.rlim_cur = files.rlim_max;
     setrlimit(RLIMIT_NOFILE, &files);
-    make_answer((size_t)atol(argv[3]));
+    make_response((size_t)atol(argv[3]));
     if (argc > 5)
         delay = atol(argv[5]);
     if (argc > 4 && atoi(argv[4]) > 1) {

@@ -19,7 +19,7 @@
  *                   "httpStatus": 401, "requestId": null, "retryAfterMs": null, "body": {..}}}
  *
  *    "outcome" reports whether the service may have processed the request:
- *        "not_sent"  The request was not sent. It is safe to repeat the call.
+ *        "not_sent"  The service received nothing. It is safe to repeat the call.
  *        "rejected"  The service responded, and it did nothing.
  *        "unknown"   The request was sent, but there was no usable response. The service may have
  *                    processed the request.
@@ -41,13 +41,13 @@
  *    network. "Blocks up to the deadline" means that the calling thread waits for at most
  *    timeoutMs, including retries and name resolution. If a thread is cancelled (pthread_cancel),
  *    it completes its current call first.
- * 8. Forks. Create the client before the fork. Each child process can use it, and opens its own
+ * 8. Forks. A client can be created before a fork: each child process can use it, and opens its own
  *    connections.
  * 9. Queues. If a thread must not block, such as the thread of an event loop, submit calls to a
  *    queue (bw_queue_new), poll the queue's descriptor, and fetch the completions. Each accepted
  *    call completes exactly once. Before you free a queue, close it and fetch until BW_E_CLOSED.
  *    There are no completion callbacks.
- * 10. Late responses. If a create request completes after its call was cancelled, the participant or
+ * 10. Late objects. If a create request completes after its call was cancelled, the participant or
  *    session exists, but no caller has its id. bw_client_take_late returns the ids of such objects.
  * 11. Side effects. There is no global initialization. The library prints nothing, and it changes
  *    no signal handler and no locale. Messages never contain secrets. Environment variables
@@ -521,7 +521,8 @@ bw_status bw_list_session_participants(bw_client *client, const char *session_id
  * - `subscriptions_json`: whom the participant hears.
  *   - `{"sessionId": ".."}`: everyone in the session, including participants that join later.
  *   - `{"participants": [{"participantId": ".."}, ..]}`: only these participants. With
- *     `"streamAliases": [".."]` next to a `participantId`: only these streams of the participant.
+ *     `"streamAliases": [".."]` next to a `participantId`: only these streams of the participant
+ *     (if the array is empty, all of them).
  *   - `{}`, `null` or NULL: nobody.
  * - `out`: receives `null`, or the error document. The caller frees it with `bw_free`.
  *
@@ -692,8 +693,8 @@ bw_status bw_queue_next(bw_queue *queue,
  * Cancels a call. Its completion, with BW_E_CANCELLED, can be fetched immediately.
  *
  * If the call was waiting, its outcome is "not_sent". If it was running, its outcome is "unknown".
- * A running create request is executed to its end: what it creates is logged, and kept for
- * `bw_client_take_late`.
+ * A running create request is executed to its end. The object that it creates is logged, and kept
+ * for `bw_client_take_late`.
  *
  * - `id`: the number of the call, from `bw_queue_submit`.
  *

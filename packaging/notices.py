@@ -1,7 +1,7 @@
-"""Writes THIRD-PARTY-NOTICES: the licences of the crates that are linked into what is packaged.
+"""Writes THIRD-PARTY-NOTICES: the licences of the crates in the packaged programs.
 
-Usage: notices.py (in the project's folder), or ``notices.py --check``, which writes nothing and
-says whether the file is in step.
+Usage, in the root of the project: notices.py [--check]. With --check, nothing is written, and the
+exit status is 1 if the file is out of date.
 """
 
 from __future__ import annotations
@@ -16,14 +16,14 @@ from typing import Any, Dict, List, Set, Tuple
 
 CARGO = os.environ.get("CARGO", "cargo")
 NOTICES = Path("THIRD-PARTY-NOTICES")
-# What is packaged, and what it is called in the file.
+# The packages, and their names in the file.
 PACKAGED = {"bw-webrtc": "the library", "bw-sandbox": "bw-sandbox"}
 TARGET = "x86_64-unknown-linux-gnu"
 INTRODUCTION = """\
-libbw_webrtc and bw-sandbox contain the work of others, under the licences below. Where there
-is a choice of licences, the one that is taken is printed. Beside these they contain the standard
-library of Rust (MIT OR Apache-2.0, copyright The Rust Project Contributors, with the notices that
-every Rust toolchain brings as COPYRIGHT-library.html).
+libbw_webrtc and bw-sandbox contain third-party code under the licences below. If a crate offers a
+choice of licences, the chosen one is printed. They also contain the standard library of Rust
+(MIT OR Apache-2.0, copyright The Rust Project Contributors; every Rust toolchain contains its
+notices in COPYRIGHT-library.html).
 """
 
 
@@ -32,7 +32,7 @@ def cargo(*arguments: str) -> str:
 
 
 def linked(package: str) -> Set[Tuple[str, str]]:
-    """Names and versions of the crates whose code is in what is built from the package."""
+    """The names and versions of the crates that are linked into the package."""
     edges = "normal,no-proc-macro"
     tree = cargo(
         "tree", "--locked", "--target", TARGET, "-e", edges, "-p", package, "--prefix", "none"
@@ -42,7 +42,7 @@ def linked(package: str) -> Set[Tuple[str, str]]:
 
 
 def texts(package: Any) -> List[str]:
-    """The licence that is taken, or all that must be met."""
+    """The text of the chosen licence, or the texts of all licences that apply."""
     folder = Path(package["manifest_path"]).parent
     files = sorted(
         file
@@ -53,15 +53,15 @@ def texts(package: Any) -> List[str]:
     if "MIT" in choices:
         files = [file for file in files if re.search(r"\bMIT\b", file.name)] or files
     if not files:
-        # Published without one: who made it, and what it says that it may be used under.
-        makers = ", ".join(package["authors"]) or package["repository"]
-        return [f"{package['license']}, by {makers}"]
+        # The crate contains no licence text: its authors and the name of its licence.
+        authors = ", ".join(package["authors"]) or package["repository"]
+        return [f"{package['license']}, by {authors}"]
     return [file.read_text().replace("\r\n", "\n").strip() for file in files]
 
 
 def notices() -> str:
     document = json.loads(cargo("metadata", "--locked", "--format-version", "1"))
-    # Our own crates have no source.
+    # The crates of this project have no source.
     others: Dict[Tuple[str, str], Any] = {
         (each["name"], each["version"]): each for each in document["packages"] if each["source"]
     }
@@ -69,7 +69,7 @@ def notices() -> str:
     for package, called in PACKAGED.items():
         for crate in linked(package) & others.keys():
             crates.setdefault(crate, []).append(called)
-    # Those with the very same text stand together.
+    # Crates with the same text share a section.
     by_text: Dict[str, List[str]] = {}
     for crate in sorted(crates):
         head = f"{crate[0]} {crate[1]}, in {' and '.join(crates[crate])}"
@@ -82,13 +82,13 @@ def notices() -> str:
 
 
 def main() -> int:
-    told = notices()
+    text = notices()
     if sys.argv[1:] == ["--check"]:
-        if not NOTICES.is_file() or NOTICES.read_text() != told:
-            print(f"{NOTICES} is out of step; run: python3 packaging/notices.py", file=sys.stderr)
+        if not NOTICES.is_file() or NOTICES.read_text() != text:
+            print(f"{NOTICES} is out of date; run: python3 packaging/notices.py", file=sys.stderr)
             return 1
         return 0
-    NOTICES.write_text(told)
+    NOTICES.write_text(text)
     return 0
 
 

@@ -1,12 +1,12 @@
-/* Many clients in one process. Usage: NAME BASE_URL CA_FILE|- CLIENTS [unconnected]. Prints what making
- * them took (microseconds of CPU) and what it, and then a call by each, added to the process's memory
- * (bytes); no calls where they are to stay unconnected. */
+/* Many clients in one process. Usage: NAME BASE_URL CA_FILE|- CLIENTS [unconnected]. Prints the CPU time of
+ * creating the clients (microseconds), and the memory that creating them and one call of each added (bytes).
+ * With "unconnected", no calls are made. */
 #include <sys/resource.h>
 #include <time.h>
 
 #include "measure.h"
 
-/* Each program defines them. */
+/* Each program defines these functions. */
 static void *many_new(const char *url, const char *ca_file);
 static void many_call(void *client);
 static void many_free(void *client);
@@ -37,7 +37,7 @@ int main(int argc, char **argv)
     ca_file = strcmp(argv[2], "-") != 0 ? argv[2] : NULL;
     count = atol(argv[3]);
     clients = malloc((size_t)count * sizeof *clients);
-    /* What is made once in a process belongs to no client. */
+    /* The first client also causes allocations that occur once per process. */
     one = many_new(argv[1], ca_file);
     if (calls)
         many_call(one);

@@ -1,4 +1,4 @@
-/* What the clients in C measure with: clocks, and the memory of this process as the kernel counts it. */
+/* Measurements for the clients in C: clocks, and the memory of this process as counted by the kernel. */
 #ifndef BENCH_MEASURE_H
 #define BENCH_MEASURE_H
 
@@ -7,7 +7,7 @@
 #include <time.h>
 
 typedef struct bench_memory {
-    /* Bytes of private memory that were written to; bytes that are in memory. */
+    /* Private written memory, and resident memory, in bytes. */
     long own, resident;
 } bench_memory;
 
@@ -30,7 +30,7 @@ static bench_memory bench_memory_now(void)
     return now;
 }
 
-/* Microseconds. */
+/* In microseconds. */
 __attribute__((unused)) static double bench_now(clockid_t clock)
 {
     struct timespec time;

@@ -1,5 +1,4 @@
-/* libbw_webrtc from C. With -DWITH_CJSON the caller makes and reads its JSON with cJSON, as it would
- * with libcurl. */
+/* libbw_webrtc from C. With -DWITH_CJSON, the program creates and parses JSON with cJSON, as with libcurl. */
 #include "bench.h"
 #include "ours_config.h"
 #ifdef WITH_CJSON
@@ -19,7 +18,7 @@ static void bench_call(void *thread)
 
     (void)thread;
 #ifdef WITH_CJSON
-    cJSON *body = cJSON_CreateObject(), *answer;
+    cJSON *body = cJSON_CreateObject(), *response;
     cJSON *permissions = cJSON_AddArrayToObject(body, "publishPermissions");
     cJSON_AddItemToArray(permissions, cJSON_CreateString("AUDIO"));
     cJSON_AddItemToArray(permissions, cJSON_CreateString("VIDEO"));
@@ -33,10 +32,10 @@ static void bench_call(void *thread)
     if (status != BW_OK)
         bench_fail(out);
 #ifdef WITH_CJSON
-    answer = cJSON_Parse(out);
-    if (cJSON_GetObjectItem(answer, "token") == NULL)
+    response = cJSON_Parse(out);
+    if (cJSON_GetObjectItem(response, "token") == NULL)
         bench_fail("no token");
-    cJSON_Delete(answer);
+    cJSON_Delete(response);
     free(request);
 #endif
     bw_free(out);

@@ -1,6 +1,6 @@
-/* The configuration that the clients of libbw_webrtc in C share. Where libcurl is given no file, it
- * takes the system's authorities, and this library its own; "system" makes it take the system's. No
- * retries: no other client makes any. With -DWITH_OAUTH, the client uses the API credentials of
+/* The configuration that the clients of libbw_webrtc in C share. Without a file,
+ * libcurl trusts the system's authorities, and this library its bundled ones; "system" selects the system's.
+ * Retries are disabled, since no other client retries. With -DWITH_OAUTH, the client uses the API credentials of
  * bw-sandbox, whose token URL is on the same host. */
 #ifndef BENCH_OURS_CONFIG_H
 #define BENCH_OURS_CONFIG_H
@@ -11,7 +11,7 @@
 
 #include "bw_webrtc.h"
 
-/* `idle` is how many idle connections are kept; 0 for the default. */
+/* `idle` is the maximum number of idle connections; 0 selects the default. */
 static bw_client *ours_new_with(const char *url, const char *ca_file, long idle)
 {
     char config[1024], signing_in[256], roots[512] = "", kept[64] = "", *error = NULL;

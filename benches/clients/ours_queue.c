@@ -1,6 +1,5 @@
-/* libbw_webrtc's queue, as an event loop uses it: one thread that submits and fetches, and as many
- * calls under way as there are workers. Usage: ours_queue BASE_URL CA_FILE|- CALLS WORKERS, with CALLS
- * a worker; prints the same figures as the other clients. */
+/* libbw_webrtc's queue: one thread submits and fetches, with one call in flight per worker. Usage: ours_queue
+ * BASE_URL CA_FILE|- CALLS WORKERS, where CALLS is per worker. Prints the same figures as the other clients. */
 #include <time.h>
 
 #include "measure.h"
@@ -34,7 +33,7 @@ static void submit(bw_queue *queue, double *began)
         exit((fprintf(stderr, "%s\n", error), 1));
 }
 
-/* Fetches one completion; what was the time of its beginning becomes how long it took. */
+/* Fetches one completion, and replaces the start time of its call by its duration. */
 static void fetch(bw_queue *queue)
 {
     bw_status status;

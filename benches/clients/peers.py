@@ -1,4 +1,4 @@
-"""The clients in Python: one call as each library's users write it, measured like those in C.
+"""The clients in Python: a typical call with each library, measured like the clients in C.
 
 Usage: peers.py WHICH BASE_URL CA_FILE|- CALLS
 """
@@ -27,7 +27,7 @@ def ours(url: str, ca_file: str | None) -> Callable[[], str]:
 
 
 def requests(url: str, ca_file: str | None) -> Callable[[], str]:
-    """A session of requests'."""
+    """A session of requests."""
     import requests as library
 
     session = library.Session()
@@ -36,15 +36,15 @@ def requests(url: str, ca_file: str | None) -> Callable[[], str]:
     target = f"{url}/accounts/{ACCOUNT}/participants"
 
     def call() -> str:
-        answer = session.post(target, json=BODY, timeout=10)
-        answer.raise_for_status()
-        return str(answer.json()["token"])
+        response = session.post(target, json=BODY, timeout=10)
+        response.raise_for_status()
+        return str(response.json()["token"])
 
     return call
 
 
 def httpx(url: str, ca_file: str | None) -> Callable[[], str]:
-    """A client of httpx's."""
+    """A client of httpx."""
     import ssl
 
     import httpx as library
@@ -54,9 +54,9 @@ def httpx(url: str, ca_file: str | None) -> Callable[[], str]:
     target = f"{url}/accounts/{ACCOUNT}/participants"
 
     def call() -> str:
-        answer = client.post(target, json=BODY)
-        answer.raise_for_status()
-        return str(answer.json()["token"])
+        response = client.post(target, json=BODY)
+        response.raise_for_status()
+        return str(response.json()["token"])
 
     return call
 
@@ -103,11 +103,11 @@ def pycurl(url: str, ca_file: str | None) -> Callable[[], str]:
         curl.setopt(library.CAINFO, ca_file)
 
     def call() -> str:
-        answer = BytesIO()
+        response = BytesIO()
         curl.setopt(library.POSTFIELDS, json.dumps(BODY))
-        curl.setopt(library.WRITEDATA, answer)
+        curl.setopt(library.WRITEDATA, response)
         curl.perform()
-        return str(json.loads(answer.getvalue())["token"])
+        return str(json.loads(response.getvalue())["token"])
 
     return call
 

@@ -1,5 +1,4 @@
-/* A socket and nothing else, with OpenSSL where there is TLS: the limit. The answer is not read but
- * to its end. */
+/* A plain socket, with OpenSSL for TLS: the lower limit. The response is read to its end but not parsed. */
 #include <arpa/inet.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -12,7 +11,7 @@
 typedef struct wire {
     int fd;
     SSL *ssl;
-    char answer[(1 << 20) + 4096];
+    char response[(1 << 20) + 4096];
 } wire;
 
 static int port;
@@ -63,23 +62,23 @@ static void *bench_thread(void)
 static void bench_call(void *thread)
 {
     wire *w = thread;
-    char *answer = w->answer, *end;
+    char *response = w->response, *end;
     int length = 0, whole = 0, room, count = (int)strlen(request);
 
     if ((w->ssl != NULL ? SSL_write(w->ssl, request, count)
                         : (int)write(w->fd, request, (size_t)count)) != count)
         bench_fail("not sent");
     while (whole == 0 || length < whole) {
-        room = (int)sizeof w->answer - 1 - length;
-        count = w->ssl != NULL ? SSL_read(w->ssl, answer + length, room)
-                               : (int)read(w->fd, answer + length, (size_t)room);
+        room = (int)sizeof w->response - 1 - length;
+        count = w->ssl != NULL ? SSL_read(w->ssl, response + length, room)
+                               : (int)read(w->fd, response + length, (size_t)room);
         if (count <= 0)
-            bench_fail("no answer");
+            bench_fail("no response");
         length += count;
-        answer[length] = '\0';
-        end = strstr(answer, "\r\n\r\n");
+        response[length] = '\0';
+        end = strstr(response, "\r\n\r\n");
         if (end != NULL)
-            whole = (int)(end + 4 - answer) + atoi(strstr(answer, "Content-Length:") + 15);
+            whole = (int)(end + 4 - response) + atoi(strstr(response, "Content-Length:") + 15);
     }
 }
 

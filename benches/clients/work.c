@@ -1,7 +1,6 @@
-/* What a bridge does with one client: as many participants as are asked for, in sessions of ten, each
- * made and added, all listed, and all taken out and deleted again. Usage: work BASE_URL PARTICIPANTS;
- * prints CPU and time of all of it in microseconds, the calls, and the memory before the client was
- * made and at the end, in bytes. */
+/* The work of a bridge with one client: creates participants, adds them to sessions of ten, lists, removes and
+ * deletes them. Usage: work BASE_URL PARTICIPANTS. Prints the CPU time and the elapsed time in microseconds, the
+ * number of calls, and the memory before the client is created and at the end, in bytes. */
 #include <time.h>
 
 #include "measure.h"
@@ -19,7 +18,7 @@ static double now(clockid_t clock)
     return (double)time.tv_sec * 1e6 + (double)time.tv_nsec / 1e3;
 }
 
-/* What the call gave, or what `pointer` names in it. */
+/* The document of a successful call, or the value at `pointer` in it. */
 static char *expect(bw_status status, char *out, const char *pointer)
 {
     char *value;

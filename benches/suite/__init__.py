@@ -1,7 +1,7 @@
-"""What the gates and the benchmark are made of.
+"""The modules of the gates and the benchmark.
 
-``places``, ``clients``, ``servers`` and ``running`` run things; ``counting`` and ``artefact`` count
-what no noise moves; ``latency``, ``throughput``, ``cold``, ``memory``, ``exact`` and ``growth`` are
-the parts of the benchmark; ``figures`` is the arithmetic; ``goals`` holds every goal; ``tables``
-and ``pictures`` show.
+``places``, ``clients``, ``servers`` and ``running`` run programs; ``counting`` and ``artefact``
+contain measurements without noise; ``latency``, ``link``, ``throughput``, ``loop``, ``cold``,
+``memory``, ``exact`` and ``growth`` are the parts of the benchmark; ``figures`` contains the
+arithmetic, ``goals`` the goals, and ``tables`` and ``pictures`` the output.
 """

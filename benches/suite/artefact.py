@@ -1,4 +1,4 @@
-"""The library file itself: size, what it asks of glibc, what it exports."""
+"""The library file: size, required glibc version, exported symbols."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ from .running import run
 
 
 def size(library: Path = LIBRARY) -> int:
-    """Bytes, stripped."""
+    """The size of the stripped library in bytes."""
     return library.stat().st_size
 
 
 def newest_glibc(library: Path) -> tuple[int, ...]:
-    """The highest version of a symbol that the library asks glibc for."""
+    """The highest symbol version of glibc that the library requires."""
     listed = run(["readelf", "-V", "--wide", str(library)])
     return max(tuple(map(int, found.split("."))) for found in re.findall(r"GLIBC_([\d.]+)", listed))
 
 
 def exported() -> list[str]:
-    """The names that the library gives to others."""
+    """The exported symbols."""
     listed = run(["nm", "-D", "--defined-only", str(LIBRARY)])
     return [line.split()[-1] for line in listed.splitlines() if line]

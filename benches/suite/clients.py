@@ -1,4 +1,4 @@
-"""What is measured: names for people, and how each is run."""
+"""The measured clients: their display names and commands."""
 
 from __future__ import annotations
 
@@ -39,17 +39,17 @@ NAMES = {
 
 
 def is_ours(client: str) -> bool:
-    """Whether it is this library in one of its languages."""
+    """Whether the client uses this library."""
     return client.split(":")[-1].startswith(OURS)
 
 
 def is_scripted(client: str) -> bool:
-    """Whether it is in Python."""
+    """Whether the client is written in Python."""
     return client.startswith(PYTHON)
 
 
 def command(client: str, server: Server, calls: int, threads: int = 1) -> list[str]:
-    """How a client is run: one in C by its name, one in Python as ``python:NAME``."""
+    """The command of a client: a program in C, or ``python:NAME``."""
     if is_scripted(client):
         # The other clients are installed in the directory of the benchmark only.
         python = BUILD / "venv" / "bin" / "python"
@@ -59,7 +59,7 @@ def command(client: str, server: Server, calls: int, threads: int = 1) -> list[s
 
 
 def environment() -> dict[str, str]:
-    """For clients in Python, and for all of them: no proxy."""
+    """The environment of all clients: without a proxy, and with the paths for Python."""
     kept = {
         name: value for name, value in os.environ.items() if not name.lower().endswith("_proxy")
     }

@@ -1,4 +1,4 @@
-"""Counts of a warm call that no noise moves: what 1000 more calls add, by the thousand."""
+"""Counts of a warm call without noise: the difference between 1000 and 2000 calls, per call."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def _added(few: float, many: float) -> float:
 
 
 def syscalls(client: str, server: Server) -> dict[str, float]:
-    """System calls, by name."""
+    """The system calls by name."""
     counts = []
     for calls in (FEW, MANY):
         out = BUILD / "strace"
@@ -28,12 +28,12 @@ def syscalls(client: str, server: Server) -> dict[str, float]:
     few, many = counts
     names = sorted((set(few) | set(many)) - {"total"})
     added = {name: _added(few.get(name, 0), many.get(name, 0)) for name in names}
-    # A time-out or a growing heap once in 1000 calls is no part of a call.
+    # Events such as a growing heap, once in 1000 calls, are not counted.
     return {name: round(count, 2) for name, count in added.items() if count >= 0.01}
 
 
 def instructions(client: str, server: Server) -> float:
-    """Instructions, by callgrind."""
+    """The instructions, as counted by callgrind."""
     totals = []
     for calls in (FEW, MANY):
         log = BUILD / "callgrind.log"
@@ -52,19 +52,19 @@ def instructions(client: str, server: Server) -> float:
 
 @dataclass(frozen=True)
 class Allocations:
-    """What a call asks malloc and its like for."""
+    """The number and the size of the allocations of a call."""
 
     count: float
     bytes: float
 
 
 def allocations(client: str, server: Server) -> Allocations:
-    """Allocations, by a library that is preloaded and counts them."""
+    """The allocations, as counted by a preloaded library."""
     totals = []
     for calls in (FEW, MANY):
         out = BUILD / "allocations"
         out.unlink(missing_ok=True)
-        # env, so that the counter is in the client alone.
+        # env preloads the library into the client only.
         preloaded = [f"LD_PRELOAD={BUILD / 'allocations.so'}", f"ALLOCATIONS_FILE={out}"]
         run(["env", *preloaded, *command(client, server, calls)])
         totals.append([int(number) for number in out.read_text().split()])
@@ -72,8 +72,8 @@ def allocations(client: str, server: Server) -> Allocations:
     return Allocations(_added(few[0], many[0]), _added(few[1], many[1]))
 
 
-def look_ups(server: Server, calls: int = 1000) -> int:
-    """How often this library asks for the server's name, by a preloaded resolver that counts."""
+def lookups(server: Server, calls: int = 1000) -> int:
+    """The lookups of the server's name by this library, as counted by a preloaded resolver."""
     out = BUILD / "lookups"
     out.unlink(missing_ok=True)
     preloaded = [
@@ -86,15 +86,15 @@ def look_ups(server: Server, calls: int = 1000) -> int:
 
 
 def connections(client: str, server: Responder, calls: int, threads: int) -> int:
-    """Connections that the server was asked for in ``calls`` calls of each thread."""
+    """The connections that the server accepted during ``calls`` calls of each thread."""
     server.counted()
     measure(client, server, calls, threads)
     opened, requests = server.counted()
-    # Every thread, or worker, makes one call more, to warm up.
+    # Every thread or worker makes one additional warm-up call.
     assert requests == (calls + 1) * threads, f"{requests} requests arrived"
     return opened
 
 
 def form_of(server: Server) -> str:
-    """How the server is spoken to."""
+    """The scheme of the server's URL."""
     return "plain" if server.ca_file == NO_TLS else "TLS"

@@ -1,10 +1,10 @@
-"""What no noise moves, of clients in C: system calls, instructions, allocations; and the file."""
+"""Measurements without noise: system calls, instructions, allocations, and the library file."""
 
 from __future__ import annotations
 
 from .artefact import newest_glibc, size
 from .clients import CURL, NAMES, NATIVE, OURS
-from .counting import allocations, instructions, look_ups, syscalls
+from .counting import allocations, instructions, lookups, syscalls
 from .goals import FORMS, GOALS, Row
 from .places import SHIPPED
 from .servers import responder
@@ -12,7 +12,7 @@ from .tables import Found, number, table
 
 
 def found() -> Found:
-    """Counts it all."""
+    """Runs all counts."""
     out = Found()
     lines = []
     for form, tls in FORMS.items():
@@ -33,7 +33,7 @@ def found() -> Found:
                         f"{asked.bytes:,.0f}",
                     )
                 )
-            # A hundredth is what one poll in 1000 calls comes to.
+            # One additional poll in 1000 calls is rounded away.
             goal = GOALS[f"syscalls {form}"]
             share = sums[OURS] / sums[CURL]
             out.rows.append(
@@ -47,8 +47,8 @@ def found() -> Found:
             if not tls:
                 count = ask[OURS].count
                 out.rows.append(Row(GOALS["allocations"], round(count, 1), number(count)))
-                asked_for = look_ups(server)
-                out.rows.append(Row(GOALS["look-ups"], asked_for, str(asked_for)))
+                count = lookups(server)
+                out.rows.append(Row(GOALS["lookups"], count, str(count)))
     megabytes = size(SHIPPED) / 1e6
     out.rows.append(Row(GOALS["size"], megabytes, f"{megabytes:.2f}"))
     major, minor = newest_glibc(SHIPPED)[:2]

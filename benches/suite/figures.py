@@ -10,12 +10,12 @@ from dataclasses import dataclass
 from .running import Rounds
 
 LINEAR = 1.1
-"""A cost whose exponent is up to this grows no worse than linearly, as far as noise shows."""
+"""A cost with an exponent up to this limit grows linearly, within the noise."""
 
 
 @dataclass(frozen=True)
 class Ratio:
-    """The median of the rounds' ratios, and half of their middle half."""
+    """The median of the ratios of all rounds, and half of their interquartile range."""
 
     middle: float
     spread: float
@@ -30,7 +30,7 @@ def median(rounds: Rounds, client: str, figure: str) -> float:
 
 
 def ratio(rounds: Rounds, one: str, other: str, figure: str) -> Ratio:
-    """One client's figure ÷ the other's, round by round; both turns of a round are one."""
+    """The ratio of one client's figure to the other's in each round (the mean of two runs)."""
     mine, theirs = (_by_round([turn[figure] for turn in rounds[client]]) for client in (one, other))
     ratios = [a / b for a, b in zip(mine, theirs)]
     if len(ratios) < 2:

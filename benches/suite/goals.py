@@ -1,4 +1,4 @@
-"""Every goal, in one table; nothing else knows them."""
+"""All goals of the benchmark and limits of the gates."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from .figures import Ratio
 
 @dataclass(frozen=True)
 class Goal:
-    """What is to be reached."""
+    """A figure and its limit."""
 
     figure: str
     limit: float
@@ -18,7 +18,7 @@ class Goal:
     shown: str = ""
 
     def met(self, value: float) -> bool:
-        """Whether the value reaches it."""
+        """Whether this value meets the goal."""
         if self.equal:
             return value == self.limit
         return value >= self.limit if self.at_least else value <= self.limit
@@ -30,11 +30,11 @@ class Goal:
 
 @dataclass(frozen=True)
 class Row:
-    """A goal, and what was measured."""
+    """A goal and the measured value."""
 
     goal: Goal
     value: float
-    """What is held to the goal."""
+    """The value that is compared with the goal."""
     ours: str
     peer: str = ""
     theirs: str = ""
@@ -43,21 +43,21 @@ class Row:
 
     @property
     def met(self) -> bool:
-        """Whether it is reached."""
+        """Whether the goal is met."""
         return self.goal.met(self.value)
 
 
 THREADS = (2, 8, 64)
 IN_FLIGHT = (64, 1000)
 TAKES = (20, 200)
-"""Milliseconds that the service takes."""
+"""The response times of the service, in milliseconds."""
 FORMS = {"plain": False, "TLS": True}
 
 
 def _goals() -> dict[str, Goal]:
     goals = {
-        "syscalls plain": Goal("system calls a warm call, plain", 4),
-        "syscalls TLS": Goal("system calls a warm call, TLS", 4),
+        "syscalls plain": Goal("system calls per warm call, plain", 4),
+        "syscalls TLS": Goal("system calls per warm call, TLS", 4),
         "instructions plain": Goal(
             "instructions per warm call ÷ libcurl + cJSON (callgrind), plain", 0.38
         ),
@@ -69,25 +69,26 @@ def _goals() -> dict[str, Goal]:
         "curl TLS": Goal("p50 ÷ libcurl + cJSON, TLS", 0.68),
         "raw plain": Goal("p50 ÷ raw socket, plain", 1.40),
         "raw TLS": Goal("p50 ÷ raw socket, TLS", 1.25),
-        "cold small": Goal("client made and first TLS answer ÷ libcurl, small CA file", 0.4),
+        "cold small": Goal("new client and first TLS response ÷ libcurl, small CA file", 0.4),
         "cold default": Goal(
-            "client made and first TLS handshake ÷ libcurl, each with its default authorities", 0.1
+            "new client and first TLS handshake ÷ libcurl, each with its default authorities",
+            0.1,
         ),
         "cold file": Goal(
-            "client made and first TLS answer ÷ libcurl, both given a file of the system's bundle "
+            "new client and first TLS response ÷ libcurl, both given a file of the system's bundle "
             "and the server's authority",
             0.1,
         ),
         "cold system": Goal(
-            "client made and first TLS handshake ÷ libcurl, both the system's bundle",
+            "new client and first TLS handshake ÷ libcurl, both the system's bundle",
             0.1,
         ),
-        "look-ups": Goal("name look-ups for 1000 pooled calls", 1, equal=True),
+        "lookups": Goal("name lookups for 1000 pooled calls", 1, equal=True),
         "memory": Goal("memory with 64 warm TLS connections ÷ libcurl", 0.5),
         "size": Goal("stripped library, MB", 2.6),
-        # Its limit as major * 100 + minor.
+        # The limit is major * 100 + minor.
         "glibc": Goal("highest GLIBC symbol", 217, shown="2.17"),
-        "linear": Goal("nothing grows worse than linearly (largest exponent)", 1.1),
+        "linear": Goal("no cost grows faster than linearly (largest exponent)", 1.1),
     }
     for in_flight in IN_FLIGHT:
         for takes in TAKES:
@@ -108,7 +109,7 @@ def _goals() -> dict[str, Goal]:
             goals[f"python {peer} {form}"] = Goal(f"Python p50 ÷ {name}, {form}", most)
         for threads in THREADS:
             goals[f"throughput {threads} {form}"] = Goal(
-                f"calls a second ÷ libcurl, {threads} threads, {form}", 1.25, at_least=True
+                f"calls per second ÷ libcurl, {threads} threads, {form}", 1.25, at_least=True
             )
             goals[f"connections {threads} {form}"] = Goal(
                 f"connections opened by {threads} threads and by {threads} workers, {form}",
@@ -121,6 +122,6 @@ GOALS = _goals()
 GATE_INSTRUCTIONS = 0.40
 """The limit in CI, a little above the goal: compilers and C libraries differ."""
 GATE_OAUTH = 1.03
-"""The most instructions of a warm call with API credentials, in those with a user name."""
+"""The maximum of instructions per warm call with API credentials ÷ with a user name."""
 GATE_BYTES = 2_750_000
 """The limit in CI for the stripped library: above the goal, which it misses by 5 %."""

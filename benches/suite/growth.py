@@ -1,4 +1,4 @@
-"""Cost as the work grows: participants, threads, bytes of an answer, clients in a process."""
+"""Cost as the work grows: participants, threads, bytes of a response, clients in a process."""
 
 from __future__ import annotations
 
@@ -25,44 +25,44 @@ LIBCURL = "libcurl"
 
 @dataclass
 class Curve:
-    """A cost at every size of the work, for one client."""
+    """The cost for each size of the work, for one client."""
 
     name: str
     ours: bool
     costs: list[tuple[int, float]] = field(default_factory=list)
-    """The whole cost, not that of one."""
+    """Pairs of size and total cost."""
 
     @property
     def exponent(self) -> float:
-        """How it grows at its upper end."""
+        """The exponent of the growth over the last tenfold of the size."""
         return exponent(self.costs)
 
 
 @dataclass
 class Growth:
-    """One way for the work to grow."""
+    """A dimension in which the work grows."""
 
     title: str
     of: str
-    """What is counted on the way."""
+    """The unit of the size."""
     unit: str
     each: bool
-    """Shown for one of what is counted; else as a whole."""
+    """Whether the cost is shown per unit of the size, or in total."""
     curves: list[Curve]
     show: Callable[[float], str] = number
     pictured: bool = True
 
     def shown(self, curve: Curve) -> list[tuple[int, float]]:
-        """The points as they are shown."""
+        """The points as they are shown: per unit or in total."""
         return [(size, cost / size if self.each else cost) for size, cost in curve.costs]
 
 
 def participants(quick: bool) -> list[Growth]:
-    """A bridge's work with one client at the stand-in service."""
+    """The work of a bridge with one client, at bw-sandbox."""
     cpu, memory = Curve("libbw_webrtc", True), Curve("libbw_webrtc", True)
     for count in PARTICIPANTS[: 4 if quick else None]:
         with sandbox() as server:
-            # Small work is repeated, since one is over before a clock can tell.
+            # Small work is repeated, since one run is shorter than the clock's resolution.
             done = [
                 json.loads(run([str(BUILD / "work"), server.url, str(count)]))
                 for _ in range(1 if count >= 1000 else TURNS)
@@ -70,15 +70,20 @@ def participants(quick: bool) -> list[Growth]:
         cpu.costs.append((count, min(one["cpu"] for one in done)))
         memory.costs.append((count, min(one["end"] - one["empty"] for one in done)))
     return [
-        Growth("participants of work", "participants", "µs of CPU a participant", True, [cpu]),
+        Growth("participants", "participants", "µs of CPU per participant", True, [cpu]),
         Growth(
-            "the client's memory after it", "participants", "bytes in all", False, [memory], size
+            "memory of the client afterwards",
+            "participants",
+            "bytes in total",
+            False,
+            [memory],
+            size,
         ),
     ]
 
 
 def threads(quick: bool) -> list[Growth]:
-    """Many threads on one client, on both cores: CPU in all if each makes as many calls."""
+    """Many threads on one client, on both cores: the total CPU time of a fixed number of calls."""
     curves = {OURS: Curve("libbw_webrtc", True), CURL: Curve(LIBCURL, False)}
     with responder(False) as server:
         for count in THREADS:
@@ -86,24 +91,26 @@ def threads(quick: bool) -> list[Growth]:
             rounds = _turns(lambda client: measure(client, server, calls, count), quick)  # noqa: B023
             for client, curve in curves.items():
                 curve.costs.append((count, median(rounds, client, "cpu") * count))
-    unit = "µs of CPU a call"
+    unit = "µs of CPU per call"
     return [Growth("threads on one client", "threads", unit, True, list(curves.values()))]
 
 
 def bodies(quick: bool) -> list[Growth]:
-    """Longer and longer answers, up to the most that is taken by default."""
+    """Responses of increasing length, up to the default maximum."""
     curves = {OURS: Curve("libbw_webrtc", True), CURL: Curve(LIBCURL + " + cJSON", False)}
     for count in BYTES:
         calls = 200 if count > 50_000 else 1000
-        with responder(False, CORE, answer=count) as server:
+        with responder(False, CORE, response_bytes=count) as server:
             rounds = _turns(lambda client: measure(client, server, calls, core=CORE), quick)  # noqa: B023
         for client, curve in curves.items():
             curve.costs.append((count, median(rounds, client, "cpu")))
-    return [Growth("bytes of an answer", "bytes", "µs of CPU a call", False, list(curves.values()))]
+    return [
+        Growth("bytes of a response", "bytes", "µs of CPU per call", False, list(curves.values()))
+    ]
 
 
 def clients(quick: bool) -> list[Growth]:
-    """Many clients in a process: what each adds when made, and once it is connected."""
+    """Many clients in a process: the cost of creating and of connecting each client."""
     growths = []
     for form, tls in FORMS.items():
         programs = {"many_ours": "libbw_webrtc", "many_curl": LIBCURL}
@@ -116,20 +123,28 @@ def clients(quick: bool) -> list[Growth]:
                 for program in programs:
                     words = [str(BUILD / program), server.url, server.ca_file, str(count)]
                     done = [json.loads(run(words)) for _ in range(TURNS)]
-                    # Noise only adds.
+                    # Noise only increases the figures.
                     figures = {name: min(one[name] for one in done) for name in done[0]}
-                    # Pages are what the kernel counts: the memory of one may be in pages there are.
+                    # The kernel counts pages, and a new client may fit into existing pages.
                     made[program].costs.append((count, max(figures["made"], 1)))
                     warm[program].costs.append((count, max(figures["warm"], 1)))
                     start[program].costs.append((count, figures["start"]))
         one = "clients"
         growths += [
-            Growth(f"clients made, {form}", one, "bytes a client", True, [*made.values()], size),
             Growth(
-                f"clients connected, {form}", one, "bytes a client", True, [*warm.values()], size
+                f"clients created, {form}", one, "bytes per client", True, [*made.values()], size
             ),
             Growth(
-                *(f"making clients, {form}", one, "µs of CPU a client", True, [*start.values()]),
+                f"clients connected, {form}", one, "bytes per client", True, [*warm.values()], size
+            ),
+            Growth(
+                *(
+                    f"creating clients, {form}",
+                    one,
+                    "µs of CPU per client",
+                    True,
+                    [*start.values()],
+                ),
                 pictured=tls,
             ),
         ]
@@ -137,7 +152,7 @@ def clients(quick: bool) -> list[Growth]:
 
 
 def default_client() -> Figures:
-    """What one of many clients costs that trusts the bundled authorities, not connected."""
+    """The cost of one of many unconnected clients that trust the bundled authorities."""
     count = CLIENTS[-1]
     figures: Figures = json.loads(
         run([str(BUILD / "many_ours"), "https://127.0.0.1:9/v1", NO_TLS, str(count), "unconnected"])
@@ -150,12 +165,12 @@ def _turns(one: Callable[[str], Figures], quick: bool) -> Rounds:
 
 
 def run_all(quick: bool) -> list[Growth]:
-    """All of them."""
+    """Runs all dimensions."""
     return [*participants(quick), *threads(quick), *bodies(quick), *clients(quick)]
 
 
 def found(growths: Sequence[Growth], default: Figures) -> Found:
-    """A table for each, and whether any cost grows worse than linearly."""
+    """Creates a table for each dimension, and checks that no cost grows faster than linearly."""
     out = Found()
     worst, where = 0.0, ""
     for growth in growths:
@@ -163,7 +178,7 @@ def found(growths: Sequence[Growth], default: Figures) -> Found:
         lines = []
         for curve in growth.curves:
             grows = curve.exponent
-            verdict = "" if grows <= LINEAR else ": **worse than linearly**"
+            verdict = "" if grows <= LINEAR else ": **faster than linearly**"
             shown = (growth.show(cost) for _, cost in growth.shown(curve))
             lines.append((curve.name, *shown, f"n^{grows:.2f}{verdict}"))
             if curve.ours and grows > worst:
@@ -174,7 +189,7 @@ def found(growths: Sequence[Growth], default: Figures) -> Found:
             (_, mine), (_, theirs) = (growth.shown(curve)[-1] for curve in growth.curves)
             if mine > theirs:
                 out.lost.append(
-                    f"libcurl costs less with {sizes[-1]:,} {growth.of} ({growth.title}, "
+                    f"libcurl needs less with {sizes[-1]:,} {growth.of} ({growth.title}, "
                     f"{growth.unit}): {growth.show(theirs)}, ours {growth.show(mine)}."
                 )
     out.text += (

@@ -10,14 +10,14 @@ from .servers import nginx, responder
 from .tables import Found, number, table
 
 CALLS = {False: 3000, True: 400}
-"""In a round; fewer in Python."""
+"""Calls per round; fewer for clients in Python."""
 SERVERS = {"responder": responder, "nginx": nginx}
 Latencies = dict[tuple[str, str], Rounds]
-"""By server and form."""
+"""The rounds by server and form."""
 
 
 def run(count: int) -> Latencies:
-    """All rounds."""
+    """Runs all rounds."""
     results: Latencies = {}
     for name, start in SERVERS.items():
         for form, tls in FORMS.items():
@@ -34,7 +34,7 @@ def run(count: int) -> Latencies:
 
 
 def reference(client: str) -> str:
-    """Whom of this library's faces a client is measured beside."""
+    """The variant of this library with which a client is compared."""
     return OURS_PYTHON if is_scripted(client) else OURS
 
 
@@ -59,21 +59,21 @@ def found(results: Latencies) -> Found:
     for (server, form), rounds in results.items():
         lines = []
         for client in rounds:
-            beside: Ratio | str = "1"
+            share: Ratio | str = "1"
             if client not in (OURS, OURS_PYTHON):
-                beside = ratio(rounds, reference(client), client, "p50")
-                if not is_ours(client) and beside.middle > 1:
+                share = ratio(rounds, reference(client), client, "p50")
+                if not is_ours(client) and share.middle > 1:
                     pair = (NAMES[client], NAMES[reference(client)])
                     lost.setdefault(pair, []).append(
-                        f"{beside.middle:.2f} times at {server}, {form}"
+                        f"{share.middle:.2f} times at {server}, {form}"
                     )
             figures = (number(median(rounds, client, name)) for name in ("p50", "p99", "cpu"))
-            lines.append((NAMES[client], *figures, beside))
+            lines.append((NAMES[client], *figures, share))
         out.text += f"\n### At {server}, {form}\n\n" + table(
-            ("client", "p50 µs", "p99 µs", "CPU µs", "p50 of ours ÷ its"), lines
+            ("client", "p50 µs", "p99 µs", "CPU µs", "p50 of libbw_webrtc ÷ client"), lines
         )
     out.lost = [
-        f"{peer} answers sooner than {ours}, whose median call takes {'; '.join(where)}."
+        f"{peer} is faster than {ours}, whose median call takes {'; '.join(where)}."
         for (peer, ours), where in lost.items()
     ]
     return out

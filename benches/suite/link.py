@@ -1,4 +1,4 @@
-"""Every client over a link of 20 ms: what users have. The responder delays each response."""
+"""All clients over a link of 20 ms, simulated by the delay of each response."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from .tables import Found, number, table
 DELAY = 20
 """In milliseconds."""
 CALLS = 50
-"""In a round."""
+"""Calls per round."""
 
 
 def run(count: int) -> dict[str, Rounds]:
-    """All rounds, plain and over TLS."""
+    """Runs all rounds, plain and over TLS."""
     results: dict[str, Rounds] = {}
     for form, tls in FORMS.items():
         with responder(tls, CORE, delay=DELAY) as server:
@@ -29,19 +29,21 @@ def run(count: int) -> dict[str, Rounds]:
 
 
 def found(results: dict[str, Rounds]) -> Found:
-    """The goal is that the library adds nothing that a user could notice."""
+    """The goal is that the library adds no noticeable time."""
     out = Found()
     lines = []
     for form, rounds in results.items():
-        beside = ratio(rounds, OURS, RAW, "p50")
+        share = ratio(rounds, OURS, RAW, "p50")
         ours, raw = (f"{number(median(rounds, client, 'p50'))} µs" for client in (OURS, RAW))
-        out.rows.append(Row(GOALS[f"link {form}"], beside.middle, ours, NAMES[RAW], raw, beside))
+        out.rows.append(Row(GOALS[f"link {form}"], share.middle, ours, NAMES[RAW], raw, share))
         for client in rounds:
             reference = OURS_PYTHON if is_scripted(client) else OURS
             figures = (number(median(rounds, client, name)) for name in ("p50", "p99", "cpu"))
-            share = "1" if client == reference else ratio(rounds, reference, client, "p50")
-            lines.append((f"{NAMES[client]}, {form}", *figures, share))
+            client_share = "1" if client == reference else ratio(rounds, reference, client, "p50")
+            lines.append((f"{NAMES[client]}, {form}", *figures, client_share))
         if ratio(rounds, OURS, CURL, "p50").middle > 1:
             out.lost.append(f"libcurl + cJSON responds sooner over a link of {DELAY} ms, {form}.")
-    out.text = table(("client", "p50 µs", "p99 µs", "CPU µs", "p50 of ours ÷ its"), lines)
+    out.text = table(
+        ("client", "p50 µs", "p99 µs", "CPU µs", "p50 of libbw_webrtc ÷ client"), lines
+    )
     return out

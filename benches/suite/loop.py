@@ -12,7 +12,7 @@ from .servers import responder
 from .tables import Found, number, size, table
 
 SECONDS = 2
-"""About as long as a run would take if neither client nor server needed any time."""
+"""The approximate duration of a run if client and server needed no CPU time."""
 
 
 @dataclass(frozen=True)
@@ -26,7 +26,7 @@ class Point:
 
 def point(in_flight: int, takes: int, count: int) -> Point:
     """All rounds with one number of calls in flight."""
-    # A thousand calls of 20 ms are more than a core can do.
+    # A core cannot sustain a thousand concurrent calls of 20 ms.
     calls = max(SECONDS * 1000 // takes * 64 // in_flight, 10)
     with responder(False, delay=takes) as server:
 
@@ -49,17 +49,17 @@ def found(points: list[Point]) -> Found:
         name = f"{at.in_flight} {at.takes}"
         for figure, better in (("rate", "more calls per second"), ("cpu", "less CPU per call"),
                                ("warm", "less memory")):  # fmt: skip
-            beside = ratio(at.rounds, LOOP_OURS, LOOP_CURL, figure)
+            share = ratio(at.rounds, LOOP_OURS, LOOP_CURL, figure)
             show = size if figure == "warm" else number
             ours, theirs = (
                 show(median(at.rounds, client, figure)) for client in (LOOP_OURS, LOOP_CURL)
             )
             goal = GOALS[f"loop {figure} {name}"]
-            out.rows.append(Row(goal, beside.middle, ours, NAMES[LOOP_CURL], theirs, beside))
-            if (beside.middle < 1) == (figure == "rate"):
+            out.rows.append(Row(goal, share.middle, ours, NAMES[LOOP_CURL], theirs, share))
+            if (share.middle < 1) == (figure == "rate"):
                 out.lost.append(
                     f"libcurl's multi interface: {better} with {at.in_flight} calls of "
-                    f"{at.takes} ms in flight: {beside}."
+                    f"{at.takes} ms in flight: {share}."
                 )
         gaps = [median(at.rounds, client, "gap") for client in (LOOP_OURS, LOOP_CURL)]
         out.rows.append(

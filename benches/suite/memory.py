@@ -1,4 +1,4 @@
-"""Memory with 64 warm TLS connections, in use by as many threads at once."""
+"""Memory with 64 warm TLS connections, used by 64 concurrent threads."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from .tables import Found, size, table
 
 WARM = 64
 CALLS = 20
-"""By each thread; all are under way at once, since the server waits for all before it answers."""
+"""Calls of each thread. The server responds when all threads have sent a request."""
 
 
 def run(count: int) -> Rounds:
@@ -29,21 +29,21 @@ def run(count: int) -> Rounds:
 
 
 def found(rounds: Rounds) -> Found:
-    """The goal is held to all memory of the process's own."""
+    """The goal applies to all private memory of the process."""
     out = Found()
-    beside = ratio(rounds, OURS, CURL, "warm")
+    share = ratio(rounds, OURS, CURL, "warm")
     mine, theirs = (size(median(rounds, client, "warm")) for client in (OURS, CURL))
-    out.rows = [Row(GOALS["memory"], beside.middle, mine, NAMES[CURL], theirs, beside)]
+    out.rows = [Row(GOALS["memory"], share.middle, mine, NAMES[CURL], theirs, share)]
     lines = []
-    for what, figure, share in (
-        ("private and written to, the whole process", "warm", 1),
-        ("of it before anything was done", "empty", 1),
-        ("added, a connection and its thread", "added", WARM),
+    for what, figure, divisor in (
+        ("private and written, whole process", "warm", 1),
+        ("private and written, before the first call", "empty", 1),
+        ("added per connection and thread", "added", WARM),
         ("resident, with shared libraries", "resident", 1),
     ):
-        figures = (size(median(rounds, client, figure) / share) for client in (OURS, CURL))
+        figures = (size(median(rounds, client, figure) / divisor) for client in (OURS, CURL))
         lines.append((what, *figures, ratio(rounds, OURS, CURL, figure)))
     out.text = table(("memory", "ours", "libcurl", "ratio"), lines)
-    if beside.middle > 1:
-        out.lost.append(f"libcurl needs less memory for 64 warm TLS connections: {beside}.")
+    if share.middle > 1:
+        out.lost.append(f"libcurl needs less memory for 64 warm TLS connections: {share}.")
     return out

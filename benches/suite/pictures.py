@@ -1,4 +1,4 @@
-"""Pictures: the latencies as bars, growth as curves. SVG that is legible on light and on dark."""
+"""SVG pictures, for light and dark themes: latencies as bars, growth as curves."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ BAR, ROW, LEFT, ROOM = 11, 34, 190, 560
 
 
 def latency(results: Latencies) -> str:
-    """The median calls at the responder, those in C and those in Python, each to its own scale."""
+    """The median call of each client at the responder. The scales for C and for Python differ."""
     title = "One call, median, µs"
     parts = [
         _text(20, 32, title, "title"),
@@ -76,7 +76,7 @@ def latency(results: Latencies) -> str:
     y = 48.0
     for head, clients in (("C and C++", NATIVE), ("Python", SCRIPTED)):
         parts.append(_text(20, y + 16, head, "head"))
-        # The key: a shade for each form.
+        # The legend: a shade for each form.
         for at, form in enumerate(FORMS):
             x = LEFT + at * 70.0
             parts.append(_bar(x, y + 7, BAR, BAR, f"ours{' tls' if FORMS[form] else ''}"))
@@ -88,7 +88,7 @@ def latency(results: Latencies) -> str:
             for form in FORMS
         }
         longest = max(values.values())
-        # Soonest first.
+        # The fastest client first.
         for client in sorted(clients, key=lambda client: values[client, "plain"]):
             kind = "ours" if is_ours(client) else "peer"
             strong = "strong" if is_ours(client) else ""
@@ -108,11 +108,11 @@ PANEL, HIGH, GAP, ACROSS = 200.0, 130.0, 66.0, 3
 
 
 def growth(growths: Sequence[Growth]) -> str:
-    """A panel for each way to grow, both axes logarithmic."""
+    """A panel for each dimension. Both axes are logarithmic."""
     title = "Cost as the work grows"
     parts = [
         _text(20, 32, title, "title"),
-        _text(WIDTH - 20, 32, "logarithmic; a flat cost of one is linear", "quiet", "end"),
+        _text(WIDTH - 20, 32, "logarithmic; a constant cost per unit is linear", "quiet", "end"),
         '<path class="curve ours" d="M 230 28 h 22"/>', _text(258, 32, "libbw_webrtc"),
         '<path class="curve peer" d="M 350 28 h 22"/>', _text(378, 32, "libcurl"),
     ]  # fmt: skip
@@ -152,7 +152,7 @@ def _panel(one: Growth, left: float, top: float) -> list[str]:
         _text(across(size), top + HIGH + 18, _short(size), "quiet", "middle") for size in marks
     ]
     parts.append(_text(left + PANEL, top + HIGH + 34, one.of, "quiet", "end"))
-    # Ours on top.
+    # The curve of this library is drawn last.
     for curve in sorted(one.curves, key=lambda curve: curve.ours):
         parts += _curve(curve, [(across(size), up(cost)) for size, cost in one.shown(curve)])
     return parts

@@ -1,4 +1,4 @@
-"""Where things lie."""
+"""Paths of the project, the build and the system."""
 
 import platform
 import subprocess
@@ -16,6 +16,6 @@ TARGET = Path(
 RELEASE = TARGET / "release"
 LIBRARY = RELEASE / "libbw_webrtc.so"
 SHIPPED = TARGET / f"{platform.machine()}-unknown-linux-gnu" / "release" / LIBRARY.name
-"""What `make release` makes, linked for old machines."""
+"""The library of `make release`, linked for old systems."""
 SYSTEM_BUNDLE = Path("/etc/ssl/certs/ca-certificates.crt")
-"""What libcurl takes on Debian unless it is told otherwise."""
+"""libcurl's default authorities on Debian."""

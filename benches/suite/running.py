@@ -1,4 +1,4 @@
-"""Runs clients, and lets them take turns."""
+"""Runs clients in alternating order."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from .servers import Server, pinned
 Figures = dict[str, float]
 Rounds = dict[str, list[Figures]]
 CORE = 0
-"""What server and client share, since two cores give two modes and not one figure."""
+"""The core that server and client share, since results on two cores have several modes."""
 
 
 def run(
     words: Sequence[str], core: int | None = None, variables: dict[str, str] | None = None
 ) -> str:
-    """What a program prints; its own words where it fails."""
+    """Returns the output of a program. If the program fails, raises its error output."""
     ended = subprocess.run(
         pinned(words, core),
         env={**environment(), **(variables or {})},
@@ -39,7 +39,7 @@ def measure(
     core: int | None = None,
     variables: dict[str, str] | None = None,
 ) -> Figures:
-    """What a client prints of its calls."""
+    """Runs a client, and returns the figures that it prints."""
     words = command(client, server, calls, threads)
     figures: Figures = json.loads(run(words, core, variables))
     return figures

@@ -1,4 +1,4 @@
-"""The servers that calls are made to, each on a port that the system picks, ended by us."""
+"""Starts and stops the servers of the benchmarks, each on a free port."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from typing import IO
 
 from .places import BUILD, RELEASE
 
-ANSWER_BYTES = 560
-"""With its head 630, as the service answers."""
+RESPONSE_BYTES = 560
+"""The length of the body. The service's responses have about 630 bytes with the head."""
 NO_TLS = "-"
 ACCOUNT, USERNAME, PASSWORD = "9900000", "user", "secret"
 
@@ -29,7 +29,7 @@ class Server:
 
     url: str
     ca_file: str
-    """``-`` where there is no TLS."""
+    """``-`` without TLS."""
 
     def named(self, host: str) -> Server:
         """The same server under a host name."""
@@ -42,13 +42,13 @@ class Server:
 
 @dataclass(frozen=True)
 class Responder(Server):
-    """The server in C, which counts."""
+    """The server in C, which counts connections and requests."""
 
     requests_to_report: IO[str]
     reports: IO[str]
 
     def counted(self) -> tuple[int, int]:
-        """Connections and requests since this was last asked."""
+        """Connections and requests since the previous call of this method."""
         self.requests_to_report.write("\n")
         self.requests_to_report.flush()
         connections, requests = map(int, self.reports.readline().split())
@@ -57,7 +57,7 @@ class Responder(Server):
 
 @dataclass(frozen=True)
 class Certificates:
-    """An authority, and what it has signed for 127.0.0.1 and localhost."""
+    """An authority, and a certificate that it signed for 127.0.0.1 and localhost."""
 
     authority: Path
     certificate: Path
@@ -66,7 +66,7 @@ class Certificates:
 
 @functools.cache
 def certificates() -> Certificates:
-    """Made once in a run, so that none is ever out of date."""
+    """Created once per run, so that they have never expired."""
     BUILD.mkdir(parents=True, exist_ok=True)
     made = Certificates(BUILD / "ca.pem", BUILD / "cert.pem", BUILD / "key.pem")
     authority_key, request, extensions = (BUILD / name for name in ("ca.key", "cert.csr", "ext"))
@@ -84,7 +84,7 @@ def certificates() -> Certificates:
 
 
 def pinned(command: Sequence[str], core: int | None) -> list[str]:
-    """The command, on one core if it is given."""
+    """The command, pinned to a core if one is given."""
     return [*([] if core is None else ["taskset", "-c", str(core)]), *command]
 
 
@@ -92,7 +92,7 @@ def pinned(command: Sequence[str], core: int | None) -> list[str]:
 def responder(
     tls: bool,
     core: int | None = None,
-    answer: int = ANSWER_BYTES,
+    response_bytes: int = RESPONSE_BYTES,
     together: int = 1,
     delay: int = 0,
 ) -> Iterator[Responder]:
@@ -105,7 +105,7 @@ def responder(
     files = [str(made.certificate), str(made.key)] if tls else [NO_TLS, NO_TLS]
     extra = [str(together), str(delay)]
     process = subprocess.Popen(
-        pinned([str(BUILD / "responder"), *files, str(answer), *extra], core),
+        pinned([str(BUILD / "responder"), *files, str(response_bytes), *extra], core),
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
@@ -140,7 +140,7 @@ http {{
   scgi_temp_path {folder}/scgi;
   server {{
     listen 127.0.0.1:{port}{tls};
-    location / {{ return 200 '{answer}'; }}
+    location / {{ return 200 '{body}'; }}
   }}
 }}
 """
@@ -150,8 +150,8 @@ NGINX_TLS = """ ssl;
     ssl_protocols TLSv1.3"""
 
 
-def _answer(responder_url: str) -> str:
-    """What the responder answers, so that nginx says the same."""
+def _response_body(responder_url: str) -> str:
+    """The body of the responder's response, which nginx sends too."""
     host, port = responder_url.split("/")[2].split(":")
     with socket.create_connection((host, int(port))) as connection:
         connection.sendall(b"POST / HTTP/1.1\r\nContent-Length: 0\r\n\r\n")
@@ -170,8 +170,8 @@ def _free_port() -> int:
         return port
 
 
-def _answers(port: int, process: subprocess.Popen[bytes]) -> bool:
-    """Whether it listens, within a limit; no if it has ended."""
+def _is_listening(port: int, process: subprocess.Popen[bytes]) -> bool:
+    """Waits up to five seconds until the server listens. Returns False if it has ended."""
     for _ in range(500):
         if process.poll() is not None:
             return False
@@ -186,28 +186,28 @@ def _answers(port: int, process: subprocess.Popen[bytes]) -> bool:
 
 @contextmanager
 def nginx(tls: bool, core: int | None = None) -> Iterator[Server]:
-    """Debian's nginx, one worker, with a configuration of its own in a folder of its own."""
-    with responder(False) as pattern:
-        answer = _answer(pattern.url)
+    """Debian's nginx with one worker, configured in a temporary folder."""
+    with responder(False) as original:
+        body = _response_body(original.url)
     made = certificates()
     program = shutil.which("nginx", path=f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin")
     assert program, "nginx is needed"
     with tempfile.TemporaryDirectory(dir=BUILD, prefix="nginx") as folder:
-        # The worker has another user's rights where this one's are root's.
+        # If this process runs as root, the worker runs as another user.
         Path(folder).chmod(0o755)
         text = NGINX_TLS.format(certificate=made.certificate, key=made.key) if tls else ""
         config = Path(folder) / "nginx.conf"
-        # nginx takes no port 0; another program may take the one that was free a moment ago.
+        # nginx does not support port 0, and another program may take the free port first.
         for _ in range(5):
             port = _free_port()
-            config.write_text(NGINX.format(folder=folder, port=port, tls=text, answer=answer))
+            config.write_text(NGINX.format(folder=folder, port=port, tls=text, body=body))
             process = subprocess.Popen(
                 pinned(
                     [program, "-e", f"{folder}/error.log", "-p", folder, "-c", str(config)], core
                 ),
                 stderr=subprocess.DEVNULL,
             )
-            if _answers(port, process):
+            if _is_listening(port, process):
                 break
             process.terminate()
             process.wait()
@@ -224,7 +224,7 @@ def nginx(tls: bool, core: int | None = None) -> Iterator[Server]:
 
 @contextmanager
 def sandbox() -> Iterator[Server]:
-    """The stand-in service, which remembers what is made."""
+    """bw-sandbox, which keeps state."""
     process = subprocess.Popen(
         [
             *(str(RELEASE / "bw-sandbox"), "--listen", "127.0.0.1:0", "--quiet"),

@@ -1,4 +1,4 @@
-"""Text: what each part of the benchmark found, as Markdown."""
+"""Formats the results as Markdown."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from .goals import Row
 
 @dataclass
 class Found:
-    """What one part measured: rows for the goals, text of its own, and where a peer wins."""
+    """The result of one part: rows for the goals, text, and the cases in which a peer is faster."""
 
     rows: list[Row] = field(default_factory=list)
     text: str = ""
@@ -18,16 +18,16 @@ class Found:
 
 
 def table(head: Sequence[str], lines: Iterable[Sequence[object]]) -> str:
-    """A table; its first column is text, the others numbers."""
+    """A table whose first column is text and whose other columns are numbers."""
     rule = ["---", *["---:"] * (len(head) - 1)]
     rows = [head, rule, *lines]
     return "\n".join(f"| {' | '.join(map(str, row))} |" for row in rows) + "\n"
 
 
 def goals(rows: Iterable[Row]) -> str:
-    """The goals, and what is met."""
+    """The table of the goals."""
     return table(
-        ("figure", "ours", "peer", "its", "ratio", "goal", "met"),
+        ("figure", "libbw_webrtc", "peer", "peer's figure", "ratio", "goal", "met"),
         (
             (
                 f"{row.goal.figure}{f' ({row.note})' if row.note else ''}",
@@ -48,19 +48,19 @@ def _ratio(row: Row) -> str:
 
 
 def _missed(row: Row) -> str:
-    """By how much a goal is missed."""
+    """The difference to a missed goal, in percent."""
     if row.goal.shown:
         return ""
     return f", by {abs(row.value / row.goal.limit - 1):.0%}"
 
 
 def number(value: float) -> str:
-    """With as many digits as say something."""
+    """Formats a number with its significant digits."""
     return f"{value:.1f}" if value < 100 else f"{value:,.0f}"
 
 
 def size(value: float) -> str:
-    """Bytes, as people read them."""
+    """Formats a number of bytes."""
     if abs(value) < 10_000:
         return f"{value:,.0f} B"
     return f"{value / 1024:,.0f} KiB" if abs(value) < 10 << 20 else f"{value / (1 << 20):,.1f} MiB"

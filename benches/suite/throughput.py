@@ -1,8 +1,8 @@
-"""Many threads on one client, and the queue: calls a second, CPU a call, connections opened.
+"""Many threads on one client, and the queue: calls per second, CPU per call, connections opened.
 
-Measured twice. On both cores, as the scheduler places threads and the server's threads, which gives
-modes and not one figure: the spread says how far they lie apart. And with server and client on one
-core, where only the work counts and no placing.
+The measurement runs twice. On both cores, the result depends on how the scheduler places the
+threads of client and server, so the range shows several modes. With server and client on one
+core, only the work counts.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from .servers import responder
 from .tables import Found, number, table
 
 CALLS = 16_000
-"""In a round, by all threads together."""
+"""Calls of all threads together, per round."""
 CLIENTS = (OURS, QUEUE, CURL)
 PLACES: dict[str, int | None] = {"both cores": None, "one core": CORE}
 
@@ -33,12 +33,12 @@ class Point:
     rounds: Rounds
 
     def most_opened(self, client: str) -> int:
-        """The most connections that one run opened."""
+        """The maximum number of connections that a run opened."""
         return int(max(turn["opened"] for turn in self.rounds[client]))
 
 
 def point(form: str, place: str, threads: int, count: int, clients: Iterable[str]) -> Point:
-    """All rounds with one number of threads."""
+    """Runs all rounds with this number of threads."""
     core = PLACES[place]
     calls = max(CALLS // threads, 50)
     with responder(FORMS[form], core) as server:
@@ -47,7 +47,7 @@ def point(form: str, place: str, threads: int, count: int, clients: Iterable[str
             server.counted()
             figures = measure(client, server, calls, threads, core)
             opened, requests = server.counted()
-            # Every thread, or worker, makes one call more, to warm up.
+            # Every thread or worker makes one additional warm-up call.
             assert requests == (calls + 1) * threads, f"{requests} requests arrived"
             return {**figures, "opened": opened}
 
@@ -55,7 +55,7 @@ def point(form: str, place: str, threads: int, count: int, clients: Iterable[str
 
 
 def run(count: int) -> list[Point]:
-    """All of them."""
+    """Runs all combinations."""
     return [
         point(form, place, threads, count, CLIENTS)
         for place in PLACES
@@ -65,7 +65,7 @@ def run(count: int) -> list[Point]:
 
 
 def found(points: list[Point]) -> Found:
-    """The goals are those of both cores."""
+    """The goals apply to the results on both cores."""
     out = Found()
     lines = []
     for at in points:
@@ -82,18 +82,18 @@ def found(points: list[Point]) -> Found:
                     "" if client == CURL else ratio(at.rounds, client, CURL, "rate"),
                 )
             )
-        beside = ratio(at.rounds, OURS, CURL, "rate")
-        if beside.middle < 1:
+        share = ratio(at.rounds, OURS, CURL, "rate")
+        if share.middle < 1:
             out.lost.append(
-                f"libcurl makes more calls a second with {at.threads} threads, {at.form}, "
-                f"{at.place}: ours makes {beside} of them."
+                f"libcurl makes more calls per second with {at.threads} threads, {at.form}, "
+                f"{at.place}: libbw_webrtc makes {share} of them."
             )
         if at.place != "both cores":
             continue
         name = f"{at.threads} {at.form}"
         mine, theirs = (f"{median(at.rounds, client, 'rate'):,.0f}" for client in (OURS, CURL))
         out.rows.append(
-            Row(GOALS[f"throughput {name}"], beside.middle, mine, NAMES[CURL], theirs, beside)
+            Row(GOALS[f"throughput {name}"], share.middle, mine, NAMES[CURL], theirs, share)
         )
         opened = [at.most_opened(client) for client in (OURS, QUEUE)]
         out.rows.append(
@@ -106,8 +106,8 @@ def found(points: list[Point]) -> Found:
             )
         )
     out.text = table(
-        ("threads or workers", "client", "calls a second", "from, to", "p50 µs", "p99 µs", "CPU µs",
-         "connections", "rate of ours ÷ libcurl's"),
+        ("threads or workers", "client", "calls per second", "range", "p50 µs", "p99 µs", "CPU µs",
+         "connections", "rate of libbw_webrtc ÷ libcurl"),
         lines,
     )  # fmt: skip
     return out

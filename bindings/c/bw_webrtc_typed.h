@@ -81,7 +81,7 @@ typedef struct bwt_participant {
 typedef struct bwt_error {
     bw_status status;
     int http_status; /* 0: there was no response */
-    char *message;   /* what was wrong and what to do */
+    char *message;   /* what was wrong and what to do; NULL if there was no memory */
     char *outcome;   /* "not_sent", "rejected", "unknown"; NULL if no request is involved */
     char *document;  /* the error document (JSON); NULL if there was no memory */
 } bwt_error;
@@ -246,8 +246,9 @@ BWT_FUNCTION void bwt_participant_clear(bwt_participant *participant)
 }
 
 /*
- * The request document of createParticipant as JSON text, for bw_queue_submit and bw_call. `options`
- * may be NULL. The caller frees it with free; NULL if memory runs out.
+ * Returns the request document of createParticipant as JSON text: the "body" of the document for
+ * bw_queue_submit and bw_call. `options` may be NULL. The caller frees the text with free, not with
+ * bw_free. NULL if there is no memory.
  */
 BWT_FUNCTION char *bwt_participant_request(const bwt_participant_options *options)
 {

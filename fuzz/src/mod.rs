@@ -1,15 +1,15 @@
-//! What the fuzzers run, and what must hold for every input. The tests run the same on the kept
-//! inputs (`fuzz/seeds`, `fuzz/found`), hence neither libFuzzer nor its attributes here.
+//! The fuzz targets, and the properties that every input must satisfy. The tests run the same functions on
+//! the stored inputs (`fuzz/seeds`, `fuzz/found`), so this module does not depend on libFuzzer.
 
-// Each of the fuzzers uses one.
+// Each fuzzer uses one target only.
 #![allow(dead_code)]
 
 mod abi;
-mod answer;
 mod pure;
+mod response;
 mod stateful;
 
-/// Takes an input; panics where something does not hold.
+/// Processes an input, and panics if a property does not hold.
 pub type Target = fn(&[u8]);
 
 /// All targets, by name.
@@ -21,12 +21,12 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("event", pure::event),
     ("token", pure::token),
     ("bxml", pure::bxml),
-    ("answer", answer::run),
+    ("response", response::run),
     ("stateful", stateful::run),
 ];
 
 /// Runs the target of this name.
 pub fn run(name: &str, data: &[u8]) {
-    let (_, target) = TARGETS.iter().find(|(known, _)| *known == name).expect("a target");
+    let (_, target) = TARGETS.iter().find(|(other, _)| *other == name).expect("a target");
     target(data);
 }

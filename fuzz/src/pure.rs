@@ -1,4 +1,4 @@
-//! Everything that reads text and needs no peer.
+//! Targets that parse text and need no server.
 
 use std::ffi::CStr;
 use std::ptr;
@@ -9,16 +9,18 @@ use bw_webrtc::ffi::*;
 use bw_webrtc::interop;
 use serde_json::Value;
 
-use super::abi::{checked, client, client_of_nothing, take, text, two_texts};
+use super::abi::{
+    checked_document, client_without_server, new_client, take_string, text, two_texts,
+};
 
-/// A client's configuration.
+/// Parses the configuration of a client.
 pub fn config(data: &[u8]) {
-    if let Ok(client) = client(&text(data)) {
+    if let Ok(client) = new_client(&text(data)) {
         bw_client_free(client);
     }
 }
 
-/// The bodies of all operations: what is let through must be let through again as it is.
+/// Checks a body as the request of any operation. A body that was accepted is accepted again unchanged.
 pub fn request(data: &[u8]) {
     let Some((which, body)) = data.split_first() else { return };
     let Ok(body) = std::str::from_utf8(body) else { return };
@@ -33,10 +35,10 @@ pub fn request(data: &[u8]) {
             assert_eq!(operation.request.check(&"bxml", Some(&bxml)), Ok(Some(bxml.clone())));
         }
         Ok(Some(sent)) => {
-            let value: Value = serde_json::from_str(&sent).expect("what is sent is JSON");
+            let value: Value = serde_json::from_str(&sent).expect("the sent body is JSON");
             assert!(value.is_object(), "{sent}");
             let again =
-                operation.request.check(&"request", Some(&sent)).expect("what is sent is right");
+                operation.request.check(&"request", Some(&sent)).expect("the sent body is valid");
             assert_eq!(again.as_deref(), Some(&*sent));
         }
         Ok(None) => {}
@@ -50,26 +52,26 @@ unsafe impl Send for Handle {}
 // SAFETY: as above.
 unsafe impl Sync for Handle {}
 
-/// A whole call as a document.
+/// Executes a call document.
 pub fn call(data: &[u8]) {
-    static CLIENT: LazyLock<Handle> = LazyLock::new(|| Handle(client_of_nothing()));
+    static CLIENT: LazyLock<Handle> = LazyLock::new(|| Handle(client_without_server()));
     let mut out = ptr::null_mut();
-    // SAFETY: a C string and a writable place.
+    // SAFETY: a C string and a valid output parameter.
     let status = unsafe { bw_call(CLIENT.0, text(data).as_ptr(), &raw mut out) };
-    let document = checked(status, out).expect_err("nobody serves");
-    // Nobody can have seen it.
+    let document = checked_document(status, out).expect_err("no server is running");
     let outcome = &document["error"]["outcome"];
-    let nothing_tried = outcome.is_null() && document["error"]["attempts"] == 0;
-    assert!(nothing_tried || outcome == "not_sent", "{document}");
+    // No server can have received the request.
+    let not_attempted = outcome.is_null() && document["error"]["attempts"] == 0;
+    assert!(not_attempted || outcome == "not_sent", "{document}");
 }
 
-/// A value in a document: the same as another reader of JSON finds.
+/// Reads a value from a document. serde_json must find the same value.
 pub fn json_get(data: &[u8]) {
     let (document, pointer) = two_texts(data);
     let mut out = ptr::null_mut();
-    // SAFETY: two C strings and a writable place.
+    // SAFETY: two C strings and a valid output parameter.
     let status = unsafe { bw_json_get(document.as_ptr(), pointer.as_ptr(), &raw mut out) };
-    let found = take(out);
+    let found = take_string(out);
     let (Ok(document), Ok(pointer)) = (document.to_str(), pointer.to_str()) else {
         assert_ne!(status, BW_OK);
         return;
@@ -89,33 +91,33 @@ pub fn json_get(data: &[u8]) {
     }
 }
 
-/// A webhook.
+/// Parses a webhook.
 pub fn event(data: &[u8]) {
     let mut out = ptr::null_mut();
-    // SAFETY: a C string and a writable place.
+    // SAFETY: a C string and a valid output parameter.
     let status = unsafe { bw_parse_event(text(data).as_ptr(), &raw mut out) };
     // SAFETY: a C string, or NULL.
     let read = (!out.is_null()).then(|| unsafe { CStr::from_ptr(out) }.to_owned());
-    if let Ok(event) = checked(status, out) {
+    if let Ok(event) = checked_document(status, out) {
         let is_checked = event["known"] != false && event["event"] != "connectStatus";
         assert!(!is_checked || event["timestamp"].is_u64(), "{event}");
-        // What was read is read again as the same, to the letter.
+        // Parsing the result again returns the same text.
         let read = read.expect("a document").into_string().expect("UTF-8");
         assert_eq!(interop::parse_event(&read).expect("an event"), read);
     }
 }
 
-/// A token.
+/// Reads the claims of a token.
 pub fn token(data: &[u8]) {
     let mut out = ptr::null_mut();
-    // SAFETY: a C string and a writable place.
+    // SAFETY: a C string and a valid output parameter.
     let status = unsafe { bw_token_claims(text(data).as_ptr(), &raw mut out) };
-    if let Ok(claims) = checked(status, out) {
+    if let Ok(claims) = checked_document(status, out) {
         assert!(claims["claims"].is_object(), "{claims}");
     }
 }
 
-/// A transfer's BXML: whatever it is made of, it must be well formed.
+/// Creates the BXML of a transfer, which must be well formed for every input.
 pub fn bxml(data: &[u8]) {
     let (token, rest) = two_texts(data);
     let skip = token.as_bytes().len() + 1;
@@ -126,11 +128,11 @@ pub fn bxml(data: &[u8]) {
         false => text.as_ptr(),
     };
     let mut out = ptr::null_mut();
-    // SAFETY: C strings or NULL, and a writable place.
+    // SAFETY: C strings or NULL, and a valid output parameter.
     let status = unsafe {
         bw_transfer_bxml(token.as_ptr(), or_null(&call_id), or_null(&sip_uri), &raw mut out)
     };
-    if let Ok(document) = checked(status, out) {
+    if let Ok(document) = checked_document(status, out) {
         let bxml = document["bxml"].as_str().expect("a text");
         let inside = bxml
             .strip_prefix("<?xml version=\"1.0\" encoding=\"UTF-8\"?>")

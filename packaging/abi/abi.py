@@ -1,12 +1,12 @@
 #!/usr/bin/env python3
-"""Holds the library and its header to the published interface in bw_webrtc.abi, beside this file.
+"""Compares the library and its header with the published interface in bw_webrtc.abi.
 
-    abi.py check [--library FILE].. [--header FILE]   tells every difference; 1 if there is one
-    abi.py add                                        records what is new, with the version
-    abi.py symbols                                    Debian's symbols file, on standard output
+    abi.py check [--library FILE].. [--header FILE]   prints differences; exits with 1 if any
+    abi.py add                                        records new entries with the current version
+    abi.py symbols                                    prints Debian's symbols file
 
-What is recorded is never changed by `add`: functions, types and constants are added, no more. Not
-here: whether the header is in step with src/ffi, which `scripts/header --check` tells.
+`add` records new functions, types and constants, and never changes a recorded entry.
+`scripts/header --check` checks that the header matches src/ffi.
 """
 
 from __future__ import annotations
@@ -25,13 +25,13 @@ ROOT = HERE.parents[1]
 RECORD = HERE / "bw_webrtc.abi"
 HEADER = ROOT / "include" / "bw_webrtc.h"
 
-# They tell the version, and so change with it.
+# These macros change with each version.
 VERSIONS = re.compile(r"BW_VERSION(_MAJOR|_MINOR|_PATCH)?|BW_WEBRTC_H")
 LINE = re.compile(r"(\d+\.\d+\.\d+) (function|type|constant) (\w+): (.+)")
 
 
 class Entry(NamedTuple):
-    """One thing that is published. ``what``: a function's type, a type, or a constant's value."""
+    """A published name. ``what`` is the type of a function, a type, or the value of a constant."""
 
     kind: str
     name: str
@@ -39,27 +39,31 @@ class Entry(NamedTuple):
 
 
 class Interface(NamedTuple):
-    """What a header declares."""
+    """The declarations of a header."""
 
     version: str
     entries: Dict[str, Entry]
 
 
-def blank(text: str) -> str:
-    """The text with one blank between words, and none beside parentheses or before commas."""
+def normalize_spaces(text: str) -> str:
+    """Normalizes spaces: one between words, none around parentheses or before commas."""
     text = re.sub(r"\s+", " ", text).strip()
     text = re.sub(r"\s*([(),])\s*", r"\1", text).replace(",", ", ")
     return re.sub(r"\s*(\*+)", r" \1", re.sub(r"\*\s+(?=\*)", "*", text))
 
 
 def parameter_types(parameters: str) -> str:
-    """The types of a list of parameters, whose names are no part of the interface."""
+    """The types of a list of parameters. Their names are not part of the interface."""
     types = [re.sub(r"\b\w+$", "", part.strip()) for part in parameters.split(",")]
-    return "void" if parameters.strip() == "void" else ", ".join(blank(part) for part in types)
+    return (
+        "void"
+        if parameters.strip() == "void"
+        else ", ".join(normalize_spaces(part) for part in types)
+    )
 
 
 def read_header(header: Path) -> Interface:
-    """What a header declares, in its order."""
+    """Reads the declarations of a header, in order."""
     text = header.read_text(encoding="utf-8")
     text = re.sub(r"/\*.*?\*/", " ", text, flags=re.DOTALL)
     version = re.search(r'^#define BW_VERSION "(.+)"$', text, flags=re.MULTILINE)
@@ -68,11 +72,11 @@ def read_header(header: Path) -> Interface:
     entries: List[Entry] = []
     for name, value in re.findall(r"^#define (\w+)[ \t]*(.*)$", text, flags=re.MULTILINE):
         if not VERSIONS.fullmatch(name):
-            entries.append(Entry("constant", name, blank(value)))
-    # What is left when the preprocessor's lines and the braces of extern "C" have gone is C.
+            entries.append(Entry("constant", name, normalize_spaces(value)))
+    # Without the preprocessor's lines and the braces of extern "C", the rest is plain C.
     code = re.sub(r"^#.*$", "", text, flags=re.MULTILINE)
     code = re.sub(r'extern "C" \{|^\}', "", code, flags=re.MULTILINE)
-    for declaration in filter(None, (blank(part) for part in code.split(";"))):
+    for declaration in filter(None, (normalize_spaces(part) for part in code.split(";"))):
         entries.append(read_declaration(declaration))
     found: Dict[str, Entry] = {}
     for entry in entries:
@@ -83,23 +87,25 @@ def read_header(header: Path) -> Interface:
 
 
 def read_declaration(declaration: str) -> Entry:
-    """A declaration of a function or a type."""
+    """Parses the declaration of a function or a type."""
     callback = re.fullmatch(r"typedef (.+?)\( \*(\w+)\)\((.*)\)", declaration)
     if callback:
         result, name, parameters = callback.groups()
         return Entry("type", name, f"{result} (*)({parameter_types(parameters)})")
     alias = re.fullmatch(r"typedef (.+?)(\w+)", declaration)
     if alias:
-        return Entry("type", alias.group(2), blank(alias.group(1)))
+        return Entry("type", alias.group(2), normalize_spaces(alias.group(1)))
     function = re.fullmatch(r"(.+?)(\w+)\((.*)\)", declaration)
     if function:
         result, name, parameters = function.groups()
-        return Entry("function", name, f"{blank(result)} ({parameter_types(parameters)})")
-    raise SystemExit(f'abi: not understood: "{declaration}"')
+        return Entry(
+            "function", name, f"{normalize_spaces(result)} ({parameter_types(parameters)})"
+        )
+    raise SystemExit(f'abi: unknown form of declaration: "{declaration}"')
 
 
 class Record(NamedTuple):
-    """The checked-in file: its comment, and the entries with the version that brought each."""
+    """The checked-in file: its comment, and the entries with the version that added each."""
 
     comment: str
     entries: Dict[str, Entry]
@@ -118,7 +124,7 @@ def read_record(path: Path) -> Record:
             continue
         parts = LINE.fullmatch(line)
         if parts is None or parts.group(3) in entries:
-            raise SystemExit(f"abi: {path}:{number}: not understood, or there twice: {line}")
+            raise SystemExit(f"abi: {path}:{number}: invalid or repeated line: {line}")
         version, kind, name, what = parts.groups()
         entries[name] = Entry(kind, name, what)
         since[name] = version
@@ -136,14 +142,14 @@ def write_record(path: Path, record: Record) -> None:
 
 
 def differences(recorded: Dict[str, Entry], declared: Dict[str, Entry]) -> List[str]:
-    """What was published and is not so any more."""
+    """The published entries that the header removed or changed."""
     found = []
     for name, entry in recorded.items():
         now = declared.get(name)
         if now is None:
-            found.append(f"{name} is gone from the header; it was {entry.what}")
+            found.append(f"{name} is missing from the header; it was {entry.what}")
         elif now != entry:
-            found.append(f"{name} has changed: it was {entry.what}, and is {now.what}")
+            found.append(f"{name} has changed: it was {entry.what}, and is now {now.what}")
     return found
 
 
@@ -152,7 +158,7 @@ def additions(recorded: Dict[str, Entry], declared: Dict[str, Entry]) -> List[st
 
 
 def compile_errors(record: Record, header: Path) -> List[str]:
-    """What a C compiler says of the header, asked for each entry as it is recorded."""
+    """Compiles an assertion for each recorded entry. Returns the compiler's errors."""
     lines = [f'#include "{header.resolve()}"']
     for name, entry in record.entries.items():
         if entry.kind == "constant":
@@ -177,7 +183,7 @@ def compile_errors(record: Record, header: Path) -> List[str]:
     errors = re.findall(r"error: (.*)", ended.stdout)
     if ended.returncode and not errors:
         errors = [ended.stdout]
-    return [f"the compiler says: {error}" for error in errors]
+    return [f"the compiler reports: {error}" for error in errors]
 
 
 def output(*command: str) -> str:
@@ -185,7 +191,7 @@ def output(*command: str) -> str:
 
 
 def library_differences(record: Record, library: Path) -> List[str]:
-    """What a library, shared or static, shows that it should not, and the other way round."""
+    """Compares the exported symbols of a shared or static library with the record."""
     shared = ".so" in library.name
     table = output(
         "nm",
@@ -195,18 +201,20 @@ def library_differences(record: Record, library: Path) -> List[str]:
         "-P",
         str(library),
     )
-    shown = {fields[0].split("@")[0] for fields in map(str.split, table.splitlines()) if fields[1:]}
+    exported = {
+        fields[0].split("@")[0] for fields in map(str.split, table.splitlines()) if fields[1:]
+    }
     functions = {name for name, entry in record.entries.items() if entry.kind == "function"}
-    found = [f"{library} has no {name}" for name in sorted(functions - shown)]
+    found = [f"{library} has no {name}" for name in sorted(functions - exported)]
     found += [
-        f"{library} shows {name}, which is not published" for name in sorted(shown - functions)
+        f"{library} exports {name}, which is not published" for name in sorted(exported - functions)
     ]
     if shared:
         dynamic = output("readelf", "--dynamic", "--wide", str(library))
         soname = re.search(r"\(SONAME\).*\[(.*)\]", dynamic)
         wanted = f"libbw_webrtc.so.{abi_number()}"
         if soname is None or soname.group(1) != wanted:
-            found.append(f"{library} has not the SONAME {wanted}")
+            found.append(f"{library} does not have the SONAME {wanted}")
         if not re.search(r"\(FLAGS_1\).*NODELETE", dynamic):
             found.append(f"{library} can be unloaded (no -z nodelete)")
     return found
@@ -216,7 +224,7 @@ def abi_number() -> str:
     source = (ROOT / "src" / "ffi" / "version.rs").read_text(encoding="utf-8")
     number = re.search(r"^const ABI: u32 = (\d+);$", source, flags=re.MULTILINE)
     if number is None:
-        raise SystemExit("abi: src/ffi/version.rs tells no ABI")
+        raise SystemExit("abi: src/ffi/version.rs does not contain ABI")
     return number.group(1)
 
 
@@ -235,7 +243,7 @@ def check(header: Path, libraries: List[Path]) -> int:
         print(f"abi: {problem}", file=sys.stderr)
     if not problems:
         files = ", ".join(str(path) for path in [header, *libraries])
-        print(f"abi: {len(record.entries)} entries hold in {files}")
+        print(f"abi: {len(record.entries)} entries match {files}")
     return 1 if problems else 0
 
 
@@ -247,7 +255,7 @@ def add(header: Path) -> int:
         for problem in changed:
             print(f"abi: {problem}", file=sys.stderr)
         print(
-            "abi: what is published is not changed; add a function beside it",
+            "abi: published entries must not change; add a new function instead",
             file=sys.stderr,
         )
         return 1
@@ -273,10 +281,10 @@ def symbols() -> int:
 def main(argv: Optional[List[str]] = None) -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     commands = parser.add_subparsers(dest="command", required=True)
-    checking = commands.add_parser("check", help="tell every difference")
+    checking = commands.add_parser("check", help="print the differences")
     checking.add_argument("--header", type=Path, default=HEADER)
     checking.add_argument("--library", type=Path, action="append", default=[])
-    adding = commands.add_parser("add", help="record what is new")
+    adding = commands.add_parser("add", help="record new entries")
     adding.add_argument("--header", type=Path, default=HEADER)
     commands.add_parser("symbols", help="print Debian's symbols file")
     arguments = parser.parse_args(argv)

@@ -59,7 +59,7 @@ pub struct FaultyStream<S> {
 }
 
 impl<S> FaultyStream<S> {
-    /// A stream that behaves as the conduct says.
+    /// A stream that behaves according to its mode.
     pub fn new(inner: S, mode: Arc<SharedMode>) -> FaultyStream<S> {
         FaultyStream { inner, mode, pause: None }
     }

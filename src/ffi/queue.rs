@@ -192,8 +192,8 @@ pub unsafe extern "C" fn bw_queue_next(
 /// Cancels a call. Its completion, with BW_E_CANCELLED, can be fetched immediately.
 ///
 /// If the call was waiting, its outcome is "not_sent". If it was running, its outcome is "unknown".
-/// A running create request is executed to its end: what it creates is logged, and kept for
-/// `bw_client_take_late`.
+/// A running create request is executed to its end. The object that it creates is logged, and kept
+/// for `bw_client_take_late`.
 ///
 /// - `id`: the number of the call, from `bw_queue_submit`.
 ///

@@ -115,7 +115,8 @@ pub unsafe extern "C" fn bw_list_session_participants(
 /// - `subscriptions_json`: whom the participant hears.
 ///   - `{"sessionId": ".."}`: everyone in the session, including participants that join later.
 ///   - `{"participants": [{"participantId": ".."}, ..]}`: only these participants. With
-///     `"streamAliases": [".."]` next to a `participantId`: only these streams of the participant.
+///     `"streamAliases": [".."]` next to a `participantId`: only these streams of the participant
+///     (if the array is empty, all of them).
 ///   - `{}`, `null` or NULL: nobody.
 /// - `out`: receives `null`, or the error document. The caller frees it with `bw_free`.
 ///

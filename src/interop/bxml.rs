@@ -5,7 +5,7 @@ use serde_json::value::RawValue;
 
 use crate::error::Error;
 use crate::json::document::{Field, Problems, Rule, read_into};
-use crate::json::{Array, DuplicateCheck, array, not_json, quote, string};
+use crate::json::{Array, DuplicateFinder, array, not_json, quote, string};
 
 /// The default transfer target.
 const BRIDGE: &str = "sip:sipx.webrtc.bandwidth.com:5060";
@@ -136,7 +136,7 @@ fn read_endpoint_ids(json: &str, problems: &mut Problems) -> Vec<String> {
         problems.add(&"endpoint_ids", "is empty; at least one endpoint is needed");
     }
     let mut ids = Vec::new();
-    let mut duplicates = DuplicateCheck::new(items.len());
+    let mut duplicates = DuplicateFinder::new(items.len());
     for (at, item) in items.iter().enumerate() {
         let earlier = items[..at].iter().filter_map(|item| string(item).ok());
         let id = string(item).and_then(|id| match check_endpoint_id(&id) {

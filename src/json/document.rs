@@ -10,7 +10,7 @@ use std::net::IpAddr;
 
 use serde_json::value::RawValue;
 
-use super::{Array, DuplicateCheck, Kind, Object, array, member, object, quote, string};
+use super::{Array, DuplicateFinder, Kind, Object, array, member, object, quote, string};
 use crate::error::NO_MEMORY;
 
 /// The longest URL in a request, in bytes. Proxies and servers do not accept longer ones.
@@ -350,7 +350,7 @@ fn set(
     problems: &mut Problems,
 ) -> Result<(), String> {
     let Array(items) = array(json)?;
-    let mut duplicates = DuplicateCheck::new(items.len());
+    let mut duplicates = DuplicateFinder::new(items.len());
     for (at, item) in items.iter().enumerate() {
         let earlier = items[..at].iter().filter_map(|item| string(item).ok());
         let problem = match rule.text(item) {

@@ -159,7 +159,7 @@ pub fn object<'a>(path: &dyn fmt::Display, text: &'a str) -> Result<Object<'a>, 
 /// The message for keys that occur more than once.
 fn repeated_keys(path: &dyn fmt::Display, Object(members): &Object<'_>) -> Option<String> {
     let mut problems = Problems::default();
-    let mut duplicates = DuplicateCheck::new(members.len());
+    let mut duplicates = DuplicateFinder::new(members.len());
     for (at, (key, _)) in members.iter().enumerate() {
         if duplicates.is_repeated(key, members[..at].iter().map(|(key, _)| key)) {
             problems.add(&member(path, key), "is given twice");
@@ -169,14 +169,14 @@ fn repeated_keys(path: &dyn fmt::Display, Object(members): &Object<'_>) -> Optio
 }
 
 /// Finds repeated strings in linear time, and without an allocation if there are only a few.
-pub struct DuplicateCheck<T>(Option<HashSet<T>>);
+pub struct DuplicateFinder<T>(Option<HashSet<T>>);
 
-impl<T: Eq + Hash> DuplicateCheck<T> {
+impl<T: Eq + Hash> DuplicateFinder<T> {
     /// For this number of strings.
-    pub fn new(count: usize) -> DuplicateCheck<T> {
-        /// It is faster to compare this number of strings than to hash them.
+    pub fn new(count: usize) -> DuplicateFinder<T> {
+        /// Up to this many strings are faster to compare than to hash.
         const FEW: usize = 8;
-        DuplicateCheck((count > FEW).then(HashSet::new))
+        DuplicateFinder((count > FEW).then(HashSet::new))
     }
 
     /// Whether a string is one of the earlier strings.

@@ -85,10 +85,10 @@ pub fn client_config(
             builder.with_client_auth_cert(chain, key).map_err(|e| client_problem(&e))?
         }
         (Some(_), None) => {
-            return Err(("clientKeyFile", "is missing; it is required with clientCertFile".into()));
+            return Err(("clientKeyFile", "is missing, but clientCertFile is set".into()));
         }
         (None, Some(_)) => {
-            return Err(("clientCertFile", "is missing; it is required with clientKeyFile".into()));
+            return Err(("clientCertFile", "is missing, but clientKeyFile is set".into()));
         }
     };
     let resolver = config.client_auth_cert_resolver;

@@ -13,9 +13,9 @@ pub enum Phase {
     Tls,
     /// The service has read the beginning of the head.
     HeadSent,
-    /// It has read and processed the whole request.
+    /// The service has read and processed the whole request.
     BodySent,
-    /// It has processed the request and sent the response as far as this.
+    /// The service has processed the request, and sends the status line. The next phases follow in order.
     StatusLine,
     Headers,
     Body,
@@ -36,7 +36,7 @@ pub enum Fault {
     Oversize,
 }
 
-/// One operation for each kind of retry.
+/// The kinds of retry, with one operation for each.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum OperationClass {
     Create,
@@ -50,23 +50,23 @@ pub enum OperationClass {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ConnectionKind {
     New,
-    /// Left by an earlier call; closed if the fault occurs before the request.
+    /// The idle connection of an earlier call. It is closed if the fault occurs before the request.
     Reused,
 }
 
 /// How often the fault occurs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Frequency {
-    /// Every time, and retries are off.
+    /// In every attempt, and retries are disabled.
     Always,
-    /// Once, and retries are allowed.
+    /// In one attempt, and retries are enabled.
     Once,
 }
 
 /// The request that is affected by the fault.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Target {
-    /// The operation's own.
+    /// The request of the operation.
     Operation,
     /// The request for the access token.
     TokenRequest,
@@ -172,11 +172,11 @@ fn ways() -> impl Iterator<Item = (ConnectionKind, bool, Frequency)> {
 pub fn exclusion_reason(phase: Phase, fault: Fault, tls: bool) -> Option<&'static str> {
     match (phase, fault) {
         (Phase::Tls, _) if !tls => Some("no TLS"),
-        (Phase::Proxy | Phase::Socks, _) if !tls => Some("a proxy is for https alone"),
+        (Phase::Proxy | Phase::Socks, _) if !tls => Some("proxies are used with https only"),
         (Phase::Name, Fault::Reset | Fault::Close) => Some("a lookup has no connection"),
         (Phase::Connect, Fault::Dribble) => Some("a connection is established in one step"),
         (Phase::Connect, Fault::Duplicate) => Some("a connection is established once"),
-        (Phase::HeadSent, Fault::Duplicate) => Some("nothing was sent that could be sent twice"),
+        (Phase::HeadSent, Fault::Duplicate) => Some("no bytes were sent that could be duplicated"),
         (Phase::StatusLine | Phase::Headers | Phase::Body | Phase::End, Fault::Refuse) => {
             Some("the status line is a success")
         }
@@ -300,7 +300,7 @@ impl OperationClass {
         }
     }
 
-    /// The document that the operation is called with.
+    /// The request document of the operation.
     pub fn document(self) -> Option<&'static str> {
         match self {
             OperationClass::Create => Some(r#"{"tag": "a tag", "publishPermissions": ["AUDIO"]}"#),

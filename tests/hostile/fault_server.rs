@@ -1,9 +1,9 @@
-//! The service of a case, and its proxy if it has one. It behaves like the real one except for the
-//! fault, and records the requests.
+//! The server of a case: the service, and the proxy if the case uses one. It injects the fault of the case,
+//! and records the requests.
 
 use std::io::{self, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
-use std::os::fd::{AsRawFd, FromRawFd};
+use std::os::fd::AsRawFd;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -19,10 +19,10 @@ pub const PARTICIPANT: &str = "p-1";
 /// The path of the token endpoint.
 pub const TOKEN_PATH: &str = "/token";
 const TOKEN: &str = "eyJhbGciOiJIUzI1NiJ9.eyJwIjoicC0xIn0.c2lnbmF0dXJl";
-/// How many bytes an endless response has.
+/// The number of bytes of an endless response.
 const ENDLESS: usize = 2 << 20;
 
-/// One request, as far as it was received.
+/// A request, possibly received only in part.
 #[derive(Clone, Debug, Default)]
 pub struct RecordedRequest {
     pub connection: usize,
@@ -33,7 +33,7 @@ pub struct RecordedRequest {
 }
 
 impl RecordedRequest {
-    /// Whether this is a token request, as far as it was received.
+    /// Whether the received part shows that this is a token request.
     pub fn is_token_request(&self) -> bool {
         self.line.starts_with(&format!("POST {TOKEN_PATH} "))
     }
@@ -60,7 +60,7 @@ struct State {
     fault: Fault,
     proxied: bool,
     tls: Option<Arc<ServerConfig>>,
-    /// How many times the fault is still injected.
+    /// How many more times the fault is injected.
     remaining_faults: AtomicUsize,
     records: Mutex<Records>,
     open: AtomicUsize,
@@ -101,13 +101,13 @@ impl FaultServer {
         FaultServer { address, state }
     }
 
-    /// From now on, the fault is injected `count` times.
+    /// Injects the fault into the next `count` attempts.
     pub fn set_fault(&self, count: usize) {
         self.state.remaining_faults.store(count, Ordering::SeqCst);
         match (self.state.phase, self.state.fault) {
             (Phase::Connect, Fault::Refuse) => {
                 self.state.refuses_connections.store(true, Ordering::SeqCst);
-                // SAFETY: takes no pointer; the listener is ours. It keeps its port.
+                // SAFETY: takes no pointer; this struct owns the listener, which keeps its port.
                 unsafe { libc::shutdown(self.state.listener.as_raw_fd(), libc::SHUT_RDWR) };
             }
             (Phase::Connect, Fault::Stall) => self.fill_backlog(),
@@ -117,7 +117,7 @@ impl FaultServer {
 
     fn fill_backlog(&self) {
         self.state.refuses_connections.store(true, Ordering::SeqCst);
-        // SAFETY: takes no pointer; the listener is ours.
+        // SAFETY: takes no pointer; this struct owns the listener.
         assert_eq!(unsafe { libc::listen(self.state.listener.as_raw_fd(), 0) }, 0);
         let mut queue = self.state.queue.lock().unwrap();
         for _ in 0..6 {
@@ -162,36 +162,15 @@ impl FaultServer {
     }
 }
 
-/// A listener that was bound to a port by its number: it keeps the port when it is shut down.
+/// A listener that is bound to an explicit port number, and therefore keeps the port when it is shut down.
 fn listen_on_fixed_port() -> TcpListener {
-    let loopback = SocketAddr::from(([127, 0, 0, 1], 0));
-    let holder = bound(loopback);
-    let listener = bound(holder.local_addr().unwrap());
-    // SAFETY: takes no pointer; the socket is ours.
-    assert_eq!(unsafe { libc::listen(listener.as_raw_fd(), 128) }, 0);
-    listener.set_nonblocking(true).unwrap();
-    listener
-}
-
-fn bound(to: SocketAddr) -> TcpListener {
-    let SocketAddr::V4(to) = to else { unreachable!("IPv4 is asked for") };
-    let address = libc::sockaddr_in {
-        sin_family: libc::AF_INET as libc::sa_family_t,
-        sin_port: to.port().to_be(),
-        sin_addr: libc::in_addr { s_addr: u32::from_ne_bytes(to.ip().octets()) },
-        sin_zero: [0; 8],
-    };
-    let yes: libc::c_int = 1;
-    // SAFETY: the address and the option live through the calls, each with its own length; the
-    // socket is new and has one owner.
-    unsafe {
-        let fd = libc::socket(libc::AF_INET, libc::SOCK_STREAM | libc::SOCK_CLOEXEC, 0);
-        assert!(fd >= 0);
-        let (yes, size) = ((&raw const yes).cast(), size_of::<libc::c_int>() as libc::socklen_t);
-        assert_eq!(libc::setsockopt(fd, libc::SOL_SOCKET, libc::SO_REUSEADDR, yes, size), 0);
-        let length = size_of::<libc::sockaddr_in>() as libc::socklen_t;
-        assert_eq!(libc::bind(fd, (&raw const address).cast(), length), 0);
-        TcpListener::from_raw_fd(fd)
+    loop {
+        let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+        // Fails if another process has taken the port since then.
+        if let Ok(listener) = TcpListener::bind(free) {
+            listener.set_nonblocking(true).unwrap();
+            return listener;
+        }
     }
 }
 
@@ -214,7 +193,7 @@ impl State {
         self.remaining_faults.store(0, Ordering::SeqCst);
         if self.refuses_connections.swap(false, Ordering::SeqCst) {
             self.queue.lock().unwrap().clear();
-            // SAFETY: takes no pointer; the listener is ours.
+            // SAFETY: takes no pointer; this struct owns the listener.
             assert_eq!(unsafe { libc::listen(self.listener.as_raw_fd(), 128) }, 0);
         }
     }
@@ -280,7 +259,7 @@ struct Material<'a> {
     before: &'a [u8],
     after: &'a [u8],
     garbage: &'a [u8],
-    /// Sent twice, or without end.
+    /// The bytes that are repeated: twice, or without end.
     element: &'a [u8],
 }
 
@@ -295,21 +274,41 @@ impl<'a> Material<'a> {
     }
 }
 
+/// Sends the bytes of a fault, and keeps or closes the connection as the fault requires.
 fn inject(
     connection: &mut dyn Connection,
     state: &State,
     fault: Fault,
     material: Material<'_>,
 ) -> io::Result<()> {
-    connection.write_all(material.before)?;
+    send_fault(connection, state, fault, &material)?;
+    match fault {
+        Fault::Reset => reset_connection(connection.tcp()),
+        Fault::Dribble => Ok(()),
+        Fault::Refuse | Fault::Close => {
+            // Closes without a reset: what the client sent must be read first.
+            connection.tcp().shutdown(Shutdown::Write)?;
+            drain(connection.tcp(), state);
+            Ok(())
+        }
+        Fault::Stall | Fault::Garbage | Fault::Duplicate | Fault::Oversize => hold(state),
+    }
+}
+
+fn send_fault(
+    connection: &mut dyn Connection,
+    state: &State,
+    fault: Fault,
+    material: &Material<'_>,
+) -> io::Result<()> {
+    let Material { before, after, garbage, element } = *material;
+    connection.write_all(before)?;
     connection.flush()?;
     match fault {
-        Fault::Refuse => connection.write_all(material.after)?,
-        Fault::Reset => return reset_connection(connection.tcp()),
-        Fault::Close => {}
-        Fault::Stall => return hold(state),
+        Fault::Reset | Fault::Close | Fault::Stall => {}
+        Fault::Refuse => connection.write_all(after)?,
         Fault::Dribble => {
-            for byte in material.after {
+            for byte in after {
                 if state.is_stopped() {
                     return Ok(());
                 }
@@ -317,36 +316,20 @@ fn inject(
                 connection.flush()?;
                 std::thread::sleep(Duration::from_millis(20));
             }
-            return Ok(());
         }
-        Fault::Garbage => {
-            connection.write_all(material.garbage)?;
-            return hold(state);
-        }
-        Fault::Duplicate => {
-            connection.write_all(&[material.element, material.element, material.after].concat())?;
-            connection.flush()?;
-            return hold(state);
-        }
+        Fault::Garbage => connection.write_all(garbage)?,
+        Fault::Duplicate => connection.write_all(&[element, element, after].concat())?,
         Fault::Oversize => {
-            let mut block = Vec::new();
-            while block.len() < 16 * 1024 {
-                block.extend_from_slice(material.element);
-            }
+            let block = element.repeat((16 * 1024_usize).div_ceil(element.len()));
             for _ in 0..ENDLESS / block.len() {
                 if state.is_stopped() {
                     return Ok(());
                 }
                 connection.write_all(&block)?;
             }
-            return hold(state);
         }
     }
-    connection.flush()?;
-    // Closes without a reset: what the client sent must be read first.
-    connection.tcp().shutdown(Shutdown::Write)?;
-    drain(connection.tcp(), state);
-    Ok(())
+    connection.flush()
 }
 
 fn reset_connection(stream: &TcpStream) -> io::Result<()> {
@@ -388,7 +371,7 @@ fn is_timeout(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut)
 }
 
-/// The next byte; `None` at the end, and if an idle connection is to be closed.
+/// The next byte. `None` at the end of the input, and if `close_idle` closes the idle connection.
 fn read_byte(connection: &mut dyn Connection, state: &State, idle: bool) -> io::Result<Option<u8>> {
     let mut byte = [0];
     loop {
@@ -633,7 +616,7 @@ fn process(records: &mut Records, line: &str) -> Response {
     }
 }
 
-/// Responds with the fault; returns whether the connection stays open.
+/// Sends the response with the fault. Returns whether the connection stays open.
 fn inject_into_response(
     connection: &mut dyn Connection,
     state: &State,
@@ -641,7 +624,7 @@ fn inject_into_response(
     response: &Response,
 ) -> io::Result<bool> {
     let fault = state.fault;
-    // Long enough that sending it slowly takes long, and with a body for every operation.
+    // Every response has a body. It is padded if it is sent slowly, so that sending takes long.
     let status = if response.processed { "200 OK" } else { response.status };
     let body = match fault {
         Fault::Dribble if phase != Phase::End => format!("{}{}", response.body, " ".repeat(4096)),
@@ -716,25 +699,11 @@ fn inject_into_response(
             (bytes(&chunk), bytes(after), bytes("zz\r\n"), bytes(element))
         }
     };
-    if !stays_open {
-        let material = Material::new(&before, &after, &garbage, &element);
+    let material = Material::new(&before, &after, &garbage, &element);
+    if stays_open {
+        send_fault(connection, state, fault, &material)?;
+    } else {
         inject(connection, state, fault, material)?;
-        return Ok(false);
     }
-    connection.write_all(&before)?;
-    match fault {
-        Fault::Garbage => connection.write_all(&garbage)?,
-        Fault::Duplicate => {
-            connection.write_all(&[element.clone(), element, after].concat())?;
-        }
-        _ => {
-            for byte in after {
-                connection.write_all(&[byte])?;
-                connection.flush()?;
-                std::thread::sleep(Duration::from_millis(20));
-            }
-        }
-    }
-    connection.flush()?;
-    Ok(true)
+    Ok(stays_open)
 }

@@ -26,7 +26,7 @@ fuzz() { # target
   local found=fuzz/found/$target
   local leaks=1
   # Threads of these targets may still hold memory when the next input runs.
-  case $target in answer | stateful) leaks=0 ;; esac
+  case $target in response | stateful) leaks=0 ;; esac
   mkdir -p "$build/corpus/$target" "$found"
   "$binaries/$host/release/$target" "$build/corpus/$target" "fuzz/seeds/$target" \
     "-max_total_time=$seconds" "-artifact_prefix=$found/" -timeout=25 -rss_limit_mb=2048 \

@@ -24,18 +24,18 @@ const CALL_TIMEOUT: Duration = Duration::from_millis(500);
 const ATTEMPT_TIMEOUT: Duration = Duration::from_millis(2000);
 /// The delay that a busy machine may add.
 const SLACK: Duration = Duration::from_secs(5);
-/// More than processors, because most cases wait.
+/// More threads than processors, because most cases wait.
 const THREADS: usize = 64;
 
 /// How many cases of a fault in a phase ended with each status.
-type Names = BTreeMap<String, usize>;
+type StatusCounts = BTreeMap<String, usize>;
 
 #[test]
 fn every_result_agrees_with_the_records_of_the_service() {
     let cases = cases::all();
     let next = AtomicUsize::new(0);
     let wrong = Mutex::new(Vec::new());
-    let result: Mutex<BTreeMap<(Target, usize, usize), Names>> = Mutex::default();
+    let result: Mutex<BTreeMap<(Target, usize, usize), StatusCounts>> = Mutex::default();
     std::thread::scope(|scope| {
         for _ in 0..THREADS {
             scope.spawn(|| {
@@ -109,7 +109,6 @@ fn setup(case: &Case) -> Setup {
     let host = format!("n{}.hosts.test", COUNT.fetch_add(1, Ordering::Relaxed));
     let scheme = if case.tls { "https" } else { "http" };
     let port = server.address.port();
-    let lasts = case.waits();
     let root = format!("{scheme}://{host}:{port}");
     let mut config = json!({
         "accountId": "9900000", "baseUrl": format!("{root}/v1"), "allowInsecureHttp": true,
@@ -125,10 +124,10 @@ fn setup(case: &Case) -> Setup {
         }),
     };
     config.as_object_mut().unwrap().extend(credentials.as_object().unwrap().clone());
-    if lasts && case.frequency == Frequency::Always {
+    if case.waits() && case.frequency == Frequency::Always {
         config["timeoutMs"] = json!(CALL_TIMEOUT.as_millis() as u64);
     }
-    if lasts && case.frequency == Frequency::Once {
+    if case.waits() && case.frequency == Frequency::Once {
         config["attemptTimeoutMs"] = json!(ATTEMPT_TIMEOUT.as_millis() as u64);
     }
     if case.tls {
@@ -161,7 +160,7 @@ fn run(case: &Case) -> Result<String, String> {
     }
     let warm_up = server.records().requests.len();
     let takes_fault = if case.frequency == Frequency::Once { 1 } else { usize::MAX };
-    resolver::order(
+    resolver::set_fault(
         &setup.host,
         if case.phase == Phase::Name { takes_fault } else { 0 },
         case.fault,
@@ -174,7 +173,7 @@ fn run(case: &Case) -> Result<String, String> {
     let result = call(&setup.client, case.class);
     let took = began.elapsed();
     server.clear_fault();
-    resolver::order(&setup.host, 0, case.fault);
+    resolver::set_fault(&setup.host, 0, case.fault);
 
     let requests: Vec<RecordedRequest> = {
         // The service may record a request after the call has ended.
@@ -227,11 +226,15 @@ fn judge(
 
     // These conditions are independent of the fault.
     check(outcome != Some("not_sent") || requests.is_empty(), || {
-        "not_sent, but it was records".into()
+        "not_sent, but the service received the request".into()
     })?;
     let processed = requests.iter().filter(|request| request.processed).count();
-    check(outcome != Some("rejected") || processed == 0, || "rejected, but it was done".into())?;
-    check(!is("BW_OK") || processed > 0, || "success, but nothing was done".into())?;
+    check(outcome != Some("rejected") || processed == 0, || {
+        "rejected, but the service processed the request".into()
+    })?;
+    check(!is("BW_OK") || processed > 0, || {
+        "success, but the service processed no request".into()
+    })?;
     let posts = requests.iter().filter(|e| e.line.starts_with("POST") && e.processed).count();
     check(posts <= 1, || format!("{posts} participants were created"))?;
     // At most one attempt may have been processed.
@@ -245,7 +248,7 @@ fn judge(
     let has_token = case.target == Target::Operation || tokens.iter().any(|token| token.processed);
     check(requests.is_empty() || has_token, || "sent without a token".into())?;
 
-    // The result that this fault must have.
+    // The result must be one that the fault allows.
     let succeeds_at_once = expected.statuses == ["BW_OK"];
     let may_succeed_again = case.frequency == Frequency::Once
         && expected.again == Again::Yes
@@ -270,7 +273,7 @@ fn judge(
     check(is_named, || "the message does not name the token request".into())?;
     if case.waits() {
         let due = if case.frequency == Frequency::Always { CALL_TIMEOUT } else { ATTEMPT_TIMEOUT };
-        check(took >= due - Duration::from_millis(50), || format!("gave up after {took:?}"))?;
+        check(took >= due - Duration::from_millis(50), || format!("ended after {took:?}"))?;
         check(took < due + SLACK, || format!("took {took:?}, not {due:?}"))?;
     }
     Ok(())
@@ -285,7 +288,7 @@ fn judge_next_call(case: &Case, setup: &Setup) -> Result<(), String> {
         .find(|next| next.status == "BW_OK" || !case.waits())
         .ok_or("the next call never succeeds")?;
     check(next.status == "BW_OK", || format!("the next call: {}", next.document))?;
-    check(next.document["id"] == SESSION, || format!("the next call got {}", next.document))?;
+    check(next.document["id"] == SESSION, || format!("the next call returned {}", next.document))?;
     let records = setup.server.records();
     let used = &records.requests[before..];
     let clean =

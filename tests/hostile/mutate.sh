@@ -15,7 +15,7 @@ printf '\n[profile.dev]\ndebug = 0\n' >>"$build/operations/Cargo.toml"
 (cd "$build/operations" && cargo test --quiet --no-run --lib --tests && cargo build --quiet -p bw-sandbox)
 cp -a "$build/operations" "$build/attempts"
 
-mutate() { # name, sources and modules of the integration tests: both separated by blanks
+mutate() { # name, sources and modules of the integration tests: both separated by spaces
   local name=$1 arguments=(-C=--lib -C=--test -C=integration) word
   for word in $2; do arguments+=("--file=$word"); done
   # The unit tests, and these modules of the integration tests.
@@ -30,12 +30,12 @@ mutate attempts 'src/client/attempts.rs src/client/budget.rs' \
 wait
 failed=0
 for name in operations attempts; do
-  # One that never ends was noticed.
+  # A change after which a test never ends was detected.
   for list in missed timeout; do
     sed "s/^/$list: /" "$build/$name/mutants.out/$list.txt"
   done
   [ ! -s "$build/$name/mutants.out/missed.txt" ] || failed=1
-  # Not so where the tests fail without any change.
+  # There is no such line if the tests fail without a change.
   tail -n 1 "$build/$name.log" | tee /dev/stderr | grep -q '^[0-9]* mutants tested' || failed=1
 done
 exit "$failed"

@@ -1,4 +1,4 @@
-//! What the fuzzers start from, and what they once found, run as tests.
+//! Runs the fuzz targets on the seeds and on the inputs that once caused a failure.
 
 use std::fs;
 use std::path::Path;
@@ -7,7 +7,7 @@ use std::path::Path;
 mod targets;
 
 #[test]
-fn kept_fuzzer_inputs_cause_no_failure() {
+fn stored_fuzzer_inputs_cause_no_failure() {
     let fuzz = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz");
     for (name, run) in targets::TARGETS {
         let mut count = 0;

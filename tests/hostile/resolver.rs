@@ -12,18 +12,18 @@ use libc::{addrinfo, c_char, c_int, sockaddr_in};
 
 use super::cases::Fault;
 
-/// For each name, the fault and how many lookups are still affected by it.
-static ORDERS: Mutex<Option<HashMap<String, (usize, Fault)>>> = Mutex::new(None);
+/// For each name, the fault and the number of lookups that it still affects.
+static FAULTS: Mutex<Option<HashMap<String, (usize, Fault)>>> = Mutex::new(None);
 
-/// The next `count` lookups of this name have the fault.
-pub fn order(name: &str, count: usize, fault: Fault) {
-    let mut orders = ORDERS.lock().unwrap_or_else(PoisonError::into_inner);
-    orders.get_or_insert_default().insert(name.to_owned(), (count, fault));
+/// Injects the fault into the next `count` lookups of this name.
+pub fn set_fault(name: &str, count: usize, fault: Fault) {
+    let mut faults = FAULTS.lock().unwrap_or_else(PoisonError::into_inner);
+    faults.get_or_insert_default().insert(name.to_owned(), (count, fault));
 }
 
 fn takes_fault(name: &str) -> Option<Fault> {
-    let mut orders = ORDERS.lock().unwrap_or_else(PoisonError::into_inner);
-    let (left, fault) = orders.get_or_insert_default().get_mut(name)?;
+    let mut faults = FAULTS.lock().unwrap_or_else(PoisonError::into_inner);
+    let (left, fault) = faults.get_or_insert_default().get_mut(name)?;
     *left = left.checked_sub(1)?;
     Some(*fault)
 }
@@ -76,7 +76,7 @@ fn entry(family: c_int, next: *mut addrinfo) -> *mut addrinfo {
     both.0.ai_addrlen = size_of::<sockaddr_in>() as libc::socklen_t;
     both.0.ai_next = next;
     let both = Box::into_raw(both);
-    // SAFETY: from Box::into_raw; the address stays where it is.
+    // SAFETY: the pointer is from Box::into_raw, and the allocation does not move.
     unsafe {
         (*both).0.ai_addr = (&raw mut (*both).1).cast();
         &raw mut (*both).0
@@ -86,7 +86,7 @@ fn entry(family: c_int, next: *mut addrinfo) -> *mut addrinfo {
 #[unsafe(no_mangle)]
 unsafe extern "C" fn freeaddrinfo(mut list: *mut addrinfo) {
     while !list.is_null() {
-        // SAFETY: `entry` made it; a tuple's first field need not be at its start.
+        // SAFETY: `entry` allocated it. The first field of a tuple may not be at its start.
         list = unsafe {
             let offset = std::mem::offset_of!((addrinfo, sockaddr_in), 0);
             let both = list.cast::<u8>().sub(offset).cast::<(addrinfo, sockaddr_in)>();

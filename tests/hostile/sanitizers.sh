@@ -1,14 +1,14 @@
 #!/usr/bin/env bash
-# The C and C++ tests against libraries in which every instruction of ours, of our dependencies and,
-# for threads, of Rust's standard library is watched: AddressSanitizer with LeakSanitizer, and
-# ThreadSanitizer. The programs' own code is under UndefinedBehaviorSanitizer too; the library is
-# built with overflow checks and the standard library's checks of unsafe preconditions.
+# Runs the C and C++ tests with a library that is built with AddressSanitizer and LeakSanitizer, and with
+# ThreadSanitizer. The dependencies are instrumented too, and for ThreadSanitizer also Rust's standard library.
+# The test programs are also built with UndefinedBehaviorSanitizer. The library is built with overflow checks and
+# the standard library's checks of unsafe preconditions.
 # Usage: sanitizers.sh BUILD_DIR [address] [thread]; from the environment: CC, CXX, BW_SANDBOX.
 #
-# The stable compiler takes -Zsanitizer with RUSTC_BOOTSTRAP=1. gcc's runtimes serve both: what the
-# two compilers call is the same interface. A standard library that ThreadSanitizer can follow must
-# be built from source, which rustup's stable toolchain may not have: Debian's rustc-web does, with
-# a compiler of the same version (RUST_WITH_SOURCE names another such compiler's folder).
+# The stable compiler accepts -Zsanitizer with RUSTC_BOOTSTRAP=1. Code from both compilers calls gcc's runtime
+# libraries, which have the same interface. For ThreadSanitizer, the standard library must be built from source,
+# which rustup's stable toolchain may lack. Debian's rustc-web contains it, with a compiler of the same version
+# (RUST_WITH_SOURCE is the folder of another such compiler).
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 build=$1
@@ -37,7 +37,7 @@ run() { # name program arguments..
   fi
 }
 
-# The kind's library must call the kind's runtime, or nothing is shown.
+# Without calls of the sanitizer's runtime, the library was not instrumented and the tests would prove nothing.
 instrumented() { # library prefix
   local symbols count
   symbols=$(nm -D --undefined-only "$1")
@@ -46,7 +46,7 @@ instrumented() { # library prefix
   [ "$count" -ge 20 ] || { echo "sanitizers.sh: $1 is not instrumented" >&2; exit 1; }
 }
 
-library() { # kind, and more arguments for cargo; RUSTC and the like from the environment
+library() { # kind, and more arguments for cargo; and environment variables such as RUSTC
   local kind=$1
   shift
   RUSTC_BOOTSTRAP=1 CARGO_PROFILE_DEV_DEBUG=line-tables-only CARGO_INCREMENTAL=0 \
@@ -84,7 +84,7 @@ for kind in "${kinds[@]}"; do
     library address "${CARGO:-cargo}"
     instrumented "$libraries/libbw_webrtc.so" __asan_
     sanitize=(-fsanitize=address,undefined -fno-sanitize-recover=undefined)
-    # Freed memory is kept from use for long enough, but a test that counts pages must be able to.
+    # A small quarantine of freed memory, since a test counts pages.
     export ASAN_OPTIONS=detect_leaks=1:detect_stack_use_after_return=1:quarantine_size_mb=4
     export UBSAN_OPTIONS=print_stacktrace=1
     for program in abi_test live_test; do

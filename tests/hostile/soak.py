@@ -1,9 +1,9 @@
-"""A long run under load, with the service's faults switched on and off meanwhile.
+"""Runs a busy program for minutes, while the service injects changing faults.
 
-Starts bw-sandbox and `soak` (tests/hostile/c/soak.c), watches the latter's memory, descriptors and
-threads, and at the end holds what its callers were told against what the sandbox has: everything
-that was made is known to somebody or was reported as of unknown outcome, and the other way round.
-Usage: soak.py BUILD_DIR MINUTES; writes BUILD_DIR/soak.svg.
+Starts bw-sandbox and `soak` (tests/hostile/c/soak.c), and samples the memory, descriptors and
+threads of `soak`. At the end, compares the recorded result of every call with the state of the
+sandbox: each participant was either returned by a call or created by a call with an unknown
+outcome. Usage: soak.py BUILD_DIR MINUTES SANDBOX; writes BUILD_DIR/soak.svg.
 """
 
 from __future__ import annotations
@@ -35,24 +35,24 @@ FAULTS: list[dict[str, Any]] = [
 
 
 def control(url: str, method: str, path: str, body: object = None) -> Any:
-    """A request to the sandbox itself."""
+    """Sends a request to the control interface of the sandbox."""
     data = None if body is None else json.dumps(body).encode()
     request = urllib.request.Request(url + path, data=data, method=method)
-    with urllib.request.urlopen(request, timeout=60) as answer:
-        text = answer.read()
+    with urllib.request.urlopen(request, timeout=60) as response:
+        text = response.read()
     return json.loads(text) if text else None
 
 
-class Watch:
-    """What a process takes of the machine, over time."""
+class Monitor:
+    """Samples the memory, descriptors and threads of a process."""
 
     def __init__(self, pid: int) -> None:
         self.pid = pid
         self.began = time.monotonic()
         self.samples: list[tuple[float, int, int, int]] = []
 
-    def look(self) -> tuple[int, int, int]:
-        """Memory in KiB, descriptors, threads."""
+    def measure(self) -> tuple[int, int, int]:
+        """The memory in KiB, and the numbers of descriptors and threads."""
         fields = {}
         for line in Path(f"/proc/{self.pid}/status").read_text().splitlines():
             key, _, value = line.partition(":")
@@ -61,16 +61,16 @@ class Watch:
         return int(fields["VmRSS"][0]), descriptors, int(fields["Threads"][0])
 
     def sample(self) -> None:
-        self.samples.append((time.monotonic() - self.began, *self.look()))
+        self.samples.append((time.monotonic() - self.began, *self.measure()))
 
-    def part(self, begin: float, end: float, column: int) -> float:
-        """The median of a column in this part of the run."""
+    def median_of_part(self, begin: float, end: float, column: int) -> float:
+        """The median of a column between two points of the run, given as fractions."""
         count = len(self.samples)
         rows = self.samples[int(count * begin) : max(int(count * end), int(count * begin) + 1)]
         return median(row[column] for row in rows)
 
     def plot(self, path: Path) -> None:
-        """Memory, descriptors and threads against time, each to its own highest value."""
+        """Plots each column over time, scaled to its highest value."""
         width, height = 720, 200
         last = self.samples[-1][0] or 1
         lines = []
@@ -106,28 +106,28 @@ def start_sandbox(binary: str) -> tuple[subprocess.Popen[str], str]:
 
 
 def disturb(root: str, chance: random.Random) -> None:
-    """Other faults from now on, or none."""
+    """Replaces the faults by a random choice of none, one or two."""
     control(root, "DELETE", "/_sandbox/faults")
     for fault in chance.sample(FAULTS, chance.choice([0, 0, 1, 2])):
-        # For a part of the requests, so that each phase has both.
+        # A limited number, so that each phase also has requests without a fault.
         count = chance.randrange(1, 300)
         control(root, "POST", "/_sandbox/faults", {"operation": "*", "count": count, **fault})
 
 
-def books(path: Path) -> dict[str, set[str]]:
-    """What the callers were told: tags under U and N, ids under K, D, R and S."""
-    told: dict[str, set[str]] = {kind: set() for kind in "KUNDRS"}
+def read_results(path: Path) -> dict[str, set[str]]:
+    """The recorded results by kind (see soak.c): tags for U and N, ids for K, D, R and S."""
+    results: dict[str, set[str]] = {kind: set() for kind in "KUNDRS"}
     count = 0
     for line in path.read_text().splitlines():
         kind, tag, ident = line.split(" ")
-        told[kind].add(tag if kind in "UN" else ident)
+        results[kind].add(tag if kind in "UN" else ident)
         count += 1
-    assert sum(len(group) for group in told.values()) == count, "something was told twice"
-    return told
+    assert sum(len(group) for group in results.values()) == count, "a result was recorded twice"
+    return results
 
 
 class Checks:
-    """Counts what holds, and says what does not."""
+    """Prints and counts checks."""
 
     def __init__(self) -> None:
         self.passed = self.failed = 0
@@ -135,38 +135,42 @@ class Checks:
     def that(self, holds: bool, what: str) -> None:
         self.passed += holds
         self.failed += not holds
-        print(f"{'ok' if holds else 'DOES NOT HOLD'}: {what}")
+        print(f"{'ok' if holds else 'FAILED'}: {what}")
 
 
-def reconcile(checks: Checks, told: dict[str, set[str]], there: dict[str, str]) -> None:
-    """`there`: the tag of each participant, by id."""
-    kept = told["K"] - told["D"] - told["R"]
-    missing = kept - there.keys()
-    checks.that(not missing, f"all {len(kept)} that were made and not removed are there")
-    back = told["D"] & there.keys()
+def reconcile(checks: Checks, results: dict[str, set[str]], existing: dict[str, str]) -> None:
+    """Compares the results with the existing participants (id to tag)."""
+    kept = results["K"] - results["D"] - results["R"]
+    missing = kept - existing.keys()
     checks.that(
-        not back, f"none of the {len(told['D'])} that were removed is there: {list(back)[:3]}"
+        not missing, f"all {len(kept)} participants that were created and not deleted exist"
     )
-    strangers = {ident: tag for ident, tag in there.items() if ident not in told["K"]}
-    unaccounted = [tag for tag in strangers.values() if tag not in told["U"]]
+    undeleted = results["D"] & existing.keys()
+    checks.that(
+        not undeleted,
+        f"none of the {len(results['D'])} deleted participants exists: {list(undeleted)[:3]}",
+    )
+    unreported = {ident: tag for ident, tag in existing.items() if ident not in results["K"]}
+    unaccounted = [tag for tag in unreported.values() if tag not in results["U"]]
     checks.that(
         not unaccounted,
-        f"the {len(strangers)} that nobody was told of are among the {len(told['U'])} of unknown "
-        f"outcome: {unaccounted[:3]}",
+        f"the {len(unreported)} participants that no call returned are among the "
+        f"{len(results['U'])} calls with an unknown outcome: {unaccounted[:3]}",
     )
-    # No tag is used twice, so this is a POST that was done twice.
-    tags = list(there.values())
-    checks.that(len(tags) == len(set(tags)), "none was made twice")
+    # Every call has its own tag, so a repeated tag is a POST that was processed twice.
+    tags = list(existing.values())
+    checks.that(len(tags) == len(set(tags)), "no participant was created twice")
     checks.that(
-        not set(tags) & told["N"], f"none of the {len(told['N'])} that were refused was made"
+        not set(tags) & results["N"],
+        f"none of the {len(results['N'])} rejected calls created a participant",
     )
 
 
 def main() -> int:
     build, minutes = Path(sys.argv[1]), float(sys.argv[2])
     program, sandbox_binary = build / "soak", sys.argv[3]
-    book = build / "soak.book"
-    book.unlink(missing_ok=True)
+    record = build / "soak.results"
+    record.unlink(missing_ok=True)
     seed = int(time.time())
     chance = random.Random(seed)
     print(f"{minutes} minutes, {THREADS} threads, seed {seed}")
@@ -185,7 +189,7 @@ def main() -> int:
     }
     seconds = minutes * 60
     soak = subprocess.Popen(
-        [program, json.dumps(config), str(seconds), str(THREADS), book],
+        [program, json.dumps(config), str(seconds), str(THREADS), record],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
@@ -193,12 +197,12 @@ def main() -> int:
     try:
         assert soak.stdout is not None
         assert soak.stdin is not None
-        watch = Watch(soak.pid)
-        while time.monotonic() - watch.began < seconds - 1 and soak.poll() is None:
+        monitor = Monitor(soak.pid)
+        while time.monotonic() - monitor.began < seconds - 1 and soak.poll() is None:
             disturb(root, chance)
             for _ in range(4):
                 time.sleep(0.5)
-                watch.sample()
+                monitor.sample()
         control(root, "DELETE", "/_sandbox/faults")
         lines = []
         for line in soak.stdout:
@@ -206,27 +210,34 @@ def main() -> int:
             print(lines[-1])
             if line.rstrip().endswith(" failed"):
                 break
-        checks.that(bool(lines) and lines[-1].endswith(" passed, 0 failed"), "the run's own sum")
-        # Threads of ours end by themselves, soon.
+        checks.that(
+            bool(lines) and lines[-1].endswith(" passed, 0 failed"),
+            "all checks of the program passed",
+        )
+        # The library's threads end soon after the client is freed.
         for _ in range(100):
-            _, descriptors, threads = watch.look()
+            _, descriptors, threads = monitor.measure()
             if threads == 1:
                 break
             time.sleep(0.1)
-        checks.that(threads == 1, f"no thread is left: {threads}")
-        # Standard input, output and error, and the book.
-        checks.that(descriptors == 4, f"no descriptor is left: {descriptors}")
+        checks.that(threads == 1, f"only the main thread is left: {threads}")
+        # Standard input, output and error, and the file of results.
+        checks.that(descriptors == 4, f"only the program's own descriptors are left: {descriptors}")
         soak.stdin.write("end\n")
         soak.stdin.flush()
-        checks.that(soak.wait(30) == 0, "it ends well")
-        watch.plot(build / "soak.svg")
-        early, late = watch.part(0.2, 0.4, 1), watch.part(0.8, 1, 1)
-        checks.that(late < early * 1.1 + 2048, f"memory is flat: {early:.0f}, then {late:.0f} KiB")
-        early, late = watch.part(0.2, 0.4, 2), watch.part(0.8, 1, 2)
-        checks.that(late < early * 1.5 + 32, f"descriptors are flat: {early:.0f}, then {late:.0f}")
+        checks.that(soak.wait(30) == 0, "the program exits with 0")
+        monitor.plot(build / "soak.svg")
+        early, late = monitor.median_of_part(0.2, 0.4, 1), monitor.median_of_part(0.8, 1, 1)
+        checks.that(
+            late < early * 1.1 + 2048, f"memory does not grow: {early:.0f}, then {late:.0f} KiB"
+        )
+        early, late = monitor.median_of_part(0.2, 0.4, 2), monitor.median_of_part(0.8, 1, 2)
+        checks.that(
+            late < early * 1.5 + 32, f"descriptors do not grow: {early:.0f}, then {late:.0f}"
+        )
         account = control(root, "GET", "/_sandbox/state")["accounts"][0]
-        there = {one["id"]: one.get("tag") or "" for one in account["participants"]}
-        reconcile(checks, books(book), there)
+        existing = {one["id"]: one.get("tag") or "" for one in account["participants"]}
+        reconcile(checks, read_results(record), existing)
     finally:
         soak.kill()
         sandbox.terminate()

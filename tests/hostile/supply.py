@@ -1,4 +1,4 @@
-"""Holds what Cargo builds the library from against docs/dependencies.md.
+"""Compares the dependencies of the library with docs/dependencies.md.
 
 Every crate that is shipped must be named there with its licence, and every build script be named.
 The lazily initialized statics of the HTTP engine must be those that `src/transport/engine.rs`
@@ -22,7 +22,7 @@ PACKAGE = "bw-webrtc"
 ENGINE = ("ureq", "ureq-proto", "http", "utf8-zero")
 # `run` composes a header; the others exist in ureq's own tests only.
 LAZY = {"ureq run.rs ACCEPTS", "ureq lib.rs INIT_LOG", "ureq timings.rs NOW"}
-# Of features that are off.
+# These belong to features that are disabled.
 UNUSED = re.compile(r"tls|test|cookies|charset")
 
 
@@ -32,14 +32,14 @@ def cargo(*arguments: str) -> str:
 
 
 def crates(edges: str) -> set[tuple[str, str]]:
-    """Names and versions of the crates in the tree."""
+    """The names and versions of the crates in the dependency tree."""
     tree = cargo("tree", "--locked", "-e", edges, "-p", PACKAGE, "--prefix", "none")
     words = (line.split() for line in tree.splitlines() if line)
     return {(word[0], word[1].removeprefix("v")) for word in words}
 
 
 def lazy_statics(packages: dict[tuple[str, str], Any]) -> set[str]:
-    """The statics of the HTTP engine that are initialized when they are first used."""
+    """The statics of the HTTP engine that are initialized on first use."""
     kinds = r"(?:\w+::)*(?:Lazy\w*|Once\w*|Mutex|RwLock|Atomic\w+|RefCell)<"
     found: set[str] = set()
     for (name, _), package in packages.items():
@@ -108,7 +108,7 @@ def main() -> int:
 
     print(cargo("tree", "--locked", "-e", "normal,no-proc-macro", "-p", PACKAGE), end="")
     for what in wrong:
-        print(f"DOES NOT HOLD: {what}")
+        print(f"FAILED: {what}")
     print("Supply chain:")
     print(f"{checks - len(wrong)} passed, {len(wrong)} failed")
     return int(bool(wrong))

@@ -1,7 +1,6 @@
 #!/usr/bin/env bash
-# Runs a small program with the release build again and again, and makes a different allocation or system
-# call fail in each run, over plain HTTP (by host name) and over TLS. Usage: torture.sh BUILD_DIR; from the environment: CC, BW_LIB_DIR,
-# BW_SANDBOX.
+# Runs a small program with the release build many times. In each run, another allocation or system call fails.
+# Uses plain HTTP (by host name) and TLS. Usage: torture.sh BUILD_DIR. Environment: CC, BW_LIB_DIR, BW_SANDBOX.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 build=$1

@@ -1,4 +1,4 @@
-"""What the tests of real hosts share: C programs, and the configuration for a sandbox."""
+"""Helpers of the tests in media servers: C programs, and the configuration for a sandbox."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from bw_webrtc.testing import Sandbox
 
 ROOT = Path(__file__).resolve().parents[2]
 LIMIT = 30.0
-"""Seconds after which whatever is waited for has failed."""
+"""The timeout of every wait, in seconds."""
 
 
 def need(program: str, package: str) -> None:
-    """Fails, rather than skips, where a host is missing."""
+    """Fails if a program is not installed."""
     assert shutil.which(program), f"{program} is needed (Debian: apt-get install {package})"
 
 
 def library() -> Path:
-    """The library's file, next to a link with its SONAME."""
+    """The path of the library. A link with its SONAME is created next to it."""
     path = Path(os.environ["BW_WEBRTC_LIBRARY"]).resolve()
     link = path.with_name("libbw_webrtc.so.0")
     if not link.exists():
@@ -30,8 +30,8 @@ def library() -> Path:
     return path
 
 
-def compiled(source: Path, folder: Path, packages: str, *flags: str) -> Path:
-    """A C source as a program, or, with ``-shared`` among the flags, as a library."""
+def compile_c(source: Path, folder: Path, packages: str, *flags: str) -> Path:
+    """Compiles a C source to a program, or to a library if ``-shared`` is among the flags."""
     product = folder / (source.stem + (".so" if "-shared" in flags else ""))
     more = ""
     if packages:

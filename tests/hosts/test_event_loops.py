@@ -1,4 +1,4 @@
-"""Event loops that people run: poll, GLib, GStreamer, LuaJIT. None waits for the service."""
+"""Programs with an event loop (poll, GLib, GStreamer, LuaJIT), which the library must not block."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from pathlib import Path
 import pytest
 
 from bw_webrtc.testing import Sandbox
-from hosts import LIMIT, ROOT, compiled, environment, library, need
+from hosts import LIMIT, ROOT, compile_c, environment, library, need
 
 HERE = Path(__file__).resolve().parent
 SLOW = 300
-"""Milliseconds that every call takes. A loop that waited for one would stand still as long."""
+"""Milliseconds that every call takes. A loop that waited for a call would block for this time."""
 
 
 @pytest.fixture
@@ -35,14 +35,14 @@ def run(command: list[str], sandbox: Sandbox) -> str:
 
 def test_poll(sandbox: Sandbox, tmp_path: Path) -> None:
     source = ROOT / "bindings" / "c" / "examples" / "poll_loop.c"
-    lines = run([str(compiled(source, tmp_path, ""))], sandbox).splitlines()
+    lines = run([str(compile_c(source, tmp_path, ""))], sandbox).splitlines()
     assert lines.pop() == "the loop continued meanwhile"
     assert sorted(line.split(": ")[0] for line in lines) == ["alice", "bob", "carol", "dave", "eve"]
     assert all(re.fullmatch(r"\w+: [0-9a-f-]{36}", line) for line in lines)
 
 
 def test_glib(sandbox: Sandbox, tmp_path: Path) -> None:
-    program = compiled(HERE / "glib" / "participants.c", tmp_path, "glib-2.0")
+    program = compile_c(HERE / "glib" / "participants.c", tmp_path, "glib-2.0")
     lines = run([str(program), "40"], sandbox).splitlines()
     gap = re.fullmatch(r"longest gap (\d+) ms", lines.pop())
     assert gap
@@ -51,20 +51,20 @@ def test_glib(sandbox: Sandbox, tmp_path: Path) -> None:
 
 
 def test_gstreamer(sandbox: Sandbox, tmp_path: Path) -> None:
-    program = compiled(HERE / "gstreamer" / "participants.c", tmp_path, "gstreamer-1.0")
-    said = run([str(program), "24"], sandbox)
-    told = re.fullmatch(r"(\d+) buffers, (\d+) participants, longest gap (\d+) ms\n", said)
-    assert told, said
-    buffers, participants, gap = map(int, told.groups())
+    program = compile_c(HERE / "gstreamer" / "participants.c", tmp_path, "gstreamer-1.0")
+    output = run([str(program), "24"], sandbox)
+    match = re.fullmatch(r"(\d+) buffers, (\d+) participants, longest gap (\d+) ms\n", output)
+    assert match, output
+    buffers, participants, gap = map(int, match.groups())
     assert (buffers, participants) == (150, 24)
-    # Buffers come every 10 ms; one that is late by a call's time is a gap to hear.
-    assert gap < SLOW / 2, f"the pipeline stood still for {gap} ms"
+    # A buffer is due every 10 ms. A delay as long as a call would be audible.
+    assert gap < SLOW / 2, f"the pipeline was blocked for {gap} ms"
 
 
 def test_luajit(sandbox: Sandbox) -> None:
     need("luajit", "luajit")
-    said = run(["luajit", str(HERE / "luajit" / "participants.lua")], sandbox)
-    assert said == ("waited for\n10 callers, each with its own; the loop ticked on meanwhile\n")
+    output = run(["luajit", str(HERE / "luajit" / "participants.lua")], sandbox)
+    assert output == ("waited for\n10 callers, each with its own; the loop ticked on meanwhile\n")
     wrong = {
         **environment(sandbox),
         "BW_CLIENT_SECRET": "wrong",

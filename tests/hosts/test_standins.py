@@ -1,6 +1,6 @@
-"""Modules for servers that are not run here: compiled and run against stand-ins for them.
+"""The modules for Asterisk and FreeSWITCH, compiled with replacements for the servers' headers.
 
-On threads with stacks as small as those servers give theirs.
+The modules run on threads with stacks as small as in those servers.
 """
 
 from __future__ import annotations
@@ -11,16 +11,16 @@ from pathlib import Path
 import pytest
 
 from bw_webrtc.testing import Sandbox
-from hosts import LIMIT, compiled, environment
+from hosts import LIMIT, compile_c, environment
 
 HERE = Path(__file__).resolve().parent
 
 
 @pytest.mark.parametrize("host", ["asterisk", "freeswitch"])
 def test_module(host: str, tmp_path: Path) -> None:
-    # Functions of a stand-in that nobody calls are no fault.
+    # The replacement headers may contain functions that a module does not call.
     flags = (f"-I{HERE / host / 'standins'}", "-Wno-unused-function", "-Wno-unused-variable")
-    program = compiled(HERE / host / "run.c", tmp_path, "", *flags)
+    program = compile_c(HERE / host / "run.c", tmp_path, "", *flags)
     with Sandbox() as sandbox:
         sandbox.fault("createParticipant", "delay", ms=20, count=None)
         ended = subprocess.run(

@@ -1,4 +1,4 @@
-//! The build directory: `make` and the scripts use the one that cargo uses, wherever it is.
+//! `make` and the scripts use the same build directory as cargo.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -7,14 +7,14 @@ fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
 
-/// What a command of the project prints, with this variable and no other that names a directory.
+/// The output of a command of the project, with this variable as the only one that names a directory.
 fn output(program: &str, arguments: &[&str], variable: (&str, &str)) -> String {
     let output = Command::new(program)
         .args(arguments)
         .current_dir(root())
         .env_remove("CARGO_TARGET_DIR")
         .env_remove("CARGO_BUILD_TARGET_DIR")
-        // Of a make that runs this test.
+        // A make that runs this test sets these variables.
         .env_remove("MAKEFLAGS")
         .env_remove("MAKELEVEL")
         .env(variable.0, variable.1)
@@ -27,7 +27,7 @@ fn output(program: &str, arguments: &[&str], variable: (&str, &str)) -> String {
 
 #[test]
 fn target_dir_script_prints_the_build_directory_of_cargo() {
-    // CARGO_BUILD_TARGET_DIR stands for build.target-dir in cargo's configuration.
+    // CARGO_BUILD_TARGET_DIR is equivalent to build.target-dir in cargo's configuration.
     for variable in ["CARGO_TARGET_DIR", "CARGO_BUILD_TARGET_DIR"] {
         let found = output("scripts/target-dir", &[], (variable, "/elsewhere/built"));
         assert_eq!(found, "/elsewhere/built\n", "{variable}");
@@ -52,7 +52,7 @@ fn make_uses_the_build_directory_of_cargo() {
     }
 }
 
-/// The files in these folders, and in the folders in them.
+/// The files in these folders and their subfolders.
 fn files(folder: &Path, found: &mut Vec<PathBuf>) {
     for entry in std::fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();

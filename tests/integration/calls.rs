@@ -17,7 +17,7 @@ use serde_json::{Value, json};
 
 const GOOD: &str = r#"{"participant":{"id":"p-1","extra":[1]},"token":"t","unknown":null}"#;
 
-/// Sends these responses in turn, whichever connection a request comes on; then repeats the last.
+/// Sends these responses in order, on whichever connection a request arrives, and then repeats the last one.
 fn script(responses: &[String]) -> Behavior {
     let (responses, next) = (responses.to_vec(), AtomicUsize::new(0));
     Arc::new(move |connection, state| {
@@ -33,8 +33,8 @@ fn script(responses: &[String]) -> Behavior {
 fn the_request_is_what_the_service_documents() {
     let server = TestServer::start(None, respond_with(response("200 OK", "", GOOD)));
     let client = server.client(json!({"userAgent": "kamailio/5.6"}));
-    let answer = client.create(r#"{"tag":"ä","publishPermissions":["AUDIO"]}"#).unwrap();
-    assert_eq!(answer, serde_json::from_str::<Value>(GOOD).unwrap());
+    let created = client.create(r#"{"tag":"ä","publishPermissions":["AUDIO"]}"#).unwrap();
+    assert_eq!(created, serde_json::from_str::<Value>(GOOD).unwrap());
     let received = server.requests();
     let (head, body) = received[0].split_once("\r\n\r\n").unwrap();
     assert_eq!(body, r#"{"tag":"ä","publishPermissions":["AUDIO"]}"#);
@@ -66,7 +66,7 @@ fn consecutive_calls_use_one_connection() {
 
 #[test]
 fn connection_closed_by_the_peer_is_not_reused() {
-    // Without Connection::is_open's probe a call after the close fails with outcome unknown.
+    // Without the probe in Connection::is_open, a call after the close fails with the outcome unknown.
     let closed = Arc::new(AtomicUsize::new(0));
     let count = closed.clone();
     let behavior: Behavior = Arc::new(move |connection, state| {
@@ -175,7 +175,7 @@ fn connections_use_the_bind_address_or_fail() {
 #[test]
 fn token_in_a_wrong_place_is_not_quoted_in_errors() {
     const TOKEN: &str = "eyJhbGciOiJIUzI1NiJ9.eyJwIjoic2VjcmV0In0.c2lnbmF0dXJl";
-    // A service that repeats the path in its error.
+    // The service repeats the path in its error.
     let server = TestServer::start(
         None,
         Arc::new(|connection, state| {
@@ -281,8 +281,8 @@ fn threads_sharing_a_client_receive_their_own_responses() {
             let (_, body) = request.split_once("\r\n\r\n").unwrap();
             let tag = &serde_json::from_str::<Value>(body).unwrap()["tag"];
             std::thread::sleep(Duration::from_millis(3));
-            let answer = json!({"participant": {"id": "p", "tag": tag}, "token": "t"});
-            connection.write_all(response("200 OK", "", &answer.to_string()).as_bytes())?;
+            let body = json!({"participant": {"id": "p", "tag": tag}, "token": "t"});
+            connection.write_all(response("200 OK", "", &body.to_string()).as_bytes())?;
         }
         Ok(())
     });
@@ -294,8 +294,8 @@ fn threads_sharing_a_client_receive_their_own_responses() {
             scope.spawn(move || {
                 for call in 0..40 {
                     let tag = format!("{thread}-{call}");
-                    let answer = client.create(&json!({"tag": tag}).to_string()).unwrap();
-                    assert_eq!(answer["participant"]["tag"], tag);
+                    let created = client.create(&json!({"tag": tag}).to_string()).unwrap();
+                    assert_eq!(created["participant"]["tag"], tag);
                 }
             });
         }

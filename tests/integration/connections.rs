@@ -1,4 +1,4 @@
-//! Idle connections, and responses that ask for another connection or another coding.
+//! Reuse of idle connections, responses that request another connection, and content codings.
 
 use std::net::Shutdown;
 use std::sync::Arc;
@@ -21,7 +21,7 @@ fn connection_that_the_peer_is_about_to_close_is_not_reused() {
         ("Keep-Alive: timeout=60\r\n", 1),
         ("Keep-Alive: max=100, Timeout = 60\r\n", 1),
         ("Keep-Alive: none\r\n", 1),
-        // With a margin of a second nothing is left.
+        // The client subtracts a margin of one second, so that no time is left.
         ("Keep-Alive: timeout=1\r\n", 3),
         ("Keep-Alive: timeout=0, max=5\r\n", 3),
     ] {
@@ -62,7 +62,7 @@ fn connection_is_reused_after_a_key_update() {
 
 #[test]
 fn idle_connections_that_the_peer_closed_are_closed_during_later_calls() {
-    // This thread uses its own connection again and never meets the one of the other thread.
+    // This thread reuses its own connection, and never uses that of the other thread.
     let (closed, in_progress) = (Arc::new(AtomicUsize::new(0)), AtomicUsize::new(0));
     let ended = closed.clone();
     let behavior: Behavior = Arc::new(move |connection, state| {
@@ -100,7 +100,7 @@ fn idle_connections_that_the_peer_closed_are_closed_during_later_calls() {
 
 #[test]
 fn request_on_a_closed_idle_connection_is_sent_again() {
-    // 408 on a connection that was used before: the server gave up waiting for a request.
+    // 408 on a connection that was used before: the server stopped waiting for a request.
     let behavior: Behavior = Arc::new(|connection, state| {
         read_request(connection, state)?;
         connection.write_all(response("200 OK", "", CREATED).as_bytes())?;
@@ -154,7 +154,7 @@ fn compressed_response_is_reported_with_its_coding() {
     assert!(message.contains(r#"content coding "gzip""#), "{message}");
     let request = server.state.requests.lock().unwrap()[0].to_lowercase();
     assert!(request.contains("accept-encoding: identity\r\n"), "{request}");
-    // The status of a failure is reported all the same.
+    // The status of a failure is reported in any case.
     let server = TestServer::start(None, respond_with(coded.replace("200 OK", "404 Not Found")));
     let error = server.client(json!({})).create("{}").unwrap_err()["error"].take();
     assert_eq!((&error["name"], &error["body"]), (&json!("BW_E_NOT_FOUND"), &Value::Null));

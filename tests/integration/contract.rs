@@ -17,20 +17,21 @@ const CONFIG: &str = r#"{"accountId":"1","username":"u","password":"pass-phrase"
 /// The error document of `bw_client_new` for a configuration.
 fn config_error(config: *const c_char) -> Value {
     let (mut client, mut error) = (ptr::dangling_mut(), ptr::null_mut());
-    // SAFETY: NULL or a C string, and two writable places.
+    // SAFETY: NULL or a C string, and two valid output parameters.
     let status = unsafe { bw_client_new(config, &raw mut client, &raw mut error) };
     assert!(client.is_null(), "a client was created although the call failed");
     document(status, error)
 }
 
+/// The error document of a call that creates a participant.
 fn create_error(client: *mut bw_client, request: *const c_char) -> Value {
     let mut out = ptr::null_mut();
-    // SAFETY: NULL or a C string, and a writable place.
+    // SAFETY: NULL or a C string, and a valid output parameter.
     let status = unsafe { bw_create_participant(client, request, &raw mut out) };
     document(status, out)
 }
 
-fn says(document: &Value, name: &str, part: &str) {
+fn assert_error(document: &Value, name: &str, part: &str) {
     assert_eq!(document["error"]["name"], name, "{document}");
     let message = document["error"]["message"].as_str().unwrap();
     assert!(message.contains(part), "{part:?} is not in {message:?}");
@@ -38,9 +39,9 @@ fn says(document: &Value, name: &str, part: &str) {
 
 #[test]
 fn header_matches_the_sources() {
-    let made = include_str!(concat!(env!("OUT_DIR"), "/bw_webrtc.h"));
+    let generated = include_str!(concat!(env!("OUT_DIR"), "/bw_webrtc.h"));
     let checked_in = include_str!("../../include/bw_webrtc.h");
-    assert!(made == checked_in, "include/bw_webrtc.h is out of step: run `make header`");
+    assert!(generated == checked_in, "include/bw_webrtc.h is out of date: run `make header`");
 }
 
 #[test]
@@ -83,21 +84,21 @@ fn invalid_configuration_is_reported_with_its_keys() {
             "config.accountId: must not contain U+0000; config.timeoutMs: must be a whole number",
         ),
     ] {
-        says(&config_error(config), name, part);
+        assert_error(&config_error(config), name, part);
     }
     let huge = CString::new(format!("{{\"accountId\":\"{}\"}}", "x".repeat(10_000_000))).unwrap();
-    says(&config_error(huge.as_ptr()), "BW_E_CONFIG", "has more than 65536 bytes");
+    assert_error(&config_error(huge.as_ptr()), "BW_E_CONFIG", "has more than 65536 bytes");
     let deep = CString::new("[".repeat(60_000)).unwrap();
-    says(&config_error(deep.as_ptr()), "BW_E_CONFIG", "is not valid JSON");
+    assert_error(&config_error(deep.as_ptr()), "BW_E_CONFIG", "is not valid JSON");
 }
 
 #[test]
 fn null_out_parameter_is_accepted_unless_a_token_would_be_lost() {
     let config = CString::new(CONFIG).unwrap();
     let mut error = ptr::null_mut();
-    // SAFETY: a C string, NULL, and a writable place.
+    // SAFETY: a C string, NULL, and a valid output parameter.
     let status = unsafe { bw_client_new(config.as_ptr(), ptr::null_mut(), &raw mut error) };
-    says(&document(status, error), "BW_E_INVALID_ARGUMENT", "client: is NULL");
+    assert_error(&document(status, error), "BW_E_INVALID_ARGUMENT", "client: is NULL");
     let mut client = ptr::null_mut();
     // SAFETY: as above; `error` may be NULL.
     unsafe {
@@ -106,24 +107,32 @@ fn null_out_parameter_is_accepted_unless_a_token_would_be_lost() {
         let status = bw_create_participant(client, c"{}".as_ptr(), ptr::null_mut());
         assert_eq!(status, BW_E_INVALID_ARGUMENT, "a token would be lost");
     }
-    says(&create_error(client, ptr::null()), "BW_E_INVALID_ARGUMENT", "request_json: is NULL");
+    assert_error(
+        &create_error(client, ptr::null()),
+        "BW_E_INVALID_ARGUMENT",
+        "request_json: is NULL",
+    );
     let bad = CString::new(b"{\"tag\":\"\xc3\"}".to_vec()).unwrap();
-    says(
+    assert_error(
         &create_error(client, bad.as_ptr()),
         "BW_E_INVALID_ARGUMENT",
         "not valid UTF-8 (at byte 8)",
     );
-    says(&create_error(ptr::null_mut(), c"{}".as_ptr()), "BW_E_INVALID_HANDLE", "client: is NULL");
+    assert_error(
+        &create_error(ptr::null_mut(), c"{}".as_ptr()),
+        "BW_E_INVALID_HANDLE",
+        "client: is NULL",
+    );
     let (mut error, name) = (ptr::null_mut(), c"u".as_ptr());
-    // SAFETY: C strings or NULL, and a writable place.
+    // SAFETY: C strings or NULL, and a valid output parameter.
     let status = unsafe { bw_client_set_credentials(client, name, ptr::null(), &raw mut error) };
-    says(&document(status, error), "BW_E_INVALID_ARGUMENT", "password: is NULL");
-    // SAFETY: NULL is fine.
+    assert_error(&document(status, error), "BW_E_INVALID_ARGUMENT", "password: is NULL");
+    // SAFETY: NULL is allowed.
     unsafe { bw_free(ptr::null_mut()) };
     bw_client_free(ptr::null_mut());
     bw_client_free(client);
     bw_client_free(client);
-    says(&create_error(client, c"{}".as_ptr()), "BW_E_INVALID_HANDLE", "not a live client");
+    assert_error(&create_error(client, c"{}".as_ptr()), "BW_E_INVALID_HANDLE", "not a live client");
 }
 
 #[test]
@@ -150,7 +159,7 @@ fn invalid_requests_are_not_sent() {
         (problems, "request.callbackUrl: must be a string, not a number"),
     ] {
         let error = client.create(request).unwrap_err();
-        says(&error, "BW_E_INVALID_ARGUMENT", part);
+        assert_error(&error, "BW_E_INVALID_ARGUMENT", part);
         assert_eq!(error["error"]["outcome"], "not_sent");
         assert_eq!(error["error"]["attempts"], 0);
     }
@@ -167,12 +176,20 @@ fn freed_and_invalid_handles_are_rejected_on_every_thread() {
                 for round in 0..300_usize {
                     let client = Client::new(config).unwrap();
                     bw_client_free(client.0);
-                    says(&create_error(client.0, c"{}".as_ptr()), "BW_E_INVALID_HANDLE", "client");
+                    assert_error(
+                        &create_error(client.0, c"{}".as_ptr()),
+                        "BW_E_INVALID_HANDLE",
+                        "client",
+                    );
                     let invented =
                         seed.wrapping_mul(0x9e37_79b9_7f4a_7c15).rotate_left(round as u32);
                     let invented = ptr::without_provenance_mut(invented);
                     bw_client_free(invented);
-                    says(&create_error(invented, c"{}".as_ptr()), "BW_E_INVALID_HANDLE", "client");
+                    assert_error(
+                        &create_error(invented, c"{}".as_ptr()),
+                        "BW_E_INVALID_HANDLE",
+                        "client",
+                    );
                 }
             });
         }
@@ -209,15 +226,15 @@ fn null_configuration_is_read_from_the_environment() {
 #[ignore = "runs in the process that another test starts"]
 fn child_with_an_environment() {
     let mut client = ptr::null_mut();
-    // SAFETY: NULL, and a writable place.
+    // SAFETY: NULL, and a valid output parameter.
     assert_eq!(unsafe { bw_client_new(ptr::null(), &raw mut client, ptr::null_mut()) }, BW_OK);
-    says(&create_error(client, c"{}".as_ptr()), "BW_E_UNAUTHORIZED", "HTTP 401");
+    assert_error(&create_error(client, c"{}".as_ptr()), "BW_E_UNAUTHORIZED", "HTTP 401");
 }
 
 #[test]
 #[ignore = "runs in the process that another test starts"]
 fn child_without_a_password() {
-    says(&config_error(ptr::null()), "BW_E_CONFIG", "BW_PASSWORD is not set");
+    assert_error(&config_error(ptr::null()), "BW_E_CONFIG", "BW_PASSWORD is not set");
 }
 
 #[test]
@@ -243,7 +260,7 @@ fn child_with_proxies() {
         "accountId": "1", "username": "u", "password": "p", "baseUrl": server.url(),
     }))
     .unwrap();
-    says(&client.create("{}").unwrap_err(), "BW_E_FORBIDDEN", "HTTP 403");
+    assert_error(&client.create("{}").unwrap_err(), "BW_E_FORBIDDEN", "HTTP 403");
     Client::new(&serde_json::from_str(CONFIG).unwrap()).unwrap();
 }
 
@@ -257,15 +274,50 @@ fn credentials_are_wiped_from_memory() {
     assert!(received[0].contains(&headers[0]) && received[1].contains(&headers[1]));
 }
 
-/// The passwords and their Basic headers, in halves that the compiler does not join: otherwise the search
-/// would find the constants.
-const PASSWORDS: [(&str, &str); 2] =
-    [("Correct-Hor", "se-Battery-1"), ("Correct-Hor", "se-Staple-22")];
-const HEADERS: [(&str, &str); 2] =
+/// The passwords and their Basic headers, in halves that the compiler does not join, so that the search does
+/// not find the constants.
+const PASSWORDS: [Halves; 2] = [("Correct-Hor", "se-Battery-1"), ("Correct-Hor", "se-Staple-22")];
+const HEADERS: [Halves; 2] =
     [("dTpDb3JyZWN0LUh", "vcnNlLUJhdHRlcnktMQ=="), ("dTpDb3JyZWN0LUh", "vcnNlLVN0YXBsZS0yMg==")];
 
-/// Fails if a password, or the header made of it, is anywhere in this process once the client has
-/// made calls, changed its credentials, and gone.
+/// A secret in halves.
+type Halves = (&'static str, &'static str);
+
+/// A client whose configuration ends with this secret. The copies of the secret outside the client are
+/// overwritten.
+fn client_with_secret(config: &str, secret: Halves) -> *mut bw_client {
+    let mut client = ptr::null_mut();
+    with_text(&[config, secret.0, secret.1, "\"}"], |config| {
+        // SAFETY: a C string and a valid output parameter.
+        unsafe { bw_client_new(config, &raw mut client, ptr::null_mut()) }
+    });
+    client
+}
+
+/// Replaces the secret of the client, and overwrites the copies outside the client.
+fn set_secret(client: *mut bw_client, secret: Halves) {
+    with_text(&[secret.0, secret.1], |secret| {
+        // SAFETY: two C strings.
+        unsafe { bw_client_set_credentials(client, c"u".as_ptr(), secret, ptr::null_mut()) }
+    });
+}
+
+/// Calls a function, which must succeed, with a C string, and overwrites the string.
+fn with_text(parts: &[&str], function: impl FnOnce(*const c_char) -> bw_status) {
+    let mut text = [parts, &["\0"]].concat().concat().into_bytes();
+    assert_eq!(function(text.as_ptr().cast()), BW_OK);
+    text.fill(0);
+    std::hint::black_box(&text);
+}
+
+fn assert_wiped(secrets: impl IntoIterator<Item = Halves>) {
+    for secret in secrets {
+        assert_eq!(occurrences(secret), 0, "{secret:?} is still in memory");
+    }
+}
+
+/// Fails if a password, or its header, is still in the memory of this process after the client has made calls,
+/// changed its credentials, and been freed.
 #[test]
 #[ignore = "runs in the process that another test starts"]
 fn child_searches_its_memory() {
@@ -273,33 +325,23 @@ fn child_searches_its_memory() {
     let config =
         format!("{{\"accountId\":\"1\",\"username\":\"u\",\"baseUrl\":\"{url}\",\"password\":\"");
     let [first, second] = PASSWORDS;
-    let mut config = [config.as_bytes(), first.0.as_bytes(), first.1.as_bytes(), b"\"}\0"].concat();
-    let mut client = ptr::null_mut();
-    // SAFETY: NUL-terminated text and a writable place.
-    let status = unsafe { bw_client_new(config.as_ptr().cast(), &raw mut client, ptr::null_mut()) };
-    assert_eq!(status, BW_OK);
-    config.fill(0);
+    let client = client_with_secret(&config, first);
     create_error(client, c"{}".as_ptr());
-    let mut text = [second.0.as_bytes(), second.1.as_bytes(), b"\0"].concat();
-    let (name, password) = (c"u".as_ptr(), text.as_ptr().cast());
-    // SAFETY: two C strings.
-    let status = unsafe { bw_client_set_credentials(client, name, password, ptr::null_mut()) };
-    assert_eq!(status, BW_OK);
-    text.fill(0);
-    std::hint::black_box((&config, &text));
+    set_secret(client, second);
     create_error(client, c"{}".as_ptr());
-    // The credentials in use must be found: otherwise the search does not work.
-    assert!(occurrences(PASSWORDS[1]) > 0 && occurrences(HEADERS[1]) > 0, "blind");
+    // The search must find the credentials that are in use.
+    assert!(
+        occurrences(PASSWORDS[1]) > 0 && occurrences(HEADERS[1]) > 0,
+        "the search finds nothing"
+    );
     bw_client_free(client);
-    for needle in PASSWORDS.into_iter().chain(HEADERS) {
-        assert_eq!(occurrences(needle), 0, "{needle:?} is still in memory");
-    }
+    assert_wiped(PASSWORDS.into_iter().chain(HEADERS));
 }
 
 #[test]
 fn client_credentials_and_access_tokens_are_wiped_from_memory() {
     for chunked in [false, true] {
-        // The first token is revoked, the second is dropped with its credentials.
+        // The service rejects the first token. The second is discarded with its credentials.
         let tokens = std::sync::atomic::AtomicUsize::new(0);
         let server = TestServer::start(
             None,
@@ -338,15 +380,15 @@ fn client_credentials_and_access_tokens_are_wiped_from_memory() {
     }
 }
 
-/// Access tokens, in halves as above.
-const TOKENS: [(&str, &str); 3] = [
+/// The access tokens, in halves as well.
+const TOKENS: [Halves; 3] = [
     ("eyJhbGciOi.First-Tok", "en.of-the-service-1"),
     ("eyJhbGciOi.Second-To", "ken.of-the-service-2"),
     ("eyJhbGciOi.Third-Tok", "en.of-the-service-3"),
 ];
 
-/// Fails if a client secret or an access token is anywhere in this process once the client has made
-/// calls, changed its credentials, and gone.
+/// Fails if a client secret or an access token is still in the memory of this process after the client has
+/// made calls, changed its credentials, and been freed.
 #[test]
 #[ignore = "runs in the process that another test starts"]
 fn child_searches_its_memory_for_tokens() {
@@ -357,35 +399,23 @@ fn child_searches_its_memory_for_tokens() {
          \"clientId\":\"u\",\"clientSecret\":\""
     );
     let [first, second] = PASSWORDS;
-    let mut config = [config.as_bytes(), first.0.as_bytes(), first.1.as_bytes(), b"\"}\0"].concat();
-    let mut client = ptr::null_mut();
-    // SAFETY: NUL-terminated text and a writable place.
-    let status = unsafe { bw_client_new(config.as_ptr().cast(), &raw mut client, ptr::null_mut()) };
-    assert_eq!(status, BW_OK);
-    config.fill(0);
-    says(&create_error(client, c"{}".as_ptr()), "BW_E_FORBIDDEN", "HTTP 403");
-    assert!(occurrences(TOKENS[1]) > 0 && occurrences(PASSWORDS[0]) > 0, "blind");
-    assert_eq!(occurrences(TOKENS[0]), 0, "the rejected token is still in memory");
-    let mut text = [second.0.as_bytes(), second.1.as_bytes(), b"\0"].concat();
-    let (name, secret) = (c"u".as_ptr(), text.as_ptr().cast());
-    // SAFETY: two C strings.
-    let status = unsafe { bw_client_set_credentials(client, name, secret, ptr::null_mut()) };
-    assert_eq!(status, BW_OK);
-    text.fill(0);
-    std::hint::black_box((&config, &text));
-    for needle in [TOKENS[1], PASSWORDS[0], HEADERS[0]] {
-        assert_eq!(occurrences(needle), 0, "{needle:?} is still in memory");
-    }
-    says(&create_error(client, c"{}".as_ptr()), "BW_E_FORBIDDEN", "HTTP 403");
-    assert!(occurrences(TOKENS[2]) > 0, "blind");
+    let client = client_with_secret(&config, first);
+    assert_error(&create_error(client, c"{}".as_ptr()), "BW_E_FORBIDDEN", "HTTP 403");
+    assert!(
+        occurrences(TOKENS[1]) > 0 && occurrences(PASSWORDS[0]) > 0,
+        "the search finds nothing"
+    );
+    assert_wiped([TOKENS[0]]);
+    set_secret(client, second);
+    assert_wiped([TOKENS[1], PASSWORDS[0], HEADERS[0]]);
+    assert_error(&create_error(client, c"{}".as_ptr()), "BW_E_FORBIDDEN", "HTTP 403");
+    assert!(occurrences(TOKENS[2]) > 0, "the search finds nothing");
     bw_client_free(client);
-    for needle in PASSWORDS.into_iter().chain(HEADERS).chain(TOKENS) {
-        assert_eq!(occurrences(needle), 0, "{needle:?} is still in memory");
-    }
+    assert_wiped(PASSWORDS.into_iter().chain(HEADERS).chain(TOKENS));
 }
 
 /// Counts the joined halves in the writable memory of this process.
-fn occurrences((one, two): (&str, &str)) -> usize {
+fn occurrences((one, two): Halves) -> usize {
     use std::os::unix::fs::FileExt;
     let maps = std::fs::read_to_string("/proc/self/maps").unwrap();
     let memory = std::fs::File::open("/proc/self/mem").unwrap();

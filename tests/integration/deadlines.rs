@@ -1,6 +1,6 @@
 //! In every phase, a call ends soon after its deadline, or after its client is freed. The times are
-//! printed; the assertions leave room for a slow machine. To see these tests fail, set TICK in
-//! src/transport/wire.rs to an hour.
+//! printed; the assertions leave room for a slow machine. To see these tests fail, set
+//! CANCEL_CHECK_INTERVAL in src/transport/call_context.rs to an hour.
 
 use std::net::TcpListener;
 use std::os::fd::AsRawFd;
@@ -12,14 +12,14 @@ use crate::support::test_server::{Behavior, TestServer, read_request, respond_wi
 use crate::support::{extend, wait_until};
 use serde_json::{Value, json};
 
-/// More than a call may exceed its timeout by, even on a busy machine.
+/// The limit of the time by which a call exceeds its timeout, also on a busy machine.
 const SLACK: Duration = Duration::from_secs(2);
 
 /// A server with which a call stalls in one phase.
 struct Stall {
     phase: &'static str,
     config: Value,
-    /// Run until the case is dropped.
+    /// The servers, which run until the case is dropped.
     _server: Option<TestServer>,
     _listener: Option<(TcpListener, Vec<std::net::TcpStream>)>,
 }
@@ -38,7 +38,7 @@ fn silent() -> Behavior {
 }
 
 /// Sends this response, one byte every 50 ms.
-fn dribbles(text: String) -> Behavior {
+fn send_slowly(text: String) -> Behavior {
     Arc::new(move |connection, state| {
         read_request(connection, state)?;
         for byte in text.bytes() {
@@ -96,8 +96,12 @@ fn stalls() -> Vec<Stall> {
             }),
             plain,
         ),
-        stall("receiving the response", dribbles(format!("HTTP/1.1 200 OK\r\nX: {long}")), plain),
-        stall("receiving the response", dribbles(response("200 OK", "", &long)), plain),
+        stall(
+            "receiving the response",
+            send_slowly(format!("HTTP/1.1 200 OK\r\nX: {long}")),
+            plain,
+        ),
+        stall("receiving the response", send_slowly(response("200 OK", "", &long)), plain),
     ]
 }
 
@@ -139,7 +143,7 @@ fn connect_timeout_includes_the_tls_handshake() {
 }
 
 /// Frees a client while eight threads are inside its calls.
-fn is_cancelled(client: Client, phase: &str, outcome: &str) {
+fn assert_cancelled(client: Client, phase: &str, outcome: &str) {
     let client = Arc::new(client);
     let calls: Vec<_> = (0..8)
         .map(|_| {
@@ -148,7 +152,7 @@ fn is_cancelled(client: Client, phase: &str, outcome: &str) {
         })
         .collect();
     wait_until("the start of the calls", || client.stats()["inFlight"] == 8);
-    // Until the calls are in the intended phase.
+    // Waits until the calls are in the intended phase.
     std::thread::sleep(Duration::from_millis(300));
     let began = Instant::now();
     bw_webrtc::ffi::bw_client_free(client.0);
@@ -169,7 +173,7 @@ fn is_cancelled(client: Client, phase: &str, outcome: &str) {
 fn freeing_a_client_cancels_its_calls_in_every_phase() {
     for stall in stalls() {
         let outcome = if stall.phase.contains("response") { "unknown" } else { "not_sent" };
-        is_cancelled(client(&stall, json!({"timeoutMs": 60_000})), stall.phase, outcome);
+        assert_cancelled(client(&stall, json!({"timeoutMs": 60_000})), stall.phase, outcome);
     }
     let busy = respond_with(response("503 Service Unavailable", "Retry-After: 30\r\n", "{}"));
     let stall = stall(
@@ -178,5 +182,5 @@ fn freeing_a_client_cancels_its_calls_in_every_phase() {
         |address| json!({"baseUrl": format!("http://{address}/v1")}),
     );
     let client = client(&stall, json!({"timeoutMs": 60_000, "maxRetries": 1}));
-    is_cancelled(client, stall.phase, "rejected");
+    assert_cancelled(client, stall.phase, "rejected");
 }

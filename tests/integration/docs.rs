@@ -63,7 +63,7 @@ fn first_programs_of_the_readme_are_short() {
     assert_eq!(count, 3);
 }
 
-/// `docs/../README.md` as `README.md`.
+/// Resolves a link: `docs/../README.md` becomes `README.md`.
 fn resolved(from: &Path, link: &str) -> PathBuf {
     let mut path = PathBuf::new();
     for part in from.parent().unwrap().join(link).components() {
@@ -79,7 +79,7 @@ fn resolved(from: &Path, link: &str) -> PathBuf {
 fn every_link_has_a_target() {
     let pages: BTreeMap<PathBuf, Page> =
         Page::all().into_iter().map(|page| (page.path.clone(), page)).collect();
-    let made = ["docs/c/", "docs/python/", "docs/rust/"];
+    let generated = ["docs/c/", "docs/python/", "docs/rust/"];
     let mut problems = Vec::new();
     let mut count = 0;
     for page in pages.values() {
@@ -93,8 +93,8 @@ fn every_link_has_a_target() {
                 _ => resolved(&page.path, file),
             };
             count += 1;
-            // `make docs` generates these, and checks them.
-            if made.iter().any(|folder| path.starts_with(folder)) {
+            // `make docs` generates and checks these.
+            if generated.iter().any(|folder| path.starts_with(folder)) {
                 continue;
             }
             let known = match (pages.get(&path), anchor) {
@@ -108,7 +108,7 @@ fn every_link_has_a_target() {
         }
     }
     assert!(problems.is_empty(), "\n{}", problems.join("\n"));
-    assert!(count > 100, "only {count} links were looked at");
+    assert!(count > 100, "only {count} links were checked");
 }
 
 #[test]
@@ -124,14 +124,14 @@ fn every_page_is_in_the_summary() {
     assert_eq!(linked, pages);
 }
 
-/// The names with our prefixes that are declared in the C headers, in the sandbox's header, and by the
-/// fixtures.
+/// The names with the project's prefixes in the C headers, in the sandbox's header, and in the Python package.
 fn declared() -> BTreeSet<String> {
     let sources = [
         "include/bw_webrtc.h",
         "include/bw_webrtc.hpp",
         "bindings/c/bw_webrtc_typed.h",
         "bindings/c/examples/bw_sandbox.h",
+        "bindings/python/hatch_build.py",
         "bindings/python/src/bw_webrtc/pytest_plugin.py",
         "bindings/python/src/bw_webrtc/_library.py",
         "bindings/python/src/bw_webrtc/testing.py",
@@ -140,12 +140,12 @@ fn declared() -> BTreeSet<String> {
     ];
     let mut names = BTreeSet::new();
     for source in sources {
-        names.extend(ours(&read(source)).map(str::to_owned));
+        names.extend(prefixed_names(&read(source)).map(str::to_owned));
     }
     names
 }
 
-fn ours(text: &str) -> impl Iterator<Item = &str> {
+fn prefixed_names(text: &str) -> impl Iterator<Item = &str> {
     let prefixes = ["bw_", "bwt_", "BW_", "BWT_"];
     identifiers(text).filter(move |name| prefixes.iter().any(|prefix| name.starts_with(prefix)))
 }
@@ -156,9 +156,9 @@ fn documented_names_exist_and_existing_names_are_documented() {
     let mut named = BTreeSet::new();
     let mut problems = Vec::new();
     for page in Page::all() {
-        for name in ours(&page.text) {
-            // "BW_E_*" and the like stand for several, two underscores are in the names of Doxygen's
-            // files, and `BW_LIVE` is the demo's.
+        for name in prefixed_names(&page.text) {
+            // A name such as "BW_E_*" is a pattern. Names of Doxygen's files contain two underscores.
+            // `BW_LIVE` is an option of the demo.
             let other = name.ends_with('_') || name.contains("__") || name == "BW_LIVE";
             if !other && !declared.contains(name) {
                 problems.push(format!("{}: {name} does not exist", page.path.display()));
@@ -174,7 +174,7 @@ fn documented_names_exist_and_existing_names_are_documented() {
             || name.ends_with("_H")
             || ["BWT_FUNCTION", "bwt_text", "bw_verb_noun"].contains(&name)
     };
-    for name in ours(&header).chain(ours(&typed)).filter(|name| !hidden(name)) {
+    for name in prefixed_names(&header).chain(prefixed_names(&typed)).filter(|name| !hidden(name)) {
         if !named.contains(name) {
             problems.push(format!("{name} is named nowhere in docs/"));
         }
@@ -189,7 +189,7 @@ fn functions() -> Vec<(String, String)> {
     let parts = body.split("/**").skip(1).map(|part| part.split_once("*/").unwrap());
     parts
         .filter_map(|(comment, declaration)| {
-            let name = ours(declaration.split('(').next()?).last()?.to_owned();
+            let name = prefixed_names(declaration.split('(').next()?).last()?.to_owned();
             let lines = comment.lines().map(|line| line.trim().trim_start_matches('*').trim());
             Some((name, lines.collect::<Vec<_>>().join(" ").trim().to_owned()))
         })
@@ -269,9 +269,9 @@ fn sandbox_options_match_its_help() {
         line.starts_with("--").then(|| line.split([' ', ',']).next().unwrap().to_owned())
     });
     let rows = Page::read("docs/testing.md").rows();
-    let told: BTreeSet<String> =
+    let documented: BTreeSet<String> =
         rows.iter().map(|(name, _)| name.clone()).filter(|name| name.starts_with("--")).collect();
-    assert_eq!(told, options.collect());
+    assert_eq!(documented, options.collect());
     for (name, cells) in rows.iter().filter(|(name, _)| name.starts_with("--")) {
         let default = cells[2].trim_matches('`');
         let shown = help.split(&format!("{name} ")).nth(1).unwrap_or_default();
@@ -343,7 +343,7 @@ fn options() -> Vec<(String, String)> {
     .collect()
 }
 
-/// A default as the documentation writes it.
+/// The default of a key in the form of the documentation.
 fn default_of(key: &str) -> String {
     let config = Config::default();
     let number = |value: u64| value.to_string();

@@ -27,8 +27,8 @@ fn every_child_process_opens_its_own_connections() {
             let process = tag.rsplit('-').nth(1).unwrap();
             users.entry(request["connection"].as_u64().unwrap()).or_default().insert(process);
         }
-        // 80 warm-up calls, 450 of eight children and their parent, 14 and 5 calls, 10 each of a daemon and
-        // of the first process of a namespace, 100 of concurrent forks, and those of the threads.
+        // The sum of: 80 warm-up calls, 450 of eight children and their parent, 14 and 5 calls, 10 each of a
+        // daemon and of the first process of a namespace, 100 of concurrent forks, and those of the threads.
         assert!(requests.len() > 80 + 450 + 14 + 5 + 20 + 100, "{}", requests.len());
         for (connection, who) in &users {
             assert_eq!(who.len(), 1, "connection {connection} was used by {who:?}");

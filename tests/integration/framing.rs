@@ -1,11 +1,11 @@
-//! Where a response ends, and what is not a response: each case is a whole call through the C ABI.
-//! The connection is used again only if client, service and any proxy agree on where the response
-//! ends.
+//! The end of a response, and invalid responses. Each case is a call through the C ABI. A connection is reused
+//! only if client, service and every proxy agree on the end of the response.
 
 use std::io;
 use std::mem::ManuallyDrop;
 use std::net::{Shutdown, TcpStream};
 use std::os::fd::{AsRawFd, FromRawFd, RawFd};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -36,8 +36,8 @@ fn connections(bytes: &str, operation: &str, expected: &Value) -> usize {
     let server = TestServer::start(None, respond_with(bytes));
     let client = client(&server, &json!({}));
     for _ in 0..3 {
-        let answer = client.call(operation, "s", "p", None);
-        assert_eq!(answer.as_ref(), Ok(expected), "{bytes}");
+        let result = client.call(operation, "s", "p", None);
+        assert_eq!(result.as_ref(), Ok(expected), "{bytes}");
     }
     server.connections()
 }
@@ -56,7 +56,7 @@ fn connection_is_reused_only_if_the_end_of_the_response_is_certain() {
             true,
         ),
         ("HTTP/1.1 200 OK\r\nTransfer-Encoding:  Chunked \r\n".into(), &chunked, true),
-        // A proxy may have used the length.
+        // A proxy may use the length instead.
         (
             "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nContent-Length: 3\r\n".into(),
             &chunked,
@@ -94,7 +94,7 @@ fn connection_is_reused_only_if_the_end_of_the_response_is_certain() {
             true,
         ),
         (format!("HTTP/1.1 200 OK\nContent-Length: {length}\n"), BODY, true),
-        // More than was announced.
+        // More bytes than announced.
         (format!("HTTP/1.1 200 OK\r\nContent-Length: {length}\r\n"), &format!("{BODY}more"), false),
     ] {
         let count = connections(&format!("{head}\r\n{body}"), "getSession", &json!({"id": "s"}));
@@ -128,7 +128,7 @@ fn a_body_announced_with_304_is_not_read_from_a_reused_connection() {
 }
 
 /// Sends the bytes and keeps the connection open.
-fn lingers(bytes: &str) -> Behavior {
+fn send_and_hold(bytes: &str) -> Behavior {
     let bytes = bytes.to_owned();
     Arc::new(move |connection, state| {
         read_request(connection, state)?;
@@ -140,13 +140,13 @@ fn lingers(bytes: &str) -> Behavior {
 
 #[test]
 fn response_205_ends_with_its_head() {
-    let server = TestServer::start(None, lingers("HTTP/1.1 205 Reset Content\r\n\r\n"));
+    let server = TestServer::start(None, send_and_hold("HTTP/1.1 205 Reset Content\r\n\r\n"));
     let client = client(&server, &json!({"timeoutMs": 5000}));
     for _ in 0..2 {
-        let answer = client.call("removeParticipantFromSession", "s", "p", None);
-        assert_eq!(answer, Ok(Value::Null));
+        let result = client.call("removeParticipantFromSession", "s", "p", None);
+        assert_eq!(result, Ok(Value::Null));
     }
-    // Something may follow, if the service is wrong.
+    // An incorrect service may send a body.
     assert_eq!(server.connections(), 2);
 }
 
@@ -178,7 +178,7 @@ fn invalid_heads_and_chunks_are_protocol_errors() {
         format!("{ok}{}Content-Length: {length}\r\n\r\n{BODY}", "X: y\r\n".repeat(128)),
         format!("{ok}X: 1\r\n folded\r\n\r\n"),
         format!("HTTP/1.1 100 Continue\r\nX: 1\r\n\r\n{ok}Content-Length: {length}\r\n\r\n{BODY}"),
-        // Chunks.
+        // Invalid chunks.
         format!("{chunked}zz\r\n"),
         format!("{chunked}-1\r\n"),
         format!("{chunked}\r\n{whole}0\r\n\r\n"),
@@ -192,7 +192,7 @@ fn invalid_heads_and_chunks_are_protocol_errors() {
         format!("{chunked}{whole}0\r\n{}", "x".repeat(5000)),
         format!("{chunked}{whole}0\r\n{}", "x: y\r\n".repeat(1000)),
     ] {
-        let server = TestServer::start(None, lingers(&bytes));
+        let server = TestServer::start(None, send_and_hold(&bytes));
         let client = client(&server, &json!({}));
         let shown = &bytes[..bytes.len().min(200)];
         let error = get(&client).expect_err(shown);
@@ -201,7 +201,7 @@ fn invalid_heads_and_chunks_are_protocol_errors() {
     }
 }
 
-/// What ureq accepts although RFC 9112 does not. None of it can move the end of a response: see
+/// ureq accepts these forms although RFC 9112 forbids them. None of them can change the end of a response: see
 /// docs/network.md.
 #[test]
 fn tolerated_chunks_are_read_to_their_end() {
@@ -231,7 +231,7 @@ fn tolerated_chunks_are_read_to_their_end() {
     assert_eq!(server.connections(), 2);
 }
 
-/// Reads the head of a request and nothing of its body.
+/// Reads the head of a request, but not its body.
 fn read_head(connection: &mut dyn Connection) -> io::Result<()> {
     let (mut bytes, mut byte) = (Vec::new(), [0]);
     while !bytes.ends_with(b"\r\n\r\n") {
@@ -243,7 +243,7 @@ fn read_head(connection: &mut dyn Connection) -> io::Result<()> {
     Ok(())
 }
 
-/// Responds to the head of a request and never reads its body, then does what `after` says.
+/// Responds to the head of a request without reading its body, then runs `after`.
 fn early(after: impl Fn(&mut dyn Connection, &ServerState) + Send + Sync + 'static) -> Behavior {
     Arc::new(move |connection, state| {
         read_head(connection)?;
@@ -265,26 +265,38 @@ fn small_buffer(socket: RawFd, which: libc::c_int) {
     assert_eq!(set, 0);
 }
 
-/// A server and a client with a warm connection between them that holds little at a time, so that a
-/// large request does not fit. The server does this with the second request and those that follow.
-fn narrow(tls: Option<(&Arc<ServerConfig>, &str)>, then: Behavior) -> (TestServer, Client) {
+/// The configuration of a TLS server, and the file of its authority.
+type Tls = (Arc<ServerConfig>, PathBuf);
+
+/// Each test runs without TLS and with TLS.
+fn plain_and_tls(name: &str) -> [Option<Tls>; 2] {
+    let authority = Authority::new(name);
+    [None, Some((authority.server("127.0.0.1", Validity::Now), authority.file))]
+}
+
+/// A server and a client with a warm connection whose socket buffers are smaller than a large request. The
+/// server handles the second and later requests with `then`.
+fn narrow(tls: Option<Tls>, then: Behavior) -> (TestServer, Client) {
     let behavior: Behavior = Arc::new(move |connection, state| {
         read_request(connection, state)?;
         connection.write_all(response("200 OK", "", BODY).as_bytes())?;
         connection.flush()?;
         then(connection, state)
     });
-    let server =
-        TestServer::start_with(tls.map(|(config, _)| config.clone()), behavior, |listener| {
+    let server = TestServer::start_with(
+        tls.as_ref().map(|(config, _)| config.clone()),
+        behavior,
+        |listener| {
             small_buffer(listener.as_raw_fd(), libc::SO_RCVBUF);
-        });
+        },
+    );
     let more = match tls {
         Some((_, ca)) => json!({"caFile": ca, "timeoutMs": 20_000}),
         None => json!({"timeoutMs": 20_000}),
     };
     let client = client(&server, &more);
     assert_eq!(get(&client), Ok(json!({"id": "s"})));
-    // The client's socket is one of this process's.
+    // Finds the client's socket among the descriptors of this process.
     let is_clients = |fd: &RawFd| {
         // SAFETY: the stream is not dropped, so that the descriptor stays open.
         let stream = ManuallyDrop::new(unsafe { TcpStream::from_raw_fd(*fd) });
@@ -296,14 +308,15 @@ fn narrow(tls: Option<(&Arc<ServerConfig>, &str)>, then: Behavior) -> (TestServe
     (server, client)
 }
 
-/// A request that is as large as allowed.
+/// A request of nearly the maximum size.
 fn large() -> String {
     let participants: Vec<Value> =
         (0..1100).map(|n| json!({"participantId": format!("{n:0>36}")})).collect();
     json!({"sessionId": "s", "participants": participants}).to_string()
 }
 
-fn is_too_large(client: &Client, what: &str) {
+/// Asserts that the server's early response 413 is reported.
+fn assert_too_large(client: &Client, what: &str) {
     let document = large();
     assert!(document.len() > 50_000);
     let error =
@@ -314,15 +327,12 @@ fn is_too_large(client: &Client, what: &str) {
 
 #[test]
 fn a_response_before_the_end_of_the_request_is_reported() {
-    let authority = Authority::new("early");
-    let tls = authority.server("127.0.0.1", Validity::Now);
-    let ca = authority.file.to_str().unwrap();
-    for tls in [None, Some((&tls, ca))] {
+    for tls in plain_and_tls("early") {
         let what = if tls.is_some() { "TLS" } else { "plain" };
         // The server neither reads nor closes: the rest of the request can never be sent.
         let (server, client) = narrow(tls, early(|_, state| state.wait_until_stopped()));
-        is_too_large(&client, what);
-        // The next request must not be taken for the rest of this one.
+        assert_too_large(&client, what);
+        // The next request must not be read as the rest of this one.
         assert_eq!(get(&client), Ok(json!({"id": "s"})), "{what}");
         assert_eq!(server.connections(), 2, "{what}");
     }
@@ -342,7 +352,7 @@ fn a_response_is_reported_if_the_connection_is_lost_while_sending() {
             let _ = connection.tcp().shutdown(Shutdown::Both);
         }),
     );
-    is_too_large(&client, "reset");
+    assert_too_large(&client, "reset");
 }
 
 #[test]
@@ -362,48 +372,52 @@ fn a_connection_lost_while_sending_is_a_network_error_without_a_response() {
     assert!(message.contains("lost while sending the request"), "{message}");
 }
 
+/// Reads the head of the request and calls `send`. Then reads the body after a delay, and responds 204.
+fn read_body_late(
+    send: impl Fn(&mut dyn Connection) -> io::Result<()> + Send + Sync + 'static,
+) -> Behavior {
+    Arc::new(move |connection, state| {
+        read_head(connection)?;
+        send(connection)?;
+        std::thread::sleep(Duration::from_millis(400));
+        connection.read_exact(&mut vec![0; large().len()])?;
+        connection.write_all(b"HTTP/1.1 204 No Content\r\n\r\n")?;
+        connection.flush()?;
+        state.wait_until_stopped();
+        Ok(())
+    })
+}
+
+/// Asserts that a large request succeeds at this server.
+fn assert_sent_completely(tls: Option<Tls>, behavior: Behavior, what: &str) {
+    let (_server, client) = narrow(tls, behavior);
+    let result = client.call("updateParticipantSubscriptions", "s", "p", Some(&large()));
+    assert_eq!(result, Ok(Value::Null), "{what}");
+}
+
 #[test]
 fn interim_responses_during_a_request_do_not_end_it() {
-    let authority = Authority::new("interim");
-    let tls = authority.server("127.0.0.1", Validity::Now);
-    let ca = authority.file.to_str().unwrap();
-    for tls in [None, Some((&tls, ca))] {
-        for interim in
-            ["HTTP/1.1 100 Continue\r\n\r\n", "HTTP/1.1 103 Early Hints\r\nLink: </x>\r\n\r\n"]
-        {
-            let behavior: Behavior = Arc::new(move |connection, state| {
-                read_head(connection)?;
+    for interim in
+        ["HTTP/1.1 100 Continue\r\n\r\n", "HTTP/1.1 103 Early Hints\r\nLink: </x>\r\n\r\n"]
+    {
+        for tls in plain_and_tls("interim") {
+            let behavior = read_body_late(|connection| {
                 connection.write_all(interim.as_bytes())?;
-                connection.flush()?;
-                std::thread::sleep(Duration::from_millis(400));
-                let mut left = large().len();
-                let mut bytes = vec![0; 4096];
-                while left > 0 {
-                    match connection.read(&mut bytes)? {
-                        0 => return Ok(()),
-                        count => left -= count,
-                    }
-                }
-                connection.write_all(b"HTTP/1.1 204 No Content\r\n\r\n")?;
-                connection.flush()?;
-                state.wait_until_stopped();
-                Ok(())
+                connection.flush()
             });
-            let (_server, client) = narrow(tls, behavior);
-            let answer = client.call("updateParticipantSubscriptions", "s", "p", Some(&large()));
-            assert_eq!(answer, Ok(Value::Null), "{interim}");
+            assert_sent_completely(tls, behavior, interim);
         }
     }
 }
 
 #[test]
-fn statuses_that_ask_for_another_connection_are_checked_like_others() {
+fn responses_that_request_another_connection_are_checked_like_others() {
     for head in [
         "HTTP/1.1 421 Misdirected\r\nTransfer-Encoding: gzip\r\n\r\n",
         "HTTP/1.0 408 Timeout\r\nTransfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\n\r\n",
         "HTTP/1.1 425 Too Early\r\nTransfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n\r\n",
     ] {
-        // The connection stays open: nothing may be waited for.
+        // The server keeps the connection open: the client must not wait for more bytes.
         let server = TestServer::start(None, respond_with(head));
         let error = get(&client(&server, &json!({}))).unwrap_err();
         assert_eq!(error["error"]["name"], "BW_E_PROTOCOL", "{head}: {error}");
@@ -412,30 +426,8 @@ fn statuses_that_ask_for_another_connection_are_checked_like_others() {
 
 #[test]
 fn a_large_request_that_is_read_slowly_is_sent_completely() {
-    let authority = Authority::new("slow");
-    let tls = authority.server("127.0.0.1", Validity::Now);
-    let ca = authority.file.to_str().unwrap();
-    for tls in [None, Some((&tls, ca))] {
-        let sends_ticket = tls.is_some();
-        let behavior: Behavior = Arc::new(move |connection, state| {
-            read_head(connection)?;
-            if sends_ticket {
-                // Input that is not a response.
-                connection.update_keys()?;
-            }
-            std::thread::sleep(Duration::from_millis(400));
-            let mut left = large().len();
-            let mut bytes = vec![0; 4096];
-            while left > 0 {
-                left -= connection.read(&mut bytes)?;
-            }
-            connection.write_all(b"HTTP/1.1 204 No Content\r\n\r\n")?;
-            connection.flush()?;
-            state.wait_until_stopped();
-            Ok(())
-        });
-        let (_server, client) = narrow(tls, behavior);
-        let answer = client.call("updateParticipantSubscriptions", "s", "p", Some(&large()));
-        assert_eq!(answer, Ok(Value::Null));
+    for tls in plain_and_tls("slow") {
+        // A key update is input that is not a response. It is sent only over TLS.
+        assert_sent_completely(tls, read_body_late(|connection| connection.update_keys()), "slow");
     }
 }

@@ -1,5 +1,5 @@
-//! C programs that act as difficult host processes. Each states what it does, and what to change in the
-//! library to see it fail.
+//! C programs that act as difficult host processes. Each source describes its behavior, and the change of the
+//! library that makes it fail.
 
 use std::os::unix::fs::{PermissionsExt, chown};
 use std::process::Command;
@@ -128,7 +128,7 @@ fn set_uid_process_rejects_configuration_from_the_environment() {
     let program = compile("hosts/environment.c", false);
     let copy = program.with_extension("setuid");
     std::fs::copy(&program, &copy).unwrap();
-    // Another user, usually nobody.
+    // Another user id, usually that of nobody.
     if let Err(error) = chown(&copy, Some(65534), None) {
         assert!(std::env::var_os("CI").is_none(), "{error}");
         eprintln!("only root can make a set-uid program of another user's: {error}");

@@ -57,7 +57,7 @@ fn contains(bytes: &[u8], part: &str) -> bool {
     bytes.windows(part.len()).any(|window| window == part.as_bytes())
 }
 
-/// The forms in which a response can carry its body.
+/// The framings of a response with a body.
 fn forms(body: &str) -> [(&'static str, String, bool); 4] {
     let chunk = |part: &str| format!("{:x}\r\n{part}\r\n", part.len());
     let (one, two) = body.split_at(body.len() / 2);
@@ -118,11 +118,11 @@ fn child_with_a_logger() {
                 });
                 let client = Client::new(&config).unwrap();
                 for _ in 0..2 {
-                    let answer: Result<Value, Value> = client.create("{}");
+                    let result: Result<Value, Value> = client.create("{}");
                     if form == "invalid chunks" {
-                        assert_eq!(answer.unwrap_err()["error"]["name"], "BW_E_PROTOCOL");
+                        assert_eq!(result.unwrap_err()["error"]["name"], "BW_E_PROTOCOL");
                     } else {
-                        assert_eq!(answer, Ok(document.clone()), "{form}");
+                        assert_eq!(result, Ok(document.clone()), "{form}");
                     }
                 }
                 let sent = server.state.requests.lock().unwrap().concat();
@@ -131,7 +131,7 @@ fn child_with_a_logger() {
                 let lines = take_lines();
                 assert!(lines.iter().any(|(_, _, line)| line == "a line of the host's own"));
                 let dumped = dumped(&lines);
-                // Otherwise the test would read nothing.
+                // Otherwise the test would check no bytes.
                 for part in ["POST /v1/accounts/9900000/participants", "HTTP/1.1 200 OK\r\n"] {
                     assert!(contains(&dumped, part), "{form}: {part} was not dumped");
                 }

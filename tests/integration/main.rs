@@ -1,5 +1,5 @@
-//! The integration tests, as one program: whole calls through the C ABI against bw-sandbox or against
-//! servers that send exactly what a test needs, and C programs that play a host process.
+//! The integration tests, as one program: calls through the C ABI to bw-sandbox or to servers that send exactly
+//! the bytes that a test needs, and C programs that act as host processes.
 
 #[path = "../support/mod.rs"]
 mod support;

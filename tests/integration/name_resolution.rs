@@ -76,7 +76,7 @@ fn cached_addresses_are_kept_when_connections_fail() {
     config["baseUrl"] = json!(format!("http://localhost:{}/v1", closed.port()));
     stage.play("outage", "127.0.0.1", &config);
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let (address, _taken) = filled(&listener);
+    let (address, _taken) = fill_backlog(&listener);
     config["baseUrl"] = json!(format!("http://localhost:{}/v1", address.port()));
     config["timeoutMs"] = json!(200);
     stage.play("deadline", "127.0.0.1", &config);
@@ -84,9 +84,8 @@ fn cached_addresses_are_kept_when_connections_fail() {
     stage.play("connect_timeout", "127.0.0.1", &config);
 }
 
-/// A listener whose backlog is full: what comes to it is never answered, as on a route that leads
-/// nowhere.
-fn filled(listener: &TcpListener) -> (SocketAddr, Vec<io::Result<TcpStream>>) {
+/// Fills the backlog of the listener, so that it never responds to new connections.
+fn fill_backlog(listener: &TcpListener) -> (SocketAddr, Vec<io::Result<TcpStream>>) {
     // SAFETY: takes no pointer; shortens the backlog of a listener that is ours.
     assert_eq!(unsafe { libc::listen(listener.as_raw_fd(), 0) }, 0);
     let address = listener.local_addr().unwrap();
@@ -103,8 +102,8 @@ fn port_of(url: &str) -> u16 {
 #[test]
 fn unreachable_address_is_skipped_quickly() {
     let sandbox = Sandbox::start(&[]);
-    // At the same port of the other family.
+    // The same port of the other address family.
     let full = TcpListener::bind((Ipv6Addr::LOCALHOST, port_of(&sandbox.url))).unwrap();
-    let _taken = filled(&full);
+    let _taken = fill_backlog(&full);
     Stage::new().play("dead_route", "::1,127.0.0.1", &by_name(&sandbox, &json!({})));
 }

@@ -37,10 +37,10 @@ fn every_fault_has_its_status_outcome_and_message() {
         };
         check(error["name"].as_str().unwrap().starts_with(fault.status), fault.status);
         check(error["outcome"] == fault.outcome, fault.outcome);
-        check(message.contains(fault.says), fault.says);
+        check(message.contains(fault.message_part), fault.message_part);
         let has_client = message.contains("client certificate") || message.contains("clientCert");
         check(
-            has_client == fault.says.contains("client certificate"),
+            has_client == fault.message_part.contains("client certificate"),
             "a client certificate is named only if one was requested",
         );
         check(error["operation"] == "createParticipant", "the operation");

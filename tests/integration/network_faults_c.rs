@@ -17,7 +17,7 @@ fn c_program_handles_every_fault_without_a_leak() {
         writeln!(
             lines,
             "{}|{}|{}|{}|{}|{}|{TOKEN}",
-            case.name, case.config, case.request, case.status, case.outcome, case.says
+            case.name, case.config, case.request, case.status, case.outcome, case.message_part
         )
         .unwrap();
     }
@@ -36,7 +36,8 @@ fn c_program_handles_every_fault_without_a_leak() {
     assert!(printed.trim_end().ends_with(&checks), "{printed}");
 }
 
-/// The program under valgrind; by itself where there is none, unless `VALGRIND=require`.
+/// A command that runs the program under valgrind. Without valgrind, it runs the program alone, and panics
+/// if the variable `VALGRIND` is `require`.
 fn valgrind(program: &Path) -> Command {
     if Command::new("valgrind").arg("--version").output().is_ok() {
         let mut command = Command::new("valgrind");
@@ -46,7 +47,10 @@ fn valgrind(program: &Path) -> Command {
         command.arg("--errors-for-leak-kinds=definite,indirect,possible").arg(program);
         return command;
     }
-    assert!(std::env::var_os("VALGRIND").is_none_or(|v| v != "require"), "valgrind is not there");
-    eprintln!("valgrind was not found, so leaks were not looked for");
+    assert!(
+        std::env::var_os("VALGRIND").is_none_or(|v| v != "require"),
+        "valgrind is not installed"
+    );
+    eprintln!("valgrind was not found, so the test does not check for leaks");
     Command::new(program)
 }

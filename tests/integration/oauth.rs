@@ -1,4 +1,4 @@
-//! API credentials: when and by which call an access token is requested, and the errors of that request.
+//! OAuth: which calls request an access token and when, and the errors of the token request.
 
 use std::collections::{HashMap, HashSet};
 use std::process::Command;
@@ -22,18 +22,18 @@ struct Server {
     state: Arc<State>,
 }
 
-/// Responds to a token request, which is the n-th (from 0), with the token's name.
+/// Responds to the n-th token request (from 0) with the name of the token.
 type TokenReply = Box<dyn Fn(usize, &str) -> String + Send + Sync>;
 /// Responds to an operation with this token; `None` for the response of the service.
 type ServiceReply = Box<dyn Fn(&str) -> Option<String> + Send + Sync>;
 
 struct State {
     token_requests: AtomicUsize,
-    /// How often each token was used, accepted or not.
+    /// The number of requests with each token, whether accepted or not.
     used: Mutex<HashMap<String, usize>>,
-    /// Operations, accepted or not.
+    /// The number of operations, whether accepted or not.
     operations: AtomicUsize,
-    /// How long the token endpoint waits before it responds.
+    /// The delay of the token endpoint's responses.
     delay: Mutex<Duration>,
     on_token: TokenReply,
     on_call: ServiceReply,
@@ -84,7 +84,7 @@ impl Server {
     }
 
     /// Every token is valid for an hour.
-    fn usual() -> Server {
+    fn with_valid_tokens() -> Server {
         Server::start(Box::new(|_, name| token_response(name, "3600")), Box::new(|_| None))
     }
 
@@ -145,7 +145,7 @@ fn unauthorized() -> String {
 
 #[test]
 fn token_request_is_as_documented_and_the_token_is_reused() {
-    let server = Server::usual();
+    let server = Server::with_valid_tokens();
     let client = server.client(json!({}));
     for _ in 0..3 {
         assert_eq!(client.create("{}").unwrap()["participant"]["id"], "p-1");
@@ -166,7 +166,7 @@ fn token_request_is_as_documented_and_the_token_is_reused() {
 
 #[test]
 fn concurrent_first_calls_request_one_token() {
-    let server = Server::usual();
+    let server = Server::with_valid_tokens();
     *server.state.delay.lock().unwrap() = Duration::from_millis(100);
     let client = Arc::new(server.client(json!({})));
     let together = Arc::new(Barrier::new(64));
@@ -185,7 +185,7 @@ fn concurrent_first_calls_request_one_token() {
 
 #[test]
 fn rejected_token_is_replaced_once_and_the_call_is_sent_again() {
-    // A create request too: a 401 did nothing.
+    // A create request is also sent again, since the service did nothing on a 401.
     let stale = token("0");
     let server = Server::start(
         Box::new(|_, name| token_response(name, "3600")),
@@ -289,7 +289,7 @@ fn failed_token_request_fails_the_call_before_it_is_sent() {
 
 #[test]
 fn unreachable_token_url_is_reported() {
-    let server = Server::usual();
+    let server = Server::with_valid_tokens();
     // A port on which nothing listens.
     let closed = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let client = server.client(json!({"tokenUrl": format!("http://{closed}/oauth2/token")}));
@@ -319,13 +319,13 @@ fn waiting_calls_share_one_rejected_token_request() {
     for thread in others.into_iter().chain([first]) {
         assert_eq!(thread.join().unwrap()["error"]["name"], "BW_E_UNAUTHORIZED");
     }
-    // A thread that was late to start may have made a request of its own.
+    // A thread that started late may have made its own request.
     assert!(server.token_requests() < 4, "{}", server.token_requests());
 }
 
 #[test]
 fn call_waiting_for_a_token_keeps_its_own_deadline() {
-    let server = Server::usual();
+    let server = Server::with_valid_tokens();
     *server.state.delay.lock().unwrap() = Duration::from_secs(3);
     let client = Arc::new(server.client(json!({})));
     let first = {
@@ -341,7 +341,7 @@ fn call_waiting_for_a_token_keeps_its_own_deadline() {
     let waited = began.elapsed();
     assert_eq!((&error["name"], &error["outcome"]), (&json!("BW_E_TIMEOUT"), &json!("not_sent")));
     assert!(waited >= Duration::from_millis(300), "{waited:?}");
-    // The token would have come long after.
+    // The token response was due much later.
     assert!(waited < Duration::from_millis(2500), "{waited:?}");
     first.join().unwrap();
     assert_eq!(server.token_requests(), 1);
@@ -373,7 +373,7 @@ fn deadline_of_one_call_does_not_fail_others_that_wait_for_the_token() {
 
 #[test]
 fn token_is_renewed_by_one_call_while_others_use_the_old_token() {
-    // Due for renewal after 2.7 s of 3.
+    // The token is due for renewal after 2.7 s of 3 s.
     let server = Server::start(
         Box::new(|number, name| token_response(name, if number == 0 { "3" } else { "3600" })),
         Box::new(|_| None),
@@ -414,7 +414,7 @@ fn token_without_a_lifetime_is_used_once() {
 
 #[test]
 fn new_credentials_discard_the_token() {
-    let server = Server::usual();
+    let server = Server::with_valid_tokens();
     let client = server.client(json!({}));
     client.create("{}").unwrap();
     let refused = client.set_credentials("client", "").unwrap_err();
@@ -433,7 +433,7 @@ fn new_credentials_discard_the_token() {
 
 #[test]
 fn changing_credentials_during_calls_fails_no_call() {
-    let server = Server::usual();
+    let server = Server::with_valid_tokens();
     let client = Arc::new(server.client(json!({})));
     let threads: Vec<_> = (0..8)
         .map(|_| {
@@ -453,7 +453,7 @@ fn changing_credentials_during_calls_fails_no_call() {
 
 #[test]
 fn freeing_the_client_cancels_the_wait_for_a_token() {
-    let server = Server::usual();
+    let server = Server::with_valid_tokens();
     *server.state.delay.lock().unwrap() = Duration::from_secs(20);
     let client = Arc::new(server.client(json!({})));
     let threads: Vec<_> = (0..4)
@@ -473,7 +473,7 @@ fn freeing_the_client_cancels_the_wait_for_a_token() {
             (&json!("BW_E_CANCELLED"), &json!("not_sent"))
         );
     }
-    // The token would have come 20 s after the request.
+    // The token response was due 20 s after the request.
     let took = freed.elapsed();
     assert!(took < Duration::from_secs(2), "{took:?}");
     println!("{took:?} to cancel four calls");
@@ -559,7 +559,7 @@ fn child_process_never_waits_for_a_token_request_of_its_parent() {
     for sandbox in [Sandbox::start(&[]), Sandbox::start_tls()] {
         sandbox.fault(&json!({"operation": "token", "kind": "delay", "ms": 1500, "count": 1}));
         run_checks(Command::new(&program).arg(sandbox.oauth_config(&json!({})).to_string()));
-        // The parent's, and one of each of eight children. Their children inherit the tokens.
+        // One token request of the parent, and one of each of eight children. Their children inherit the tokens.
         assert_eq!(sandbox.requests("token").len(), 9);
         let mut tags = HashSet::new();
         for request in sandbox.requests("createParticipant") {

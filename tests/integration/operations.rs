@@ -37,34 +37,40 @@ fn all_operations_work_in_the_life_of_a_session() {
     assert_eq!(client.call("listSessionParticipants", room, "", None).unwrap(), json!([]));
 
     let everyone = json!({"sessionId": room}).to_string();
-    let add =
-        |who: &str, whom: Option<&str>| client.call("addParticipantToSession", room, who, whom);
+    let add = |participant: &str, subscriptions: Option<&str>| {
+        client.call("addParticipantToSession", room, participant, subscriptions)
+    };
     assert_eq!(add(&alice, Some(&everyone)).unwrap(), Value::Null);
     assert_eq!(add(&bob, None).unwrap(), Value::Null);
-    let there = client.call("getParticipant", "", &alice, None).unwrap();
-    assert_eq!((&there["sessions"], &there["tag"]), (&json!([room]), &json!("alice")));
+    let joined = client.call("getParticipant", "", &alice, None).unwrap();
+    assert_eq!((&joined["sessions"], &joined["tag"]), (&json!([room]), &json!("alice")));
     let list = client.call("listSessionParticipants", room, "", None).unwrap();
     let ids: Vec<&str> = list.as_array().unwrap().iter().map(|p| text(&p["id"])).collect();
     assert_eq!(ids, [&alice, &bob]);
 
-    let whom = |who: &str| client.call("getParticipantSubscriptions", room, who, None).unwrap();
-    assert_eq!((&whom(&alice)["sessionId"], whom(&bob)), (&json!(room), json!({})));
-    let one = json!({"participants": [{"participantId": alice, "streamAliases": ["mic"]}]});
-    let change = |whom: Option<&str>| {
-        client.call("updateParticipantSubscriptions", room, &bob, whom).unwrap()
+    let subscriptions = |participant: &str| {
+        client.call("getParticipantSubscriptions", room, participant, None).unwrap()
     };
-    assert_eq!(change(Some(&one.to_string())), Value::Null);
-    assert_eq!(whom(&bob)["participants"], one["participants"]);
+    assert_eq!(
+        (&subscriptions(&alice)["sessionId"], subscriptions(&bob)),
+        (&json!(room), json!({}))
+    );
+    let one = json!({"participants": [{"participantId": alice, "streamAliases": ["mic"]}]});
+    let update = |document: Option<&str>| {
+        client.call("updateParticipantSubscriptions", room, &bob, document).unwrap()
+    };
+    assert_eq!(update(Some(&one.to_string())), Value::Null);
+    assert_eq!(subscriptions(&bob)["participants"], one["participants"]);
     let state = sandbox.state();
-    let hears = |who: &str| {
+    let hears = |participant: &str| {
         let all = state["participants"].as_array().unwrap();
-        all.iter().find(|p| p["id"] == who).unwrap()["hears"].clone()
+        all.iter().find(|p| p["id"] == participant).unwrap()["hears"].clone()
     };
     assert_eq!((hears(&alice), hears(&bob)), (json!([bob]), json!([alice])));
-    for nobody in [None, Some("{}"), Some("null"), Some(r#"{"participants":[]}"#)] {
-        change(Some(&everyone));
-        assert_eq!(change(nobody), Value::Null);
-        assert_eq!(whom(&bob), json!({}), "{nobody:?}");
+    for none in [None, Some("{}"), Some("null"), Some(r#"{"participants":[]}"#)] {
+        update(Some(&everyone));
+        assert_eq!(update(none), Value::Null);
+        assert_eq!(subscriptions(&bob), json!({}), "{none:?}");
     }
 
     let conflict = add(&bob, None).unwrap_err();
@@ -85,9 +91,9 @@ fn all_operations_work_in_the_life_of_a_session() {
         ("getParticipantSubscriptions", room, &bob),
         ("updateParticipantSubscriptions", room, &bob),
     ] {
-        let gone = client.call(operation, session, participant, None).unwrap_err();
-        assert_eq!(gone["error"]["name"], "BW_E_NOT_FOUND", "{operation}");
-        assert_eq!(gone["error"]["operation"], operation);
+        let error = client.call(operation, session, participant, None).unwrap_err();
+        assert_eq!(error["error"]["name"], "BW_E_NOT_FOUND", "{operation}");
+        assert_eq!(error["error"]["operation"], operation);
     }
 }
 
@@ -105,7 +111,7 @@ fn generic_call_performs_every_operation() {
     let mut add = both("addParticipantToSession");
     add["body"] = json!({"sessionId": room});
     assert_eq!(call(add).unwrap(), Value::Null);
-    for (document, answer) in [
+    for (document, expected) in [
         (json!({"operation": "getSession", "sessionId": room}), session.clone()),
         (both("getParticipantSubscriptions"), json!({"sessionId": room, "participants": []})),
         (both("updateParticipantSubscriptions"), Value::Null),
@@ -114,10 +120,10 @@ fn generic_call_performs_every_operation() {
         (json!({"operation": "deleteSession", "sessionId": room}), Value::Null),
         (json!({"operation": "deleteParticipant", "participantId": id}), Value::Null),
     ] {
-        assert_eq!(call(document.clone()).unwrap(), answer, "{document}");
+        assert_eq!(call(document.clone()).unwrap(), expected, "{document}");
     }
-    let gone = call(json!({"operation": "getParticipant", "participantId": id})).unwrap_err();
-    assert_eq!(gone["error"]["name"], "BW_E_NOT_FOUND");
+    let error = call(json!({"operation": "getParticipant", "participantId": id})).unwrap_err();
+    assert_eq!(error["error"]["name"], "BW_E_NOT_FOUND");
 
     for (document, part) in [
         (json!({"operation": "createParticipant", "body": {"tagg": 1}}), "call.body.tagg: is not"),
@@ -137,8 +143,8 @@ fn ids_are_percent_encoded_in_the_path() {
     let sandbox = Sandbox::start(&[]);
     let client = client(&sandbox);
     for odd in ["x?y=1", "../..", "a/b", "ü", "%2e", "#"] {
-        let answer = client.call("getParticipant", "", odd, None).unwrap_err();
-        assert_eq!(answer["error"]["name"], "BW_E_BAD_REQUEST", "{odd}");
+        let error = client.call("getParticipant", "", odd, None).unwrap_err();
+        assert_eq!(error["error"]["name"], "BW_E_BAD_REQUEST", "{odd}");
     }
     let paths: Vec<Value> = sandbox
         .requests("getParticipant")
@@ -189,7 +195,7 @@ fn webhook_is_parsed() {
     let receiver = std::thread::spawn(move || {
         let (mut stream, _) = listener.accept().unwrap();
         let (mut received, mut buffer) = (Vec::new(), [0; 4096]);
-        // The body is the last thing sent, and ends with a brace.
+        // The body is sent last and ends with a brace.
         while !received.ends_with(b"}") {
             let count = stream.read(&mut buffer).unwrap();
             assert!(count > 0, "the webhook broke off");
@@ -207,21 +213,21 @@ fn webhook_is_parsed() {
         serde_json::from_str(&bw_webrtc::interop::parse_event(body).unwrap()).unwrap();
     assert_eq!((text(&event["event"]), text(&event["participantId"])), ("onDisconnect", &*id));
     assert!(event["timestamp"].is_u64() && event["tag"] == "caller 7", "{event}");
-    // A participant whose media is lost is gone.
-    let gone = client.call("getParticipant", "", &id, None).unwrap_err();
-    assert_eq!(gone["error"]["name"], "BW_E_NOT_FOUND");
+    // The service deletes a participant whose media connection is lost.
+    let error = client.call("getParticipant", "", &id, None).unwrap_err();
+    assert_eq!(error["error"]["name"], "BW_E_NOT_FOUND");
 }
 
 #[test]
 fn token_claims_contain_account_and_participant() {
     let sandbox = Sandbox::start(&[]);
     let created = client(&sandbox).create("{}").unwrap();
-    let told = bw_webrtc::interop::token_claims(text(&created["token"])).unwrap();
-    let told: Value = serde_json::from_str(&told).unwrap();
-    assert_eq!(told["accountId"], "9900000");
-    assert_eq!(told["participantId"], created["participant"]["id"]);
-    assert_eq!(told["version"], "V3");
-    assert!(told["expiresInMs"].as_i64().unwrap() > 0);
+    let claims = bw_webrtc::interop::token_claims(text(&created["token"])).unwrap();
+    let claims: Value = serde_json::from_str(&claims).unwrap();
+    assert_eq!(claims["accountId"], "9900000");
+    assert_eq!(claims["participantId"], created["participant"]["id"]);
+    assert_eq!(claims["version"], "V3");
+    assert!(claims["expiresInMs"].as_i64().unwrap() > 0);
 }
 
 #[test]

@@ -159,10 +159,10 @@ fn socks5(client: &mut TcpStream, behavior: ProxyBehavior) -> io::Result<Option<
 }
 
 fn proxy_url(scheme: &str, proxy: &Proxy, password: Option<&str>) -> String {
-    let part = password.map_or(String::new(), |password| {
+    let credentials = password.map_or(String::new(), |password| {
         format!("{USER}:{}@", password.replace(' ', "%20").replace('@', "%40"))
     });
-    format!("{scheme}://{part}{}", proxy.address)
+    format!("{scheme}://{credentials}{}", proxy.address)
 }
 
 #[test]
@@ -184,7 +184,7 @@ fn proxy_cannot_read_calls_in_its_tunnel() {
                     client.create("{}").unwrap();
                 }
                 let target = url.split('/').nth(2).unwrap();
-                // One tunnel for all calls, asked for by name: the proxy resolves it.
+                // All calls use one tunnel. The proxy resolves the name of the service.
                 assert_eq!(*proxy.targets.lock().unwrap(), HashMap::from([(target.to_owned(), 1)]));
                 let received = proxy.received.lock().unwrap();
                 let basic = BASE64_STANDARD.encode("user:secret");
@@ -201,7 +201,7 @@ fn proxy_cannot_read_calls_in_its_tunnel() {
 #[test]
 fn rejection_by_a_proxy_is_reported() {
     secrets::add_credentials(USER, PASSWORD);
-    let says = |bytes: &'static [u8]| ProxyBehavior::Sends(bytes);
+    let sends = ProxyBehavior::Sends;
     for (scheme, behavior, password, part, attempts) in [
         (
             "http",
@@ -210,11 +210,11 @@ fn rejection_by_a_proxy_is_reported() {
             "requires credentials; put them into proxy in the configuration (HTTP 407 Proxy",
             1,
         ),
-        ("http", says(b"HTTP/1.1 407 \r\n\r\n"), None, "requires credentials; put them", 1),
-        ("http", says(b"HTTP/1.1 407 \r\n\r\n"), Some(PASSWORD), "rejected the credentials", 1),
+        ("http", sends(b"HTTP/1.1 407 \r\n\r\n"), None, "requires credentials; put them", 1),
+        ("http", sends(b"HTTP/1.1 407 \r\n\r\n"), Some(PASSWORD), "rejected the credentials", 1),
         (
             "http",
-            says(
+            sends(
                 b"HTTP/1.1 407 No\r\nProxy-Authenticate: Negotiate\r\nproxy-authenticate: NTLM\r\n\
                   Proxy-Authenticate: Digest realm=\"Basic , x\", nonce=y\r\n\r\n",
             ),
@@ -224,7 +224,7 @@ fn rejection_by_a_proxy_is_reported() {
         ),
         (
             "http",
-            says(
+            sends(
                 b"HTTP/1.1 407 No\r\nProxy-Authenticate: Digest realm=x, nonce=y, Basic realm=z\r\n\r\n",
             ),
             None,
@@ -233,14 +233,14 @@ fn rejection_by_a_proxy_is_reported() {
         ),
         (
             "http",
-            says(b"HTTP/1.1 403 Not in the allow-list\r\nX-Squid-Error: ERR_ACCESS_DENIED 0\r\n\r\n"),
+            sends(b"HTTP/1.1 403 Not in the allow-list\r\nX-Squid-Error: ERR_ACCESS_DENIED 0\r\n\r\n"),
             None,
             "(HTTP 403 Not in the allow-list): ERR_ACCESS_DENIED 0",
             1,
         ),
         (
             "http",
-            says(
+            sends(
                 b"HTTP/1.1 403 No\nContent-Length: 99\n\n<!DOCTYPE html>\n\nBlocked\x1b[1m by us.\nx",
             ),
             None,
@@ -249,7 +249,7 @@ fn rejection_by_a_proxy_is_reported() {
         ),
         (
             "http",
-            says(
+            sends(
                 b"HTTP/1.1 403 No\r\nTransfer-Encoding: chunked\r\n\r\nb\r\nIt's closed\r\n0\r\n\r\n",
             ),
             None,
@@ -257,29 +257,29 @@ fn rejection_by_a_proxy_is_reported() {
             1,
         ),
         ("http", ProxyBehavior::RequiresCredentials, Some("wrong-password"), "rejected the credentials", 1),
-        ("http", says(b"HTTP/1.1 403 Forbidden\r\n\r\n"), None, "rejected the tunnel", 1),
-        ("http", says(b"HTTP/1.0 502 Bad Gateway\r\n\r\n"), None, "could not open a tunnel to", 2),
-        ("http", says(b"HTTP/1.1 200 OK\r\n\r\nhello"), None, "sent data inside the tunnel", 1),
-        ("http", says(b"SSH-2.0-OpenSSH\r\n\r\n"), None, "is not an HTTP proxy", 1),
-        ("http", says(b"HTTP/1.1 200"), None, "closed the connection", 2),
-        ("http", says(&[b'x'; 20_000]), None, "is not an HTTP proxy", 1),
-        ("http", says(&ENDLESS), None, "is too large", 1),
-        ("http", says(b"HTTP/1.1 403 No\r\nContent-Length: 9\r\n\r\nhalf"), None, "No): half", 1),
+        ("http", sends(b"HTTP/1.1 403 Forbidden\r\n\r\n"), None, "rejected the tunnel", 1),
+        ("http", sends(b"HTTP/1.0 502 Bad Gateway\r\n\r\n"), None, "could not open a tunnel to", 2),
+        ("http", sends(b"HTTP/1.1 200 OK\r\n\r\nhello"), None, "sent data inside the tunnel", 1),
+        ("http", sends(b"SSH-2.0-OpenSSH\r\n\r\n"), None, "is not an HTTP proxy", 1),
+        ("http", sends(b"HTTP/1.1 200"), None, "closed the connection", 2),
+        ("http", sends(&[b'x'; 20_000]), None, "is not an HTTP proxy", 1),
+        ("http", sends(&ENDLESS), None, "is too large", 1),
+        ("http", sends(b"HTTP/1.1 403 No\r\nContent-Length: 9\r\n\r\nhalf"), None, "No): half", 1),
         ("socks5", ProxyBehavior::RequiresCredentials, None, "requires credentials", 1),
-        ("socks5", says(b"\x05\xff"), Some(PASSWORD), "does not accept a user and password", 1),
+        ("socks5", sends(b"\x05\xff"), Some(PASSWORD), "does not accept a user and password", 1),
         ("socks5", ProxyBehavior::RequiresCredentials, Some("wrong-password"), "rejected the credentials", 1),
-        ("socks5", says(b"\x05\x00\x05\x02\x00\x01\0\0\0\0\0\0"), None, "does not allow", 1),
+        ("socks5", sends(b"\x05\x00\x05\x02\x00\x01\0\0\0\0\0\0"), None, "does not allow", 1),
         (
             "socks5",
-            says(b"\x05\x00\x05\x05\x00\x01\0\0\0\0\0\0"),
+            sends(b"\x05\x00\x05\x05\x00\x01\0\0\0\0\0\0"),
             None,
             "connection was refused",
             2,
         ),
-        ("socks5", says(b"\x05\x00\x05\x00\x00\x09"), None, "violates the SOCKS5 protocol", 1),
-        ("socks5", says(b"\x04\x00"), None, "is not a SOCKS5 proxy", 1),
-        ("socks5", says(b"\x05\x02"), None, "requires credentials", 1),
-        ("socks5", says(b"\x05"), None, "closed the connection", 2),
+        ("socks5", sends(b"\x05\x00\x05\x00\x00\x09"), None, "violates the SOCKS5 protocol", 1),
+        ("socks5", sends(b"\x04\x00"), None, "is not a SOCKS5 proxy", 1),
+        ("socks5", sends(b"\x05\x02"), None, "requires credentials", 1),
+        ("socks5", sends(b"\x05"), None, "closed the connection", 2),
     ] {
         let proxy = Proxy::start(behavior);
         let client = Client::new(&json!({
@@ -296,10 +296,10 @@ fn rejection_by_a_proxy_is_reported() {
     }
 }
 
-/// A tunnel that is granted leads to the TLS handshake, which the proxy does not answer.
+/// If the proxy opens the tunnel, the client starts the TLS handshake, to which the proxy does not respond.
 #[test]
 fn response_to_connect_may_have_any_valid_form() {
-    for says in [
+    for bytes in [
         &b"HTTP/1.1 200 OK\r\n\r\n"[..],
         b"HTTP/1.1 200 OK\n\n",
         b"HTTP/1.1 200\n\n",
@@ -307,7 +307,7 @@ fn response_to_connect_may_have_any_valid_form() {
         b"HTTP/1.1 200 OK\r\nProxy agent: x\r\n\r\n",
         b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 102 Processing\r\nX: y\r\n\r\nHTTP/1.1 200 OK\r\n\r\n",
     ] {
-        let proxy = Proxy::start(ProxyBehavior::Sends(says));
+        let proxy = Proxy::start(ProxyBehavior::Sends(bytes));
         let client = Client::new(&json!({
             "accountId": "1", "username": "user", "password": "a long password",
             "baseUrl": "https://service.invalid/v1", "proxy": proxy_url("http", &proxy, None),
@@ -315,8 +315,8 @@ fn response_to_connect_may_have_any_valid_form() {
         }))
         .unwrap();
         let error = client.create("{}").unwrap_err()["error"].take();
-        let text = String::from_utf8_lossy(says);
-        // Closed, or reset, in the handshake.
+        let text = String::from_utf8_lossy(bytes);
+        // The connection is closed or reset during the handshake.
         let message = error["message"].as_str().unwrap();
         assert!(message.contains("TLS"), "{text}: {error}");
         assert_ne!(error["name"], "BW_E_PROXY", "{text}: {error}");
@@ -326,11 +326,11 @@ fn response_to_connect_may_have_any_valid_form() {
 #[test]
 fn secrets_in_a_response_of_the_proxy_are_removed() {
     secrets::add_credentials(USER, PASSWORD);
-    static SAYS: &[u8] =
+    static RESPONSE: &[u8] =
         b"HTTP/1.1 403 For proxyuser:proxy-pass phrase@\r\nContent-Length: 300\r\n\
         \r\nproxy-pass phrase@, cHJveHl1c2VyOnByb3h5LXBhc3MgcGhyYXNlQA==, \
         eyJhbGciOiJub25lIn0.eyJwIjoicyJ9.c2ln and https://a:pw@host.";
-    let proxy = Proxy::start(ProxyBehavior::Sends(SAYS));
+    let proxy = Proxy::start(ProxyBehavior::Sends(RESPONSE));
     let client = Client::new(&json!({
         "accountId": "1", "username": "user", "password": "a long password", "maxRetries": 0,
         "baseUrl": "https://service.invalid/v1", "proxy": proxy_url("http", &proxy, Some(PASSWORD)),

@@ -19,7 +19,7 @@ fn create(tag: &str) -> Value {
     json!({"operation": "createParticipant", "body": {"tag": tag}})
 }
 
-/// From now on, every call takes this time.
+/// Delays the response of every call by this time.
 fn slow(sandbox: &Sandbox, ms: u64) {
     sandbox.fault(&json!({"operation": "*", "kind": "delay", "ms": ms, "count": null}));
 }
@@ -172,7 +172,7 @@ fn cancelled_waiting_call_is_not_sent_and_running_call_is_reported_late() {
     }
     assert!(began.elapsed() < Duration::from_millis(400), "cancelling waited for the service");
     // The late response reports a participant that exists.
-    wait_until("the late answer", || client.stats()["lateAnswers"] == 1);
+    wait_until("the late response", || client.stats()["lateAnswers"] == 1);
     let stats = client.stats();
     let exists = sandbox.state()["participants"][0]["id"].clone();
     assert_eq!(stats["lateParticipants"], json!([exists]));
@@ -185,7 +185,7 @@ fn cancelled_waiting_call_is_not_sent_and_running_call_is_reported_late() {
     assert_eq!(client.stats()["lateParticipants"], json!([]));
     assert_eq!(queue.next(0).unwrap_err(), BW_E_EMPTY);
     assert_eq!(sandbox.requests("createParticipant").len(), 1, "the waiting call was sent");
-    // A call that creates nothing is not waited for.
+    // The queue does not wait for a call that creates no resource.
     let read = json!({"operation": "getParticipant", "participantId": exists});
     let id = queue.submit(&read, 3).unwrap();
     wait_until("the read", || sandbox.requests("getParticipant").len() == 1);
@@ -261,7 +261,7 @@ fn session_without_a_recipient_is_reported_late() {
     let status = unsafe { bw_client_take_late(client.0, std::ptr::null_mut()) };
     assert_eq!(status, BW_E_INVALID_ARGUMENT);
     let mut out = std::ptr::null_mut();
-    // SAFETY: a writable place.
+    // SAFETY: a valid output parameter.
     let status = unsafe { bw_client_take_late(std::ptr::null_mut(), &raw mut out) };
     assert_eq!(status, BW_E_INVALID_HANDLE);
     crate::support::abi::document(status, out);
@@ -288,14 +288,14 @@ fn stats_count_what_callers_receive() {
     let received = json!({"BW_E_CANCELLED": 40, "BW_E_TIMEOUT": 1});
     assert_eq!((&stats["statuses"], &stats["calls"]), (&received, &json!(41)));
     assert_eq!(stats["queue"], json!({"waiting": 0, "running": 0, "done": 40, "cancelled": 40}));
-    // The service executes two of them; no caller receives that.
+    // The service executes two of them, but no caller receives the results.
     wait_until("the late responses", || client.stats()["lateAnswers"] == 2);
     let stats = client.stats();
     assert_eq!((&stats["statuses"], &stats["attempts"]), (&received, &json!(2)));
     assert_eq!(stats["operations"]["createParticipant"]["statuses"], received);
     assert_eq!(queue.drain_now(), 40);
     assert_eq!(client.stats()["queue"]["done"], 0);
-    // A call that is executed counts once, wherever it was submitted.
+    // A call is counted once, whether it was submitted to a queue or not.
     sandbox.control("DELETE", "/_sandbox/faults", "");
     queue.submit(&create("y"), 1).unwrap();
     assert_eq!(queue.next(-1).unwrap().status, BW_OK);
@@ -380,7 +380,7 @@ fn closing_and_freeing_complete_every_call_at_once() {
     assert_eq!(unknown, 2);
     assert_eq!(queue.next(-1).unwrap_err(), BW_E_CLOSED);
 
-    // Freed while a thread waits and calls are running.
+    // Frees the queue while a thread waits and calls are running.
     let queue = Arc::new(Queue::new(&client, &json!({"workers": 2})).unwrap());
     queue.submit(&create("x"), 1).unwrap();
     wait_until("the call", || sandbox.requests("createParticipant").len() == 3);
@@ -393,8 +393,8 @@ fn closing_and_freeing_complete_every_call_at_once() {
     assert_eq!(waiter.join().unwrap(), BW_E_CLOSED);
     assert_eq!(queue.next(0).unwrap_err(), BW_E_INVALID_HANDLE);
     assert!(began.elapsed() < Duration::from_millis(2500), "freeing waited for the service");
-    // All three are reported.
-    wait_until("the late answers", || client.stats()["lateAnswers"] == 3);
+    // All three late responses are reported.
+    wait_until("the late responses", || client.stats()["lateAnswers"] == 3);
     assert_eq!(client.stats()["lateParticipants"].as_array().unwrap().len(), 3);
 }
 

@@ -1,5 +1,5 @@
-//! Every form of an HTTP/1.1 response, whole and in pieces, over TCP and TLS: the caller receives the same
-//! document, and the connection is reused exactly if it may be.
+//! Every framing of an HTTP/1.1 response, sent at once and in pieces, over TCP and TLS: the caller receives the same
+//! document, and the connection is reused exactly if the framing allows it.
 
 use std::io;
 use std::sync::Arc;
@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 
 const CALLS: usize = 3;
 
-/// A response, as a server may send it.
+/// A framing of a response.
 struct Form {
     name: &'static str,
     bytes: Vec<u8>,
@@ -138,8 +138,8 @@ fn check(form: &Form, step: usize, tls: Option<(&Arc<ServerConfig>, &str)>, expe
     }
     let client = Client::new(&config).unwrap();
     for _ in 0..CALLS {
-        let answer = client.create("{}").unwrap_or_else(|error| panic!("{what}: {error}"));
-        assert_eq!(&answer, expected, "{what}");
+        let result = client.create("{}").unwrap_or_else(|error| panic!("{what}: {error}"));
+        assert_eq!(&result, expected, "{what}");
     }
     let connections = server.connections();
     assert_eq!(connections, if form.is_reusable { 1 } else { CALLS }, "{what}: connections");
@@ -148,7 +148,7 @@ fn check(form: &Form, step: usize, tls: Option<(&Arc<ServerConfig>, &str)>, expe
 
 #[test]
 fn response_is_the_same_in_every_framing_and_segmentation() {
-    let authority = Authority::new("answers");
+    let authority = Authority::new("responses");
     let server = authority.server("127.0.0.1", Validity::Now);
     let ca = authority.file.to_str().unwrap();
     let expected = document("a tag");
@@ -178,11 +178,11 @@ fn response_without_length_needs_a_close_notify() {
             "baseUrl": server.url(), "caFile": authority.file, "maxRetries": 0,
         }))
         .unwrap();
-        let answer = client.call("listSessionParticipants", "s", "", None);
+        let result = client.call("listSessionParticipants", "s", "", None);
         if sends_close_notify {
-            assert_eq!(answer.unwrap(), json!([]));
+            assert_eq!(result.unwrap(), json!([]));
         } else {
-            let error = answer.unwrap_err();
+            let error = result.unwrap_err();
             assert_eq!(error["error"]["name"], "BW_E_PROTOCOL", "{error}");
             assert_eq!(error["error"]["httpStatus"], 200, "{error}");
         }

@@ -112,7 +112,7 @@ fn fail_once(sandbox: &Sandbox, kind: &Kind, operation: &str, repeatable: bool) 
     };
     let result = call(&client(sandbox, &more), operation, &resources);
     let received = sandbox.requests(operation).len() - before;
-    // Half of an empty response is no response, so that a truncated 204 is a lost connection.
+    // Half of an empty response is nothing, so that a truncated 204 is a lost connection.
     let repeated = kind.always || (kind.repeated && repeatable);
     assert_eq!(received, if repeated { 2 } else { 1 }, "{case}: {result:?}");
     let Err(document) = result else {
@@ -126,7 +126,7 @@ fn fail_once(sandbox: &Sandbox, kind: &Kind, operation: &str, repeatable: bool) 
     assert_eq!(error["attempts"], 1, "{case}");
     let status = &error["httpStatus"];
     if kind.fault["kind"] == "truncate" {
-        // Half of a successful response has a status too.
+        // Half of a successful response also contains a status.
         assert!(status.as_u64().is_some_and(|status| status / 100 == 2), "{case}: {document}");
     } else {
         assert_eq!(status, &kind.fault["status"], "{case}");
@@ -136,7 +136,7 @@ fn fail_once(sandbox: &Sandbox, kind: &Kind, operation: &str, repeatable: bool) 
 
 #[test]
 fn retries_depend_on_the_failure_and_the_operation() {
-    // In parallel, because each waits for a slow service.
+    // The cases run in parallel, because each waits for a slow service.
     let class = |(operation, repeatable)| {
         let sandbox = Sandbox::start(&["--password", PASSWORD]);
         let fail_once = |kind: &Kind| fail_once(&sandbox, kind, operation, repeatable);
@@ -163,7 +163,7 @@ fn requests_that_were_not_sent_are_always_retried() {
     let sandbox = Sandbox::start(&["--password", PASSWORD]);
     let resources = create_resources(&client(&sandbox, &json!({})));
     for (operation, _) in CLASSES {
-        // Nothing listens at port 1 of this address.
+        // No server listens at port 1 of this address.
         let nowhere = json!({"baseUrl": "http://127.0.0.77:1/v1"});
         let error = call(&client(&sandbox, &nowhere), operation, &resources).unwrap_err();
         assert_eq!(error["error"]["name"], "BW_E_CONNECT", "{operation}");
@@ -185,8 +185,8 @@ fn lost_delete_succeeds_if_the_resource_is_gone() {
             sandbox.requests(operation).iter().map(|received| received["status"].clone()).collect();
         assert_eq!(statuses, [Value::Null, json!(404)], "{operation}");
         // Without a lost attempt, 404 is reported.
-        let gone = call(&client, operation, &resources).unwrap_err();
-        assert_eq!(gone["error"]["name"], "BW_E_NOT_FOUND", "{operation}");
+        let error = call(&client, operation, &resources).unwrap_err();
+        assert_eq!(error["error"]["name"], "BW_E_NOT_FOUND", "{operation}");
     }
 }
 
@@ -201,7 +201,7 @@ fn lost_add_is_verified_by_reading_the_participant() {
     assert_eq!(sandbox.requests(operation).len(), 2);
     assert_eq!(sandbox.requests("getParticipant").len(), 1);
 
-    // In another session it is a conflict, and the lost attempt did nothing.
+    // If the participant is in another session, the conflict is reported: the lost attempt had no effect.
     let elsewhere =
         Resources { session: create_resources(&client).session, participant: first.participant };
     sandbox.fault(&json!({"operation": operation, "kind": "close_before"}));
@@ -209,16 +209,16 @@ fn lost_add_is_verified_by_reading_the_participant() {
     assert_eq!(error["error"]["name"], "BW_E_CONFLICT");
     assert_eq!(error["error"]["outcome"], "rejected");
     assert_eq!(error["error"]["attempts"], 2);
-    // Where the participant cannot be asked, nobody knows.
+    // If the participant cannot be read, the outcome remains unknown.
     sandbox.fault(&json!({"operation": operation, "kind": "close_before"}));
     sandbox.fault(&json!({"operation": "getParticipant", "kind": "status", "status": 400}));
     let error = call(&client, operation, &elsewhere).unwrap_err();
     assert_eq!(error["error"]["name"], "BW_E_CONFLICT");
     assert_eq!(error["error"]["outcome"], "unknown");
-    // And a conflict at once asks nobody.
+    // After a conflict in the first attempt, the client does not read the participant.
     call(&client, operation, &elsewhere).unwrap_err();
     assert_eq!(sandbox.requests("getParticipant").len(), 3);
-    // What the client reads for itself is no call.
+    // The client's own requests are not counted as calls.
     assert!(client.stats()["operations"]["getParticipant"]["calls"] == 0);
 }
 
@@ -234,10 +234,10 @@ fn lost_add_is_verified_by_comparing_subscriptions() {
         client.call_document(&call.to_string())
     };
     let everyone = json!({"sessionId": resources.session});
-    // The lost attempt did it.
+    // The lost attempt was processed.
     sandbox.fault(&json!({"operation": operation, "kind": "close_after"}));
     assert_eq!(add(everyone.clone()).unwrap(), Value::Null);
-    // The participant is in the session, but hears others than it was to hear.
+    // The participant is in the session, but with other subscriptions.
     for other in [json!({}), json!({"participants": [{"participantId": resources.participant}]})] {
         sandbox.fault(&json!({"operation": operation, "kind": "close_before"}));
         let error = add(other).unwrap_err()["error"].take();
@@ -250,7 +250,7 @@ fn lost_add_is_verified_by_comparing_subscriptions() {
         "participantId": resources.participant});
     let heard = client.call_document(&read.to_string()).unwrap();
     assert_eq!(heard["sessionId"], resources.session, "somebody changed them");
-    // Where the subscriptions cannot be read, the outcome is unknown.
+    // If the subscriptions cannot be read, the outcome remains unknown.
     sandbox.fault(&json!({"operation": operation, "kind": "close_before"}));
     let reading = "getParticipantSubscriptions";
     sandbox.fault(&json!({"operation": reading, "kind": "status", "status": 400}));
@@ -269,7 +269,7 @@ fn unknown_outcome_remains_until_a_response_resolves_it() {
         fault["operation"] = json!(operation);
         sandbox.fault(&fault);
     };
-    // Lost, then turned away twice: nobody knows.
+    // A lost connection, then two responses 429: the outcome remains unknown.
     fault(json!({"kind": "close_before"}));
     fault(json!({"kind": "status", "status": 429, "after": 1, "count": 2}));
     let error = call(&client, operation, &resources).unwrap_err();
@@ -277,7 +277,7 @@ fn unknown_outcome_remains_until_a_response_resolves_it() {
         (&error["error"]["attempts"], &error["error"]["outcome"]),
         (&json!(3), &json!("unknown"))
     );
-    // Lost, then refused: it is not in the session.
+    // A lost connection, then a response that resolves the outcome: the participant is not in the session.
     fault(json!({"kind": "close_before"}));
     let error = call(&client, operation, &resources).unwrap_err();
     assert_eq!(error["error"]["name"], "BW_E_NOT_FOUND");
@@ -285,7 +285,7 @@ fn unknown_outcome_remains_until_a_response_resolves_it() {
         (&error["error"]["attempts"], &error["error"]["outcome"]),
         (&json!(2), &json!("rejected"))
     );
-    // Lost, and then nobody looked, since the credentials are refused.
+    // A lost connection, and then the service rejects the credentials before it looks at the operation.
     fault(json!({"kind": "close_before"}));
     fault(json!({"kind": "status", "status": 401, "after": 1}));
     let error = call(&client, operation, &resources).unwrap_err();
@@ -304,7 +304,7 @@ fn attempts_share_one_deadline_and_an_outage_causes_no_retry_storm() {
     );
     let error = call(&slow, "getParticipant", &resources).unwrap_err();
     assert_eq!(error["error"]["name"], "BW_E_TIMEOUT");
-    // 400 + 400 + the rest: more than three cannot have begun.
+    // Attempts of 400 ms, 400 ms and the rest: at most three can have started.
     assert!((2..=3).contains(&error["error"]["attempts"].as_u64().unwrap()), "{error}");
 
     sandbox.reset();
@@ -313,7 +313,7 @@ fn attempts_share_one_deadline_and_an_outage_causes_no_retry_storm() {
     for _ in 0..300 {
         call(&stormy, "getParticipant", &resources).unwrap_err();
     }
-    // 300 calls and the 100 retries that a full budget pays for.
+    // 300 calls, and the 100 retries that a full budget allows.
     assert_eq!(sandbox.requests("getParticipant").len(), 400);
 }
 
@@ -326,12 +326,12 @@ fn successes_refill_the_retry_budget() {
     let busy = |count: u32| {
         sandbox.fault(&json!({"operation": "*", "kind": "status", "status": 503, "count": count}));
     };
-    // 110 calls, and the 100 retries that a full budget pays for.
+    // 110 calls, and the 100 retries that a full budget allows.
     busy(210);
     for _ in 0..110 {
         read().unwrap_err();
     }
-    // It is used up, and four successes are less than a retry costs.
+    // The budget is empty, and four successes refill less than the cost of a retry.
     for _ in 0..4 {
         read().unwrap();
     }

@@ -1,7 +1,7 @@
-/* A host that has two Rust libraries linked into it, and uses both. */
+/* A program that is linked with two Rust libraries and uses both. */
 #include "from_environment.h"
 
-int other_answer(void);
+int other_library_result(void);
 
 int main(void)
 {
@@ -11,7 +11,7 @@ int main(void)
     char *text;
     bw_status status;
 
-    if (other_answer() != 42) {
+    if (other_library_result() != 42) {
         puts("the other library does not work");
         return 1;
     }

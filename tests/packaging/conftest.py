@@ -1,4 +1,4 @@
-"""A scratch prefix with the library installed in it, and what a program there talks to."""
+"""A prefix with the installed library, and a sandbox from there."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from packages import RELEASE, make
 
 @pytest.fixture(scope="session")
 def prefix(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """What ``make install`` made of an empty folder."""
+    """A temporary folder into which ``make install`` installed the library."""
     folder = tmp_path_factory.mktemp("prefix")
     make("install", f"PREFIX={folder}", f"RELEASE_DIR={RELEASE}")
     return folder

@@ -1,12 +1,12 @@
-//! Another Rust library, as a host may have one: it brings a Rust runtime of its own.
+//! Another Rust library in the same program, with its own copy of the Rust runtime.
 
 use std::panic::catch_unwind;
 use std::thread;
 
-/// 42, by way of a thread, an allocation, and a panic that is caught.
+/// Returns 42, after it has used a thread, an allocation, and a caught panic.
 #[no_mangle]
-pub extern "C" fn other_answer() -> i32 {
-    let caught = catch_unwind(|| panic!("as it should"));
+pub extern "C" fn other_library_result() -> i32 {
+    let caught = catch_unwind(|| panic!("caught"));
     let parts: Vec<i32> = thread::spawn(|| vec![20, 22]).join().unwrap_or_default();
     if caught.is_err() { parts.iter().sum() } else { 0 }
 }

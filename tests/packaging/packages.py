@@ -1,4 +1,4 @@
-"""What the tests of packaging share: running commands, and the environment of a sandbox."""
+"""Helpers of the packaging tests: running commands, and the environment of a sandbox."""
 
 from __future__ import annotations
 
@@ -20,18 +20,18 @@ TARGET = Path(
 )
 """The directory that cargo builds into."""
 RELEASE = TARGET / "release"
-"""What cargo and the machine's own linker made."""
+"""The release build with the machine's own linker."""
 RELEASED = Path(os.environ["BW_RELEASE_DIR"])
-"""What is shipped, as it was linked by Zig."""
+"""The shipped release build, linked by Zig."""
 DIST = Path(os.environ["BW_DIST"])
 RELEASE_PYTHON = Path(os.environ["BW_RELEASE_PYTHON"])
 EXAMPLES = ROOT / "bindings" / "c" / "examples"
 CC = os.environ.get("CC", "cc")
 CXX = os.environ.get("CXX", "c++")
-# pkg-config, CMake and the loader look where these say; a developer's must not help a test.
-MISLEADING = ("LD_LIBRARY_PATH", "PKG_CONFIG_PATH", "CMAKE_PREFIX_PATH", "BW_WEBRTC_LIBRARY")
+# A developer's search paths must not affect the tests.
+SEARCH_PATHS = ("LD_LIBRARY_PATH", "PKG_CONFIG_PATH", "CMAKE_PREFIX_PATH", "BW_WEBRTC_LIBRARY")
 
-# The system's own programs alone: Debian's tools are confused by others of the same names.
+# The system's own programs only: Debian's tools do not work with other programs of the same names.
 CLEAN_PATH = "/usr/sbin:/usr/bin:/sbin:/bin"
 
 Word = Union[str, Path]
@@ -43,7 +43,7 @@ def run(
     cwd: Optional[Path] = None,
     code: int = 0,
 ) -> str:
-    """Runs a command that must end with ``code``, and gives all that it printed."""
+    """Runs a command that must exit with ``code``, and returns its output."""
     ended = subprocess.run(
         [str(word) for word in command],
         env={**clean_environment(), **(env or {})},
@@ -54,33 +54,35 @@ def run(
         timeout=900,
         check=False,
     )
-    shown = " ".join(str(word) for word in command)
-    assert ended.returncode == code, f"{shown} ended with {ended.returncode}:\n{ended.stdout}"
+    text = " ".join(str(word) for word in command)
+    assert ended.returncode == code, f"{text} exited with {ended.returncode}:\n{ended.stdout}"
     return ended.stdout
 
 
 def clean_environment() -> Dict[str, str]:
-    return {name: value for name, value in os.environ.items() if name not in MISLEADING}
+    return {name: value for name, value in os.environ.items() if name not in SEARCH_PATHS}
 
 
 def make(*arguments: Word) -> str:
-    """Runs make, over what is built already; what the make around was given is not for it."""
-    passed = ("MAKEFLAGS", "MAKEOVERRIDES", "MFLAGS", "MAKELEVEL", "PREFIX", "DESTDIR")
-    return run("env", *(f"-u{name}" for name in passed), "make", "-C", ROOT, *arguments)
+    """Runs make with the existing build, without the variables of an outer make."""
+    outer = ("MAKEFLAGS", "MAKEOVERRIDES", "MFLAGS", "MAKELEVEL", "PREFIX", "DESTDIR")
+    return run("env", *(f"-u{name}" for name in outer), "make", "-C", ROOT, *arguments)
 
 
 def credentials(sandbox: Sandbox) -> Dict[str, str]:
-    """The variables by which the examples find a sandbox."""
+    """The environment variables that the examples read."""
     found = sandbox.environment()
     if sandbox.ca_file:
         found["BW_CA_FILE"] = sandbox.ca_file
     return found
 
 
-def creates_a_participant(program: Sequence[Word], sandbox: Sandbox, **more: str) -> None:
-    """Runs an example, whose participant must be at the sandbox then."""
+def assert_creates_participant(program: Sequence[Word], sandbox: Sandbox, **more: str) -> None:
+    """Runs an example, and checks that it created a participant in the sandbox."""
     sandbox.reset()
     printed = run(*program, env={**credentials(sandbox), **more})
-    (request,) = [seen for seen in sandbox.requests() if seen["operation"] == "createParticipant"]
+    (request,) = [
+        entry for entry in sandbox.requests() if entry["operation"] == "createParticipant"
+    ]
     assert request["status"] == 200, printed
     assert "participant" in printed

@@ -1,4 +1,4 @@
-"""The published interface: the record, the header and the libraries say the same."""
+"""The record of the published interface, the header and the libraries match."""
 
 from __future__ import annotations
 
@@ -17,24 +17,24 @@ def check(*arguments: object, code: int = 0) -> str:
     return run("python3", ABI, "check", *map(str, arguments), code=code)
 
 
-def test_the_installed_libraries_are_as_published(prefix: Path) -> None:
-    said = check(
+def test_installed_libraries_match_the_record(prefix: Path) -> None:
+    output = check(
         *("--header", prefix / "include" / "bw_webrtc.h"),
         *("--library", prefix / "lib" / "libbw_webrtc.so"),
         *("--library", prefix / "lib" / "libbw_webrtc.a"),
     )
-    assert int(said.split()[1]) >= 66
+    assert int(output.split()[1]) >= 66
 
 
 @pytest.mark.parametrize(
-    ("old", "new", "told"),
+    ("old", "new", "problem"),
     [
         (
             "bw_queue_cancel(bw_queue *queue, uint64_t id)",
             "bw_queue_cancel(bw_queue *queue, uint32_t id)",
             "bw_queue_cancel has changed: it was bw_status (bw_queue *, uint64_t)",
         ),
-        ("void bw_free(void *text);", "", "bw_free is gone"),
+        ("void bw_free(void *text);", "", "bw_free is missing from the header"),
         (
             "#define BW_E_TIMEOUT 13",
             "#define BW_E_TIMEOUT 12",
@@ -49,44 +49,44 @@ def test_the_installed_libraries_are_as_published(prefix: Path) -> None:
         ("void *user_data);", "const void *user_data);", "bw_log_callback has changed"),
     ],
 )
-def test_no_change_of_the_header_passes(old: str, new: str, told: str, tmp_path: Path) -> None:
+def test_changed_header_is_reported(old: str, new: str, problem: str, tmp_path: Path) -> None:
     text = HEADER.read_text()
     assert old in text
     changed = tmp_path / "bw_webrtc.h"
     changed.write_text(text.replace(old, new, 1))
-    assert f"abi: {told}" in check("--header", changed, code=1)
+    assert f"abi: {problem}" in check("--header", changed, code=1)
 
 
-def test_the_compiler_is_asked_too(tmp_path: Path) -> None:
+def test_declaration_that_the_compiler_does_not_see_is_reported(tmp_path: Path) -> None:
     changed = tmp_path / "bw_webrtc.h"
     declared = "void bw_free(void *text);"
     changed.write_text(HEADER.read_text().replace(declared, f"#if 0\n{declared}\n#endif"))
-    said = check("--header", changed, code=1)
-    assert re.search("the compiler says: .*bw_free.* undeclared", said)
+    output = check("--header", changed, code=1)
+    assert re.search("the compiler reports: .*bw_free.* undeclared", output)
 
 
-def test_a_library_that_shows_more_or_less_is_told_of(tmp_path: Path) -> None:
+def test_library_with_other_symbols_is_reported(tmp_path: Path) -> None:
     other = tmp_path / "libother.so"
     source = tmp_path / "other.c"
     source.write_text("int bw_version(void) { return 0; }\nint ring_core(void) { return 0; }\n")
     run(CC, "-shared", "-fPIC", source, "-o", other)
-    said = check("--library", other, code=1)
-    assert f"{other} has no bw_client_new" in said
-    assert f"{other} shows ring_core, which is not published" in said
-    assert f"{other} has not the SONAME libbw_webrtc.so.0" in said
-    assert f"{other} can be unloaded" in said
+    output = check("--library", other, code=1)
+    assert f"{other} has no bw_client_new" in output
+    assert f"{other} exports ring_core, which is not published" in output
+    assert f"{other} does not have the SONAME libbw_webrtc.so.0" in output
+    assert f"{other} can be unloaded" in output
 
 
-def test_nothing_is_recorded_twice_or_over(tmp_path: Path) -> None:
+def test_add_does_not_change_the_record(tmp_path: Path) -> None:
     record = (ROOT / "packaging" / "abi" / "bw_webrtc.abi").read_text()
     changed = tmp_path / "bw_webrtc.h"
     changed.write_text(HEADER.read_text().replace("#define BW_OK 0", "#define BW_OK 1"))
-    said = run("python3", ABI, "add", "--header", changed, code=1)
-    assert "what is published is not changed" in said
+    output = run("python3", ABI, "add", "--header", changed, code=1)
+    assert "published entries must not change" in output
     assert (ROOT / "packaging" / "abi" / "bw_webrtc.abi").read_text() == record
 
 
-def test_symbols_for_debian() -> None:
+def test_symbols_file_of_debian() -> None:
     lines = run("python3", ABI, "symbols").splitlines()
     assert lines[0] == "libbw_webrtc.so.0 libbw-webrtc0 #MINVER#"
     assert " bw_create_participant@Base 0.1.0" in lines

@@ -1,6 +1,6 @@
-"""The Debian packages, in fresh roots of the machine's own Debian and of an older one.
+"""The Debian packages, installed in new roots of the machine's Debian and of an older one.
 
-Not here: lintian, without whose consent ``make dist`` makes none.
+``make dist`` runs lintian.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from bw_webrtc import __version__
 from packages import CLEAN_PATH, DIST, EXAMPLES, run
 
 OLDER = "bullseye"
-"""Debian 11: glibc 2.31, which a library that is linked here would not load in."""
+"""Debian 11: its glibc 2.31 is too old for a library from the machine's own linker."""
 ARCHITECTURE = {"x86_64": "amd64", "aarch64": "arm64"}[platform.machine()]
 
 SESSION = """\
@@ -43,20 +43,20 @@ def deb(package: str) -> Path:
 
 
 def apt_site() -> str:
-    """The mirror that this machine's apt uses."""
+    """The mirror of this machine's apt."""
     listed = run("apt-get", "indextargets", "--format", "$(SITE)", "Created-By: Packages")
     return listed.splitlines()[0]
 
 
 def codename() -> str:
     found = re.search(r"^VERSION_CODENAME=(\w+)$", Path("/etc/os-release").read_text(), re.M)
-    assert found, "this is no Debian"
+    assert found, "this system is not Debian"
     return found.group(1)
 
 
-def fresh_root(suite: str, folder: Path, *more: str) -> Path:
+def new_root(suite: str, folder: Path, *more: str) -> Path:
     if os.geteuid() != 0 or shutil.which("debootstrap") is None:
-        missing = "a fresh Debian root needs root and debootstrap: sudo make test-packaging"
+        missing = "a new Debian root needs root and debootstrap: sudo make test-packaging"
         if os.environ.get("CI"):
             pytest.fail(missing)
         pytest.skip(missing)
@@ -74,21 +74,21 @@ def install(root: Path, *packages: str) -> None:
     for package in packages:
         shutil.copy(deb(package), root / "tmp")
     names = " ".join(f"/tmp/{deb(package).name}" for package in packages)
-    # Not apt: there is nothing that it would have to fetch.
+    # dpkg is sufficient, since there are no dependencies to download.
     in_root(root, f"dpkg --install {names}")
 
 
 @pytest.fixture(scope="module")
 def root(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """A fresh root with a compiler, and all three packages."""
+    """A new root with a compiler and all three packages."""
     folder = tmp_path_factory.mktemp("debian")
-    root = fresh_root(codename(), folder, "--include=gcc,libc6-dev,pkg-config")
+    root = new_root(codename(), folder, "--include=gcc,libc6-dev,pkg-config")
     install(root, "libbw-webrtc0", "libbw-webrtc-dev", "bw-sandbox")
     yield root
     shutil.rmtree(folder)
 
 
-def test_a_program_is_built_and_run(root: Path) -> None:
+def test_program_is_compiled_and_run(root: Path) -> None:
     for name in ("create_participant.c", "from_environment.h"):
         shutil.copy(EXAMPLES / name, root / "tmp")
     build = (
@@ -99,30 +99,30 @@ def test_a_program_is_built_and_run(root: Path) -> None:
         "ldd shared | grep -q libbw_webrtc.so.0\n"
         "! ldd static | grep -q libbw_webrtc\n"
     )
-    said = in_root(root, f"{build}{SESSION}./shared\n./static\n")
-    assert said.count("participant ") == 2, said
+    output = in_root(root, f"{build}{SESSION}./shared\n./static\n")
+    assert output.count("participant ") == 2, output
 
 
-def test_each_package_brings_the_notices(root: Path) -> None:
+def test_each_package_contains_the_notices(root: Path) -> None:
     for package in ("libbw-webrtc0", "libbw-webrtc-dev", "bw-sandbox"):
         assert "rustls" in in_root(root, f"zcat -f /usr/share/doc/{package}/THIRD-PARTY-NOTICES*")
 
 
-def test_the_packages_go_without_a_trace(root: Path) -> None:
+def test_purge_removes_all_files(root: Path) -> None:
     in_root(root, "dpkg --purge libbw-webrtc-dev libbw-webrtc0 bw-sandbox")
     left = in_root(root, "find / -xdev -name '*bw*webrtc*' ! -path '/tmp/*' ! -path '/proc/*'")
     assert left == ""
 
 
-def test_an_older_debian_runs_it(tmp_path: Path) -> None:
-    """The packages and the wheel, on a C library that the builder's own linker leaves behind."""
+def test_packages_work_on_an_older_debian(tmp_path: Path) -> None:
+    """The packages and the wheel, with a C library that is older than the build machine's."""
     shown = run(
         *("sh", "-c", f"debootstrap --print-debs {OLDER} {tmp_path}/none {apt_site()} || true"),
         env={"PATH": CLEAN_PATH},
     )
     if "Failed getting release file" in shown:
-        pytest.skip(f"the mirror has no {OLDER} any more")
-    root = fresh_root(OLDER, tmp_path, "--include=python3")
+        pytest.skip(f"the mirror no longer has {OLDER}")
+    root = new_root(OLDER, tmp_path, "--include=python3")
     install(root, "libbw-webrtc0", "bw-sandbox")
     assert "GLIBC 2.31" in in_root(root, "ldd --version")
     code = "import ctypes; print(ctypes.CDLL('libbw_webrtc.so.0').bw_abi_version())"
@@ -130,5 +130,7 @@ def test_an_older_debian_runs_it(tmp_path: Path) -> None:
     (wheel,) = DIST.glob("*.whl")
     run("python3", "-m", "zipfile", "-e", wheel, root / "usr/lib/python3/dist-packages")
     shutil.copy(Path(__file__).parent / "use.py", root / "tmp")
-    assert in_root(root, "python3 -W error /tmp/use.py /usr/bin/bw-sandbox") == "all is well\n"
+    assert (
+        in_root(root, "python3 -W error /tmp/use.py /usr/bin/bw-sandbox") == "all checks passed\n"
+    )
     shutil.rmtree(root)

@@ -1,4 +1,4 @@
-"""``make install`` and ``make uninstall``, and programs built against what was installed."""
+"""``make install`` and ``make uninstall``, and programs that use the installed library."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pytest
 
 from bw_webrtc import __version__
 from bw_webrtc.testing import Sandbox
-from packages import CC, CXX, EXAMPLES, RELEASE, ROOT, creates_a_participant, make, run
+from packages import CC, CXX, EXAMPLES, RELEASE, ROOT, assert_creates_participant, make, run
 
 REAL = f"libbw_webrtc.so.{__version__}"
 C = EXAMPLES / "create_participant.c"
@@ -55,11 +55,11 @@ def pkg_config(prefix: Path, *arguments: str) -> List[str]:
     return run("pkg-config", *arguments, "bw_webrtc", env={"PKG_CONFIG_PATH": path}).split()
 
 
-def needs_the_library(program: Path) -> bool:
+def is_linked_dynamically(program: Path) -> bool:
     return "libbw_webrtc" in run("readelf", "--dynamic", "--wide", program)
 
 
-def test_all_is_where_it_belongs(prefix: Path) -> None:
+def test_installed_files_and_modes(prefix: Path) -> None:
     assert files(prefix) == INSTALLED
     lib = prefix / "lib"
     assert Path(os.readlink(lib / "libbw_webrtc.so")) == Path("libbw_webrtc.so.0")
@@ -75,7 +75,7 @@ def test_all_is_where_it_belongs(prefix: Path) -> None:
         assert not re.search(r"@\w+@", (prefix / template).read_text()), template
 
 
-def test_a_package_is_staged_and_taken_away_again(tmp_path: Path) -> None:
+def test_destdir_and_uninstall(tmp_path: Path) -> None:
     places = (f"DESTDIR={tmp_path}", "PREFIX=/usr", "LIBDIR=/usr/lib/there", BUILT)
     make("install", *places)
     moved = [
@@ -86,14 +86,14 @@ def test_a_package_is_staged_and_taken_away_again(tmp_path: Path) -> None:
     pc = (tmp_path / "usr/lib/there/pkgconfig/bw_webrtc.pc").read_text()
     assert "\nlibdir=${prefix}/lib/there\n" in pc
     assert str(tmp_path) not in pc
-    theirs = tmp_path / "usr" / "include" / "theirs.h"
-    theirs.write_text("")
+    other = tmp_path / "usr" / "include" / "other.h"
+    other.write_text("")
     make("uninstall", *places)
-    assert files(tmp_path) == ["usr/include/theirs.h"]
+    assert files(tmp_path) == ["usr/include/other.h"]
     assert not (tmp_path / "usr/lib/there/cmake/bw_webrtc").exists()
 
 
-def test_installing_again_replaces(tmp_path: Path) -> None:
+def test_second_install_replaces_the_files(tmp_path: Path) -> None:
     make("install", f"PREFIX={tmp_path}", BUILT)
     before = (tmp_path / "lib" / REAL).stat().st_ino
     make("install", f"PREFIX={tmp_path}", BUILT)
@@ -102,51 +102,51 @@ def test_installing_again_replaces(tmp_path: Path) -> None:
     assert (tmp_path / "lib" / REAL).stat().st_ino != before
 
 
-def test_a_relative_prefix_is_refused() -> None:
+def test_relative_prefix_is_rejected() -> None:
     ended = run("packaging/install", env={"PREFIX": "somewhere", "DESTDIR": ""}, cwd=ROOT, code=1)
     assert "PREFIX must be an absolute path" in ended
 
 
 @pytest.mark.parametrize("source", [C, CPP], ids=["c", "c++"])
-def test_plain_flags(source: Path, prefix: Path, sandbox: Sandbox, tmp_path: Path) -> None:
+def test_compiler_flags(source: Path, prefix: Path, sandbox: Sandbox, tmp_path: Path) -> None:
     program = tmp_path / "program"
     compiler = CC if source is C else CXX
     flags = (f"-I{prefix}/include", f"-L{prefix}/lib", "-lbw_webrtc", f"-Wl,-rpath,{prefix}/lib")
     run(compiler, *STRICT, source, "-o", program, *flags)
-    assert needs_the_library(program)
-    creates_a_participant([program], sandbox)
+    assert is_linked_dynamically(program)
+    assert_creates_participant([program], sandbox)
 
 
-def test_plain_flags_static(prefix: Path, sandbox: Sandbox, tmp_path: Path) -> None:
+def test_compiler_flags_static(prefix: Path, sandbox: Sandbox, tmp_path: Path) -> None:
     program = tmp_path / "program"
     archive = prefix / "lib" / "libbw_webrtc.a"
     run(CC, *STRICT, C, f"-I{prefix}/include", "-o", program, archive, "-lpthread", "-ldl", "-lm")
-    assert not needs_the_library(program)
-    creates_a_participant([program], sandbox)
+    assert not is_linked_dynamically(program)
+    assert_creates_participant([program], sandbox)
 
 
 def test_pkg_config(prefix: Path, sandbox: Sandbox, tmp_path: Path) -> None:
     assert pkg_config(prefix, "--modversion") == [__version__]
     program = tmp_path / "program"
     run(CC, *STRICT, C, "-o", program, *pkg_config(prefix, "--cflags", "--libs"))
-    assert needs_the_library(program)
-    creates_a_participant([program], sandbox, LD_LIBRARY_PATH=str(prefix / "lib"))
+    assert is_linked_dynamically(program)
+    assert_creates_participant([program], sandbox, LD_LIBRARY_PATH=str(prefix / "lib"))
 
 
 def test_pkg_config_static(prefix: Path, sandbox: Sandbox, tmp_path: Path) -> None:
     flags = pkg_config(prefix, "--cflags", "--libs", "--static")
-    # All of it, the C library too. ("-static" makes the linker warn of getaddrinfo.)
+    # A fully static program. (With "-static", the linker prints a warning about getaddrinfo.)
     program = tmp_path / "all"
     run(CC, *STRICT, "-static", C, "-o", program, *flags)
     assert "There is no dynamic section" in run("readelf", "--dynamic", "--wide", program)
-    creates_a_participant([program], sandbox)
-    # This library alone, from a prefix that has the shared one too.
+    assert_creates_participant([program], sandbox)
+    # Only this library is static, although the prefix also contains the shared one.
     archive = pkg_config(prefix, "--variable=archive")
     flags = [flag for flag in flags if flag != "-lbw_webrtc"]
     program = tmp_path / "alone"
     run(CC, *STRICT, C, "-o", program, *archive, *flags)
-    assert not needs_the_library(program)
-    creates_a_participant([program], sandbox)
+    assert not is_linked_dynamically(program)
+    assert_creates_participant([program], sandbox)
 
 
 PROJECT = """\
@@ -179,40 +179,38 @@ def test_cmake(prefix: Path, sandbox: Sandbox, tmp_path: Path) -> None:
     run("cmake", "--build", tmp_path / "build")
     for name in ("shared_c", "shared_cpp", "static_c"):
         program = tmp_path / "build" / name
-        assert needs_the_library(program) == name.startswith("shared"), name
-        creates_a_participant([program], sandbox)
+        assert is_linked_dynamically(program) == name.startswith("shared"), name
+        assert_creates_participant([program], sandbox)
 
 
-def test_cmake_finds_it_after_a_move(prefix: Path, sandbox: Sandbox, tmp_path: Path) -> None:
+def test_cmake_package_is_relocatable(prefix: Path, sandbox: Sandbox, tmp_path: Path) -> None:
     moved = tmp_path / "moved"
     run("cp", "-a", prefix, moved)
     configure(tmp_path / "project", moved, "")
     printed = run("cmake", "--build", tmp_path / "project" / "build", "--verbose")
     assert str(moved) in printed
     assert f"{prefix}/" not in printed
-    creates_a_participant([tmp_path / "project" / "build" / "shared_c"], sandbox)
+    assert_creates_participant([tmp_path / "project" / "build" / "shared_c"], sandbox)
 
 
 @pytest.mark.parametrize("version", ["0.0.1", "0.1", ""])
-def test_cmake_takes_a_version_that_is_not_older(
-    version: str, prefix: Path, tmp_path: Path
-) -> None:
+def test_cmake_accepts_a_compatible_version(version: str, prefix: Path, tmp_path: Path) -> None:
     configure(tmp_path, prefix, version)
 
 
 @pytest.mark.parametrize("version", ["0.99.0", "1.0.0"])
-def test_cmake_refuses_another_version(version: str, prefix: Path, tmp_path: Path) -> None:
+def test_cmake_rejects_another_version(version: str, prefix: Path, tmp_path: Path) -> None:
     printed = configure(tmp_path, prefix, version, code=1)
     assert f'requested version "{version}"' in " ".join(printed.split())
 
 
-def test_two_rust_libraries_in_one_host(prefix: Path, sandbox: Sandbox, tmp_path: Path) -> None:
+def test_two_rust_libraries_in_one_program(prefix: Path, sandbox: Sandbox, tmp_path: Path) -> None:
     here = Path(__file__).parent
     other = tmp_path / "libother.a"
     run("rustc", "--crate-type=staticlib", "-O", here / "other.rs", "-o", other)
 
-    def link(ours: Path, code: int) -> str:
-        # Whole archives: whether names collide must not hang on which members are fetched.
+    def link(library: Path, code: int) -> str:
+        # Links all members of both archives, so that every collision of names is found.
         return run(
             *(
                 CC,
@@ -223,18 +221,18 @@ def test_two_rust_libraries_in_one_host(prefix: Path, sandbox: Sandbox, tmp_path
                 "-o",
                 tmp_path / "both",
             ),
-            *("-Wl,--whole-archive", other, ours, "-Wl,--no-whole-archive"),
+            *("-Wl,--whole-archive", other, library, "-Wl,--no-whole-archive"),
             *("-lpthread", "-ldl", "-lm"),
             code=code,
         )
 
-    as_cargo_makes_it = RELEASE / "libbw_webrtc.a"
-    assert "multiple definition" in link(as_cargo_makes_it, code=1)
+    cargo_archive = RELEASE / "libbw_webrtc.a"
+    assert "multiple definition" in link(cargo_archive, code=1)
     link(prefix / "lib" / "libbw_webrtc.a", code=0)
-    creates_a_participant([tmp_path / "both"], sandbox)
+    assert_creates_participant([tmp_path / "both"], sandbox)
 
 
-def test_the_manual_page_tells_all_options(prefix: Path) -> None:
+def test_manual_page_contains_all_options(prefix: Path) -> None:
     page = (prefix / "share/man/man1/bw-sandbox.1").read_text().replace("\\-", "-")
     options = re.findall(r"^ +(?:-\w, )?(--[\w-]+)", run(prefix / "bin/bw-sandbox", "--help"), re.M)
     assert len(options) > 8

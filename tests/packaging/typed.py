@@ -1,4 +1,4 @@
-"""A user's program, for the type checker alone: nothing that the package gives is untyped."""
+"""A program for the type checker: every result of the package has a type."""
 
 from __future__ import annotations
 

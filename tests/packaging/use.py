@@ -1,6 +1,6 @@
-"""What an installed package must do, on each version of Python: run with it, no test runner.
+"""Checks an installed package without a test runner, for each version of Python.
 
-It gets the path of bw-sandbox; prints "all is well" in the end.
+The argument is the path of bw-sandbox. Prints "all checks passed" at the end.
 """
 
 from __future__ import annotations
@@ -28,14 +28,14 @@ def session(client: Client) -> None:
     except NotFoundError as error:
         outcome = error.outcome
     else:
-        raise AssertionError("a participant that was deleted is there")
+        raise AssertionError("a deleted participant still exists")
     assert outcome == "rejected"
 
 
-async def at_once(client: AsyncClient) -> None:
+async def concurrently(client: AsyncClient) -> None:
     async with client:
-        made = await asyncio.gather(*[client.create_participant() for _ in range(20)])
-        assert len({one.id for one in made}) == 20
+        created = await asyncio.gather(*[client.create_participant() for _ in range(20)])
+        assert len({one.id for one in created}) == 20
 
 
 def forked(client: Client) -> None:
@@ -61,7 +61,7 @@ def main() -> None:
         with sandbox.client() as client:
             session(client)
             forked(client)
-        asyncio.run(at_once(sandbox.async_client(workers=4)))
+        asyncio.run(concurrently(sandbox.async_client(workers=4)))
         with sandbox.client(client_secret="wrong") as client:
             try:
                 client.create_session()
@@ -69,7 +69,7 @@ def main() -> None:
                 pass
             else:
                 raise AssertionError("a wrong client secret is accepted")
-    print("all is well")  # noqa: T201
+    print("all checks passed")  # noqa: T201
 
 
 if __name__ == "__main__":

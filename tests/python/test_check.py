@@ -30,7 +30,7 @@ def sentence(environment: Environment, *arguments: str, code: int = 1) -> str:
 def test_success(plain: Sandbox, variables: Callable[..., Environment]) -> None:
     end = "; but user names stop working on 2 December 2026: use BW_CLIENT_ID and BW_CLIENT_SECRET"
     assert sentence(variables(plain), code=0) == (
-        "right: the name, the connection, the credentials and the account "
+        "right: the host name, the connection, the credentials and the account "
         f"(account 9900000 at {plain.url}){end if variables is api_user_environment else ''}"
     )
     (request,) = plain.requests()
@@ -70,7 +70,7 @@ def test_invalid_url(plain: Sandbox) -> None:
 def test_unknown_host_name(plain: Sandbox) -> None:
     # No name server may know this name (RFC 6761).
     output = sentence(environment(plain, BW_BASE_URL="https://service.invalid/v1"))
-    assert output.startswith("wrong: the name is wrong, or cannot be resolved: ")
+    assert output.startswith("wrong: the host name is wrong, or cannot be resolved: ")
     assert "service.invalid" in output
     assert "BW_E_RESOLVE" in output
 
@@ -82,9 +82,10 @@ def test_refused_connection(plain: Sandbox) -> None:
         url = f"http://127.0.0.1:{taken.getsockname()[1]}/v1"
         output = sentence(environment(plain, BW_BASE_URL=url))
         token = sentence(environment(plain, BW_TOKEN_URL=url))
-    assert output.startswith("wrong: the name is right, but no connection can be made: ")
+    assert output.startswith("wrong: the host name is right, but no connection can be made: ")
     assert token.startswith(
-        "wrong: the name is right, but the token endpoint gives no token: no connection can be made"
+        "wrong: the host name is right, but the token endpoint gives no token: no connection can "
+        "be made"
     )
     assert f", {url})" in token
 
@@ -92,17 +93,17 @@ def test_refused_connection(plain: Sandbox) -> None:
 def test_untrusted_certificate(secure: Sandbox) -> None:
     output = sentence(environment(secure))
     assert output.startswith(
-        "wrong: the name and the connection are right, but the token endpoint gives no token: "
+        "wrong: the host name and the connection are right, but the token endpoint gives no token: "
         "TLS fails: "
     )
     output = sentence(api_user_environment(secure))
-    assert output.startswith("wrong: the name and the connection are right, but TLS fails: ")
+    assert output.startswith("wrong: the host name and the connection are right, but TLS fails: ")
 
 
 def test_wrong_client_secret(plain: Sandbox) -> None:
     output = sentence(environment(plain, BW_CLIENT_SECRET="mistyped-secret"))
     assert output.startswith(
-        "wrong: the name and the connection are right, but the client id or secret is wrong "
+        "wrong: the host name and the connection are right, but the client id or secret is wrong "
         f"(BW_CLIENT_ID, BW_CLIENT_SECRET), HTTP 401 (BW_E_UNAUTHORIZED, {plain.token_url})"
     )
     assert plain.requests() == []
@@ -113,8 +114,8 @@ def test_token_endpoint_rejects_the_request(status: int, plain: Sandbox) -> None
     plain.fault("token", "status", status=status, body={"error_description": "not here"})
     output = sentence(environment(plain))
     assert output.startswith(
-        "wrong: the name and the connection are right, but the token endpoint rejects the request "
-        f"(HTTP {status}): check BW_TOKEN_URL and the credential"
+        "wrong: the host name and the connection are right, but the token endpoint rejects the "
+        f"request (HTTP {status}): check BW_TOKEN_URL and the credential"
     )
     assert output.endswith(f", {plain.token_url})")
     assert "the token request" not in output
@@ -124,7 +125,7 @@ def test_token_endpoint_rejects_the_request(status: int, plain: Sandbox) -> None
 def test_wrong_password(plain: Sandbox) -> None:
     output = sentence(api_user_environment(plain, BW_PASSWORD="mistyped-secret"))
     assert output.startswith(
-        "wrong: the name and the connection are right, but the user name or password is wrong "
+        "wrong: the host name and the connection are right, but the user name or password is wrong "
         "(BW_USERNAME, BW_PASSWORD) or has no access to the account (BW_ACCOUNT_ID), HTTP 401; "
         "Bandwidth disabled user names on 2 December 2026: use BW_CLIENT_ID and BW_CLIENT_SECRET"
     )
@@ -137,9 +138,9 @@ def test_credential_without_access(status: int, plain: Sandbox) -> None:
     plain.fault("getParticipant", "status", status=status, body=body, count=None)
     output = sentence(environment(plain))
     assert output.startswith(
-        "wrong: the name, the connection and the credentials are right, but the credential has no "
-        "access to the account (BW_ACCOUNT_ID) or no role for WebRTC, or the path in BW_BASE_URL "
-        f"is wrong, HTTP {status}: go away (BW_E_"
+        "wrong: the host name, the connection and the credentials are right, but the credential "
+        "has no access to the account (BW_ACCOUNT_ID) or no role for WebRTC, or the path in "
+        f"BW_BASE_URL is wrong, HTTP {status}: go away (BW_E_"
     )
 
 
@@ -152,7 +153,7 @@ def test_wrong_account(plain: Sandbox) -> None:
 def test_service_rejects_the_request(plain: Sandbox) -> None:
     plain.fault("getParticipant", "status", status=405, body={"error": "no such method"})
     assert sentence(environment(plain)) == (
-        "wrong: the name and the connection are right, but the service rejects the request "
+        "wrong: the host name and the connection are right, but the service rejects the request "
         f"(HTTP 405): no such method (BW_E_HTTP_STATUS, {plain.url})"
     )
 

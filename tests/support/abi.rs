@@ -1,5 +1,4 @@
-//! The C ABI as a C program calls it. Every text is freed, and every log line and error is checked for
-//! secrets.
+//! Calls of the C ABI. Every text is freed, and every log line and error is checked for secrets.
 
 use std::ffi::{CStr, CString, c_char, c_void};
 use std::ptr;
@@ -31,7 +30,7 @@ impl Client {
         );
         let config = CString::new(config.to_string()).unwrap();
         let (mut client, mut error) = (ptr::null_mut(), ptr::null_mut());
-        // SAFETY: a C string and two writable places.
+        // SAFETY: a C string and two valid output parameters.
         let status = unsafe { bw_client_new(config.as_ptr(), &raw mut client, &raw mut error) };
         if status == BW_OK {
             assert!(error.is_null() && !client.is_null());
@@ -47,7 +46,7 @@ impl Client {
     pub fn create(&self, request: &str) -> Result<Value, Value> {
         let request = CString::new(request).unwrap();
         let mut out = ptr::null_mut();
-        // SAFETY: a C string and a writable place.
+        // SAFETY: a C string and a valid output parameter.
         let status = unsafe { bw_create_participant(self.0, request.as_ptr(), &raw mut out) };
         result(status, document(status, out))
     }
@@ -67,7 +66,7 @@ impl Client {
         let d = document.as_ref().map_or(ptr::null(), |document| document.as_ptr());
         let mut out = ptr::null_mut();
         let o = &raw mut out;
-        // SAFETY: C strings or NULL, and a writable place.
+        // SAFETY: C strings or NULL, and a valid output parameter.
         let status = unsafe {
             match operation {
                 "createParticipant" => bw_create_participant(self.0, d, o),
@@ -95,7 +94,7 @@ impl Client {
     pub fn call_document(&self, document: &str) -> Result<Value, Value> {
         let document = CString::new(document).unwrap();
         let mut out = ptr::null_mut();
-        // SAFETY: a C string and a writable place.
+        // SAFETY: a C string and a valid output parameter.
         let status = unsafe { bw_call(self.0, document.as_ptr(), &raw mut out) };
         result(status, self::document(status, out))
     }
@@ -103,7 +102,7 @@ impl Client {
     /// The statistics of the client.
     pub fn stats(&self) -> Value {
         let mut out = ptr::null_mut();
-        // SAFETY: a writable place.
+        // SAFETY: a valid output parameter.
         let status = unsafe { bw_client_stats(self.0, &raw mut out) };
         result(status, document(status, out)).unwrap()
     }
@@ -111,7 +110,7 @@ impl Client {
     /// The resources that were created and that no caller received.
     pub fn take_late(&self) -> Value {
         let mut out = ptr::null_mut();
-        // SAFETY: a writable place.
+        // SAFETY: a valid output parameter.
         let status = unsafe { bw_client_take_late(self.0, &raw mut out) };
         result(status, document(status, out)).unwrap()
     }
@@ -141,7 +140,7 @@ impl Client {
         let (username, password) =
             (CString::new(username).unwrap(), CString::new(password).unwrap());
         let mut error = ptr::null_mut();
-        // SAFETY: two C strings and a writable place.
+        // SAFETY: two C strings and a valid output parameter.
         let status = unsafe {
             bw_client_set_credentials(self.0, username.as_ptr(), password.as_ptr(), &raw mut error)
         };
@@ -187,7 +186,7 @@ fn result(status: bw_status, document: Value) -> Result<Value, Value> {
     Ok(document)
 }
 
-/// Takes a document of the library, which must be JSON and agree with the status; frees its text.
+/// Parses and frees a document of the library, which must be JSON and match the status.
 pub fn document(status: bw_status, text: *mut c_char) -> Value {
     assert!(!text.is_null(), "status {status} without a document");
     // SAFETY: returned by the library, and freed once.

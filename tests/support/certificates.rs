@@ -8,7 +8,7 @@ use rcgen::{
     BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair, date_time_ymd,
 };
 use rustls::client::danger::HandshakeSignatureValid;
-use rustls::crypto::{CryptoProvider, verify_tls12_signature, verify_tls13_signature};
+use rustls::crypto::ring;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, UnixTime};
 use rustls::server::danger::{ClientCertVerified, ClientCertVerifier};
 use rustls::{
@@ -57,7 +57,7 @@ impl Authority {
     }
 
     /// An authority, and a server that uses the authority's own certificate, as `openssl req -x509` creates.
-    pub fn itself(name: &str, host: &str) -> (Authority, Arc<ServerConfig>) {
+    pub fn self_signed(name: &str, host: &str) -> (Authority, Arc<ServerConfig>) {
         let mut params = CertificateParams::new(vec![host.to_owned()]).unwrap();
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         let authority = Authority::of(name, params);
@@ -65,7 +65,7 @@ impl Authority {
         (authority, server)
     }
 
-    /// A server whose certificate has a common name and no alternative names.
+    /// A server whose certificate contains a common name and no subjectAltName.
     pub fn common_name_only(&self, host: &str) -> Arc<ServerConfig> {
         let mut params = CertificateParams::default();
         params.distinguished_name.push(DnType::CommonName, host);
@@ -84,22 +84,21 @@ impl Authority {
         })
     }
 
-    /// A server that requires a client certificate and rejects all.
-    pub fn guarded_server(
+    /// A server that requires a client certificate and rejects every one with this error.
+    pub fn rejecting_server(
         &self,
         host: &str,
         version: &'static SupportedProtocolVersion,
-        rejects: rustls::Error,
+        error: rustls::Error,
     ) -> Arc<ServerConfig> {
         let (certificate, key) = self.sign(subject(host, Validity::Now));
         let key = PrivateKeyDer::try_from(key.serialize_der()).unwrap();
-        let provider = Arc::new(rustls::crypto::ring::default_provider());
-        let verifier = Arc::new(Rejects(rejects, provider.clone()));
+        let provider = Arc::new(ring::default_provider());
         Arc::new(
             ServerConfig::builder_with_provider(provider)
                 .with_protocol_versions(&[version])
                 .unwrap()
-                .with_client_cert_verifier(verifier)
+                .with_client_cert_verifier(Arc::new(RejectingVerifier(error)))
                 .with_single_cert(vec![certificate], key)
                 .unwrap(),
         )
@@ -108,9 +107,9 @@ impl Authority {
 
 /// Rejects every client certificate with this error.
 #[derive(Debug)]
-struct Rejects(rustls::Error, Arc<CryptoProvider>);
+struct RejectingVerifier(rustls::Error);
 
-impl ClientCertVerifier for Rejects {
+impl ClientCertVerifier for RejectingVerifier {
     fn root_hint_subjects(&self) -> &[DistinguishedName] {
         &[]
     }
@@ -124,28 +123,27 @@ impl ClientCertVerifier for Rejects {
         Err(self.0.clone())
     }
 
+    // Signatures do not matter, because every certificate is rejected.
     fn verify_tls12_signature(
         &self,
-        message: &[u8],
-        certificate: &CertificateDer<'_>,
-        signature: &DigitallySignedStruct,
+        _: &[u8],
+        _: &CertificateDer<'_>,
+        _: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        let algorithms = &self.1.signature_verification_algorithms;
-        verify_tls12_signature(message, certificate, signature, algorithms)
+        Ok(HandshakeSignatureValid::assertion())
     }
 
     fn verify_tls13_signature(
         &self,
-        message: &[u8],
-        certificate: &CertificateDer<'_>,
-        signature: &DigitallySignedStruct,
+        _: &[u8],
+        _: &CertificateDer<'_>,
+        _: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        let algorithms = &self.1.signature_verification_algorithms;
-        verify_tls13_signature(message, certificate, signature, algorithms)
+        Ok(HandshakeSignatureValid::assertion())
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.1.signature_verification_algorithms.supported_schemes()
+        ring::default_provider().signature_verification_algorithms.supported_schemes()
     }
 }
 
@@ -177,7 +175,7 @@ fn subject(host: &str, valid: Validity) -> (CertificateParams, KeyPair) {
 }
 
 fn config(certificate: CertificateDer<'static>, key: &KeyPair) -> Arc<ServerConfig> {
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let provider = Arc::new(ring::default_provider());
     let key = PrivateKeyDer::try_from(key.serialize_der()).unwrap();
     Arc::new(
         ServerConfig::builder_with_provider(provider)

@@ -14,8 +14,8 @@ use super::process::Sandbox;
 impl Sandbox {
     /// Adds a fault.
     pub fn fault(&self, fault: &Value) {
-        let (status, answer) = self.control("POST", "/_sandbox/faults", &fault.to_string());
-        assert_eq!(status, 204, "{fault}: {answer}");
+        let (status, body) = self.control("POST", "/_sandbox/faults", &fault.to_string());
+        assert_eq!(status, 204, "{fault}: {body}");
     }
 
     /// Invalidates the access tokens that were issued.
@@ -42,9 +42,9 @@ impl Sandbox {
     /// Simulates an action of a device; returns the delivery of the webhook.
     pub fn device(&self, participant: &str, action: &str) -> Value {
         let path = format!("/_sandbox/participants/{participant}/{action}");
-        let (status, answer) = self.control("POST", &path, "");
-        assert_eq!(status, 200, "{answer}");
-        serde_json::from_str(&answer).unwrap()
+        let (status, body) = self.control("POST", &path, "");
+        assert_eq!(status, 200, "{body}");
+        serde_json::from_str(&body).unwrap()
     }
 
     fn get(&self, what: &str) -> Value {
@@ -62,11 +62,11 @@ impl Sandbox {
             "{method} {path} HTTP/1.0\r\nHost: {address}\r\nContent-Length: {length}\r\n\r\n{body}"
         );
         let mut stream = TcpStream::connect(address).unwrap();
-        let answer = match scheme {
+        let response = match scheme {
             "http" => exchange(&mut stream, &request),
             _ => exchange(&mut StreamOwned::new(self.tls(), stream), &request),
         };
-        let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+        let (head, body) = response.split_once("\r\n\r\n").unwrap();
         (head.split(' ').nth(1).unwrap().parse().unwrap(), body.to_owned())
     }
 
@@ -86,7 +86,7 @@ impl Sandbox {
 
 fn exchange(stream: &mut (impl Read + Write), request: &str) -> String {
     stream.write_all(request.as_bytes()).unwrap();
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer).unwrap();
-    answer
+    let mut response = String::new();
+    stream.read_to_string(&mut response).unwrap();
+    response
 }

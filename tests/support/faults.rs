@@ -24,8 +24,8 @@ pub struct FaultCase {
     pub request: &'static str,
     pub status: &'static str,
     pub outcome: &'static str,
-    /// A part of the message.
-    pub says: &'static str,
+    /// A text that the message must contain.
+    pub message_part: &'static str,
     /// How many requests the server must have received.
     pub requests: Option<usize>,
     /// Runs until the case is dropped.
@@ -55,7 +55,7 @@ fn fault(
     server: TestServer,
     status: &'static str,
     outcome: &'static str,
-    says: &'static str,
+    message_part: &'static str,
 ) -> FaultCase {
     FaultCase {
         name,
@@ -63,7 +63,7 @@ fn fault(
         request: r#"{"tag":"a tag"}"#,
         status,
         outcome,
-        says,
+        message_part,
         requests: Some(1),
         server: Some(server),
     }
@@ -101,9 +101,10 @@ fn statuses(faults: &mut Vec<FaultCase>) {
     let server =
         plain(respond_with(response("502 Bad Gateway", "Content-Type: text/html\r\n", page)));
     faults.push(fault("HTTP 502 with a page", server, "BW_E_SERVER", "unknown", "HTTP 502"));
-    // If it were followed, the credentials would be sent to another host, and the call would succeed.
-    let good = json!({"participant": {"id": "p"}, "token": TOKEN}).to_string();
-    let elsewhere = Box::leak(Box::new(plain(respond_with(response("200 OK", "", &good)))));
+    // If the client followed the redirect, it would send the credentials to another host, and the call would
+    // succeed.
+    let created = json!({"participant": {"id": "p"}, "token": TOKEN}).to_string();
+    let elsewhere = Box::leak(Box::new(plain(respond_with(response("200 OK", "", &created)))));
     let location = format!("Location: {}/x\r\n", elsewhere.url());
     let server = plain(respond_with(response("307 Temporary Redirect", &location, "")));
     faults.push(fault("a redirect", server, "BW_E_HTTP_STATUS", "unknown", "not followed"));
@@ -111,12 +112,12 @@ fn statuses(faults: &mut Vec<FaultCase>) {
 
 fn invalid_responses(faults: &mut Vec<FaultCase>) {
     let deep = "[".repeat(100_000) + &"]".repeat(100_000);
-    for (name, answer, says) in [
+    for (name, bytes, message_part) in [
         ("not JSON", response("200 OK", "", "hello"), "not a JSON object"),
         ("an empty body", response("200 OK", "", ""), "not a JSON object"),
         ("204 for a participant", "HTTP/1.1 204 No Content\r\n\r\n".into(), "not a JSON object"),
         ("another type", response("200 OK", "", "[1]"), "not a JSON object"),
-        ("nested deep", response("200 OK", "", &deep), "not a JSON object"),
+        ("deeply nested", response("200 OK", "", &deep), "not a JSON object"),
         (
             "no participant id",
             response("200 OK", "", &json!({"participant": {}, "token": TOKEN}).to_string()),
@@ -124,30 +125,30 @@ fn invalid_responses(faults: &mut Vec<FaultCase>) {
         ),
         ("no token", response("200 OK", "", r#"{"participant":{"id":"p"}}"#), "no token"),
         (
-            "a length that is too short",
+            "a Content-Length that is too short",
             format!("HTTP/1.1 200 OK\r\nContent-Length: 20\r\n\r\n{{\"token\":\"{TOKEN}\"}}"),
             "not a JSON object",
         ),
-        ("no HTTP at all", "SSH-2.0-OpenSSH_9.2\r\n\r\n".into(), "HTTP"),
-        ("a status that is no number", "HTTP/1.1 abc OK\r\n\r\n".into(), "HTTP"),
+        ("not HTTP", "SSH-2.0-OpenSSH_9.2\r\n\r\n".into(), "HTTP"),
+        ("a status that is not a number", "HTTP/1.1 abc OK\r\n\r\n".into(), "HTTP"),
         (
-            "a chunk that is none",
+            "an invalid chunk size",
             "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n".into(),
             "HTTP",
         ),
         (
-            "a head without end",
+            "an endless head",
             format!("HTTP/1.1 200 OK\r\nX-More: {}", "and more, ".repeat(50_000)),
             "head of the response is larger",
         ),
         (
-            "headers without end",
+            "endless headers",
             format!("HTTP/1.1 200 OK\r\n{}", "X-More: and more\r\n".repeat(50_000)),
             "too many headers",
         ),
     ] {
-        let server = plain(respond_and_hold(answer));
-        faults.push(fault(name, server, "BW_E_PROTOCOL", "unknown", says));
+        let server = plain(respond_and_hold(bytes));
+        faults.push(fault(name, server, "BW_E_PROTOCOL", "unknown", message_part));
     }
     let server = plain(Arc::new(|connection, state| {
         read_request(connection, state)?;
@@ -166,13 +167,7 @@ fn invalid_responses(faults: &mut Vec<FaultCase>) {
         }
         Ok(())
     }));
-    faults.push(fault(
-        "chunks without end",
-        server,
-        "BW_E_PROTOCOL",
-        "unknown",
-        "maxResponseBytes",
-    ));
+    faults.push(fault("endless chunks", server, "BW_E_PROTOCOL", "unknown", "maxResponseBytes"));
 }
 
 fn connections_lost(faults: &mut Vec<FaultCase>) {
@@ -183,17 +178,17 @@ fn connections_lost(faults: &mut Vec<FaultCase>) {
     });
     let server = plain(respond_and_close(""));
     faults.push(fault(
-        "closed unanswered",
+        "closed without a response",
         server,
         "BW_E_NETWORK",
         "unknown",
         "closed before a response",
     ));
     let server = plain(respond_and_close("HTTP/1.1 200 OK\r\nContent-Le"));
-    faults.push(fault("the head cut", server, "BW_E_PROTOCOL", "unknown", "in the middle"));
+    faults.push(fault("a truncated head", server, "BW_E_PROTOCOL", "unknown", "in the middle"));
     let server =
         plain(respond_and_close("HTTP/1.1 200 OK\r\nContent-Length: 500\r\n\r\n{\"token\":"));
-    faults.push(fault("the body cut", server, "BW_E_PROTOCOL", "unknown", "in the middle"));
+    faults.push(fault("a truncated body", server, "BW_E_PROTOCOL", "unknown", "in the middle"));
 
     let slow = |server: &TestServer| {
         let mut config = config(&server.url());
@@ -203,7 +198,7 @@ fn connections_lost(faults: &mut Vec<FaultCase>) {
     let server = plain(respond_and_hold(""));
     faults.push(FaultCase {
         config: slow(&server),
-        ..fault("never answers", server, "BW_E_TIMEOUT", "unknown", "waiting for the response")
+        ..fault("no response", server, "BW_E_TIMEOUT", "unknown", "waiting for the response")
     });
     let server = plain(Arc::new(|connection, state| {
         read_request(connection, state)?;
@@ -215,7 +210,7 @@ fn connections_lost(faults: &mut Vec<FaultCase>) {
     }));
     faults.push(FaultCase {
         config: slow(&server),
-        ..fault("a byte now and then", server, "BW_E_TIMEOUT", "unknown", "receiving the response")
+        ..fault("a byte every 300 ms", server, "BW_E_TIMEOUT", "unknown", "receiving the response")
     });
 }
 
@@ -223,7 +218,7 @@ fn certificates(faults: &mut Vec<FaultCase>) {
     let authority = Authority::new("faults");
     let ok = || respond_with(response("200 OK", "", "{}"));
     let host = "127.0.0.1";
-    for (name, tls, says) in [
+    for (name, tls, message_part) in [
         ("expired", authority.server(host, Validity::Past), "has expired"),
         ("not yet valid", authority.server(host, Validity::Future), "not valid yet"),
         (
@@ -233,8 +228,8 @@ fn certificates(faults: &mut Vec<FaultCase>) {
         ),
         ("self-signed", self_signed(host), "not signed by a trusted authority"),
         (
-            "of another authority",
-            Authority::new("stranger").server(host, Validity::Now),
+            "signed by another authority",
+            Authority::new("unknown").server(host, Validity::Now),
             "not signed by a trusted authority",
         ),
     ] {
@@ -244,12 +239,17 @@ fn certificates(faults: &mut Vec<FaultCase>) {
         faults.push(FaultCase {
             config,
             requests: Some(0),
-            ..fault(name, server, "BW_E_TLS", "not_sent", says)
+            ..fault(name, server, "BW_E_TLS", "not_sent", message_part)
         });
     }
-    let (itself, tls) = Authority::itself("itself", host);
-    for (name, file, tls, says) in [
-        ("self-signed with CA:TRUE", &itself.file, tls, "replace it by one with CA:FALSE"),
+    let (authority_as_server, tls) = Authority::self_signed("self-signed", host);
+    for (name, file, tls, message_part) in [
+        (
+            "self-signed with CA:TRUE",
+            &authority_as_server.file,
+            tls,
+            "replace it by one with CA:FALSE",
+        ),
         (
             "a common name only",
             &authority.file,
@@ -263,7 +263,7 @@ fn certificates(faults: &mut Vec<FaultCase>) {
         faults.push(FaultCase {
             config,
             requests: Some(0),
-            ..fault(name, server, "BW_E_TLS", "not_sent", says)
+            ..fault(name, server, "BW_E_TLS", "not_sent", message_part)
         });
     }
     client_certificates(faults, &authority);
@@ -271,11 +271,11 @@ fn certificates(faults: &mut Vec<FaultCase>) {
     let server = TestServer::start(Some(good.clone()), ok());
     faults.push(FaultCase {
         requests: Some(0),
-        ..fault("an authority we were not told of", server, "BW_E_TLS", "not_sent", "caFile")
+        ..fault("an authority that is not configured", server, "BW_E_TLS", "not_sent", "caFile")
     });
-    for (name, behavior, status, says) in [
-        ("plain HTTP where TLS is due", send_first("HTTP/1.1 400 No\r\n\r\n"), "BW_E_TLS", "TLS"),
-        // Alerts 70 and 40, as a server with old TLS and one with other cipher suites send them.
+    for (name, behavior, status, message_part) in [
+        ("plain HTTP instead of TLS", send_first("HTTP/1.1 400 No\r\n\r\n"), "BW_E_TLS", "TLS"),
+        // Servers with an old TLS version send alert 70, and servers with other cipher suites alert 40.
         (
             "old TLS",
             send_first("\x15\x03\x01\0\x02\x02\x46"),
@@ -293,7 +293,7 @@ fn certificates(faults: &mut Vec<FaultCase>) {
         faults.push(FaultCase {
             config,
             requests: Some(0),
-            ..fault(name, server, status, "not_sent", says)
+            ..fault(name, server, status, "not_sent", message_part)
         });
     }
     let server = TestServer::start(Some(good), respond_and_close("HTTP/1.1 200 OK\r\nContent-Le"));
@@ -301,7 +301,7 @@ fn certificates(faults: &mut Vec<FaultCase>) {
     with_ca["caFile"] = json!(authority.file);
     faults.push(FaultCase {
         config: with_ca,
-        ..fault("the head cut, over TLS", server, "BW_E_PROTOCOL", "unknown", "in the middle")
+        ..fault("a truncated head, over TLS", server, "BW_E_PROTOCOL", "unknown", "in the middle")
     });
 }
 
@@ -311,14 +311,13 @@ fn client_certificates(faults: &mut Vec<FaultCase>, authority: &Authority) {
     let requires = "requires a client certificate";
     let rejects = "rejected the client certificate (TLS alert 48); check clientCertFile";
     // With TLS 1.3, the request has been sent before the server checks the certificate.
-    for (name, version, error, has_one, outcome, says) in [
+    for (name, version, error, has_one, outcome, message_part) in [
         ("no certificate, TLS 1.3", &TLS13, unknown(), false, "unknown", requires),
         ("no certificate, TLS 1.2", &TLS12, unknown(), false, "not_sent", requires),
-        ("a certificate too many, TLS 1.3", &TLS13, unknown(), true, "unknown", rejects),
-        ("a certificate too many, TLS 1.2", &TLS12, unknown(), true, "not_sent", rejects),
-        // Without a specific alert.
+        ("an unknown certificate, TLS 1.3", &TLS13, unknown(), true, "unknown", rejects),
+        ("an unknown certificate, TLS 1.2", &TLS12, unknown(), true, "not_sent", rejects),
         (
-            "a certificate in vain",
+            "an alert without a specific reason",
             &TLS12,
             rustls::Error::General(String::new()),
             true,
@@ -326,11 +325,11 @@ fn client_certificates(faults: &mut Vec<FaultCase>, authority: &Authority) {
             requires,
         ),
     ] {
-        let tls = authority.guarded_server("127.0.0.1", version, error);
+        let tls = authority.rejecting_server("127.0.0.1", version, error);
         let server = TestServer::start(
             Some(tls),
             Arc::new(|connection, state| {
-                // If it closed the connection, the alert could be lost.
+                // If the server closed the connection, the alert could be lost.
                 let _ = read_request(connection, state);
                 state.wait_until_stopped();
                 Ok(())
@@ -344,7 +343,7 @@ fn client_certificates(faults: &mut Vec<FaultCase>, authority: &Authority) {
         faults.push(FaultCase {
             config,
             requests: Some(0),
-            ..fault(name, server, "BW_E_TLS", outcome, says)
+            ..fault(name, server, "BW_E_TLS", outcome, message_part)
         });
     }
 }
@@ -353,7 +352,7 @@ fn unreachable(faults: &mut Vec<FaultCase>) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let closed = format!("http://{}/v1", listener.local_addr().unwrap());
     drop(listener);
-    for (name, url, status, says) in [
+    for (name, url, status, message_part) in [
         ("a closed port", closed, "BW_E_CONNECT", "check that a server is listening there"),
         (
             "an unknown name",
@@ -368,7 +367,7 @@ fn unreachable(faults: &mut Vec<FaultCase>) {
             request: "{}",
             status,
             outcome: "not_sent",
-            says,
+            message_part,
             requests: None,
             server: None,
         });

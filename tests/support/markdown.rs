@@ -1,24 +1,23 @@
-//! The documentation as the tests read it: pages, and their code blocks, headings, links and names.
-//!
-//! Not here: what is asked of them, which is `docs.rs`; running blocks, which is `snippets`.
+//! Parses the documentation: pages, and their code blocks, headings, links and names. `docs.rs` contains the
+//! checks, and `snippets` runs the code blocks.
 
 use std::path::{Path, PathBuf};
 
 /// A page of the documentation.
 pub struct Page {
-    /// Its path from the root of the project.
+    /// The path, relative to the root of the project.
     pub path: PathBuf,
     pub text: String,
 }
 
 /// A fenced block of code.
 pub struct Block {
-    /// Where it is, for a person: "docs/errors.md:12".
+    /// The file and the line, such as "docs/errors.md:12".
     pub place: String,
-    /// The word behind the fence.
+    /// The word after the fence.
     pub language: String,
     pub code: String,
-    /// What the comment right above says, if there is one.
+    /// The text of the comment directly above the block.
     pub note: Option<String>,
 }
 
@@ -27,13 +26,13 @@ pub fn root() -> &'static Path {
 }
 
 impl Page {
-    /// The page at this path from the root of the project.
+    /// Reads the page at this path, relative to the root of the project.
     pub fn read(path: &str) -> Page {
         let text = std::fs::read_to_string(root().join(path)).expect(path);
         Page { path: path.into(), text }
     }
 
-    /// All pages in docs/, and the READMEs that tell how to use the project.
+    /// All pages in docs/, and the other Markdown files that users and contributors read.
     pub fn all() -> Vec<Page> {
         let folder = std::fs::read_dir(root().join("docs")).unwrap();
         let names = folder.map(|entry| entry.unwrap().file_name().into_string().unwrap());
@@ -92,25 +91,25 @@ impl Page {
         lines.flat_map(|line| [line, "\n"]).collect()
     }
 
-    /// The anchors of its headings.
+    /// The anchors of the headings.
     pub fn anchors(&self) -> Vec<String> {
         let prose = self.prose();
         let headings = prose.lines().filter(|line| line.starts_with('#'));
         headings.map(|line| anchor(line.trim_start_matches('#').trim())).collect()
     }
 
-    /// Where its links and pictures lead, in Markdown or in HTML.
+    /// The targets of the links and images, in Markdown or in HTML.
     pub fn links(&self) -> Vec<String> {
         let prose = self.prose();
-        let behind = |mark: &'static str, end: char| {
+        let targets_after = |mark: &'static str, end: char| {
             let parts = prose.split(mark).skip(1).filter_map(move |rest| rest.split(end).next());
             parts.map(str::to_owned).collect::<Vec<_>>()
         };
-        [behind("](", ')'), behind("src=\"", '"'), behind("srcset=\"", '"')].concat()
+        [targets_after("](", ')'), targets_after("src=\"", '"'), targets_after("srcset=\"", '"')]
+            .concat()
     }
 
-    /// The cells of the rows of its tables whose first cell is code, by that code. A cell may hold
-    /// an escaped bar.
+    /// The table rows whose first cell is code: that code, and the cells. A cell may contain an escaped bar.
     pub fn rows(&self) -> Vec<(String, Vec<String>)> {
         let prose = self.prose();
         let rows = prose.lines().filter_map(|line| {
@@ -124,13 +123,13 @@ impl Page {
     }
 }
 
-/// The anchor that readers of Markdown make of a heading.
+/// The anchor that Markdown renderers generate for a heading.
 fn anchor(heading: &str) -> String {
     let kept = heading.chars().filter(|c| c.is_alphanumeric() || matches!(c, ' ' | '-' | '_'));
     kept.map(|c| if c == ' ' { '-' } else { c.to_ascii_lowercase() }).collect()
 }
 
-/// The identifiers in a text, in any language that is bound.
+/// The identifiers in a text, in any programming language.
 pub fn identifiers(text: &str) -> impl Iterator<Item = &str> {
     text.split(|c: char| !c.is_ascii_alphanumeric() && c != '_').filter(|word| !word.is_empty())
 }

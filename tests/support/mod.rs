@@ -1,7 +1,7 @@
 //! Helpers of the integration tests: the C ABI called from Rust, servers that send invalid responses,
 //! and bw-sandbox.
 
-// Each test program uses a part of this module.
+// Each test program uses only a part of this module.
 #![allow(dead_code)]
 
 pub mod abi;
@@ -29,7 +29,7 @@ pub fn wait_until(what: &str, mut condition: impl FnMut() -> bool) {
     }
 }
 
-/// Adds the members of one object to another, and replaces those that it has.
+/// Adds the members of one object to another, and replaces existing ones.
 pub fn extend(object: &mut Value, more: &Value) {
     object.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
 }

@@ -1,4 +1,4 @@
-//! Programs that the tests compile and start. Each ends with its test.
+//! Programs that the tests compile and start. Each is stopped when its test ends.
 
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
@@ -20,7 +20,7 @@ pub fn library(name: &str) -> PathBuf {
     target_dir().join("deps").join(name)
 }
 
-/// The sandbox's program: the one that `BW_SANDBOX` names, or else built here.
+/// The path of bw-sandbox: the value of `BW_SANDBOX`, or a program that this function builds.
 pub fn sandbox_binary() -> &'static Path {
     static BUILT: OnceLock<PathBuf> = OnceLock::new();
     BUILT.get_or_init(|| {
@@ -57,8 +57,8 @@ pub fn scratch_file(name: &str) -> PathBuf {
     Path::new(env!("CARGO_TARGET_TMPDIR")).join(name)
 }
 
-/// Compiles a C program of `tests/c` and links the static library, so that no search path matters; if
-/// `alone`, without the library, for a program that loads the shared one.
+/// Compiles a C program of `tests/c`. It is linked with the static library, so that no search path is used; if
+/// `alone`, it is not linked, for a program that loads the shared library.
 pub fn compile(source: &str, alone: bool) -> PathBuf {
     if alone {
         return compiled(source, "", |_| {});
@@ -78,7 +78,7 @@ pub fn compile_shared(source: &str) -> PathBuf {
 fn compiled(source: &str, ending: &str, more: impl FnOnce(&mut Command)) -> PathBuf {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let name = Path::new(source).file_stem().unwrap().to_str().unwrap();
-    // The same path in every run, so that programs do not pile up.
+    // The path is the same in every run, so that old programs are overwritten.
     static COUNT: AtomicUsize = AtomicUsize::new(0);
     let number = COUNT.fetch_add(1, Ordering::Relaxed);
     let test = std::env::current_exe().unwrap();
@@ -108,7 +108,7 @@ pub fn run_checks(command: &mut Command) -> String {
     printed
 }
 
-/// Runs an ignored test of this program in its own process, and fails if it fails there.
+/// Runs an ignored test of this program in a child process, and fails if the test fails.
 pub fn run_in_child(test: &str, environment: &[(&str, &str)]) {
     let output = Command::new(std::env::current_exe().unwrap())
         .args(["--ignored", "--exact", "--nocapture", test])
@@ -130,7 +130,7 @@ pub struct Sandbox {
 }
 
 impl Sandbox {
-    /// Starts it with TLS.
+    /// Starts a sandbox with TLS.
     pub fn start_tls() -> Sandbox {
         let file = scratch_file("ca.pem");
         let mut sandbox = Sandbox::start(&["--tls", "--ca-out", file.to_str().unwrap()]);
@@ -138,7 +138,7 @@ impl Sandbox {
         sandbox
     }
 
-    /// Starts one without and one with TLS.
+    /// Starts a sandbox without TLS and one with TLS.
     pub fn plain_and_tls() -> [Sandbox; 2] {
         [Sandbox::start(&[]), Sandbox::start_tls()]
     }
@@ -167,12 +167,12 @@ impl Sandbox {
         config
     }
 
-    /// The URL of its token endpoint.
+    /// The URL of the token endpoint.
     pub fn token_url(&self) -> String {
         self.url.replace("/v1", "/api/v1/oauth2/token")
     }
 
-    /// Starts it on a free port, with more arguments if given.
+    /// Starts a sandbox on a free port, with these additional arguments.
     pub fn start(arguments: &[&str]) -> Sandbox {
         let mut child = Command::new(sandbox_binary())
             .args(["--listen", "127.0.0.1:0", "--quiet"])

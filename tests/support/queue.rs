@@ -1,4 +1,4 @@
-//! The queue, as a C program uses it.
+//! Calls of the queue's C ABI.
 
 use std::ffi::{CString, c_void};
 use std::ptr;
@@ -30,7 +30,7 @@ impl Queue {
     pub fn new(client: &Client, options: &Value) -> Result<Queue, Value> {
         let options = CString::new(options.to_string()).unwrap();
         let (mut queue, mut error) = (ptr::null_mut(), ptr::null_mut());
-        // SAFETY: a C string and two writable places.
+        // SAFETY: a C string and two valid output parameters.
         let status =
             unsafe { bw_queue_new(client.0, options.as_ptr(), &raw mut queue, &raw mut error) };
         if status == BW_OK { Ok(Queue(queue)) } else { Err(document(status, error)) }
@@ -40,7 +40,7 @@ impl Queue {
         let call = CString::new(call.to_string()).unwrap();
         let (mut id, mut error) = (0, ptr::null_mut());
         let data: *mut c_void = ptr::without_provenance_mut(user_data);
-        // SAFETY: a C string and two writable places; the data is never dereferenced.
+        // SAFETY: a C string and two valid output parameters; the data is never dereferenced.
         let status =
             unsafe { bw_queue_submit(self.0, call.as_ptr(), data, &raw mut id, &raw mut error) };
         if status == BW_OK {
@@ -55,7 +55,7 @@ impl Queue {
     pub fn next(&self, timeout_ms: i32) -> Result<Completion, bw_status> {
         let (mut id, mut data, mut status) = (7, ptr::null_mut(), 7);
         let mut out = ptr::null_mut();
-        // SAFETY: four writable places.
+        // SAFETY: four valid output parameters.
         let got = unsafe {
             bw_queue_next(
                 self.0,
@@ -87,7 +87,7 @@ impl Queue {
         std::iter::from_fn(|| self.next(60_000).ok()).collect()
     }
 
-    /// Fetches the completions that are available now; returns how many.
+    /// Fetches the available completions, and returns their number.
     pub fn drain_now(&self) -> usize {
         std::iter::from_fn(|| self.next(0).ok()).count()
     }

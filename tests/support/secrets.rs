@@ -16,7 +16,7 @@ fn known() -> MutexGuard<'static, Option<HashSet<String>>> {
 
 /// Adds a text that must not appear anywhere.
 pub fn add(secret: &str) {
-    // Shorter ones, such as "secret", are words that a message may contain.
+    // Short passwords, such as "secret", are words that a message may contain.
     if secret.len() > 8 {
         known().get_or_insert_default().insert(secret.to_owned());
     }

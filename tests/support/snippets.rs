@@ -1,20 +1,20 @@
-//! Running the documentation's blocks of code as a reader would, against a sandbox.
+//! Runs the code blocks of the documentation against a sandbox.
 //!
-//! A comment right above a block says what is special about it, in parts between semicolons:
+//! A comment directly above a block contains options for it, separated by semicolons:
 //!
-//! - `<!-- not run: why -->`: it is not run.
-//! - `<!-- compiled only: why -->`: it is compiled, or checked for its syntax, and not run.
-//! - `<!-- prints: participant {id} -->`: what it must print; `{id}` stands for any id.
-//! - `<!-- needs: libcurl -->`: packages that pkg-config must know, or, for a shell, programs. Where one
-//!   is missing the block is left out with a line, but in CI it fails.
-//! - `<!-- printed -->`: no code, but what the block before it printed.
-//! - `<!-- file: first.c -->`: it is also put into this file, for the blocks after it.
+//! - `<!-- not run: reason -->`: the block is not run.
+//! - `<!-- compiled only: reason -->`: the block is compiled, or its syntax is checked, and it is not run.
+//! - `<!-- prints: participant {id} -->`: the expected output; `{id}` matches any id.
+//! - `<!-- needs: libcurl -->`: pkg-config packages, or programs for a shell block. If one is missing, the
+//!   block is skipped with a message; in CI, it fails.
+//! - `<!-- printed -->`: the block is the output of the block before it.
+//! - `<!-- file: first.c -->`: the block is also written to this file, for the blocks after it.
 //!
-//! The environment has the sandbox's API credentials; for a block that names `BW_USERNAME`, it has the
-//! user name and the password instead.
+//! The environment contains the sandbox's API credentials. If a block contains `BW_USERNAME`, the environment
+//! contains the user name and the password instead.
 //!
-//! A block that is no whole program stands in `tests/docs/fragment.c.in` (`.cpp.in`, `.py.in`), which has
-//! a client and the like for it.
+//! A block that is not a complete program is inserted into `tests/docs/fragment.c.in` (`.cpp.in`, `.py.in`),
+//! which declares a client and other variables for it.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
@@ -26,11 +26,11 @@ use serde_json::Value;
 use super::markdown::{Block, Page, root};
 use super::process::{Sandbox, library, target_dir};
 
-/// What the fragments' files have where the block goes, and where its first lines go.
-const HERE: &str = "@BLOCK@";
+/// The placeholders in the fragment files: for the block, and for its `#include` lines.
+const BLOCK: &str = "@BLOCK@";
 const INCLUDES: &str = "@INCLUDES@";
 
-/// A folder in which the commands of a page work as in the project's own.
+/// A folder in which the commands of a page work as in the root of the project.
 struct Folder(PathBuf);
 
 impl Folder {
@@ -59,7 +59,7 @@ impl Folder {
         path
     }
 
-    /// A program that finds the library, a sandbox and its credentials.
+    /// A command with the paths of the library and the sandbox, and the sandbox's credentials.
     fn command(
         &self,
         program: impl AsRef<std::ffi::OsStr>,
@@ -92,14 +92,14 @@ impl Folder {
 
 impl Drop for Folder {
     fn drop(&mut self) {
-        // What is left over after a failure tells what was compiled.
+        // The folder is kept after a failure, for debugging.
         if !std::thread::panicking() {
             let _ = std::fs::remove_dir_all(&self.0);
         }
     }
 }
 
-/// Runs all blocks of a page; what is wrong with each, and how many were run.
+/// Runs all blocks of a page. Returns how many were run, and the problems.
 pub fn run(page: &Page) -> (usize, Vec<String>) {
     let folder = Folder::new(page);
     let mut problems = Vec::new();
@@ -107,8 +107,8 @@ pub fn run(page: &Page) -> (usize, Vec<String>) {
     let mut printed = None;
     for (number, block) in page.blocks().iter().enumerate() {
         let result = match block.note.as_deref() {
-            Some("printed") => is_printed(printed.as_deref(), &block.code),
-            _ => one(&folder, number, block).map(|output| {
+            Some("printed") => compare_output(printed.as_deref(), &block.code),
+            _ => run_block(&folder, number, block).map(|output| {
                 count += usize::from(output.is_some());
                 printed = output;
             }),
@@ -120,51 +120,55 @@ pub fn run(page: &Page) -> (usize, Vec<String>) {
     (count, problems)
 }
 
-fn is_printed(printed: Option<&str>, claimed: &str) -> Result<(), String> {
-    let printed = printed.ok_or("no block that was run stands before it")?;
-    match without_ids(printed) == without_ids(claimed) {
+fn compare_output(printed: Option<&str>, expected: &str) -> Result<(), String> {
+    let printed = printed.ok_or("no block before it was run")?;
+    match without_ids(printed) == without_ids(expected) {
         true => Ok(()),
-        false => Err(format!("printed was\n{printed}")),
+        false => Err(format!("the output was\n{printed}")),
     }
 }
 
-/// Every id in a text replaced by `{id}`.
+/// Replaces every id in a text with `{id}`.
 fn without_ids(text: &str) -> String {
     let words = text.trim_end().split_inclusive(|c: char| !c.is_ascii_hexdigit() && c != '-');
     let replaced = words.map(|word| {
-        let bare = word.trim_end_matches(|c: char| !c.is_ascii_hexdigit() && c != '-');
-        let is_id = bare.len() == 36 && bare.matches('-').count() == 4;
-        if is_id { format!("{{id}}{}", &word[bare.len()..]) } else { word.to_owned() }
+        let id = word.trim_end_matches(|c: char| !c.is_ascii_hexdigit() && c != '-');
+        let is_id = id.len() == 36 && id.matches('-').count() == 4;
+        if is_id { format!("{{id}}{}", &word[id.len()..]) } else { word.to_owned() }
     });
     replaced.collect()
 }
 
-/// Runs one block; what it printed, if it was run.
-fn one(folder: &Folder, number: usize, block: &Block) -> Result<Option<String>, String> {
-    let told = |what: &str| {
+/// Runs one block. Returns its output, or `None` if the block was not run.
+fn run_block(folder: &Folder, number: usize, block: &Block) -> Result<Option<String>, String> {
+    let option = |name: &str| {
         let note = block.note.as_deref().unwrap_or("");
-        note.split("; ").find_map(|part| part.strip_prefix(what)?.strip_prefix(": "))
+        note.split("; ").find_map(|part| part.strip_prefix(name)?.strip_prefix(": "))
     };
-    if let Some(name) = told("file") {
+    if let Some(name) = option("file") {
         folder.write(name, &block.code);
     }
-    if let Some(why) = told("not run") {
-        return if why.len() > 10 { Ok(None) } else { Err("does not say why not".into()) };
+    if let Some(why) = option("not run") {
+        return if why.len() > 10 {
+            Ok(None)
+        } else {
+            Err("the reason for \"not run\" is missing".into())
+        };
     }
-    let only = told("compiled only").is_some();
+    let only = option("compiled only").is_some();
     let needs: Vec<&str> =
-        told("needs").map(|names| names.split(' ').collect()).unwrap_or_default();
+        option("needs").map(|names| names.split(' ').collect()).unwrap_or_default();
     if let Some(missing) = missing(&block.language, &needs) {
         if std::env::var_os("CI").is_some() {
             return Err(format!("{missing} is needed"));
         }
-        println!("{}: left out, since {missing} is not here", block.place);
+        println!("{}: skipped, since {missing} is not installed", block.place);
         return Ok(None);
     }
     let sandbox = Sandbox::start(&[]);
     let command = match block.language.as_str() {
-        "c" => compiled(folder, number, "c", &block.code, &needs)?,
-        "cpp" => compiled(folder, number, "cpp", &block.code, &needs)?,
+        "c" => compile(folder, number, "c", &block.code, &needs)?,
+        "cpp" => compile(folder, number, "cpp", &block.code, &needs)?,
         "python" => {
             let source = folder.write(&format!("block{number}.py"), &python(&block.code));
             let mut command = Command::new(std::env::var_os("PYTHON").unwrap_or("python3".into()));
@@ -180,24 +184,25 @@ fn one(folder: &Folder, number: usize, block: &Block) -> Result<Option<String>, 
             command.arg(&block.code);
             command
         }
-        "json" => return document(&block.code, &sandbox).map(|()| None),
-        // Beside a package, what has no language is what something prints.
+        "json" => return check_document(&block.code, &sandbox).map(|()| None),
+        // In the README of a package, a block without a language is the output of a program.
         "" if block.place.starts_with("bindings/") => return Ok(None),
-        other => return Err(format!("{other:?} is not run, and it does not say why not")),
+        other => return Err(format!("blocks in {other:?} are not run; add `not run: reason`")),
     };
     if only && matches!(block.language.as_str(), "c" | "cpp") {
         return Ok(None);
     }
     let arguments: Vec<_> = command.get_args().map(ToOwned::to_owned).collect();
     let mut command = folder.command(command.get_program(), &sandbox, &block.code);
-    let printed = good(command.args(arguments).output())?;
-    if let Some(claimed) = told("prints") {
-        is_printed(Some(&printed), claimed)?;
+    let printed = successful_output(command.args(arguments).output())?;
+    if let Some(expected) = option("prints") {
+        compare_output(Some(&printed), expected)?;
     }
     Ok(Some(printed))
 }
 
-fn good(output: std::io::Result<Output>) -> Result<String, String> {
+/// The standard output of a successful command.
+fn successful_output(output: std::io::Result<Output>) -> Result<String, String> {
     let output = output.map_err(|why| why.to_string())?;
     let printed = String::from_utf8_lossy(&output.stdout).into_owned();
     let errors = String::from_utf8_lossy(&output.stderr);
@@ -207,32 +212,34 @@ fn good(output: std::io::Result<Output>) -> Result<String, String> {
     }
 }
 
-/// What of these is not on this machine.
+/// The first of these packages or programs that is not installed.
 fn missing<'a>(language: &str, needs: &[&'a str]) -> Option<&'a str> {
-    let there = |name: &str| {
-        let mut question = match language {
+    let is_installed = |name: &str| {
+        let mut command = match language {
             "sh" => Command::new("which"),
             _ => Command::new("pkg-config"),
         };
         if language != "sh" {
-            question.arg("--exists");
+            command.arg("--exists");
         }
-        question.arg(name).output().is_ok_and(|output| output.status.success())
+        command.arg(name).output().is_ok_and(|output| output.status.success())
     };
-    needs.iter().copied().find(|name| !there(name))
+    needs.iter().copied().find(|name| !is_installed(name))
 }
 
-/// The flags that these packages want.
+/// The compiler flags of these pkg-config packages.
 fn flags_of(packages: &[&str]) -> Result<Vec<String>, String> {
     if packages.is_empty() {
         return Ok(Vec::new());
     }
-    let said =
-        good(Command::new("pkg-config").args(["--cflags", "--libs"]).args(packages).output())?;
-    Ok(said.split_whitespace().map(str::to_owned).collect())
+    let flags = successful_output(
+        Command::new("pkg-config").args(["--cflags", "--libs"]).args(packages).output(),
+    )?;
+    Ok(flags.split_whitespace().map(str::to_owned).collect())
 }
 
-fn compiled(
+/// Compiles a block, and returns the command that runs it.
+fn compile(
     folder: &Folder,
     number: usize,
     ending: &str,
@@ -248,7 +255,7 @@ fn compiled(
         code.to_owned()
     } else {
         flags.push("-Wno-unused");
-        within(&format!("fragment.{ending}.in"), code)
+        insert_into(&format!("fragment.{ending}.in"), code)
     };
     let source = folder.write(&format!("block{number}.{ending}"), &code);
     let program = folder.0.join(format!("block{number}-{ending}"));
@@ -261,11 +268,11 @@ fn compiled(
         }
         command
     };
-    // What readers copy also compiles with clang, where it is installed.
+    // The block must also compile with clang, if it is installed.
     let clang = if ending == "c" { "clang" } else { "clang++" };
     if Command::new(clang).arg("--version").output().is_ok() {
         let only = ["-fsyntax-only", "-Wno-unused-command-line-argument"];
-        good(command(clang.into()).args(only).args(flags_of(packages)?).output())?;
+        successful_output(command(clang.into()).args(only).args(flags_of(packages)?).output())?;
     }
     let output = command(std::env::var_os(compiler).unwrap_or(fallback.into()))
         .arg("-o")
@@ -276,38 +283,42 @@ fn compiled(
         .arg("-lpthread")
         .args(flags_of(packages)?)
         .output();
-    good(output)?;
+    successful_output(output)?;
     Ok(Command::new(program))
 }
 
+/// Inserts a Python block into the fragment, and runs it in an event loop if it contains `await`.
 fn python(code: &str) -> String {
     match code.contains("await ") && !code.contains("asyncio.run") {
         true => {
             let body: String = code.lines().map(|line| format!("    {line}\n")).collect();
-            within("fragment.py.in", &format!("async def run():\n{body}\n\nasyncio.run(run())\n"))
+            insert_into(
+                "fragment.py.in",
+                &format!("async def run():\n{body}\n\nasyncio.run(run())\n"),
+            )
         }
-        false => within("fragment.py.in", code),
+        false => insert_into("fragment.py.in", code),
     }
 }
 
-/// The block in its surroundings.
-fn within(surroundings: &str, code: &str) -> String {
-    let path = root().join("tests/docs").join(surroundings);
+/// Inserts a block into a fragment file.
+fn insert_into(fragment: &str, code: &str) -> String {
+    let path = root().join("tests/docs").join(fragment);
     let (includes, rest): (Vec<&str>, Vec<&str>) =
         code.lines().partition(|line| line.starts_with("#include"));
     std::fs::read_to_string(path)
         .unwrap()
         .replace(INCLUDES, &includes.join("\n"))
-        .replace(HERE, &rest.join("\n"))
+        .replace(BLOCK, &rest.join("\n"))
 }
 
-/// Hands a document to whom it is for, as far as that can be told.
-fn document(text: &str, sandbox: &Sandbox) -> Result<(), String> {
+/// Passes a document to its parser, which is chosen by the keys. Other documents must be valid JSON.
+fn check_document(text: &str, sandbox: &Sandbox) -> Result<(), String> {
     let value: Value = serde_json::from_str(text).map_err(|why| why.to_string())?;
     let has = |key| value.get(key).is_some();
     if has("kind") {
-        let (status, answer) = sandbox.control("POST", "/_sandbox/faults", text);
-        return if status == 204 { Ok(()) } else { Err(answer) };
+        let (status, body) = sandbox.control("POST", "/_sandbox/faults", text);
+        return if status == 204 { Ok(()) } else { Err(body) };
     }
     if has("accountId") {
         return Config::from_json(text).map(drop).map_err(|why| why.to_string());

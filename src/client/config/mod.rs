@@ -217,7 +217,10 @@ mod tests {
                 "config.clientCertFile: /dev/null is not a file",
             ),
             (r#","caFile":"/""#, "config.caFile: / is not a file"),
-            (r#","clientCertFile":"/x""#, "config.clientKeyFile: is missing; it is required"),
+            (
+                r#","clientCertFile":"/x""#,
+                "config.clientKeyFile: is missing, but clientCertFile is set",
+            ),
             (r#","userAgent":"a\nb""#, "config.userAgent: must be printable"),
             (r#","allowInsecureHttp":1"#, "config.allowInsecureHttp: must be a boolean"),
             (r#","password":"again""#, "config.password: is given twice"),

@@ -61,7 +61,8 @@ impl ServiceUrl {
     /// # Errors
     /// The problem, without the name of the key.
     pub fn parse(url: &str, allow_insecure: bool) -> Result<ServiceUrl, String> {
-        let parsed: Uri = url.parse().map_err(|_| format!("{} is not a URL", quote(url)))?;
+        let parsed: Uri =
+            url.parse().map_err(|_| format!("{} is not a URL, such as {BASE_URL}", quote(url)))?;
         let parts = parsed.into_parts();
         let (Some(scheme), Some(authority)) = (parts.scheme, parts.authority) else {
             return Err(format!("must be an absolute URL, such as {BASE_URL}"));

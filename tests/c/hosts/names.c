@@ -39,7 +39,7 @@ static void literal(void)
     CHECK(lookups() == 0);
 }
 
-/* Break: start no connection from the pool (`Lanes::take`). */
+/* Break: start no connection from the pool (`Pool::take`). */
 static void pooled(void)
 {
     int n, wrong = 0;
@@ -59,8 +59,8 @@ static void fresh(void)
     CHECK(create(client, "4") == 0 && lookups() == 2);
 }
 
-/* Nobody listens at the address, which is good for an hour. Break: `mark_stale` in dial.rs. */
-static void useless(void)
+/* No server listens at the address, which is cached for an hour. Break: `mark_stale` in happy_eyeballs.rs. */
+static void refused_address(void)
 {
     fails(BW_E_CONNECT, "check that a server is listening there");
     CHECK(lookups() == 1);
@@ -87,7 +87,7 @@ static void *service(void *listener)
 }
 
 /* The service restarts while the DNS server is down: the address that refused a connection is used
- * again, also in a child whose own resolver never answers. Break: let `mark_stale` store no
+ * again, also in a child whose own resolver never responds. Break: let `mark_stale` store no
  * addresses. */
 static void outage(void)
 {
@@ -117,8 +117,8 @@ static void outage(void)
     CHECK(status_of(child) == 0);
 }
 
-/* A limit of this process says nothing about the address, which is good for an hour. Break:
- * `is_local` in dial.rs. */
+/* A limit of this process does not affect the cached address, which is valid for an hour. Break:
+ * `is_local` in happy_eyeballs.rs. */
 static void no_descriptor(void)
 {
     struct rlimit limit, none;
@@ -134,8 +134,8 @@ static void no_descriptor(void)
     CHECK(lookups() == 1);
 }
 
-/* Nothing accepts at the address. The deadline of the call says nothing about it, but the time for
- * connections does. Break: `connect_timed_out` in dial.rs. */
+/* No server accepts connections at the address. If the call's deadline expires, the address stays valid; if
+ * the connect timeout expires, it becomes stale. Break: `connect_timed_out` in happy_eyeballs.rs. */
 static void deadline(void)
 {
     fails(BW_E_TIMEOUT, "connecting");
@@ -156,7 +156,7 @@ static void *waiter(void *unused)
     return unused;
 }
 
-/* The name server never answers: one thread of ours, whoever waits. Break: `looking` in names.rs. */
+/* The name server never responds: one helper thread serves all waiting callers. Break: `running_since` in resolver.rs. */
 static void silent(void)
 {
     pthread_t callers[10];
@@ -176,7 +176,7 @@ static void silent(void)
     unlink(getenv("SHIM_SILENT_FILE"));
     for (i = 0; i < 100 && threads() > before; i++)
         nap(100);
-    CHECK(create(client, "an answer at last") == 0);
+    CHECK(create(client, "after the resolver responds") == 0);
 }
 
 static void *caller(void *unused)
@@ -185,7 +185,7 @@ static void *caller(void *unused)
     return unused;
 }
 
-/* Whoever waits for a name is told that the client goes. Break: the TICK in `look_up`. */
+/* A caller that waits for a name is cancelled when the client is freed. Break: CANCEL_CHECK_INTERVAL in `lookup_or_wait`. */
 static void cancelled(void)
 {
     pthread_t callers[8];
@@ -205,8 +205,8 @@ static void cancelled(void)
     CHECK(now() - began < 10);
 }
 
-/* A child has its parent's names, though its own resolver may never answer. Break: the Known that
- * `Transport` hands on. */
+/* A child inherits its parent's DNS cache, since its own resolver may never respond. Break: the `dns_cache`
+ * that `Transport` passes on. */
 static void inherited(void)
 {
     pid_t child;
@@ -220,7 +220,7 @@ static void inherited(void)
         put("SHIM_SILENT_FILE");
         wrong = create(client, "fresh") != 0;
         nap(350);
-        wrong += create(client, "stale, but better than nothing") != 0;
+        wrong += create(client, "stale") != 0;
         fflush(stdout);
         _exit(wrong);
     }
@@ -235,7 +235,7 @@ static void threadless(void)
     CHECK(create(client, "threads again") == 0);
 }
 
-/* The first address swallows what is sent to it. Break: HEAD_START in dial.rs. */
+/* The first address never responds. Break: ATTEMPT_DELAY in happy_eyeballs.rs. */
 static void dead_route(void)
 {
     double began = now(), took;
@@ -254,7 +254,7 @@ int main(int argc, char **argv)
     } scenes[] = {{"outage", outage},       {"no_descriptor", no_descriptor},
                   {"deadline", deadline},   {"connect_timeout", connect_timeout},
                   {"literal", literal},       {"pooled", pooled},         {"fresh", fresh},
-                  {"useless", useless},       {"silent", silent},         {"inherited", inherited},
+                  {"useless", refused_address},       {"silent", silent},         {"inherited", inherited},
                   {"threadless", threadless}, {"dead_route", dead_route}, {"cancelled", cancelled}};
     size_t i;
 

@@ -1,5 +1,5 @@
-/* Many threads on one client and one queue, while others change the credentials and the log, read
- * the counters, cancel, and free clients under calls: for a checker of data races to look at.
+/* Many threads use one client and one queue, while others change the credentials and the log callback, read
+ * the statistics, cancel calls, and free clients during calls. Run with a data race detector.
  * Usage: threads CONFIG [ROUNDS] */
 #include "../../c/hosts/host.h"
 
@@ -14,7 +14,7 @@ static bw_queue *queue;
 static int rounds = 20;
 static int stop;
 
-static void *calls(void *name)
+static void *run_caller(void *name)
 {
     char tag[40];
     long failed = 0;
@@ -27,8 +27,8 @@ static void *calls(void *name)
     return (void *)failed;
 }
 
-/* The number of calls that were accepted. */
-static void *submits(void *name)
+/* Returns the number of accepted calls. */
+static void *run_submitter(void *name)
 {
     long accepted = 0;
     int n;
@@ -44,8 +44,8 @@ static void *submits(void *name)
     return (void *)accepted;
 }
 
-/* The number of completions that came with their user data. */
-static void *fetches(void *unused)
+/* Returns the number of completions with the right user data. */
+static void *run_fetcher(void *unused)
 {
     long fetched = 0;
 
@@ -65,13 +65,13 @@ static void *fetches(void *unused)
     }
 }
 
-/* Called by many threads at once. */
-static void line(int32_t level, const char *text, void *count)
+/* Called by many threads concurrently. */
+static void count_line(int32_t level, const char *text, void *count)
 {
     __atomic_fetch_add((long *)count, level + (text[0] != 0), __ATOMIC_RELAXED);
 }
 
-static void *disturbs(void *unused)
+static void *run_settings(void *unused)
 {
     static long counts[2];
     long lines = 0;
@@ -81,8 +81,8 @@ static void *disturbs(void *unused)
     for (n = 0; !__atomic_load_n(&stop, __ATOMIC_ACQUIRE); n++) {
         char *stats;
         bw_client_set_credentials(client, "user", "secret", NULL);
-        bw_client_set_log(client, BW_LOG_DEBUG, line, &counts[n % 2], NULL);
-        /* Nobody calls back with the other one any more: no atomic is needed. */
+        bw_client_set_log(client, BW_LOG_DEBUG, count_line, &counts[n % 2], NULL);
+        /* No call of the previous callback is running any more, so its counter needs no atomic. */
         lines += counts[(n + 1) % 2];
         counts[(n + 1) % 2] = 0;
         bw_client_stats(client, &stats);
@@ -95,7 +95,7 @@ static void *disturbs(void *unused)
 }
 
 /* Clients that are freed by another thread while they are in use. */
-static void *doomed(void *handle)
+static void *call_until_freed(void *handle)
 {
     char *out;
     bw_status status;
@@ -107,7 +107,7 @@ static void *doomed(void *handle)
     return (void *)(long)(status == BW_E_INVALID_HANDLE || status == BW_E_CANCELLED);
 }
 
-static void *churns(void *unused)
+static void *run_short_lived_clients(void *unused)
 {
     long well = 0;
     int n;
@@ -119,7 +119,7 @@ static void *churns(void *unused)
         void *result;
         int i;
         for (i = 0; i < 2; i++)
-            pthread_create(&threads[i], NULL, doomed, own);
+            pthread_create(&threads[i], NULL, call_until_freed, own);
         usleep(2000);
         bw_client_free(own);
         for (i = 0; i < 2; i++) {
@@ -145,14 +145,14 @@ int main(int argc, char **argv)
     CHECK(bw_queue_new(client, "{\"workers\": 4, \"backlog\": 64}", &queue, NULL) == BW_OK);
     for (i = 0; i < CALLERS + SUBMITTERS; i++)
         sprintf(names[i], "t%d", i);
-    pthread_create(&disturber, NULL, disturbs, NULL);
-    pthread_create(&churner, NULL, churns, NULL);
+    pthread_create(&disturber, NULL, run_settings, NULL);
+    pthread_create(&churner, NULL, run_short_lived_clients, NULL);
     for (i = 0; i < 2; i++)
-        pthread_create(&fetchers[i], NULL, fetches, NULL);
+        pthread_create(&fetchers[i], NULL, run_fetcher, NULL);
     for (i = 0; i < CALLERS; i++)
-        pthread_create(&callers[i], NULL, calls, names[i]);
+        pthread_create(&callers[i], NULL, run_caller, names[i]);
     for (i = 0; i < SUBMITTERS; i++)
-        pthread_create(&submitters[i], NULL, submits, names[CALLERS + i]);
+        pthread_create(&submitters[i], NULL, run_submitter, names[CALLERS + i]);
     for (i = 0; i < CALLERS; i++) {
         pthread_join(callers[i], &result);
         failed += (long)result;

@@ -1,5 +1,5 @@
-/* What a newer LLVM's instrumentation calls by names of its own: gcc's runtime checks these under
- * their usual ones. Not instrumented itself. */
+/* Functions that the instrumentation of newer LLVM versions calls by special names. gcc's runtime checks them
+ * under their standard names. This file is not instrumented. */
 #include <stddef.h>
 #include <string.h>
 

@@ -59,7 +59,7 @@ static int load_module(void)
     }
     if (ast_register_application(app, participant_exec, "Create a Bandwidth WebRTC participant",
                                  "BandwidthParticipant([tag])") != 0) {
-        /* A module that declines to load is not unloaded. */
+        /* Asterisk does not unload a module that declines to load. */
         bw_client_free(client);
         return AST_MODULE_LOAD_DECLINE;
     }
@@ -70,7 +70,7 @@ static int unload_module(void)
 {
     int failed = ast_unregister_application(app);
 
-    /* Calls in progress end at once. */
+    /* Cancels calls in progress. */
     bw_client_free(client);
     return failed;
 }

@@ -1,5 +1,5 @@
-/* Runs app_bandwidth.c against stand-ins for Asterisk's functions, on threads with the stacks that
- * servers give theirs. Usage: run, with the credentials in the environment */
+/* Runs app_bandwidth.c with replacements for Asterisk's functions, on threads with the stack sizes of servers.
+ * Usage: run, with the credentials in the environment */
 #include <pthread.h>
 
 #include "../../c/check.h"
@@ -32,7 +32,7 @@ int main(void)
     static const size_t stacks[] = {112 * 1024, 240 * 1024, 496 * 1024};
     size_t i;
 
-    /* A module that declines to load leaves nothing behind. */
+    /* A module that declines to load frees its client. */
     standin_fails = 1;
     CHECK(load_module() == AST_MODULE_LOAD_DECLINE && standin_registered == NULL);
     CHECK(bw_client_stats(client, NULL) == BW_E_INVALID_HANDLE);

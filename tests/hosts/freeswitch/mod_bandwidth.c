@@ -1,6 +1,6 @@
-/* A FreeSWITCH module: the API command `bandwidth_create [tag]` returns a job's id at once, and an
- * event bandwidth::participant has the participant. No thread of FreeSWITCH's waits for the
- * service. The credentials are in FreeSWITCH's environment: BW_ACCOUNT_ID, BW_CLIENT_ID and
+/* A FreeSWITCH module: the API command `bandwidth_create [tag]` returns the id of a job immediately, and an
+ * event bandwidth::participant contains the participant. No FreeSWITCH thread waits for the service. The
+ * credentials are in FreeSWITCH's environment: BW_ACCOUNT_ID, BW_CLIENT_ID and
  * BW_CLIENT_SECRET.
  *
  * cc -shared -fPIC mod_bandwidth.c -o mod_bandwidth.so $(pkg-config --cflags --libs bw_webrtc freeswitch) */
@@ -46,7 +46,7 @@ SWITCH_STANDARD_API(bandwidth_create)
     return SWITCH_STATUS_SUCCESS;
 }
 
-/* On a thread that FreeSWITCH makes for it: every completion becomes an event. */
+/* Fires an event for every completion, in a thread that FreeSWITCH creates. */
 SWITCH_MODULE_RUNTIME_FUNCTION(mod_bandwidth_runtime)
 {
     void *job;
@@ -66,7 +66,7 @@ SWITCH_MODULE_RUNTIME_FUNCTION(mod_bandwidth_runtime)
         bw_free(document);
         free(job);
     }
-    /* Closed, and every job has had its event. */
+    /* The queue is closed, and an event was fired for every job. */
     bw_queue_free(queue);
     bw_client_free(client);
     return SWITCH_STATUS_TERM;
@@ -83,7 +83,7 @@ SWITCH_MODULE_LOAD_FUNCTION(mod_bandwidth_load)
         switch_log_printf(SWITCH_CHANNEL_LOG, SWITCH_LOG_ERROR, "mod_bandwidth: %s\n", message);
         bw_free(message);
         bw_free(error);
-        /* A module that does not load is not shut down. */
+        /* FreeSWITCH does not shut down a module that fails to load. */
         bw_client_free(client);
         return SWITCH_STATUS_FALSE;
     }
@@ -98,7 +98,7 @@ SWITCH_MODULE_LOAD_FUNCTION(mod_bandwidth_load)
     return SWITCH_STATUS_SUCCESS;
 }
 
-/* FreeSWITCH waits for the runtime's end after this. */
+/* After this function, FreeSWITCH waits for the end of the runtime function. */
 SWITCH_MODULE_SHUTDOWN_FUNCTION(mod_bandwidth_shutdown)
 {
     bw_queue_close(queue);

@@ -1,5 +1,5 @@
-/* Runs mod_bandwidth.c against stand-ins for FreeSWITCH's functions, on threads with the stacks that
- * servers give theirs. Usage: run, with the credentials in the environment */
+/* Runs mod_bandwidth.c with replacements for FreeSWITCH's functions, on threads with the stack sizes of servers.
+ * Usage: run, with the credentials in the environment */
 #include <time.h>
 
 #include "../../c/check.h"
@@ -68,7 +68,7 @@ static int fired(void)
     return count;
 }
 
-/* A module that does not load leaves nothing behind. */
+/* A module that fails to load frees what it created. */
 static void does_not_load(void)
 {
     switch_loadable_module_interface_t *module;

@@ -1,5 +1,5 @@
-/* Participants in a GLib main loop: the queue's descriptor is one more source. Prints what came, and
- * how long the loop stood still at most. Usage: participants COUNT, with the credentials in
+/* Participants in a GLib main loop: the queue's descriptor is one of its sources. Prints the results, and the
+ * longest time for which the loop was blocked. Usage: participants COUNT, with the credentials in
  * BW_ACCOUNT_ID, BW_CLIENT_ID and BW_CLIENT_SECRET.
  *
  * cc participants.c $(pkg-config --cflags --libs glib-2.0) -lbw_webrtc */
@@ -36,7 +36,7 @@ static gboolean on_completions(gint fd, GIOCondition condition, gpointer unused)
     return G_SOURCE_CONTINUE;
 }
 
-/* Whatever else the program does. */
+/* Represents other work of the program. */
 static gboolean on_tick(gpointer unused)
 {
     gint64 now = g_get_monotonic_time();

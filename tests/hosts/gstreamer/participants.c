@@ -1,6 +1,5 @@
-/* A GStreamer pipeline that plays on while participants are created: the queue's descriptor is a
- * source of the same main loop that serves the pipeline. Prints how many buffers passed and the
- * longest time between two. Usage: participants COUNT, with the credentials in BW_ACCOUNT_ID,
+/* A GStreamer pipeline that continues while participants are created: the queue's descriptor is a source of the
+ * pipeline's main loop. Prints the number of buffers and the longest time between two. Usage: participants COUNT, with the credentials in BW_ACCOUNT_ID,
  * BW_CLIENT_ID and BW_CLIENT_SECRET.
  *
  * cc participants.c $(pkg-config --cflags --libs gstreamer-1.0) -lbw_webrtc */
@@ -15,13 +14,13 @@ static GstElement *pipeline;
 static int waiting, created, buffers;
 static gint64 last, gap;
 
-/* On the pipeline's own thread, every 10 ms. */
+/* Called in the pipeline's thread every 10 ms. */
 static void on_buffer(GstElement *sink, GstBuffer *buffer, GstPad *pad, gpointer unused)
 {
     gint64 now = g_get_monotonic_time();
 
     (void)sink, (void)buffer, (void)pad, (void)unused;
-    /* The first ones come in a burst, while the pipeline starts. */
+    /* The first buffers arrive in a burst while the pipeline starts. */
     if (++buffers > 10 && now - last > gap)
         gap = now - last;
     last = now;

@@ -1,8 +1,8 @@
 /* A Janus plugin that creates participants of Bandwidth's WebRTC service.
  *
- * {"request": "create", "tag": ".."} is answered when the service has responded. {"request":
- * "create_later", "tag": ".."} is answered at once, and an event has the participant. bandwidth.json
- * in Janus's configuration folder is the client's configuration, as for bw_client_new.
+ * The response to {"request": "create", "tag": ".."} is sent when the service has responded. The response to
+ * {"request": "create_later", "tag": ".."} is sent immediately, and an event contains the participant.
+ * bandwidth.json in Janus's configuration folder is the configuration for bw_client_new.
  *
  * cc -shared -fPIC -I/usr/include/janus janus_bandwidth.c -o libjanus_bandwidth.so \
  *   $(pkg-config --cflags --libs bw_webrtc glib-2.0 jansson) */
@@ -13,7 +13,7 @@
 #include "bw_webrtc.h"
 
 #define PACKAGE "janus.plugin.bandwidth"
-/* Reading a participant that does not exist changes nothing. */
+/* The id of a participant that does not exist. Reading it has no effect. */
 #define CHECK "{\"operation\": \"getParticipant\", " \
               "\"participantId\": \"00000000-0000-0000-0000-000000000000\"}"
 
@@ -57,12 +57,12 @@ static void done_with(waiting *whose)
     g_free(whose->transaction), g_free(whose);
 }
 
-/* The library's document under a key that says how the call ended. */
+/* The event for the session: the status of the call, and the library's document. */
 static json_t *reply(bw_status status, char *document)
 {
-    json_t *answer = json_loads(document != NULL ? document : "null", JSON_DECODE_ANY, NULL);
+    json_t *result = json_loads(document != NULL ? document : "null", JSON_DECODE_ANY, NULL);
     json_t *reply = json_pack("{s:s, s:s, s:o}", "bandwidth", "event", "status",
-                              bw_status_name(status), "answer", answer);
+                              bw_status_name(status), "answer", result);
     bw_free(document);
     return reply;
 }
@@ -89,7 +89,7 @@ static void *push_events(void *unused)
         json_t *event;
 
         if (whose == NULL) {
-            /* The check of the configuration. */
+            /* This call checks the configuration. */
             if (status != BW_OK && status != BW_E_NOT_FOUND && status != BW_E_CANCELLED)
                 log_error("calls will fail until this is fixed: ", document);
             bw_free(document);
@@ -115,11 +115,11 @@ static int init(janus_callbacks *callback, const char *config_path)
         log_error("", error);
     g_free(config), g_free(file), bw_free(error);
     if (queue == NULL) {
-        /* Janus does not destroy a plugin that failed. */
+        /* Janus does not destroy a plugin that failed to initialize. */
         bw_client_free(client);
         return -1;
     }
-    /* Its result is logged: Janus starts without the service too. */
+    /* The result is only logged, so that Janus also starts without the service. */
     bw_queue_submit(queue, CHECK, NULL, NULL, NULL);
     events = g_thread_new("bandwidth", push_events, NULL);
     return 0;
@@ -168,7 +168,7 @@ static struct janus_plugin_result *on_message(janus_plugin_session *handle, char
         json_decref(body);
         result = janus_plugin_result_new(JANUS_PLUGIN_ERROR, "request: create or create_later", NULL);
     }
-    /* Janus hands over the ownership of these. */
+    /* Janus passes ownership of these. */
     g_free(transaction), json_decref(message), json_decref(jsep);
     return result;
 }

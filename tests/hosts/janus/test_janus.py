@@ -1,4 +1,4 @@
-"""A real Janus with a plugin of ours: each session gets its own participants, at once or later."""
+"""Janus with the example plugin: each session receives its own participants."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from typing import Any
 import pytest
 
 from bw_webrtc.testing import Sandbox
-from hosts import LIMIT, compiled, config, need
+from hosts import LIMIT, compile_c, config, need
 
 HERE = Path(__file__).resolve().parent
 PLUGIN = "janus.plugin.bandwidth"
@@ -35,13 +35,13 @@ class Janus:
 
     def ask(self, path: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
         data = None if body is None else json.dumps({"transaction": "t", **body}).encode()
-        with self._opener.open(self.url + path, data, timeout=2 * LIMIT) as answer:
-            document: dict[str, Any] = json.loads(answer.read())
+        with self._opener.open(self.url + path, data, timeout=2 * LIMIT) as response:
+            document: dict[str, Any] = json.loads(response.read())
         assert document["janus"] != "error", document
         return document
 
     def attach(self) -> str:
-        """A session with the plugin; its path."""
+        """Creates a session with the plugin, and returns its path."""
         session = self.ask("", {"janus": "create"})["data"]["id"]
         body = {"janus": "attach", "plugin": PLUGIN}
         handle = self.ask(f"/{session}", body)["data"]["id"]
@@ -52,7 +52,7 @@ class Janus:
         return self.ask(path, request)
 
     def event(self, path: str) -> dict[str, Any]:
-        """The session's next event that is the plugin's."""
+        """Waits for the next event of the plugin in this session."""
         while True:
             event = self.ask("/" + path.split("/")[1])
             if event["janus"] == "event":
@@ -68,14 +68,14 @@ def janus(
     plugins, configs = folder / "plugins", folder / "config"
     plugins.mkdir()
     configs.mkdir()
-    built = compiled(
+    built = compile_c(
         HERE / "janus_bandwidth.c",
         plugins,
         "glib-2.0 jansson",
-        # Janus's own macro gives every member twice.
+        # Janus's macro initializes every member twice.
         *("-shared", "-fPIC", "-I/usr/include/janus", "-Wno-override-init"),
     )
-    # Only files of this form are loaded.
+    # Janus loads only files with names of this form.
     built.rename(plugins / "libjanus_bandwidth.so")
     with socket.create_server(("127.0.0.1", 0)) as probe:
         port = probe.getsockname()[1]
@@ -129,13 +129,13 @@ def test_every_session_gets_its_own_participants(tls: bool, tmp_path: Path) -> N
             for n in range(5):
                 tag = f"session {number}, message {n}"
                 if n % 2:
-                    answer = server.message(path, tag, {"request": "create", "tag": tag})
+                    response = server.message(path, tag, {"request": "create", "tag": tag})
                 else:
                     ack = server.message(path, tag, {"request": "create_later", "tag": tag})
                     assert ack["janus"] == "ack"
-                    answer = server.event(path)
-                assert answer["transaction"] == tag
-                data = answer["plugindata"]["data"]
+                    response = server.event(path)
+                assert response["transaction"] == tag
+                data = response["plugindata"]["data"]
                 assert data["status"] == "BW_OK", data
                 assert data["answer"]["participant"]["tag"] == tag
                 assert data["answer"]["token"]
@@ -146,12 +146,12 @@ def test_every_session_gets_its_own_participants(tls: bool, tmp_path: Path) -> N
         assert len(tags) == len(set(tags)) == 200
 
 
-def test_what_is_wrong_is_answered(tmp_path: Path) -> None:
+def test_errors_are_reported(tmp_path: Path) -> None:
     with Sandbox() as sandbox, janus(sandbox, tmp_path) as (server, _):
         path = server.attach()
         for request in ("create", "create_later"):
-            answer = server.message(path, "t", {"request": request, "tag": "x" * 51})
-            data = answer["plugindata"]["data"]
+            response = server.message(path, "t", {"request": request, "tag": "x" * 51})
+            data = response["plugindata"]["data"]
             assert data["status"] == "BW_E_INVALID_ARGUMENT"
             assert "tag" in data["answer"]["error"]["message"]
         with pytest.raises(AssertionError, match="create or create_later"):
@@ -190,7 +190,7 @@ def test_it_ends_soon_with_calls_under_way(request_name: str, tmp_path: Path) ->
         body = {"request": request_name, "tag": "slow"}
 
         def call() -> None:
-            # Janus may end before it answers.
+            # Janus may end before it responds.
             with suppress(OSError, HTTPException, AssertionError):
                 server.message(path, "t", body)
 
@@ -205,5 +205,5 @@ def test_it_ends_soon_with_calls_under_way(request_name: str, tmp_path: Path) ->
         process.wait(LIMIT)
         took = time.monotonic() - began
         calling.join(LIMIT)
-        # The call itself would have taken 6 s.
+        # Without cancellation, the call would take 6 s.
         assert took < 3, f"Janus took {took:.1f} s to end"

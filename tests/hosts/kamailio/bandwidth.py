@@ -15,11 +15,11 @@ import KSR
 from bw_webrtc import BwError, Client, LibraryError, NotFoundError
 
 TIMEOUT = 5.0
-"""Seconds that a call may take at most. Choose less than your callers wait."""
+"""The timeout of a call in seconds. Choose a shorter time than your callers wait."""
 LONGEST_TAG = 50
-"""What the service allows, in characters."""
+"""The maximum length of a tag in characters."""
 NOBODY = "00000000-0000-0000-0000-000000000000"
-"""The id of a participant that does not exist: reading it changes nothing."""
+"""The id of a participant that does not exist. Reading it has no effect."""
 
 
 def tag_of(call_id: str) -> str:
@@ -35,7 +35,7 @@ def tag_of(call_id: str) -> str:
 
 
 class Routing:
-    """What Kamailio calls."""
+    """The methods that Kamailio calls."""
 
     def __init__(self) -> None:
         self._client: Client | None = None
@@ -70,7 +70,7 @@ class Routing:
         return 1
 
     def create(self) -> tuple[int, str]:
-        """Creates the caller's participant; the reply's status and reason."""
+        """Creates the caller's participant. Returns the status and reason of the reply."""
         try:
             created = self.client().create_participant(
                 publish_permissions=["AUDIO"], tag=tag_of(KSR.pv.get("$ci"))

@@ -1,4 +1,4 @@
-"""As bandwidth.py, but no worker that takes requests ever waits for the service."""
+"""Like bandwidth.py, but the workers that receive requests never wait for the service."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ TASKS = getattr(KSR, "async")
 
 
 class AsyncRouting(Routing):
-    """What Kamailio calls."""
+    """The methods that Kamailio calls."""
 
     def ksr_request_route(self, message: object) -> int:
-        """Called for every request, in a worker that takes requests."""
+        """Called for every request, in a worker that receives requests."""
         if KSR.pv.get("$rm") == "OPTIONS":
             KSR.sl.sl_send_reply(200, "Alive")
         elif KSR.tm.t_newtran() > 0:

@@ -1,4 +1,4 @@
-"""A small SIP client over UDP: many requests at once, each answered by its own reply."""
+"""A small SIP client over UDP, which sends concurrent requests and matches their replies."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ RESEND = 0.5
 
 @dataclass
 class Reply:
-    """What came for a request."""
+    """The reply to a request."""
 
     status: int
     reason: str
     seconds: float
-    """From the first time that the request was sent."""
+    """The time since the request was first sent."""
 
 
 class Caller:
@@ -32,11 +32,11 @@ class Caller:
         self._mine = self._socket.getsockname()[1]
 
     def close(self) -> None:
-        """Ends it."""
+        """Closes the socket."""
         self._socket.close()
 
     def ask(self, method: str, ids: list[str], limit: float, at_once: int = 16) -> dict[str, Reply]:
-        """Sends a request for each Call-ID, several at once; returns the replies in time."""
+        """Sends a request for each Call-ID, concurrently. Returns the replies in time."""
         waiting = list(ids)
         first: dict[str, float] = {}
         last: dict[str, float] = {}
@@ -67,7 +67,7 @@ class Caller:
         return replies
 
     def _send(self, method: str, call: str) -> None:
-        # Nobody listens yet: it is sent again.
+        # The server does not listen yet. The request is sent again.
         with suppress(ConnectionRefusedError):
             self._socket.send(self._request(method, call))
 

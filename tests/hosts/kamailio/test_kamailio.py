@@ -1,4 +1,4 @@
-"""A real Kamailio whose workers share a client that was made, and used, before they were forked.
+"""Kamailio with workers that share a client, which was created and used before they were forked.
 
 To see it fail, let ``generation`` in src/sys/generation.rs return 1.
 """
@@ -45,7 +45,7 @@ def kamailio(
     variables: dict[str, str] | None = None,
     logged: str | None = None,
 ) -> Iterator[Caller]:
-    """A running Kamailio, ended by its own id, and a caller for it.
+    """Runs Kamailio, and returns a SIP client for it.
 
     ``variables`` are added to its environment. ``logged``: an error that its log must contain;
     without it, the log must contain no error.
@@ -78,7 +78,7 @@ def kamailio(
     caller = Caller(port)
     try:
         if daemon:
-            # The one that was started makes a daemon and ends.
+            # The started process creates a daemon and ends.
             assert process.wait(LIMIT) == 0, log.read_text()
         alive = caller.ask("OPTIONS", ["alive"], LIMIT)
         assert alive, log.read_text()
@@ -92,13 +92,13 @@ def kamailio(
 
 
 def stop(process: subprocess.Popen[bytes], pid_file: Path) -> None:
-    """Ends Kamailio, all of it: its processes are a group."""
+    """Stops all processes of Kamailio, which are a process group."""
     main = int(pid_file.read_text()) if pid_file.exists() else process.pid
     try:
         group = os.getpgid(main)
     except ProcessLookupError:
         return
-    # Kamailio 5.6 at times waits in its own signal handler for a lock of its own, and never ends.
+    # Kamailio 5.6 sometimes deadlocks in its own signal handler, and never ends.
     for number, patience in ((signal.SIGTERM, 5.0), (signal.SIGKILL, LIMIT)):
         end = time.monotonic() + patience
         with suppress(ProcessLookupError):
@@ -122,7 +122,7 @@ def crossed(replies: dict[str, Reply]) -> dict[str, Reply]:
 @pytest.mark.parametrize("tls", [False, True], ids=["http", "https"])
 def test_every_caller_gets_its_own_participant(tls: bool, daemon: bool) -> None:
     with Sandbox(tls=tls) as sandbox:
-        # Answers come in another order than the requests.
+        # Responses arrive in another order than the requests.
         sandbox.fault("createParticipant", "delay", ms=20, count=None)
         sandbox.fault("createParticipant", "delay", ms=60, count=50, after=40)
         with kamailio(sandbox, "kamailio.cfg", "bandwidth.py", daemon=daemon) as caller:
@@ -220,5 +220,5 @@ def test_asynchronous_workers_keep_options_quick() -> None:
             median = statistics.median(times)
             assert min(reply.seconds for reply in created.values()) >= 0.5
             assert len(times) > 20
-            # Where workers wait for the service, OPTIONS wait for them: 500 ms.
+            # If the workers waited for the service, OPTIONS would take 500 ms.
             assert median < 0.05, f"OPTIONS took {median * 1000:.1f} ms (median)"

@@ -1,5 +1,5 @@
--- Participants from LuaJIT, for scripters of FreeSWITCH and OpenResty: a call that waits, and calls
--- through the queue, whose descriptor any event loop can watch. The credentials are in
+-- Participants from LuaJIT, for scripts in FreeSWITCH and OpenResty: a blocking call, and calls through the
+-- queue, whose descriptor any event loop can watch. The credentials are in
 -- BW_ACCOUNT_ID, BW_CLIENT_ID and BW_CLIENT_SECRET.
 local ffi = require("ffi")
 
@@ -29,7 +29,7 @@ int poll(struct pollfd *entries, unsigned long count, int timeout_ms);
 local bw = ffi.load(os.getenv("BW_WEBRTC_LIBRARY") or "libbw_webrtc.so.0")
 local OK, POLLIN = 0, 1
 
--- The library's text as Lua's own; frees it.
+-- Converts a text of the library to a Lua string, and frees it.
 local function take(out)
   if out[0] == nil then return nil end
   local text = ffi.string(out[0])
@@ -54,11 +54,11 @@ local clients = ffi.new("bw_client *[1]")
 must(bw.bw_client_new(nil, clients, out))
 local client = ffi.gc(clients[0], bw.bw_client_free)
 
--- A call that waits.
+-- A blocking call.
 must(bw.bw_create_participant(client, '{"tag": "waited for"}', out))
 print(get(take(out), "/participant/tag"))
 
--- Calls that do not wait. What belongs to a call is found by its number.
+-- Non-blocking calls. The number of a call identifies its data.
 local queues = ffi.new("bw_queue *[1]")
 must(bw.bw_queue_new(client, '{"workers": 4}', queues, out))
 local queue = ffi.gc(queues[0], bw.bw_queue_free)

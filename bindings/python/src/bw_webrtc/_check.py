@@ -34,10 +34,10 @@ _FAILED = f"{_TOKEN} failed: "
 _USE = "use BW_CLIENT_ID and BW_CLIENT_SECRET"
 
 # What each failure means, and the number of _STEPS that succeeded before it.
-_STEPS = ("the name", "the connection", "TLS")
+_STEPS = ("the host name", "the connection", "TLS")
 _FAILURES: Tuple[Tuple[Type[BwError], str, int], ...] = (
     (ProxyError, "the proxy does not forward the request", 0),
-    (ResolveError, "the name is wrong, or cannot be resolved", 0),
+    (ResolveError, "the host name is wrong, or cannot be resolved", 0),
     (ConnectError, "no connection can be made", 1),
     (TlsError, "TLS fails", 2),
     (CallTimeoutError, "there is no response in time", 0),

@@ -54,8 +54,8 @@ class AsyncClient:
     Args:
         account_id: The account at the service.
         workers: The number of calls that are executed at the same time (8).
-        backlog: The maximum number of calls that are waiting or in progress; one more raises
-            ``QueueFullError`` (1024).
+        backlog: The maximum number of calls that are waiting or in progress (1024). A further call
+            raises ``QueueFullError``.
         **options: The other options of ``Client``.
     """
 
@@ -127,12 +127,12 @@ class AsyncClient:
             self._client.close()
 
     def take_late(self) -> LateObjects:
-        """Returns the objects that cancelled calls created, and clears the list; does not block.
+        """Returns the participants and sessions that no caller received, and clears the list.
 
-        The list contains every participant and session that was created and reached no caller: the
-        service responded after the call was cancelled, or the task was cancelled when the response
-        was already available. At most 1024 objects are kept; ``LateObjects.dropped`` counts the
-        others. This method can also be called after ``aclose()``.
+        The service responded after the call was cancelled, or the task was cancelled when the
+        response was already available. In each of these cases at most 1024 objects are kept;
+        ``LateObjects.dropped`` counts the others. This method can also be called after
+        ``aclose()``. It does not block.
         """
         return self._client.take_late()
 
@@ -198,8 +198,8 @@ class AsyncClient:
             callback_url: The absolute URL to which the service sends webhooks.
             publish_permissions: What the participant may publish: any of ``"AUDIO"`` and
                 ``"VIDEO"``.
-            tag: A text of at most 50 characters, which webhooks contain.
-            device_api_version: The version of the device API: ``"V3"``.
+            tag: A text of at most 50 characters, for your own use.
+            device_api_version: The version of the device API: ``"V3"``, or the older ``"V2"``.
 
         Returns:
             The participant and its token. The service returns the token only once.
@@ -246,7 +246,7 @@ class AsyncClient:
         error is "unknown", a session may exist.
 
         Args:
-            tag: A text of at most 50 characters, which webhooks contain.
+            tag: A text of at most 50 characters, for your own use.
 
         Returns:
             The session.

@@ -45,7 +45,7 @@ class Client:
     """A client of the service, for any number of threads at the same time.
 
     Create one client and share it: it keeps connections and retries what is safe to retry. A call
-    blocks only the calling thread, for no longer than ``timeout``, and releases the GIL meanwhile.
+    blocks only the calling thread, for no longer than ``timeout``, and releases the GIL.
     Ctrl-C takes effect when the call has returned, and ``take_late()`` then returns what the call
     created. A client also works in children of ``os.fork``.
 
@@ -69,9 +69,10 @@ class Client:
         timeout: The limit for a whole call, including retries, name resolution and TLS (10).
         attempt_timeout: The limit for one attempt (what remains of ``timeout``).
         connect_timeout: The limit for name resolution, connection and TLS together (3).
-        max_retries: The maximum number of attempts after the first (2).
-        retry_base: The upper limit of the first back-off (0.1).
-        retry_max: The upper limit of any back-off (2).
+        max_retries: The maximum number of retries of a call (2).
+        retry_base: The upper limit of the random delay before the first retry (0.1). The limit
+            doubles with each retry.
+        retry_max: The upper limit of any of these delays (2).
         proxy: ``"http://user:password@host:port"``, for CONNECT, or ``"socks5://.."`` (none).
         roots: The certificate authorities to trust, ``"bundled"`` (the default) or ``"system"``.
         ca_file: A PEM file with the certificate authorities to trust instead.
@@ -201,7 +202,9 @@ class Client:
         )
 
     def set_credentials(self, identifier: str, secret: str) -> None:
-        """Changes the credentials for all attempts that begin from now on. No call is dropped.
+        """Replaces the credentials for all attempts that begin after this call.
+
+        No call is dropped.
 
         Args:
             identifier: The client id or the user name, whichever kind the client was created with.
@@ -233,8 +236,8 @@ class Client:
             callback_url: The absolute URL to which the service sends webhooks.
             publish_permissions: What the participant may publish: any of ``"AUDIO"`` and
                 ``"VIDEO"``.
-            tag: A text of at most 50 characters, which webhooks contain.
-            device_api_version: The version of the device API: ``"V3"``.
+            tag: A text of at most 50 characters, for your own use.
+            device_api_version: The version of the device API: ``"V3"``, or the older ``"V2"``.
 
         Returns:
             The participant and its token. The service returns the token only once.
@@ -281,7 +284,7 @@ class Client:
         error is "unknown", a session may exist.
 
         Args:
-            tag: A text of at most 50 characters, which webhooks contain.
+            tag: A text of at most 50 characters, for your own use.
 
         Returns:
             The session.
@@ -426,20 +429,21 @@ class Client:
         Returns:
             The document of ``bw_client_stats``: ``calls``, ``attempts``, ``retries``, ``inFlight``,
             ``statuses``, ``queue``, ``connectionsOpened``, ``connectionsReused``,
-            ``tokenRequests``, and ``operations`` with the same for each operation, and ``times``, a
-            histogram with upper bounds in microseconds, and its sum ``timeSumUs``. ``statuses``
-            counts each call by the status that its caller receives.
+            ``tokenRequests``, and ``operations``, which has most of these for each operation, and a
+            histogram of the durations: ``times``, whose entries have the upper bound ``belowUs`` in
+            microseconds, and ``timeSumUs``, the sum. ``statuses`` counts each call by the status
+            that its caller receives.
         """
         stats: Dict[str, Any] = self._run(_request.STATS)
         return stats
 
     def take_late(self) -> LateObjects:
-        """Returns the objects that were created and reached no caller, and clears the list.
+        """Returns the participants and sessions that no caller received, and clears the list.
 
         A call creates such an object if a signal handler raises an exception during the call, as
-        Ctrl-C does, or if the call of an ``AsyncClient`` is cancelled while it is running. At most
-        1024 objects of each kind are kept; ``LateObjects.dropped`` counts the others. This method
-        can also be called after ``close()``.
+        Ctrl-C does, or if the call of an ``AsyncClient`` is cancelled while it is running. In each
+        of these cases at most 1024 objects are kept; ``LateObjects.dropped`` counts the others.
+        This method can also be called after ``close()``.
         """
         if not self.closed:
             found: LateObjects = self._run(_request.TAKE_LATE)

@@ -11,7 +11,7 @@ class Outcome:
     """The values of ``BwError.outcome``: whether the service may have processed a failed call."""
 
     NOT_SENT = "not_sent"
-    """Nothing reached the service: it is safe to repeat the call."""
+    """The service received nothing: it is safe to repeat the call."""
     REJECTED = "rejected"
     """The service responded and did nothing."""
     UNKNOWN = "unknown"
@@ -205,14 +205,17 @@ class BadRequestError(ServiceError):
 
 
 class UnauthorizedError(ServiceError):
-    """HTTP 401: the credentials are wrong, or may not use the account."""
+    """HTTP 401: the credentials are wrong, or have no access to the account."""
 
     STATUS = 21
     NAME = "BW_E_UNAUTHORIZED"
 
 
 class ForbiddenError(ServiceError):
-    """HTTP 403: the credentials have no role for WebRTC, or there is no such route."""
+    """HTTP 403: the credentials have no role for WebRTC or no access to the account.
+
+    Or there is no such route: ``base_url`` may be wrong.
+    """
 
     STATUS = 22
     NAME = "BW_E_FORBIDDEN"
@@ -226,7 +229,7 @@ class NotFoundError(ServiceError):
 
 
 class ConflictError(ServiceError):
-    """HTTP 409: the participant cannot be added to the session."""
+    """HTTP 409: the participant is already in a session, or the session is full."""
 
     STATUS = 24
     NAME = "BW_E_CONFLICT"

@@ -18,7 +18,7 @@ from ._arguments import items, wrong_type
 
 @dataclass(frozen=True)
 class ParticipantSubscription:
-    """A participant that is heard and seen.
+    """A participant whom another participant hears and sees.
 
     Raises:
         TypeError: A value is of the wrong type.
@@ -60,9 +60,9 @@ class ParticipantSubscription:
 class Subscriptions:
     """Whom a participant hears and sees.
 
-    If there are ``participants``, these; otherwise, if there is a ``session_id``, everyone in that
-    session, including participants that join later; otherwise nobody. In ``participants``, an id
-    means all streams of that participant.
+    With ``participants``: only these. An id in ``participants`` means all streams of that
+    participant. Otherwise, with a ``session_id``: everyone in that session, including participants
+    that join later. With neither: nobody.
 
     Raises:
         TypeError: A value is of the wrong type.
@@ -203,7 +203,7 @@ class Session:
 
 @dataclass(frozen=True)
 class LateObject:
-    """A participant or session that was created although its call was cancelled."""
+    """A participant or session that was created, and that no caller received."""
 
     operation: str
     """``"createParticipant"`` or ``"createSession"``."""

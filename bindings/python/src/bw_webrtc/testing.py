@@ -180,7 +180,7 @@ class Sandbox:
         """Simulates a failure of the next requests of an operation.
 
         Args:
-            operation: The operation, ``"*"`` for any operation, or ``"token"`` for token requests.
+            operation: The operation, ``"*"`` for all operations, or ``"token"`` for token requests.
             kind: ``"status"`` (with the parameters ``status``, ``headers``, ``body``), ``"delay"``
                 (``ms``), ``"close_before"`` (the request is not processed), ``"close_after"`` (the
                 request is processed, and the connection closed without a response),
@@ -235,15 +235,15 @@ class Sandbox:
         return state
 
     def connect(self, participant_id: str) -> Dict[str, Any]:
-        """Simulates a device that connects as this participant; returns the webhook's result."""
+        """Simulates that a device connects; returns the delivery of the webhook."""
         return self._device(participant_id, "connect")
 
     def leave(self, participant_id: str) -> Dict[str, Any]:
-        """Simulates that the participant's device leaves; returns the webhook's result."""
+        """Simulates that the device leaves; returns the delivery of the webhook."""
         return self._device(participant_id, "leave")
 
     def disconnect(self, participant_id: str) -> Dict[str, Any]:
-        """Simulates that the device loses its connection; returns the webhook's result."""
+        """Simulates that the device loses its connection; returns the delivery of the webhook."""
         return self._device(participant_id, "disconnect")
 
     def _device(self, participant_id: str, event: str) -> Dict[str, Any]:

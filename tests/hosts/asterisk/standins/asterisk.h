@@ -1,4 +1,4 @@
-/* Stands in for Asterisk's headers, as far as app_bandwidth.c uses them: it is not Asterisk. */
+/* A replacement for the parts of Asterisk's headers that app_bandwidth.c uses. It is not Asterisk. */
 #ifndef ASTERISK_STANDIN_H
 #define ASTERISK_STANDIN_H
 

@@ -1,4 +1,4 @@
-/* Stands in for FreeSWITCH's header, as far as mod_bandwidth.c uses it: it is not FreeSWITCH. */
+/* A replacement for the parts of FreeSWITCH's header that mod_bandwidth.c uses. It is not FreeSWITCH. */
 #ifndef SWITCH_STANDIN_H
 #define SWITCH_STANDIN_H
 
@@ -44,7 +44,7 @@ typedef struct switch_event {
 
 /* Whether the module cannot be registered. */
 static int standin_fails;
-/* What the module gave the host, and the events that it fired. */
+/* What the module registered, and the events that it fired. */
 static switch_api_interface_t standin_api;
 static struct {
     pthread_mutex_t lock;
