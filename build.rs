@@ -11,6 +11,7 @@ const SOURCES: &[&str] = &[
     "client",
     "participants",
     "sessions",
+    "endpoints",
     "call",
     "queue",
     "log",

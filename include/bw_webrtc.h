@@ -327,7 +327,9 @@ uint32_t bw_abi_version(void);
  *   credentials, OAuth 2.0: the client requests an access token when a call needs one), or
  *   `username` and `password` (an API user; they stop working on 2 December 2026).
  *   Optional, with the default value:
- *   - `baseUrl`: the URL of Bandwidth's service.
+ *   - `baseUrl`: Bandwidth's URL of WebRTC v1.
+ *   - `endpointsUrl`: Bandwidth's URL of BRTC Endpoints. Required for calls of this service if
+ *     `baseUrl` or `tokenUrl` is not Bandwidth's.
  *   - `tokenUrl`: Bandwidth's URL for token requests. Required with `clientId` if `baseUrl` is not
  *     Bandwidth's.
  *   - `timeoutMs`: 10000. The deadline of a call in milliseconds, including the token request,
@@ -359,8 +361,8 @@ uint32_t bw_abi_version(void);
  *   `error` may be NULL.
  *
  * If `config_json` is NULL, the configuration is read from the environment variables
- * BW_ACCOUNT_ID, BW_CLIENT_ID and BW_CLIENT_SECRET (or BW_USERNAME and BW_PASSWORD), BW_BASE_URL
- * and BW_TOKEN_URL, once, in this call. An empty variable counts as unset. NULL is rejected in a
+ * BW_ACCOUNT_ID, BW_CLIENT_ID and BW_CLIENT_SECRET (or BW_USERNAME and BW_PASSWORD),
+ * BW_BASE_URL, BW_ENDPOINTS_URL and BW_TOKEN_URL, once, in this call. An empty variable counts as unset. NULL is rejected in a
  * set-uid process.
  *
  * The first call in a process reads the variables ALL_PROXY, HTTPS_PROXY, HTTP_PROXY and NO_PROXY
@@ -371,7 +373,9 @@ uint32_t bw_abi_version(void);
  * (`client` is NULL, or `config_json` is not UTF-8), BW_E_INTERNAL.
  * Any thread. Does not block (it reads files).
  */
-bw_status bw_client_new(const char *config_json, bw_client **client, char **error);
+bw_status bw_client_new(const char *config_json,
+                        bw_client **client,
+                        char **error);
 
 /**
  * Frees a client, and cancels its calls.
@@ -589,6 +593,88 @@ bw_status bw_update_participant_subscriptions(bw_client *client,
                                               char **out);
 
 /**
+ * Creates an endpoint and its token (createEndpoint). BRTC only.
+ *
+ * An endpoint and its token expire 24 hours later. If `outcome` in the error document is "unknown",
+ * an endpoint may exist. The client does not repeat such a request.
+ *
+ * - `request_json`: one JSON object, not NULL. Required: `type` ("WEBRTC") and `direction`
+ *   ("INBOUND", "OUTBOUND" or "BIDIRECTIONAL"). Optional: `eventCallbackUrl` and
+ *   `eventFallbackUrl` (absolute URLs to which the service sends webhooks), `tag` (at most 1024
+ *   characters), `connectionMetadata` (an object). The object is checked before a request is sent,
+ *   and the message names every problem.
+ * - `out`: receives `{"links": [..], "data": {"endpointId": "..", "token": "..", ..}, "errors":
+ *   []}`, or the error document. The caller frees it with `bw_free`. `out` must not be NULL: the
+ *   token is returned only once.
+ *
+ * Statuses: BW_OK, BW_E_INVALID_ARGUMENT, BW_E_INVALID_HANDLE, BW_E_CANCELLED, BW_E_INTERNAL, or
+ * one from BW_E_RESOLVE to BW_E_HTTP_STATUS, such as BW_E_RATE_LIMITED (the account has too many
+ * endpoints; this is not retried).
+ * Any thread. Blocks up to the deadline.
+ */
+bw_status bw_create_endpoint(bw_client *client, const char *request_json, char **out);
+
+/**
+ * Lists the endpoints of the account, one page at a time (listEndpoints). BRTC only.
+ *
+ * - `query_json`: `{"type": "WEBRTC", "status": "CONNECTED", "limit": 100, "afterCursor": ".."}`,
+ *   where each key is optional, or NULL. `status` is "CONNECTED" or "DISCONNECTED". `limit` is the
+ *   size of a page, from 1 to 1000 (at the service, the default is 100). `afterCursor` selects the
+ *   page after another one: it is the parameter of that name in the URL of the link whose `rel` is
+ *   "next" in the other page. The last page has no such link.
+ * - `out`: receives `{"links": [..], "data": [{"endpointId": "..", ..}], "errors": [], "page":
+ *   {..}}`, or the error document. The caller frees it with `bw_free`.
+ *
+ * Statuses: BW_OK, BW_E_INVALID_ARGUMENT, BW_E_INVALID_HANDLE, BW_E_CANCELLED, BW_E_INTERNAL, or
+ * one from BW_E_RESOLVE to BW_E_HTTP_STATUS.
+ * Any thread. Blocks up to the deadline.
+ */
+bw_status bw_list_endpoints(bw_client *client, const char *query_json, char **out);
+
+/**
+ * Returns an endpoint and its devices, without the token (getEndpoint). BRTC only.
+ *
+ * - `endpoint_id`: the `endpointId` of the endpoint.
+ * - `out`: receives `{"links": [..], "data": {"endpointId": "..", "devices": [..], ..}, "errors":
+ *   []}`, or the error document. The caller frees it with `bw_free`.
+ *
+ * Statuses: BW_OK, BW_E_INVALID_ARGUMENT, BW_E_INVALID_HANDLE, BW_E_CANCELLED, BW_E_INTERNAL, or
+ * one from BW_E_RESOLVE to BW_E_HTTP_STATUS, such as BW_E_NOT_FOUND (there is no such endpoint).
+ * Any thread. Blocks up to the deadline.
+ */
+bw_status bw_get_endpoint(bw_client *client, const char *endpoint_id, char **out);
+
+/**
+ * Deletes an endpoint, and ends its media (deleteEndpoint). BRTC only.
+ *
+ * - `endpoint_id`: the `endpointId` of the endpoint.
+ * - `out`: receives `null`, or the error document. The caller frees it with `bw_free`.
+ *
+ * Statuses: BW_OK, BW_E_INVALID_ARGUMENT, BW_E_INVALID_HANDLE, BW_E_CANCELLED, BW_E_INTERNAL, or
+ * one from BW_E_RESOLVE to BW_E_HTTP_STATUS, such as BW_E_NOT_FOUND (there is no such endpoint).
+ * Any thread. Blocks up to the deadline.
+ */
+bw_status bw_delete_endpoint(bw_client *client, const char *endpoint_id, char **out);
+
+/**
+ * Replaces the BXML of an endpoint (updateEndpointBxml). BRTC only.
+ *
+ * Bandwidth documents this operation, but in 2026 the service does not offer it yet.
+ *
+ * - `endpoint_id`: the `endpointId` of the endpoint.
+ * - `bxml`: the BXML document, which must be well-formed XML without a DTD.
+ * - `out`: receives `null`, or the error document. The caller frees it with `bw_free`.
+ *
+ * Statuses: BW_OK, BW_E_INVALID_ARGUMENT, BW_E_INVALID_HANDLE, BW_E_CANCELLED, BW_E_INTERNAL, or
+ * one from BW_E_RESOLVE to BW_E_HTTP_STATUS, such as BW_E_NOT_FOUND (there is no such endpoint).
+ * Any thread. Blocks up to the deadline.
+ */
+bw_status bw_update_endpoint_bxml(bw_client *client,
+                                  const char *endpoint_id,
+                                  const char *bxml,
+                                  char **out);
+
+/**
  * Executes any operation, which is described by one JSON document.
  *
  * - `call_json`: `{"operation": "addParticipantToSession", "sessionId": "..", "participantId":
@@ -596,7 +682,8 @@ bw_status bw_update_participant_subscriptions(bw_client *client,
  *   The ids and the body are those of the operation. `timeoutMs` is optional: it replaces the
  *   client's timeout for this call.
  * - `out`: receives the same document as from the operation's own function. The caller frees it
- *   with `bw_free`. `out` must not be NULL if the operation is createParticipant.
+ *   with `bw_free`. `out` must not be NULL if the operation returns a token (createParticipant and
+ *   createEndpoint).
  *
  * Statuses: those of the operation's own function.
  * Any thread. Blocks up to the deadline.
@@ -757,9 +844,9 @@ bw_status bw_client_set_log(bw_client *client,
  *
  * `{"calls", "attempts", "retries", "inFlight", "statuses": {"BW_OK": 5, ..}, "queue": {"waiting",
  * "running", "done", "cancelled"}, "connectionsOpened", "connectionsReused", "tokenRequests",
- * "lateAnswers", "lateParticipants", "lateSessions", "operations": {"createParticipant": {"calls",
- * "attempts", "retries", "inFlight", "statuses", "times": [{"belowUs": 1000, "count": 5}, ..],
- * "timeSumUs": 3120}, ..}}`
+ * "lateAnswers", "lateParticipants", "lateSessions", "lateEndpoints", "operations":
+ * {"createParticipant": {"calls", "attempts", "retries", "inFlight", "statuses", "times":
+ * [{"belowUs": 1000, "count": 5}, ..], "timeSumUs": 3120}, ..}}`
  *
  * The counters start at zero when the client is created, and again in each forked child.
  *
@@ -773,8 +860,8 @@ bw_status bw_client_set_log(bw_client *client,
  * - `times`: a histogram of the durations of executed calls. `belowUs` is the upper bound of a
  *   range in microseconds: 1, 5, 10, 25, 50, 100, 250, 1000, 2500 or 10000 ms, or null for longer
  *   calls. Ranges without calls are omitted. `timeSumUs` is the sum of the durations.
- * - `lateAnswers`: the number of responses that no caller received. `lateParticipants` and
- *   `lateSessions` are the ids that `bw_client_take_late` returns.
+ * - `lateAnswers`: the number of responses that no caller received. `lateParticipants`,
+ *   `lateSessions` and `lateEndpoints` are the ids that `bw_client_take_late` returns.
  *
  * Later versions may add keys.
  *
@@ -843,14 +930,50 @@ bw_status bw_json_get(const char *json, const char *pointer, char **text);
 bw_status bw_transfer_bxml(const char *token, const char *call_id, const char *sip_uri, char **out);
 
 /**
- * Checks a webhook that the service has sent to a callbackUrl, and returns it with a numeric
- * timestamp.
+ * Creates the BXML that connects a phone call to endpoints, for the response to a voice webhook.
+ *
+ * - `endpoint_ids_json`: a JSON array of the ids of the endpoints, such as `["e-15ac29a2-.."]`.
+ * - `options_json`: `{"eventCallbackUrl": "..", "eventFallbackUrl": ".."}`, where each key is
+ *   optional and a URL may be relative, or NULL.
+ * - `out`: receives `{"bxml": ".."}`, or the error document. The caller frees it with `bw_free`.
+ *
+ * All arguments are checked and escaped.
+ *
+ * Statuses: BW_OK, BW_E_INVALID_ARGUMENT, BW_E_INTERNAL.
+ * Any thread. Does not block.
+ */
+bw_status bw_connect_bxml(const char *endpoint_ids_json, const char *options_json, char **out);
+
+/**
+ * Creates the uui value with which a phone call joins the session of a participant.
+ *
+ * `bw_transfer_bxml` writes it into a `<Transfer>`. The value alone is needed for `<Bridge>`,
+ * `<Conference>`, and calls that the Voice API makes. WebRTC v1 only.
+ *
+ * - `token`: the token of the participant.
+ * - `call_id`: the id of the phone call ("c-93d6f3c0-be584596-.."), or NULL.
+ * - `text`: receives the value, which is not JSON, or the error document. The caller frees it with
+ *   `bw_free`. The value contains the token: it is a secret.
+ *
+ * Statuses: BW_OK, BW_E_INVALID_ARGUMENT, BW_E_INTERNAL.
+ * Any thread. Does not block.
+ */
+bw_status bw_uui(const char *token, const char *call_id, char **text);
+
+/**
+ * Checks a webhook that a service has sent to a callback URL, and returns it in one form.
  *
  * - `body`: the body of the webhook request.
  * - `out`: receives `{"event": "onConnect", "timestamp": 1605739845431, "participantId": "..",
  *   "deviceId": "..", "tag": ".."}`, or the error document. The caller frees it with `bw_free`.
- *   `event` is "onConnect", "onLeave" or "onDisconnect". `timestamp` is in milliseconds since
- *   1970. Unknown fields are returned unchanged.
+ *   `timestamp` is in milliseconds since 1970.
+ *   WebRTC v1: `event` is "onConnect", "onLeave" or "onDisconnect".
+ *   BRTC: `event` is "endpointConnected", "endpointDisconnected", "endpointEligible",
+ *   "endpointIneligible", "outboundConnectionRequest" (with `to` and `toType`) or "connectStatus";
+ *   `endpointId` replaces `participantId`, and there is an `accountId`. The names of the OpenAPI
+ *   document (`eventType`, `eventTime`, `tags`, `device`) are converted to these.
+ *   An unknown event is not an error, because the service may add events: its fields are not
+ *   checked, and it has `"known": false`. All other fields are returned unchanged.
  *
  * Statuses: BW_OK, BW_E_INVALID_ARGUMENT (the message names every invalid field), BW_E_INTERNAL.
  * Any thread. Does not block.
@@ -858,11 +981,11 @@ bw_status bw_transfer_bxml(const char *token, const char *call_id, const char *s
 bw_status bw_parse_event(const char *body, char **out);
 
 /**
- * Decodes the claims of a participant's token, but does not verify them.
+ * Decodes the claims of a token, but does not verify them.
  *
  * Only the service can verify a token.
  *
- * - `token`: the token of a participant.
+ * - `token`: the token of a participant or an endpoint.
  * - `out`: receives `{"accountId": "..", "participantId": "..", "version": "V3", "expiresAt":
  *   1795510659, "expiresInMs": 32400000, "claims": {..}, "verified": false}`, or the error
  *   document. The caller frees it with `bw_free`. `expiresAt` is in seconds since 1970. A claim

@@ -347,6 +347,39 @@ public:
     {
         invoke(bw_update_participant_subscriptions, session_id, participant_id, subscriptions);
     }
+    // Creates an endpoint, and the token for its device (BRTC). The endpoint and its token expire
+    // 24 hours later. The operation is never retried if the service may have processed the request:
+    // if the outcome of the error is "unknown", an endpoint may exist. The request must contain
+    // type, direction, and may contain eventCallbackUrl, eventFallbackUrl, tag, connectionMetadata.
+    // Returns {"data": {"endpointId": .., "token": "..", ..}, ..}.
+    std::string create_endpoint(const detail::Document &request) const
+    {
+        return invoke(bw_create_endpoint, request);
+    }
+    // Lists one page of the account's endpoints (BRTC). The query may contain type, status,
+    // afterCursor, limit. Returns {"data": [..], "links": [..], "page": {..}, ..}.
+    std::string list_endpoints(const detail::Document &query = "{}") const
+    {
+        return invoke(bw_list_endpoints, query);
+    }
+    // Reads an endpoint and its devices (BRTC). Returns {"data": {"endpointId": .., "devices":
+    // [..], ..}, ..}.
+    std::string get_endpoint(const detail::Argument &endpoint_id) const
+    {
+        return invoke(bw_get_endpoint, endpoint_id);
+    }
+    // Deletes an endpoint, and ends its media (BRTC).
+    void delete_endpoint(const detail::Argument &endpoint_id) const
+    {
+        invoke(bw_delete_endpoint, endpoint_id);
+    }
+    // Replaces the BXML of an endpoint (BRTC). Bandwidth documents this operation, but in 2026 the
+    // service does not offer it yet.
+    void update_endpoint_bxml(const detail::Argument &endpoint_id,
+                              const detail::Argument &bxml) const
+    {
+        invoke(bw_update_endpoint_bxml, endpoint_id, bxml);
+    }
 
     // End of the generated part.
 

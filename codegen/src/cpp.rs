@@ -1,6 +1,6 @@
 //! The methods of `bw::Client` in C++.
 
-use crate::documentation::Operation;
+use crate::documentation::{Operation, Type};
 use crate::text::{WIDTH, snake_case, wrap};
 
 pub const HEADER: &str = "include/bw_webrtc.hpp";
@@ -12,12 +12,9 @@ pub fn methods(operations: &[Operation]) -> String {
     let mut text = String::new();
     for operation in operations {
         let request = match operation.whole_document() {
-            Some(_) => SUBSCRIPTIONS.to_owned(),
-            None if operation.has_body => {
-                let keys: Vec<_> = operation.body.iter().map(|field| field.key).collect();
-                format!("The request may contain {}.", keys.join(", "))
-            }
-            None => String::new(),
+            Some(whole) if whole.r#type == Type::Subscriptions => SUBSCRIPTIONS.to_owned(),
+            Some(_) => String::new(),
+            None => keys(operation),
         };
         let returned = match operation.text.document.as_str() {
             "" => String::new(),
@@ -30,13 +27,17 @@ pub fn methods(operations: &[Operation]) -> String {
         let ids = operation.ids.iter().map(|id| id.name.clone());
         let mut parameters: Vec<_> =
             ids.clone().map(|id| format!("const detail::Argument &{id}")).collect();
-        let body = operation.has_body.then(|| {
-            operation.whole_document().map_or("request".to_owned(), |whole| whole.name.clone())
+        let document = operation.document.map(|key| match operation.whole_document() {
+            Some(whole) => whole.name.clone(),
+            None if key == "body" => "request".to_owned(),
+            None => key.to_owned(),
         });
-        if let Some(body) = &body {
-            let is_required = operation.body.iter().any(|field| field.is_required);
+        if let Some(document) = &document {
+            let is_xml = operation.fields.iter().any(|field| field.r#type == Type::Xml);
+            let class = if is_xml { "Argument" } else { "Document" };
+            let is_required = operation.fields.iter().any(|field| field.is_required);
             let default = if is_required { "" } else { " = \"{}\"" };
-            parameters.push(format!("const detail::Document &{body}{default}"));
+            parameters.push(format!("const detail::{class} &{document}{default}"));
         }
         let (returns, result) = match operation.text.result {
             Some(_) => ("return ", "std::string"),
@@ -48,9 +49,26 @@ pub fn methods(operations: &[Operation]) -> String {
             let aligned = format!(",\n{}", " ".repeat(start.len()));
             signature = format!("{start}{}) const", parameters.join(&aligned));
         }
-        let arguments: Vec<_> = [format!("bw_{name}")].into_iter().chain(ids).chain(body).collect();
+        let arguments: Vec<_> =
+            [format!("bw_{name}")].into_iter().chain(ids).chain(document).collect();
         let arguments = arguments.join(", ");
         text += &format!("{signature}\n    {{\n        {returns}invoke({arguments});\n    }}\n");
     }
     text
+}
+
+/// A sentence with the keys of the request document.
+fn keys(operation: &Operation) -> String {
+    let keys = |is_required: bool| {
+        let fields = operation.fields.iter().filter(|field| field.is_required == is_required);
+        fields.map(|field| field.key).collect::<Vec<_>>().join(", ")
+    };
+    let subject = if operation.document == Some("query") { "query" } else { "request" };
+    match (keys(true).as_str(), keys(false).as_str()) {
+        ("", "") => String::new(),
+        ("", optional) => format!("The {subject} may contain {optional}."),
+        (required, optional) => {
+            format!("The {subject} must contain {required}, and may contain {optional}.")
+        }
+    }
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use bw_webrtc::api::{OPERATIONS, RequestBody, RetryClass};
+use bw_webrtc::api::{OPERATIONS, RequestDocument, RetryClass};
 use bw_webrtc::json::document::{Field, Rule};
 use serde::Deserialize;
 
@@ -47,22 +47,22 @@ pub struct Operation {
     pub creates: bool,
     /// The ids in the path.
     pub ids: Vec<Parameter>,
-    /// Whether the operation takes a request document.
-    pub has_body: bool,
+    /// The name of the request document in a call document, if the operation takes one.
+    pub document: Option<&'static str>,
     /// The parameters for the request document: one for each field, or one for the whole document.
-    pub body: Vec<Parameter>,
+    pub fields: Vec<Parameter>,
     pub text: Entry,
 }
 
 impl Operation {
     /// All parameters.
     pub fn parameters(&self) -> impl Iterator<Item = &Parameter> {
-        self.ids.iter().chain(&self.body)
+        self.ids.iter().chain(&self.fields)
     }
 
     /// The parameter for the whole request document.
     pub fn whole_document(&self) -> Option<&Parameter> {
-        self.body.first().filter(|parameter| parameter.r#type == Type::Subscriptions)
+        self.fields.first().filter(|field| matches!(field.r#type, Type::Subscriptions | Type::Xml))
     }
 }
 
@@ -74,6 +74,8 @@ pub struct Parameter {
     pub name: String,
     pub r#type: Type,
     pub is_required: bool,
+    /// The only value that a required field accepts.
+    pub default: Option<&'static str>,
     pub doc: String,
 }
 
@@ -82,16 +84,21 @@ pub struct Parameter {
 pub enum Type {
     String,
     Strings,
+    Integer,
+    Object,
     Subscriptions,
+    Xml,
 }
 
 impl Type {
     fn of(field: &Field) -> Type {
         match field.rule {
-            Rule::Text | Rule::ShortText(_) | Rule::Id | Rule::Url => Type::String,
+            Rule::Text | Rule::ShortText(_) | Rule::Name(_) | Rule::Id | Rule::Url => Type::String,
             Rule::OneOf(_) | Rule::OneOfAnyCase(_) | Rule::IpAddress => Type::String,
             Rule::Set(_) => Type::Strings,
-            Rule::Any | Rule::Integer(..) | Rule::Boolean | Rule::Objects(_) => {
+            Rule::Integer(..) => Type::Integer,
+            Rule::Object => Type::Object,
+            Rule::Any | Rule::Boolean | Rule::Objects(_) | Rule::UrlReference => {
                 panic!("add the type of {} to codegen", field.name)
             }
         }
@@ -107,22 +114,23 @@ impl Documentation {
     pub fn operations(mut self) -> Vec<Operation> {
         let operations = OPERATIONS.map(|row| {
             let ids = row.path.split(['{', '}']).skip(1).step_by(2);
-            let body = match row.request {
-                RequestBody::None => Vec::new(),
-                RequestBody::Json(fields) => fields
-                    .iter()
-                    .map(|field| self.parameter(field.name, Type::of(field), field.is_required))
-                    .collect(),
-                RequestBody::Subscriptions => {
-                    vec![self.parameter(row.request.name(), Type::Subscriptions, false)]
+            let whole = |r#type, is_required| {
+                vec![self.parameter(row.name, row.request.name(), r#type, is_required)]
+            };
+            let fields = match row.request {
+                RequestDocument::None => Vec::new(),
+                RequestDocument::Json(fields) | RequestDocument::Query(fields) => {
+                    fields.iter().map(|field| self.field(row.name, field)).collect()
                 }
+                RequestDocument::Subscriptions => whole(Type::Subscriptions, false),
+                RequestDocument::Bxml => whole(Type::Xml, true),
             };
             Operation {
                 name: row.name,
                 creates: row.retry == RetryClass::Create,
-                ids: ids.map(|id| self.parameter(id, Type::String, true)).collect(),
-                has_body: !matches!(row.request, RequestBody::None),
-                body,
+                ids: ids.map(|id| self.parameter(row.name, id, Type::String, true)).collect(),
+                document: row.request.key(),
+                fields,
                 text: self.operations.remove(row.name).unwrap_or_else(|| missing(row.name)),
             }
         });
@@ -131,9 +139,33 @@ impl Documentation {
         operations.into()
     }
 
-    fn parameter(&self, key: &'static str, r#type: Type, is_required: bool) -> Parameter {
-        let doc = self.parameters.get(key).cloned().unwrap_or_else(|| missing(key));
-        Parameter { key, name: snake_case(key), r#type, is_required, doc }
+    fn field(&self, operation: &str, field: &'static Field) -> Parameter {
+        let default = match field.rule {
+            Rule::OneOf([value]) if field.is_required => Some(*value),
+            _ => None,
+        };
+        let r#type = Type::of(field);
+        Parameter { default, ..self.parameter(operation, field.name, r#type, field.is_required) }
+    }
+
+    /// A parameter, described under its own name or under `operation.name`.
+    fn parameter(
+        &self,
+        operation: &str,
+        key: &'static str,
+        r#type: Type,
+        is_required: bool,
+    ) -> Parameter {
+        let doc = self.parameters.get(&format!("{operation}.{key}"));
+        let doc = doc.or_else(|| self.parameters.get(key)).cloned();
+        Parameter {
+            key,
+            name: snake_case(key),
+            r#type,
+            is_required,
+            default: None,
+            doc: doc.unwrap_or_else(|| missing(key)),
+        }
     }
 }
 

@@ -1,11 +1,10 @@
-//! The document of a generic call: `{"operation": .., "sessionId": .., "participantId": .., "body": ..,
-//! "timeoutMs": ..}`.
+//! The document of a generic call: `{"operation": .., "sessionId": .., "participantId": ..,
+//! "endpointId": .., "body": .., "query": .., "bxml": .., "timeoutMs": ..}`.
 
 use std::borrow::Cow;
 use std::time::Duration;
 
 use super::operation::{OPERATIONS, Operation};
-use super::request::RequestBody;
 use crate::json::document::{Field, Problems, Rule, read_into, suggestion};
 use crate::json::quote;
 
@@ -15,7 +14,10 @@ const FIELDS: &[Field] = &[
     Field::required("operation", Rule::Text),
     Field::optional("sessionId", Rule::Text),
     Field::optional("participantId", Rule::Text),
+    Field::optional("endpointId", Rule::Text),
     Field::optional("body", Rule::Any),
+    Field::optional("query", Rule::Any),
+    Field::optional("bxml", Rule::Text),
     Field::optional("timeoutMs", Rule::Integer(1, DAY_MS)),
 ];
 
@@ -27,8 +29,10 @@ pub struct CallDocument<'a> {
     pub session: Option<Cow<'a, str>>,
     /// For `{participantId}`.
     pub participant: Option<Cow<'a, str>>,
-    /// The request document.
-    pub body: Option<&'a str>,
+    /// For `{endpointId}`.
+    pub endpoint: Option<Cow<'a, str>>,
+    /// The request document: the body, the query or the BXML.
+    pub request: Option<Cow<'a, str>>,
     /// The timeout of this call; None: the client's.
     pub timeout: Option<Duration>,
 }
@@ -49,11 +53,12 @@ pub fn read(text: &str) -> Result<CallDocument<'_>, (String, Option<&'static Ope
         }
         operation
     });
-    let (mut session, mut participant, mut body, mut timeout) = (None, None, None, None);
+    let (mut session, mut participant, mut endpoint) = (None, None, None);
+    let (mut request, mut timeout) = (None, None);
     for (field, value) in fields.0 {
         let is_used = operation.is_none_or(|operation| match field.name {
-            "sessionId" | "participantId" => operation.has_id(field.name),
-            "body" => !matches!(operation.request, RequestBody::None),
+            "sessionId" | "participantId" | "endpointId" => operation.has_id(field.name),
+            "body" | "query" | "bxml" => operation.request.key() == Some(field.name),
             _ => true,
         });
         if !is_used {
@@ -63,14 +68,16 @@ pub fn read(text: &str) -> Result<CallDocument<'_>, (String, Option<&'static Ope
         match field.name {
             "sessionId" => session = Some(value.into_text()),
             "participantId" => participant = Some(value.into_text()),
-            "body" => body = Some(value.json()),
+            "endpointId" => endpoint = Some(value.into_text()),
+            "body" | "query" => request = Some(Cow::Borrowed(value.json())),
+            "bxml" => request = Some(value.into_text()),
             "timeoutMs" => timeout = Some(Duration::from_millis(value.integer())),
             _ => {}
         }
     }
     match (operation, problems.message()) {
         (Some(operation), None) => {
-            Ok(CallDocument { operation, session, participant, body, timeout })
+            Ok(CallDocument { operation, session, participant, endpoint, request, timeout })
         }
         (operation, message) => Err((message.unwrap_or_default(), operation)),
     }
@@ -87,8 +94,30 @@ mod tests {
         let call = read(text).ok().unwrap();
         assert_eq!(call.operation.name, "addParticipantToSession");
         assert_eq!((call.session.as_deref(), call.participant.as_deref()), (Some("s"), Some("p")));
-        assert_eq!(call.body, Some(r#"{"sessionId":"s"}"#));
+        assert_eq!(call.request.as_deref(), Some(r#"{"sessionId":"s"}"#));
         assert_eq!(call.timeout, Some(Duration::from_millis(500)));
+    }
+
+    #[test]
+    fn calls_of_endpoints_are_read() {
+        for (text, endpoint, request) in [
+            (
+                r#"{"operation":"createEndpoint","body":{"type":"WEBRTC"}}"#,
+                None,
+                Some(r#"{"type":"WEBRTC"}"#),
+            ),
+            (r#"{"operation":"listEndpoints","query":{"limit":5}}"#, None, Some(r#"{"limit":5}"#)),
+            (r#"{"operation":"listEndpoints"}"#, None, None),
+            (r#"{"operation":"getEndpoint","endpointId":"e-1"}"#, Some("e-1"), None),
+            (
+                r#"{"operation":"updateEndpointBxml","endpointId":"e-1","bxml":"<R a=\"1\"/>"}"#,
+                Some("e-1"),
+                Some(r#"<R a="1"/>"#),
+            ),
+        ] {
+            let call = read(text).ok().unwrap();
+            assert_eq!((call.endpoint.as_deref(), call.request.as_deref()), (endpoint, request));
+        }
     }
 
     #[test]
@@ -118,6 +147,10 @@ mod tests {
                 r#"{"operation":"getSession","body":{}}"#,
                 "call.body: does not apply to this operation",
             ),
+            (r#"{"operation":"getSession","query":{}}"#, "call.query: does not apply"),
+            (r#"{"operation":"listEndpoints","body":{}}"#, "call.body: does not apply"),
+            (r#"{"operation":"updateEndpointBxml","bxml":{}}"#, "call.bxml: must be a string"),
+            (r#"{"operation":"getEndpoint","sessionId":"s"}"#, "call.sessionId: does not apply"),
             (r#"{"operation":"getSession","timeoutMs":0}"#, "call.timeoutMs: must be a whole"),
             (r#"{"operation":"getSession","timeout":1}"#, "call.timeout: is not known; did you"),
         ] {

@@ -1,17 +1,23 @@
 //! Error responses: their meaning, and how they appear in messages and error documents.
 
+use std::fmt;
 use std::time::SystemTime;
 
 use serde_json::Value;
 use serde_json::value::RawValue;
 use zeroize::{Zeroize, Zeroizing};
 
+use super::operation::Service;
 use crate::error::{ErrorResponse, Status};
-use crate::json::{self, Object, string, without_mark};
+use crate::json::{self, Array, Object, array, string, without_mark};
 use crate::redact;
 
 /// The longest body in an error document, in bytes.
 const MAX_BODY: usize = 16 * 1024;
+/// The most errors of an envelope in a message.
+const MAX_ERRORS: usize = 4;
+/// The type of the error that a service returns if no more endpoints can be created.
+const TOO_MANY_ENDPOINTS: &str = "too_many_endpoints";
 
 /// Whether the service has processed the request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,10 +40,11 @@ pub struct ServiceError {
     pub disposition: Disposition,
 }
 
-/// The meaning of an error response. `keys` are the configuration keys of the credentials that were
-/// used.
-pub fn classify(response: &ErrorResponse, keys: [&str; 2]) -> ServiceError {
+/// The meaning of an error response of a service. `keys` are the configuration keys of the credentials
+/// that were used.
+pub fn classify(service: Service, response: &ErrorResponse, keys: [&str; 2]) -> ServiceError {
     let code = response.http_status;
+    let errors = response.body.as_deref().map(envelope_errors).unwrap_or_default();
     let (status, disposition, problem) = match code {
         400 => (Status::BadRequest, Disposition::Rejected, "the service rejected the request"),
         401 => {
@@ -46,8 +53,16 @@ pub fn classify(response: &ErrorResponse, keys: [&str; 2]) -> ServiceError {
         403 => (
             Status::Forbidden,
             Disposition::Rejected,
-            "the service does not allow this; check that the credentials have a role for WebRTC, \
-             that accountId is their account, and that baseUrl ends in /v1",
+            match service {
+                Service::WebRtc => {
+                    "the service does not allow this; check that the credentials have a role for \
+                     WebRTC, that accountId is their account, and that baseUrl ends in /v1"
+                }
+                Service::Endpoints => {
+                    "the service does not allow this; check that the credentials have a role for \
+                     BRTC, that accountId is their account, and that endpointsUrl ends in /v2"
+                }
+            },
         ),
         421 | 425 => (
             Status::HttpStatus,
@@ -59,6 +74,13 @@ pub fn classify(response: &ErrorResponse, keys: [&str; 2]) -> ServiceError {
             Status::Conflict,
             Disposition::Rejected,
             "the request conflicts with the state of the resource at the service",
+        ),
+        // A limit on the number of endpoints, not on the rate of requests: a retry cannot succeed.
+        429 if errors.iter().any(|error| error.error_type == TOO_MANY_ENDPOINTS) => (
+            Status::RateLimited,
+            Disposition::Rejected,
+            "the account has too many endpoints; delete endpoints that are not used, or wait until \
+             some expire (24 hours after their creation)",
         ),
         429 => (
             Status::RateLimited,
@@ -83,7 +105,14 @@ pub fn classify(response: &ErrorResponse, keys: [&str; 2]) -> ServiceError {
         _ if (300..400).contains(&code) => (
             Status::HttpStatus,
             Disposition::Unknown,
-            "the response is a redirect, which is not followed; check baseUrl",
+            match service {
+                Service::WebRtc => {
+                    "the response is a redirect, which is not followed; check baseUrl"
+                }
+                Service::Endpoints => {
+                    "the response is a redirect, which is not followed; check endpointsUrl"
+                }
+            },
         ),
         _ => (Status::HttpStatus, Disposition::Unknown, "the response has an invalid HTTP status"),
     };
@@ -97,6 +126,10 @@ pub fn classify(response: &ErrorResponse, keys: [&str; 2]) -> ServiceError {
     if let Some(text) = response.body.as_deref().and_then(service_message) {
         message.push_str(": ");
         message.push_str(&text);
+    }
+    for (at, error) in errors.iter().enumerate() {
+        message.push_str(if at == 0 { ": " } else { "; " });
+        message.push_str(&error.to_string());
     }
     ServiceError { status, message, disposition }
 }
@@ -211,12 +244,56 @@ fn service_message(body: &RawValue) -> Option<String> {
     ["error", "message"].iter().find_map(|name| text_member(body, name))
 }
 
+/// An item of `errors` in an envelope, each of its strings as one line of limited length.
+#[derive(Default)]
+struct EnvelopeError {
+    error_type: String,
+    description: String,
+    /// What the error refers to, such as `field tag`.
+    source: Option<String>,
+}
+
+impl fmt::Display for EnvelopeError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let separator =
+            if self.error_type.is_empty() || self.description.is_empty() { "" } else { ": " };
+        write!(f, "{}{separator}{}", self.error_type, self.description)?;
+        self.source.as_ref().map_or(Ok(()), |source| write!(f, " ({source})"))
+    }
+}
+
+/// The first errors in an envelope.
+fn envelope_errors(body: &RawValue) -> Vec<EnvelopeError> {
+    let Some(Array(items)) = member(body, "errors").and_then(|errors| array(errors).ok()) else {
+        return Vec::new();
+    };
+    let read = |item: &RawValue| {
+        let source = member(item, "source");
+        let place = |name: &&str| Some(format!("{name} {}", text_member(source?, name)?));
+        EnvelopeError {
+            error_type: text_member(item, "type").unwrap_or_default(),
+            description: text_member(item, "description").unwrap_or_default(),
+            source: ["field", "parameter", "header", "reference"].iter().find_map(place),
+        }
+    };
+    items
+        .into_iter()
+        .map(read)
+        .filter(|error| !error.error_type.is_empty() || !error.description.is_empty())
+        .take(MAX_ERRORS)
+        .collect()
+}
+
 /// The string in a member of the body, as one line of limited length.
 pub fn text_member(body: &RawValue, name: &str) -> Option<String> {
-    let Object(members) = serde_json::from_str(body.get()).ok()?;
-    let (_, value) = members.into_iter().rev().find(|(key, _)| key == name)?;
-    let text = string(value).ok()?;
+    let text = string(member(body, name)?).ok()?;
     Some(redact::line(&text)).filter(|line| !line.is_empty())
+}
+
+/// The last member of this name in an object.
+fn member<'a>(object: &'a RawValue, name: &str) -> Option<&'a RawValue> {
+    let Object(members) = serde_json::from_str(object.get()).ok()?;
+    members.into_iter().rev().find(|(key, _)| key == name).map(|(_, value)| value)
 }
 
 /// Parses Retry-After, which is a number of seconds or an HTTP date. Returns milliseconds.
@@ -240,7 +317,7 @@ mod tests {
     }
 
     fn classified(http_status: u16, body: &str) -> ServiceError {
-        classify(&response(http_status, body), ["username", "password"])
+        classify(Service::WebRtc, &response(http_status, body), ["username", "password"])
     }
 
     #[test]
@@ -268,7 +345,10 @@ mod tests {
             assert!(error.message.contains(part) && error.message.ends_with(": because"));
         }
         let busy = error_response(503, Some("0"), b"", &[]);
-        assert_eq!(classify(&busy, ["username", "password"]).disposition, Disposition::Throttled);
+        assert_eq!(
+            classify(Service::WebRtc, &busy, ["username", "password"]).disposition,
+            Disposition::Throttled
+        );
         assert!(classified(503, "").message.contains("may have been processed"));
         let marked = classified(400, "\u{feff}{\"error\":\"because\"}");
         assert!(marked.message.ends_with("(HTTP 400): because"), "{}", marked.message);
@@ -333,7 +413,8 @@ mod tests {
                 ] {
                     let response = error_response(401, None, body.as_bytes(), &[secret]);
                     let shown = response.body.as_ref().unwrap().get().to_owned();
-                    let message = classify(&response, ["username", "password"]).message;
+                    let message =
+                        classify(Service::WebRtc, &response, ["username", "password"]).message;
                     let decoded = without_escapes(&shown);
                     for text in [&shown, &decoded, &message] {
                         assert!(!text.contains(&secret[..4]), "{body}\n{text}");
@@ -373,5 +454,49 @@ mod tests {
                 assert!(!shown.get().contains("s3cret"), "{shown}");
             }
         }
+    }
+
+    #[test]
+    fn errors_of_an_envelope_are_in_the_message() {
+        let classify = |http_status, body: &str| {
+            let response = error_response(http_status, Some("900"), body.as_bytes(), &["s3cret"]);
+            classify(Service::Endpoints, &response, ["clientId", "clientSecret"])
+        };
+        let message = |http_status, body: &str| classify(http_status, body).message;
+        let envelope = |errors: &str| format!(r#"{{"links":[],"data":null,"errors":{errors}}}"#);
+        for (errors, end) in [
+            (
+                r#"[{"type":"invalid_parameter","description":"only numbers","code":"400","id":"x","source":{"parameter":"accountId"}}]"#,
+                "(HTTP 400): invalid_parameter: only numbers (parameter accountId)",
+            ),
+            (
+                r#"[{"type":"a","description":"b","source":{"field":"tag"}},{"description":"c","source":{"header":"Authorization"}}]"#,
+                "(HTTP 400): a: b (field tag); c (header Authorization)",
+            ),
+            (r#"[{"type":"a","source":null}]"#, "(HTTP 400): a"),
+            (
+                r#"[{"type":"a","description":"x s3cret","source":["field"]}]"#,
+                "(HTTP 400): a: x [removed]",
+            ),
+            ("[]", "(HTTP 400)"),
+            (r#"[null, 7, [], {}, {"type":1}]"#, "(HTTP 400)"),
+            (r#"{"type":"a"}"#, "(HTTP 400)"),
+            ("null", "(HTTP 400)"),
+        ] {
+            let message = message(400, &envelope(errors));
+            assert!(message.ends_with(end), "{end}\nis not at the end of\n{message}");
+        }
+        let many = envelope(&format!("[{}1]", r#"{"type":"t","description":"d"},"#.repeat(300)));
+        assert_eq!(message(400, &many).matches("t: d").count(), MAX_ERRORS);
+        let gateway = message(403, r#"{"message":"Forbidden"}"#);
+        assert!(gateway.contains("endpointsUrl ends in /v2") && gateway.ends_with(": Forbidden"));
+        assert!(message(302, "").contains("check endpointsUrl"));
+
+        let quota = envelope(r#"[{"type":"too_many_endpoints","description":"Too many."}]"#);
+        let error = classify(429, &quota);
+        assert_eq!((error.status, error.disposition), (Status::RateLimited, Disposition::Rejected));
+        assert!(error.message.contains("delete endpoints"), "{}", error.message);
+        assert_eq!(classify(429, "").disposition, Disposition::Throttled);
+        assert_eq!(classify(500, &quota).disposition, Disposition::Unknown);
     }
 }

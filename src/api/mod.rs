@@ -1,4 +1,4 @@
-//! The definition of the service: its operations, requests, responses and errors.
+//! The definition of the services: their operations, requests, responses and errors.
 //!
 //! Requests are sent in `transport` and retried in `client`.
 
@@ -9,12 +9,13 @@ mod path;
 mod request;
 mod response;
 mod subscriptions;
+mod xml;
 
 pub use call_document::{CallDocument, read as read_call};
 pub use error_response::{Disposition, ServiceError, classify, error_response, text_member};
 pub use operation::*;
 pub use path::{Ids, check_id, encode, fill};
-pub use request::{RequestBody, tag_of};
+pub use request::{RequestDocument, tag_of};
 pub use response::{ResponseBody, is_in_session};
 pub use subscriptions::are_same as are_same_subscriptions;
 

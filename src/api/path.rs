@@ -15,6 +15,8 @@ pub struct Ids<'a> {
     pub session: Option<&'a str>,
     /// For `{participantId}`.
     pub participant: Option<&'a str>,
+    /// For `{endpointId}`.
+    pub endpoint: Option<&'a str>,
 }
 
 /// Checks an id for a path.
@@ -50,6 +52,7 @@ pub fn fill(prefix: &str, template: &str, ids: &Ids<'_>) -> Result<String, Strin
         let (name, id) = match segment {
             "{sessionId}" => ("sessionId", ids.session),
             "{participantId}" => ("participantId", ids.participant),
+            "{endpointId}" => ("endpointId", ids.endpoint),
             literal => {
                 path.push_str(literal);
                 continue;
@@ -69,7 +72,11 @@ mod tests {
     #[test]
     fn ids_are_encoded_and_cannot_change_the_path() {
         let fill = |id| {
-            fill("", "/participants/{participantId}", &Ids { participant: Some(id), session: None })
+            fill(
+                "",
+                "/participants/{participantId}",
+                &Ids { participant: Some(id), ..Ids::default() },
+            )
         };
         assert_eq!(fill("a-b_c.~1").unwrap(), "/participants/a-b_c.~1");
         assert_eq!(fill("x?y=1").unwrap(), "/participants/x%3Fy%3D1");

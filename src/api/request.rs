@@ -1,28 +1,41 @@
-//! The requests: the fields of each document, and how a request document becomes the body to send.
+//! The requests: the fields of each document, and how a request document becomes the body or the
+//! query to send.
 
 use std::fmt::Display;
 
 use serde::Deserialize;
 
+use super::path::encode;
+use super::xml;
+use crate::error::NO_MEMORY;
 use crate::json::document::{Field, Rule, read};
+use crate::json::without_mark;
 
 /// The longest tag of a participant or session, in characters.
 const MAX_TAG: usize = 50;
+/// The longest tag of an endpoint, in characters.
+const MAX_ENDPOINT_TAG: usize = 1024;
+/// The longest cursor, in characters. Longer ones do not fit into a URL.
+const MAX_CURSOR: usize = 8 * 1024;
 
-/// What an operation takes as its request.
+/// The request document of an operation.
 #[derive(Clone, Copy)]
-pub enum RequestBody {
-    /// Nothing.
+pub enum RequestDocument {
+    /// None.
     None,
-    /// A JSON object with these fields. No document means `{}`.
+    /// A JSON object with these fields, which is the body. No document means `{}`.
     Json(&'static [Field]),
+    /// A JSON object with these fields, which become the query. No document means `{}`.
+    Query(&'static [Field]),
+    /// A BXML document, which is the body.
+    Bxml,
     /// A Subscriptions document. No document, `null` and `{}` mean no subscriptions, for which no
     /// body is sent.
     Subscriptions,
 }
 
 /// The body of createParticipant.
-pub const CREATE_PARTICIPANT: RequestBody = RequestBody::Json(&[
+pub const CREATE_PARTICIPANT: RequestDocument = RequestDocument::Json(&[
     Field::optional("callbackUrl", Rule::Url),
     Field::optional("publishPermissions", Rule::Set(&Rule::OneOf(&["AUDIO", "VIDEO"]))),
     Field::optional("tag", Rule::ShortText(MAX_TAG)),
@@ -30,8 +43,26 @@ pub const CREATE_PARTICIPANT: RequestBody = RequestBody::Json(&[
 ]);
 
 /// The body of createSession.
-pub const CREATE_SESSION: RequestBody =
-    RequestBody::Json(&[Field::optional("tag", Rule::ShortText(MAX_TAG))]);
+pub const CREATE_SESSION: RequestDocument =
+    RequestDocument::Json(&[Field::optional("tag", Rule::ShortText(MAX_TAG))]);
+
+/// The body of createEndpoint.
+pub const CREATE_ENDPOINT: RequestDocument = RequestDocument::Json(&[
+    Field::required("type", Rule::OneOf(&["WEBRTC"])),
+    Field::required("direction", Rule::OneOf(&["INBOUND", "OUTBOUND", "BIDIRECTIONAL"])),
+    Field::optional("eventCallbackUrl", Rule::Url),
+    Field::optional("eventFallbackUrl", Rule::Url),
+    Field::optional("tag", Rule::ShortText(MAX_ENDPOINT_TAG)),
+    Field::optional("connectionMetadata", Rule::Object),
+]);
+
+/// The query of listEndpoints.
+pub const LIST_ENDPOINTS: RequestDocument = RequestDocument::Query(&[
+    Field::optional("type", Rule::OneOf(&["WEBRTC"])),
+    Field::optional("status", Rule::OneOf(&["CONNECTED", "DISCONNECTED"])),
+    Field::optional("afterCursor", Rule::Name(MAX_CURSOR)),
+    Field::optional("limit", Rule::Integer(1, 1000)),
+]);
 
 const SUBSCRIPTIONS: &[Field] = &[
     Field::optional("sessionId", Rule::Id),
@@ -44,17 +75,42 @@ const SUBSCRIPTIONS: &[Field] = &[
     ),
 ];
 
-impl RequestBody {
-    /// The name of the document in messages, as the functions of the C ABI call it.
+impl RequestDocument {
+    /// The name of the document as an argument of a function.
     pub fn name(self) -> &'static str {
         match self {
-            RequestBody::None | RequestBody::Json(_) => "request",
-            RequestBody::Subscriptions => "subscriptions",
+            RequestDocument::None | RequestDocument::Json(_) => "request",
+            RequestDocument::Query(_) => "query",
+            RequestDocument::Bxml => "bxml",
+            RequestDocument::Subscriptions => "subscriptions",
         }
     }
 
-    /// Checks a request document and returns the body to send, if there is one. `path` is the name of
-    /// the document in messages.
+    /// The name of the document in a call document.
+    pub fn key(self) -> Option<&'static str> {
+        match self {
+            RequestDocument::None => None,
+            RequestDocument::Json(_) | RequestDocument::Subscriptions => Some("body"),
+            RequestDocument::Query(_) => Some("query"),
+            RequestDocument::Bxml => Some("bxml"),
+        }
+    }
+
+    /// Whether the document becomes the query instead of the body.
+    pub fn is_query(self) -> bool {
+        matches!(self, RequestDocument::Query(_))
+    }
+
+    /// The media type of the body.
+    pub fn content_type(self) -> &'static str {
+        match self {
+            RequestDocument::Bxml => "application/xml",
+            _ => "application/json",
+        }
+    }
+
+    /// Checks a request document and returns the body or the query to send, if there is one. `path`
+    /// is the name of the document in messages.
     ///
     /// # Errors
     /// All problems, each with its path.
@@ -64,13 +120,39 @@ impl RequestBody {
         request: Option<&str>,
     ) -> Result<Option<String>, String> {
         match self {
-            RequestBody::None => Ok(None),
-            RequestBody::Json(fields) => {
+            RequestDocument::None => Ok(None),
+            RequestDocument::Json(fields) => {
                 read(path, request.unwrap_or("{}"), fields)?.to_json().map(Some)
             }
-            RequestBody::Subscriptions => subscriptions(path, request),
+            RequestDocument::Query(fields) => query(path, request.unwrap_or("{}"), fields),
+            RequestDocument::Bxml => bxml(path, request).map(Some),
+            RequestDocument::Subscriptions => subscriptions(path, request),
         }
     }
+}
+
+fn query(
+    path: &dyn Display,
+    request: &str,
+    fields: &'static [Field],
+) -> Result<Option<String>, String> {
+    let fields = read(path, request, fields)?;
+    let pairs: Vec<String> = fields
+        .0
+        .iter()
+        .map(|(field, value)| format!("{}={}", field.name, encode(value.to_text())))
+        .collect();
+    Ok((!pairs.is_empty()).then(|| pairs.join("&")))
+}
+
+fn bxml(path: &dyn Display, request: Option<&str>) -> Result<String, String> {
+    let text = request.ok_or_else(|| format!("{path}: is missing"))?;
+    let text = without_mark(text);
+    xml::check(text).map_err(|problem| format!("{path}: {problem}"))?;
+    let mut body = String::new();
+    body.try_reserve_exact(text.len()).map_err(|_| NO_MEMORY)?;
+    body.push_str(text);
+    Ok(body)
 }
 
 fn subscriptions(path: &dyn Display, request: Option<&str>) -> Result<Option<String>, String> {
@@ -105,7 +187,7 @@ mod tests {
     }
 
     fn subscriptions(request: &str) -> Result<Option<String>, String> {
-        RequestBody::Subscriptions.check(&"subscriptions", Some(request))
+        RequestDocument::Subscriptions.check(&"subscriptions", Some(request))
     }
 
     #[test]
@@ -206,7 +288,7 @@ mod tests {
 
     #[test]
     fn empty_subscriptions_have_no_body() {
-        assert_eq!(RequestBody::Subscriptions.check(&"subscriptions", None), Ok(None));
+        assert_eq!(RequestDocument::Subscriptions.check(&"subscriptions", None), Ok(None));
         for empty in ["null", " {} ", r#"{"participants":[]}"#, r#"{"sessionId":null}"#] {
             assert_eq!(subscriptions(empty), Ok(None), "{empty}");
         }
@@ -262,5 +344,95 @@ mod tests {
     fn tag_is_read() {
         assert_eq!(tag_of(r#"{"x":[],"tag":"\u0061"}"#).as_deref(), Some("a"));
         assert_eq!(tag_of("{}"), None);
+    }
+
+    #[test]
+    fn endpoint_is_checked() {
+        let check = |request: &str| CREATE_ENDPOINT.check(&"request", Some(request));
+        let tag = |count| {
+            let tag = "é".repeat(count);
+            format!(r#"{{"type":"WEBRTC","direction":"INBOUND","tag":"{tag}"}}"#)
+        };
+        for request in [
+            r#"{"type":"WEBRTC","direction":"OUTBOUND"}"#,
+            r#"{"direction":"BIDIRECTIONAL","type":"WEBRTC","eventCallbackUrl":"https://h/x","eventFallbackUrl":"http://h","connectionMetadata":{"a":[null]}}"#,
+            &tag(1024),
+        ] {
+            assert_eq!(check(request), Ok(Some(request.to_owned())));
+        }
+        for (request, problem) in [
+            ("{}", "request.type: is missing; request.direction: is missing"),
+            (
+                r#"{"type":"SIP","direction":"OUTBOUND"}"#,
+                r#"request.type: "SIP" is not one of WEBRTC"#,
+            ),
+            (
+                r#"{"type":"WEBRTC","direction":"IN"}"#,
+                "is not one of INBOUND, OUTBOUND, BIDIRECTIONAL",
+            ),
+            (
+                r#"{"type":"WEBRTC","direction":"INBOUND","eventCallbackUrl":"/x","eventFallbackUrl":1,"connectionMetadata":[]}"#,
+                "is not an absolute URL; it must begin with http:// or https:// and name a host; \
+                 request.eventFallbackUrl: must be a string, not a number; \
+                 request.connectionMetadata: must be an object, not an array",
+            ),
+            (&tag(1025), "request.tag: has 1025 characters; at most 1024"),
+            (
+                r#"{"type":"WEBRTC","direction":"INBOUND","callbackUrl":"x"}"#,
+                "request.callbackUrl: is not known",
+            ),
+        ] {
+            let message = check(request).unwrap_err();
+            assert!(message.contains(problem), "{problem}\nis not in\n{message}");
+        }
+    }
+
+    #[test]
+    fn query_is_encoded() {
+        let check = |request: Option<&str>| LIST_ENDPOINTS.check(&"query", request);
+        assert_eq!(check(None), Ok(None));
+        assert_eq!(check(Some(r#"{"limit":null}"#)), Ok(None));
+        assert_eq!(
+            check(Some(
+                r#"{"type":"WEBRTC","limit":1000,"afterCursor":"a+/=&\u0000é","status":"CONNECTED"}"#
+            )),
+            Err("query.afterCursor: must not contain U+0000".to_owned())
+        );
+        assert_eq!(
+            check(Some(
+                r#"{"type":"WEBRTC","limit":1000,"afterCursor":"a+/=& \n#é","status":"CONNECTED"}"#
+            )),
+            Ok(Some(
+                "type=WEBRTC&limit=1000&afterCursor=a%2B%2F%3D%26%20%0A%23%C3%A9&status=CONNECTED"
+                    .to_owned()
+            ))
+        );
+        for (request, problem) in [
+            (r#"{"limit":0}"#, "query.limit: must be a whole number from 1 to 1000"),
+            (r#"{"limit":1001}"#, "query.limit: must be a whole number from 1 to 1000"),
+            (
+                r#"{"limit":"5"}"#,
+                "query.limit: must be a whole number from 1 to 1000, not a string",
+            ),
+            (r#"{"afterCursor":""}"#, "query.afterCursor: is empty"),
+            (r#"{"cursor":"x"}"#, "query.cursor: is not known"),
+            (
+                &format!(r#"{{"afterCursor":"{}"}}"#, "x".repeat(8193)),
+                "query.afterCursor: has 8193 characters; at most 8192 are allowed",
+            ),
+        ] {
+            let message = check(Some(request)).unwrap_err();
+            assert!(message.starts_with(problem), "{problem}\nis not in\n{message}");
+        }
+    }
+
+    #[test]
+    fn bxml_is_sent_unchanged() {
+        let check = |request: Option<&str>| RequestDocument::Bxml.check(&"bxml", request);
+        let bxml = "<Response>\n <StartRecording /></Response>";
+        assert_eq!(check(Some(bxml)), Ok(Some(bxml.to_owned())));
+        assert_eq!(check(Some(&format!("\u{feff}{bxml}"))), Ok(Some(bxml.to_owned())));
+        assert_eq!(check(None), Err("bxml: is missing".to_owned()));
+        assert!(check(Some("<Response>")).unwrap_err().starts_with("bxml: is not well-formed XML"));
     }
 }

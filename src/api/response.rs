@@ -24,6 +24,12 @@ pub enum ResponseBody {
     Array,
     /// An object. An empty response means an empty object.
     Subscriptions,
+    /// `{"data": {"endpointId": .., "token": .., ..}, ..}`
+    CreatedEndpoint,
+    /// `{"data": {..}, ..}`
+    Endpoint,
+    /// `{"data": [..], ..}`
+    EndpointPage,
     /// Nothing. Any JSON is accepted.
     Empty,
 }
@@ -41,6 +47,21 @@ struct CreatedParticipant<'a> {
 struct UsualParticipant<'a> {
     #[serde(borrow)]
     participant: Object<Resource<'a>>,
+    #[serde(borrow)]
+    token: Option<&'a RawValue>,
+}
+
+#[derive(serde::Deserialize)]
+struct Envelope<'a> {
+    #[serde(borrow)]
+    data: Option<&'a RawValue>,
+}
+
+#[derive(serde::Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Endpoint<'a> {
+    #[serde(borrow)]
+    endpoint_id: Option<&'a RawValue>,
     #[serde(borrow)]
     token: Option<&'a RawValue>,
 }
@@ -89,6 +110,14 @@ impl ResponseBody {
             ResponseBody::CreatedSession => {
                 object::<Resource>(&text)?.id().ok_or("the response has no id")?;
             }
+            ResponseBody::CreatedEndpoint => {
+                let data = data(&text, Kind::Object)?;
+                let Endpoint { endpoint_id, token } = object(data)?;
+                endpoint_id.and_then(non_empty).ok_or("the response has no data.endpointId")?;
+                token.and_then(non_empty).ok_or("the response has no data.token")?;
+            }
+            ResponseBody::Endpoint => drop(data(&text, Kind::Object)?),
+            ResponseBody::EndpointPage => drop(data(&text, Kind::Array)?),
             ResponseBody::Array => check_kind(&text, Kind::Array)?,
             ResponseBody::Object | ResponseBody::Subscriptions => check_kind(&text, Kind::Object)?,
             // Other text is not from the service, but from a proxy or a login page.
@@ -102,6 +131,11 @@ impl ResponseBody {
         Ok(text)
     }
 
+    /// Whether the response contains a token, which the service returns only once.
+    pub fn has_token(self) -> bool {
+        matches!(self, ResponseBody::CreatedParticipant | ResponseBody::CreatedEndpoint)
+    }
+
     /// The id of the resource that the operation created, in a response that was checked.
     pub fn created_id(self, response: &str) -> Option<String> {
         match self {
@@ -112,6 +146,11 @@ impl ResponseBody {
             ResponseBody::CreatedSession => {
                 object::<Resource>(response).ok()?.id().map(Cow::into_owned)
             }
+            ResponseBody::CreatedEndpoint => {
+                let data = data(response, Kind::Object).ok()?;
+                let id = object::<Endpoint>(data).ok()?.endpoint_id?;
+                non_empty(id).map(Cow::into_owned)
+            }
             _ => None,
         }
     }
@@ -120,6 +159,15 @@ impl ResponseBody {
 impl Resource<'_> {
     fn id(&self) -> Option<Cow<'_, str>> {
         self.id.and_then(non_empty)
+    }
+}
+
+/// The data of an envelope, which must be of this type.
+fn data(text: &str, kind: Kind) -> Result<&str, String> {
+    let data = object::<Envelope>(text)?.data.ok_or("the response has no data")?;
+    match Kind::of(data) {
+        found if found == kind => Ok(data.get()),
+        found => Err(format!("the response's data is {}, not {}", found.article(), kind.article())),
     }
 }
 
@@ -277,6 +325,51 @@ mod tests {
             ("x", None),
         ] {
             assert_eq!(is_in_session(participant, "s"), expected, "{participant}");
+        }
+    }
+
+    #[test]
+    fn envelopes_are_checked() {
+        use ResponseBody::{CreatedEndpoint, Endpoint, EndpointPage};
+        let created =
+            r#"{"links":[],"data":{"endpointId":"e-1","token":"t","new":[]},"errors":[]}"#;
+        for (expected, body) in [
+            (CreatedEndpoint, created),
+            (Endpoint, r#"{"data":{},"links":7}"#),
+            (EndpointPage, r#"{"links":[],"data":[],"errors":[],"page":{"pageSize":1}}"#),
+            (EndpointPage, r#"{"data":[1,null]}"#),
+        ] {
+            assert_eq!(expected.check(body.into()).as_deref(), Ok(body));
+        }
+        assert_eq!(CreatedEndpoint.created_id(created).as_deref(), Some("e-1"));
+        for (expected, body, problem) in [
+            (CreatedEndpoint, "", "is not a JSON object"),
+            (CreatedEndpoint, "[]", "is not a JSON object"),
+            (CreatedEndpoint, "{}", "has no data"),
+            (CreatedEndpoint, r#"{"data":null}"#, "has no data"),
+            (CreatedEndpoint, r#"{"data":[{"endpointId":"e","token":"t"}]}"#, "data is an array"),
+            (CreatedEndpoint, r#"{"data":{"token":"t"}}"#, "has no data.endpointId"),
+            (
+                CreatedEndpoint,
+                r#"{"data":{"endpointId":"","token":"t"}}"#,
+                "has no data.endpointId",
+            ),
+            (CreatedEndpoint, r#"{"data":{"endpointId":"e"}}"#, "has no data.token"),
+            (CreatedEndpoint, r#"{"data":{"endpointId":"e","token":1}}"#, "has no data.token"),
+            (Endpoint, r#"{"data":[]}"#, "data is an array, not an object"),
+            (Endpoint, "null", "is not a JSON object"),
+            (EndpointPage, r#"{"data":{}}"#, "data is an object, not an array"),
+            (EndpointPage, r#"{"data":null}"#, "has no data"),
+            (EndpointPage, "<html>", "is not a JSON object"),
+        ] {
+            let message = expected.check(body.into()).unwrap_err();
+            assert!(message.contains(problem), "{problem}\nis not in\n{message}");
+        }
+        for (open, close) in [("[", "]"), ("{\"a\":", "}")] {
+            let deep = open.repeat(200_000) + "1" + &close.repeat(200_000);
+            let text =
+                format!(r#"{{"links":{deep},"data":{{"endpointId":"e","x":{deep},"token":"t"}}}}"#);
+            assert!(CreatedEndpoint.check(text.into()).is_ok());
         }
     }
 

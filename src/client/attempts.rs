@@ -6,9 +6,10 @@ use std::time::{Duration, Instant};
 use super::Client;
 use super::log::{Level, Millis};
 use super::retry_budget::{RETRY_COST, SUCCESS_REFILL, TIMEOUT_RETRY_COST};
+use super::services::ServiceTransport;
 use super::stats::CallCounter;
 use super::token_request;
-use crate::api::{self, Disposition, Ids, Operation, RetryClass};
+use crate::api::{self, Disposition, Ids, Operation, RetryClass, Service};
 use crate::auth::{Authorization, Kind};
 use crate::error::{Error, ErrorResponse, Outcome, Status};
 use crate::memory;
@@ -30,6 +31,8 @@ pub struct AttemptError {
 pub struct Call<'a> {
     /// The operation.
     pub operation: &'static Operation,
+    /// The service.
+    pub service: &'a ServiceTransport,
     /// The ids in the path.
     pub ids: &'a Ids<'a>,
     /// The full path of the request.
@@ -193,8 +196,9 @@ fn resolve_unknown(
 fn read_join_result(client: &Client, call: &Call<'_>, context: &CallContext<'_>) -> PriorAttempt {
     let Some(session) = call.ids.session else { return PriorAttempt::Unknown };
     let read = |operation: &'static Operation| {
-        let target = api::fill(&client.prefix, operation.path, call.ids).ok()?;
-        let read = Call { operation, ids: call.ids, target: &target, body: None };
+        let target = api::fill(&call.service.prefix, operation.path, call.ids).ok()?;
+        let service = call.service;
+        let read = Call { operation, service, ids: call.ids, target: &target, body: None };
         run_attempts(client, &read, context, &client.stats.begin_internal(operation)).ok()
     };
     let is_in_session = read(&api::GET_PARTICIPANT)
@@ -226,13 +230,13 @@ fn attempt(
         method: call.operation.method.name(),
         target: call.target,
         body: call.body,
-        content_type: "application/json",
+        content_type: call.operation.request.content_type(),
         authorization: authorization.header(),
         needs_new_connection,
     };
-    match client.exchange(&client.transport, &request, context) {
+    match client.exchange(&call.service.transport, &request, context) {
         Ok(response) if (200..300).contains(&response.status) => success(call.operation, response),
-        Ok(response) => Err(rejection(&response, authorization)),
+        Ok(response) => Err(rejection(call.operation.service, &response, authorization)),
         Err(failure) => Err(transport_error(failure)),
     }
 }
@@ -273,7 +277,10 @@ fn success(operation: &Operation, response: Response) -> Result<String, AttemptE
         None => match operation.response.check(response.body) {
             Ok(document) => return Ok(document),
             Err(why) => (
-                Error::new(Status::Protocol, format!("{why} (HTTP {status}); check baseUrl")),
+                Error::new(
+                    Status::Protocol,
+                    format!("{why} (HTTP {status}); check {}", operation.service.url_key()),
+                ),
                 false,
             ),
         },
@@ -297,14 +304,14 @@ pub fn unsupported_coding(response: &Response) -> Error {
     )
 }
 
-fn rejection(response: &Response, authorization: &Authorization) -> AttemptError {
+fn rejection(service: Service, response: &Response, authorization: &Authorization) -> AttemptError {
     let secrets = authorization.secrets();
     let secrets: Vec<&str> = secrets.iter().map(|secret| secret.as_str()).collect();
     // A compressed body is not shown.
     let body = if response.content_coding.is_some() { &[][..] } else { &response.body };
     let details =
         api::error_response(response.status, response.retry_after.as_deref(), body, &secrets);
-    let meaning = api::classify(&details, authorization.kind().keys());
+    let meaning = api::classify(service, &details, authorization.kind().keys());
     let error =
         Error { response: Some(Box::new(details)), ..Error::new(meaning.status, meaning.message) };
     let outcome = match meaning.disposition {

@@ -4,10 +4,12 @@ mod attempts;
 mod config;
 mod log;
 mod retry_budget;
+mod services;
 mod stats;
 mod token_request;
 
 use std::borrow::Cow;
+use std::fmt::Display;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -18,14 +20,15 @@ use crate::error::{Error, Status};
 use crate::memory;
 use crate::redact;
 use crate::sys::PerProcess;
-use crate::transport::{CallContext, CancelToken, Deadline, Transport};
+use crate::transport::{CallContext, CancelToken, Deadline};
 pub use crate::transport::{Family, Roots, TlsFiles};
 
 use attempts::Call;
-pub use config::{BASE_URL, Config, TOKEN_URL};
+pub use config::{BASE_URL, Config, ENDPOINTS_URL, TOKEN_URL};
 use log::Log;
 pub use log::{Level, Sink};
 use retry_budget::RetryBudget;
+use services::{ServiceTransport, Services};
 use stats::{LateObject, Stats};
 use token_request::TokenEndpoint;
 
@@ -40,7 +43,7 @@ use token_request::TokenEndpoint;
 /// # Ok::<(), bw_webrtc::error::Error>(())
 /// ```
 pub struct Client {
-    transport: Transport,
+    services: Services,
     /// Only for client credentials.
     token_endpoint: Option<TokenEndpoint>,
     authenticator: Authenticator,
@@ -51,8 +54,6 @@ pub struct Client {
     retry: config::RetryRules,
     timeout: Duration,
     attempt_timeout: Option<Duration>,
-    /// The prefix of every operation's path: the path of the base URL, and the account.
-    prefix: String,
     cancelled: Arc<AtomicBool>,
 }
 
@@ -63,16 +64,12 @@ impl Client {
     /// `Status::Config`.
     pub fn new(config: Config) -> Result<Client, Error> {
         let parts = config.into_parts()?;
-        let transport = |settings| {
-            Transport::new(settings)
-                .map_err(|(key, why)| Error::new(Status::Config, format!("config.{key}: {why}")))
-        };
         let token_endpoint = parts.token.map(|token| {
-            transport(token.settings)
+            services::transport(token.settings)
                 .map(|transport| TokenEndpoint { transport, target: token.target })
         });
         Ok(Client {
-            transport: transport(parts.settings)?,
+            services: Services::new(parts.services, parts.urls)?,
             token_endpoint: token_endpoint.transpose()?,
             authenticator: Authenticator::new(parts.credentials),
             retry_budget: RetryBudget::new(),
@@ -81,7 +78,6 @@ impl Client {
             retry: parts.retry,
             timeout: parts.timeout,
             attempt_timeout: parts.attempt_timeout,
-            prefix: parts.prefix,
             cancelled: Arc::default(),
         })
     }
@@ -141,7 +137,7 @@ impl Client {
         ids: &Ids<'_>,
         request: Option<&str>,
     ) -> Result<String, Error> {
-        self.execute_request(operation, ids, operation.request.name(), request)
+        self.execute_request(operation, ids, &operation.request.name(), request)
             .map_err(|e| e.of(operation.name))
     }
 
@@ -161,7 +157,7 @@ impl Client {
     /// # Errors
     /// Returns the problems of the document.
     pub fn prepare(&self, document: &str) -> Result<PreparedCall, Error> {
-        check_size("call", document)?;
+        check_size(&"call", document)?;
         let call = api::read_call(document).map_err(|(message, operation)| {
             let error = Error::invalid(message);
             match operation {
@@ -169,10 +165,18 @@ impl Client {
                 None => error,
             }
         })?;
-        let ids =
-            Ids { session: call.session.as_deref(), participant: call.participant.as_deref() };
+        let ids = Ids {
+            session: call.session.as_deref(),
+            participant: call.participant.as_deref(),
+            endpoint: call.endpoint.as_deref(),
+        };
+        let path = format_args!("call.{}", call.operation.request.key().unwrap_or_default());
         let (target, body) = self
-            .request(call.operation, &ids, "call.body", call.body)
+            .services
+            .get(call.operation.service)
+            .and_then(|service| {
+                request_for(service, call.operation, &ids, &path, call.request.as_deref())
+            })
             .map_err(|e| e.of(call.operation.name))?;
         Ok(PreparedCall {
             operation: call.operation,
@@ -198,8 +202,8 @@ impl Client {
         deadline: Instant,
         cancelled: Option<&Arc<AtomicBool>>,
     ) -> Result<String, Error> {
-        let ids =
-            Ids { session: call.session.as_deref(), participant: call.participant.as_deref() };
+        let (session, participant) = (call.session.as_deref(), call.participant.as_deref());
+        let ids = Ids { session, participant, endpoint: None };
         let context = CallContext {
             deadline: Deadline(deadline),
             cancel: CancelToken {
@@ -215,7 +219,8 @@ impl Client {
             });
         }
         let (operation, target, body) = (call.operation, &call.target, call.body.as_deref());
-        let call = Call { operation, ids: &ids, target, body };
+        let service = self.services.get(operation.service)?;
+        let call = Call { operation, service, ids: &ids, target, body };
         match cancelled {
             Some(_) => attempts::execute(self, &call, &context),
             None => attempts::execute_and_count(self, &call, &context),
@@ -300,28 +305,37 @@ impl Client {
         &self,
         operation: &'static Operation,
         ids: &Ids<'_>,
-        root: &str,
+        path: &dyn Display,
         request: Option<&str>,
     ) -> Result<String, Error> {
         let cancel = CancelToken { client: &self.cancelled, call: None, completes_if_sent: false };
         let context = CallContext { deadline: Deadline::after(self.timeout), cancel };
-        let (target, body) = self.request(operation, ids, root, request)?;
-        let call = Call { operation, ids, target: &target, body: body.as_deref() };
+        let service = self.services.get(operation.service)?;
+        let (target, body) = request_for(service, operation, ids, path, request)?;
+        let call = Call { operation, service, ids, target: &target, body: body.as_deref() };
         attempts::execute_and_count(self, &call, &context)
     }
+}
 
-    /// Checks the arguments and returns the path and the body of the request.
-    fn request(
-        &self,
-        operation: &'static Operation,
-        ids: &Ids<'_>,
-        root: &str,
-        request: Option<&str>,
-    ) -> Result<(String, Option<String>), Error> {
-        let target = api::fill(&self.prefix, operation.path, ids).map_err(Error::invalid)?;
-        check_size(root, request.unwrap_or(""))?;
-        let body = operation.request.check(&root, request).map_err(Error::invalid)?;
-        Ok((target, body))
+/// Checks the arguments of a call and returns the path and the body of its request. `path` is the name
+/// of the request document in messages.
+fn request_for(
+    service: &ServiceTransport,
+    operation: &'static Operation,
+    ids: &Ids<'_>,
+    path: &dyn Display,
+    request: Option<&str>,
+) -> Result<(String, Option<String>), Error> {
+    let mut target = api::fill(&service.prefix, operation.path, ids).map_err(Error::invalid)?;
+    check_size(path, request.unwrap_or(""))?;
+    let body = operation.request.check(path, request).map_err(Error::invalid)?;
+    match body {
+        Some(query) if operation.request.is_query() => {
+            target.push('?');
+            target.push_str(&query);
+            Ok((target, None))
+        }
+        body => Ok((target, body)),
     }
 }
 
@@ -338,10 +352,10 @@ pub struct PreparedCall {
     participant: Option<String>,
 }
 
-fn check_size(root: &str, text: &str) -> Result<(), Error> {
+fn check_size(path: &dyn Display, text: &str) -> Result<(), Error> {
     if text.len() <= api::MAX_REQUEST {
         return Ok(());
     }
     let (length, most) = (text.len(), api::MAX_REQUEST);
-    Err(Error::invalid(format!("{root}: has {length} bytes; at most {most} are allowed")))
+    Err(Error::invalid(format!("{path}: has {length} bytes; at most {most} are allowed")))
 }

@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
+use once_cell::race::OnceBox;
 use serde_json::{Map, Value, json};
 
 use crate::api::{OPERATIONS, Operation, ResponseBody};
@@ -19,7 +20,8 @@ const BOUNDS_US: [u64; 10] =
 /// All counters of a client.
 #[derive(Default)]
 pub struct Stats {
-    operations: [PerOperation; OPERATIONS.len()],
+    /// Only operations that are used have counters.
+    operations: [OnceBox<PerOperation>; OPERATIONS.len()],
     /// Opened connections.
     connections_opened: AtomicU64,
     /// Attempts that used an idle connection.
@@ -88,12 +90,10 @@ impl LateObjects {
         json!({"late": late, "dropped": self.dropped}).to_string()
     }
 
-    fn ids(&self, of_participants: bool) -> Vec<&str> {
+    fn ids(&self, response: ResponseBody) -> Vec<&str> {
         self.objects
             .iter()
-            .filter(|created| {
-                (created.operation.response == ResponseBody::CreatedParticipant) == of_participants
-            })
+            .filter(|created| created.operation.response == response)
             .map(|created| &*created.id)
             .collect()
     }
@@ -125,22 +125,31 @@ pub struct CallCounter<'a> {
 }
 
 impl Stats {
+    fn operation(&self, operation: &Operation) -> &PerOperation {
+        self.operations[operation.index].get_or_init(Box::default)
+    }
+
+    fn used_operations(&self) -> impl Iterator<Item = (&Operation, &PerOperation)> {
+        let operations = OPERATIONS.iter().zip(&self.operations);
+        operations.filter_map(|(operation, counters)| Some((*operation, counters.get()?)))
+    }
+
     /// Counts a call that begins.
     pub fn begin(&self, operation: &Operation) -> CallCounter<'_> {
-        let of = &self.operations[operation.index];
+        let of = self.operation(operation);
         add(&of.begun, 1);
         CallCounter { of, is_call: true }
     }
 
     /// Begins an internal request of the client, of which only the attempts are counted.
     pub fn begin_internal(&self, operation: &Operation) -> CallCounter<'_> {
-        CallCounter { of: &self.operations[operation.index], is_call: false }
+        CallCounter { of: self.operation(operation), is_call: false }
     }
 
     /// Counts the status that the caller of a call receives, and the time of its execution if it was
     /// executed to its end.
     pub fn end(&self, operation: &Operation, status: Status, time: Option<Duration>) {
-        let of = &self.operations[operation.index];
+        let of = self.operation(operation);
         let at = Status::ALL.iter().position(|known| *known == status).unwrap_or(0);
         add(&of.statuses[at], 1);
         if let Some(time) = time {
@@ -159,7 +168,7 @@ impl Stats {
         has_begun: bool,
     ) {
         if !has_begun {
-            add(&self.operations[operation.index].never_begun, 1);
+            add(&self.operation(operation).never_begun, 1);
         }
         if status == Status::Cancelled {
             add(&self.queue.cancelled, 1);
@@ -220,27 +229,26 @@ impl Stats {
 
     /// The counters as a document.
     pub fn document(&self) -> String {
-        let sum =
-            |count: fn(&PerOperation) -> u64| -> u64 { self.operations.iter().map(count).sum() };
-        let used = OPERATIONS
-            .iter()
-            .zip(&self.operations)
-            .filter(|(_, of)| of.calls() + get(&of.attempts) > 0);
-        let by_operation: Map<String, Value> =
-            used.map(|(operation, of)| (operation.name.to_owned(), of.document())).collect();
+        let sum = |count: fn(&PerOperation) -> u64| -> u64 {
+            self.used_operations().map(|(_, of)| count(of)).sum()
+        };
+        let by_operation: Map<String, Value> = self
+            .used_operations()
+            .filter(|(_, of)| of.calls() + get(&of.attempts) > 0)
+            .map(|(operation, of)| (operation.name.to_owned(), of.document()))
+            .collect();
         let statuses: Map<String, Value> = Status::ALL
             .iter()
             .enumerate()
             .map(|(at, status)| {
-                let count: u64 = self.operations.iter().map(|of| get(&of.statuses[at])).sum();
+                let count: u64 = self.used_operations().map(|(_, of)| get(&of.statuses[at])).sum();
                 (status.name().to_owned(), count)
             })
             .filter(|(_, count)| *count > 0)
             .map(|(name, count)| (name, Value::from(count)))
             .collect();
         let [waiting, running, done] = self.queue.stages.each_ref().map(get);
-        let (participants, sessions) =
-            self.late(|late| (json!(late.ids(true)), json!(late.ids(false))));
+        let late_ids = |response| self.late(|late| json!(late.ids(response)));
         json!({
             "calls": sum(PerOperation::calls),
             "attempts": sum(|of| get(&of.attempts)),
@@ -257,8 +265,9 @@ impl Stats {
             "connectionsReused": get(&self.connections_reused),
             "tokenRequests": get(&self.token_requests),
             "lateAnswers": get(&self.late_responses),
-            "lateParticipants": participants,
-            "lateSessions": sessions,
+            "lateParticipants": late_ids(ResponseBody::CreatedParticipant),
+            "lateSessions": late_ids(ResponseBody::CreatedSession),
+            "lateEndpoints": late_ids(ResponseBody::CreatedEndpoint),
             "operations": by_operation,
         })
         .to_string()
@@ -330,7 +339,7 @@ fn get(counter: &AtomicU64) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::api::{CREATE_PARTICIPANT, CREATE_SESSION, GET_PARTICIPANT};
+    use crate::api::{CREATE_ENDPOINT, CREATE_PARTICIPANT, CREATE_SESSION, GET_PARTICIPANT};
 
     #[test]
     fn calls_are_counted_by_operation_and_latency() {
@@ -392,5 +401,18 @@ mod tests {
             json!({"operation": "createSession", "id": "id 5", "tag": "five", "userData": 5})
         );
         assert_eq!(list["late"][LateObjects::CAPACITY - 1]["id"], "id 5000");
+    }
+
+    #[test]
+    fn late_objects_are_listed_by_kind() {
+        let stats = Stats::default();
+        for operation in [&CREATE_PARTICIPANT, &CREATE_SESSION, &CREATE_ENDPOINT] {
+            let id = operation.name.to_owned();
+            stats.record_late_object(LateObject { operation, id, tag: None, user_data: 0 });
+        }
+        let counters: Value = serde_json::from_str(&stats.document()).unwrap();
+        assert_eq!(counters["lateParticipants"], json!(["createParticipant"]));
+        assert_eq!(counters["lateSessions"], json!(["createSession"]));
+        assert_eq!(counters["lateEndpoints"], json!(["createEndpoint"]));
     }
 }

@@ -6,7 +6,7 @@ use std::ptr;
 
 use super::status::{BW_OK, bw_status};
 use super::text;
-use crate::api::{Operation, ResponseBody};
+use crate::api::Operation;
 use crate::error::{Error, Status};
 use crate::guard;
 use crate::sys;
@@ -39,8 +39,8 @@ impl Out {
     /// # Errors
     /// `InvalidArgument`.
     pub fn check(self, operation: &Operation) -> Result<(), Error> {
-        if self.0.is_null() && operation.response == ResponseBody::CreatedParticipant {
-            let message = "out: is NULL; the participant's token is returned only once";
+        if self.0.is_null() && operation.response.has_token() {
+            let message = "out: is NULL; the token is returned only once";
             return Err(Error::invalid(message));
         }
         Ok(())

@@ -18,6 +18,8 @@ pub struct Arguments {
     pub session: Option<*const c_char>,
     /// `participant_id`.
     pub participant: Option<*const c_char>,
+    /// `endpoint_id`.
+    pub endpoint: Option<*const c_char>,
     /// The request document.
     pub request: Option<Request>,
 }
@@ -52,6 +54,7 @@ pub unsafe fn execute(
             let ids = Ids {
                 session: id("session_id", arguments.session)?,
                 participant: id("participant_id", arguments.participant)?,
+                endpoint: id("endpoint_id", arguments.endpoint)?,
             };
             let request = match arguments.request {
                 // SAFETY: promised by the caller.
@@ -91,7 +94,8 @@ fn deliver(
 ///   The ids and the body are those of the operation. `timeoutMs` is optional: it replaces the
 ///   client's timeout for this call.
 /// - `out`: receives the same document as from the operation's own function. The caller frees it
-///   with `bw_free`. `out` must not be NULL if the operation is createParticipant.
+///   with `bw_free`. `out` must not be NULL if the operation returns a token (createParticipant and
+///   createEndpoint).
 ///
 /// Statuses: those of the operation's own function.
 /// Any thread. Blocks up to the deadline.

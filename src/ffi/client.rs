@@ -17,7 +17,9 @@ use crate::error::Error;
 ///   credentials, OAuth 2.0: the client requests an access token when a call needs one), or
 ///   `username` and `password` (an API user; they stop working on 2 December 2026).
 ///   Optional, with the default value:
-///   - `baseUrl`: the URL of Bandwidth's service.
+///   - `baseUrl`: Bandwidth's URL of WebRTC v1.
+///   - `endpointsUrl`: Bandwidth's URL of BRTC Endpoints. Required for calls of this service if
+///     `baseUrl` or `tokenUrl` is not Bandwidth's.
 ///   - `tokenUrl`: Bandwidth's URL for token requests. Required with `clientId` if `baseUrl` is not
 ///     Bandwidth's.
 ///   - `timeoutMs`: 10000. The deadline of a call in milliseconds, including the token request,
@@ -49,8 +51,8 @@ use crate::error::Error;
 ///   `error` may be NULL.
 ///
 /// If `config_json` is NULL, the configuration is read from the environment variables
-/// BW_ACCOUNT_ID, BW_CLIENT_ID and BW_CLIENT_SECRET (or BW_USERNAME and BW_PASSWORD), BW_BASE_URL
-/// and BW_TOKEN_URL, once, in this call. An empty variable counts as unset. NULL is rejected in a
+/// BW_ACCOUNT_ID, BW_CLIENT_ID and BW_CLIENT_SECRET (or BW_USERNAME and BW_PASSWORD),
+/// BW_BASE_URL, BW_ENDPOINTS_URL and BW_TOKEN_URL, once, in this call. An empty variable counts as unset. NULL is rejected in a
 /// set-uid process.
 ///
 /// The first call in a process reads the variables ALL_PROXY, HTTPS_PROXY, HTTP_PROXY and NO_PROXY

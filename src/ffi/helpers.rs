@@ -5,7 +5,7 @@ use std::ffi::c_char;
 use super::boundary::{Out, export_document};
 use super::status::bw_status;
 use super::text;
-use crate::interop::{json_get, parse_event, token_claims, transfer_bxml};
+use crate::interop::{connect_bxml, json_get, parse_event, token_claims, transfer_bxml, uui};
 
 /// Returns one value of a JSON document, for programs without a JSON library.
 ///
@@ -75,14 +75,83 @@ pub unsafe extern "C" fn bw_transfer_bxml(
     })
 }
 
-/// Checks a webhook that the service has sent to a callbackUrl, and returns it with a numeric
-/// timestamp.
+/// Creates the BXML that connects a phone call to endpoints, for the response to a voice webhook.
+///
+/// - `endpoint_ids_json`: a JSON array of the ids of the endpoints, such as `["e-15ac29a2-.."]`.
+/// - `options_json`: `{"eventCallbackUrl": "..", "eventFallbackUrl": ".."}`, where each key is
+///   optional and a URL may be relative, or NULL.
+/// - `out`: receives `{"bxml": ".."}`, or the error document. The caller frees it with `bw_free`.
+///
+/// All arguments are checked and escaped.
+///
+/// Statuses: BW_OK, BW_E_INVALID_ARGUMENT, BW_E_INTERNAL.
+/// Any thread. Does not block.
+///
+/// # Safety
+/// `endpoint_ids_json` and `options_json` are NULL or NUL-terminated strings; `out` is NULL or
+/// writable.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn bw_connect_bxml(
+    endpoint_ids_json: *const c_char,
+    options_json: *const c_char,
+    out: *mut *mut c_char,
+) -> bw_status {
+    // SAFETY: promised by the caller.
+    let out = unsafe { Out::new(out) };
+    export_document(out, || {
+        // SAFETY: promised by the caller.
+        let ids = unsafe { text::required("endpoint_ids_json", endpoint_ids_json) }?;
+        // SAFETY: promised by the caller.
+        let options = unsafe { text::optional("options_json", options_json) }?;
+        connect_bxml(ids, options)
+    })
+}
+
+/// Creates the uui value with which a phone call joins the session of a participant.
+///
+/// `bw_transfer_bxml` writes it into a `<Transfer>`. The value alone is needed for `<Bridge>`,
+/// `<Conference>`, and calls that the Voice API makes. WebRTC v1 only.
+///
+/// - `token`: the token of the participant.
+/// - `call_id`: the id of the phone call ("c-93d6f3c0-be584596-.."), or NULL.
+/// - `text`: receives the value, which is not JSON, or the error document. The caller frees it with
+///   `bw_free`. The value contains the token: it is a secret.
+///
+/// Statuses: BW_OK, BW_E_INVALID_ARGUMENT, BW_E_INTERNAL.
+/// Any thread. Does not block.
+///
+/// # Safety
+/// `token` and `call_id` are NULL or NUL-terminated strings; `text` is NULL or writable.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn bw_uui(
+    token: *const c_char,
+    call_id: *const c_char,
+    text: *mut *mut c_char,
+) -> bw_status {
+    // SAFETY: promised by the caller.
+    let out = unsafe { Out::new(text) };
+    export_document(out, || {
+        // SAFETY: promised by the caller.
+        let token = unsafe { text::required("token", token) }?;
+        // SAFETY: promised by the caller.
+        let call_id = unsafe { text::optional("call_id", call_id) }?;
+        uui(token, call_id)
+    })
+}
+
+/// Checks a webhook that a service has sent to a callback URL, and returns it in one form.
 ///
 /// - `body`: the body of the webhook request.
 /// - `out`: receives `{"event": "onConnect", "timestamp": 1605739845431, "participantId": "..",
 ///   "deviceId": "..", "tag": ".."}`, or the error document. The caller frees it with `bw_free`.
-///   `event` is "onConnect", "onLeave" or "onDisconnect". `timestamp` is in milliseconds since
-///   1970. Unknown fields are returned unchanged.
+///   `timestamp` is in milliseconds since 1970.
+///   WebRTC v1: `event` is "onConnect", "onLeave" or "onDisconnect".
+///   BRTC: `event` is "endpointConnected", "endpointDisconnected", "endpointEligible",
+///   "endpointIneligible", "outboundConnectionRequest" (with `to` and `toType`) or "connectStatus";
+///   `endpointId` replaces `participantId`, and there is an `accountId`. The names of the OpenAPI
+///   document (`eventType`, `eventTime`, `tags`, `device`) are converted to these.
+///   An unknown event is not an error, because the service may add events: its fields are not
+///   checked, and it has `"known": false`. All other fields are returned unchanged.
 ///
 /// Statuses: BW_OK, BW_E_INVALID_ARGUMENT (the message names every invalid field), BW_E_INTERNAL.
 /// Any thread. Does not block.
@@ -100,11 +169,11 @@ pub unsafe extern "C" fn bw_parse_event(body: *const c_char, out: *mut *mut c_ch
     })
 }
 
-/// Decodes the claims of a participant's token, but does not verify them.
+/// Decodes the claims of a token, but does not verify them.
 ///
 /// Only the service can verify a token.
 ///
-/// - `token`: the token of a participant.
+/// - `token`: the token of a participant or an endpoint.
 /// - `out`: receives `{"accountId": "..", "participantId": "..", "version": "V3", "expiresAt":
 ///   1795510659, "expiresInMs": 32400000, "claims": {..}, "verified": false}`, or the error
 ///   document. The caller frees it with `bw_free`. `expiresAt` is in seconds since 1970. A claim

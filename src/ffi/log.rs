@@ -114,9 +114,9 @@ pub unsafe extern "C" fn bw_client_set_log(
 ///
 /// `{"calls", "attempts", "retries", "inFlight", "statuses": {"BW_OK": 5, ..}, "queue": {"waiting",
 /// "running", "done", "cancelled"}, "connectionsOpened", "connectionsReused", "tokenRequests",
-/// "lateAnswers", "lateParticipants", "lateSessions", "operations": {"createParticipant": {"calls",
-/// "attempts", "retries", "inFlight", "statuses", "times": [{"belowUs": 1000, "count": 5}, ..],
-/// "timeSumUs": 3120}, ..}}`
+/// "lateAnswers", "lateParticipants", "lateSessions", "lateEndpoints", "operations":
+/// {"createParticipant": {"calls", "attempts", "retries", "inFlight", "statuses", "times":
+/// [{"belowUs": 1000, "count": 5}, ..], "timeSumUs": 3120}, ..}}`
 ///
 /// The counters start at zero when the client is created, and again in each forked child.
 ///
@@ -130,8 +130,8 @@ pub unsafe extern "C" fn bw_client_set_log(
 /// - `times`: a histogram of the durations of executed calls. `belowUs` is the upper bound of a
 ///   range in microseconds: 1, 5, 10, 25, 50, 100, 250, 1000, 2500 or 10000 ms, or null for longer
 ///   calls. Ranges without calls are omitted. `timeSumUs` is the sum of the durations.
-/// - `lateAnswers`: the number of responses that no caller received. `lateParticipants` and
-///   `lateSessions` are the ids that `bw_client_take_late` returns.
+/// - `lateAnswers`: the number of responses that no caller received. `lateParticipants`,
+///   `lateSessions` and `lateEndpoints` are the ids that `bw_client_take_late` returns.
 ///
 /// Later versions may add keys.
 ///

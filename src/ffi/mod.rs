@@ -10,6 +10,7 @@
 mod boundary;
 mod call;
 mod client;
+mod endpoints;
 mod handle_table;
 mod handles;
 mod helpers;
@@ -23,8 +24,11 @@ mod version;
 
 pub use call::bw_call;
 pub use client::{bw_client_free, bw_client_new, bw_client_set_credentials};
+pub use endpoints::*;
 pub use handles::{bw_client, bw_queue};
-pub use helpers::{bw_json_get, bw_parse_event, bw_token_claims, bw_transfer_bxml};
+pub use helpers::{
+    bw_connect_bxml, bw_json_get, bw_parse_event, bw_token_claims, bw_transfer_bxml, bw_uui,
+};
 pub use log::*;
 pub use participants::*;
 pub use queue::*;

@@ -140,6 +140,7 @@ pub unsafe extern "C" fn bw_add_participant_to_session(
         session: Some(session_id),
         participant: Some(participant_id),
         request: Some(Request::Optional("subscriptions_json", subscriptions_json)),
+        ..Arguments::default()
     };
     // SAFETY: promised by the caller.
     unsafe { execute(client, &ADD_PARTICIPANT_TO_SESSION, arguments, out) }
@@ -232,6 +233,7 @@ pub unsafe extern "C" fn bw_update_participant_subscriptions(
         session: Some(session_id),
         participant: Some(participant_id),
         request: Some(Request::Optional("subscriptions_json", subscriptions_json)),
+        ..Arguments::default()
     };
     // SAFETY: promised by the caller.
     unsafe { execute(client, &UPDATE_PARTICIPANT_SUBSCRIPTIONS, arguments, out) }

@@ -1,9 +1,11 @@
-//! The BXML that transfers a phone call to a session.
+//! The BXML that connects a phone call to a session or to an endpoint.
 
 use serde::Serialize;
+use serde_json::value::RawValue;
 
 use crate::error::Error;
-use crate::json::quote;
+use crate::json::document::{Field, Problems, Rule, read_into};
+use crate::json::{Array, DuplicateFinder, array, not_json, quote, string};
 
 /// The default transfer target.
 const BRIDGE: &str = "sip:sipx.webrtc.bandwidth.com:5060";
@@ -11,6 +13,10 @@ const BRIDGE: &str = "sip:sipx.webrtc.bandwidth.com:5060";
 const UUI_LIMIT: usize = 256;
 /// The longest token and SIP URI, in bytes.
 const MAX_TEXT: usize = 16 * 1024;
+/// The longest endpoint id, in bytes.
+const MAX_ID: usize = 256;
+/// The longest JSON document, in bytes.
+const MAX_DOCUMENT: usize = 64 * 1024;
 /// The lengths of the parts of a call id after `c-`.
 const CALL_ID_PARTS: [usize; 6] = [8, 8, 4, 4, 4, 12];
 
@@ -30,14 +36,7 @@ pub fn transfer_bxml(
         uui_length: usize,
         warnings: Vec<String>,
     }
-    check_token(token)?;
-    let mut uui = String::with_capacity(token.len() + 80);
-    if let Some(id) = call_id {
-        uui.push_str(&call_part(id)?);
-        uui.push_str(";encoding=base64,");
-    }
-    uui.push_str(token);
-    uui.push_str(";encoding=jwt");
+    let uui = uui(token, call_id)?;
     let uri = sip_uri.unwrap_or(BRIDGE);
     check_uri(uri)?;
     let uui_length = uui.chars().count();
@@ -48,14 +47,127 @@ pub fn transfer_bxml(
              service seems to accept longer values for its own tokens"
         ));
     }
-    let bxml = format!(
-        "<?xml version=\"1.0\" encoding=\"UTF-8\"?><Response><Transfer><SipUri uui=\"{}\">{}\
-         </SipUri></Transfer></Response>",
+    let bxml = response(&format!(
+        "<Transfer><SipUri uui=\"{}\">{}</SipUri></Transfer>",
         escape(&uui),
         escape(uri)
-    );
+    ));
     // A string, a number and strings cannot fail to serialize.
     Ok(serde_json::to_string(&Transfer { bxml, uui_length, warnings }).unwrap_or_default())
+}
+
+/// Returns the uui value that transfers a call to a participant's session: `<token>;encoding=jwt`, after
+/// the call id if there is one.
+///
+/// # Errors
+/// `InvalidArgument`, with the argument that is invalid.
+pub fn uui(token: &str, call_id: Option<&str>) -> Result<String, Error> {
+    check_token(token)?;
+    let mut uui = String::with_capacity(token.len() + 80);
+    if let Some(id) = call_id {
+        uui.push_str(&call_part(id)?);
+        uui.push_str(";encoding=base64,");
+    }
+    uui.push_str(token);
+    uui.push_str(";encoding=jwt");
+    Ok(uui)
+}
+
+const CONNECT_OPTIONS: &[Field] = &[
+    Field::optional("eventCallbackUrl", Rule::UrlReference),
+    Field::optional("eventFallbackUrl", Rule::UrlReference),
+];
+
+/// Returns `{"bxml": ..}`, the BXML that connects a phone call to endpoints. `endpoint_ids` is a JSON
+/// array of ids, and `options` is `{"eventCallbackUrl": .., "eventFallbackUrl": ..}`; both options can
+/// be omitted. The values in the BXML are escaped.
+///
+/// # Errors
+/// `InvalidArgument`, with all problems.
+pub fn connect_bxml(endpoint_ids: &str, options: Option<&str>) -> Result<String, Error> {
+    #[derive(Serialize)]
+    struct Connect {
+        bxml: String,
+    }
+    let mut problems = Problems::default();
+    for (name, text) in [("endpoint_ids", endpoint_ids), ("options", options.unwrap_or(""))] {
+        if text.len() > MAX_DOCUMENT {
+            return Err(Error::invalid(format!("{name}: has more than {MAX_DOCUMENT} bytes")));
+        }
+    }
+    let ids = match endpoint_ids.trim() {
+        "" => read_endpoint_ids("[]", &mut problems),
+        _ => read_endpoint_ids(endpoint_ids, &mut problems),
+    };
+    let options = read_into(&"options", options.unwrap_or("{}"), CONNECT_OPTIONS, &mut problems);
+    for (field, value) in &options.0 {
+        if value.to_text().contains(is_not_xml) {
+            problems.add(&format_args!("options.{}", field.name), "contains an invalid character");
+        }
+    }
+    if let Some(message) = problems.message() {
+        return Err(Error::invalid(message));
+    }
+    let mut verb = String::from("<Connect");
+    for (field, value) in options.0 {
+        verb.push_str(&format!(" {}=\"{}\"", field.name, escape(value.to_text())));
+    }
+    verb.push('>');
+    for id in ids {
+        verb.push_str(&format!("<Endpoint>{}</Endpoint>", escape(&id)));
+    }
+    verb.push_str("</Connect>");
+    // A string cannot fail to serialize.
+    Ok(serde_json::to_string(&Connect { bxml: response(&verb) }).unwrap_or_default())
+}
+
+fn read_endpoint_ids(json: &str, problems: &mut Problems) -> Vec<String> {
+    let items = serde_json::from_str::<&RawValue>(json)
+        .map_err(|error| not_json(&"endpoint_ids", json, &error))
+        .and_then(|value| array(value).map_err(|problem| format!("endpoint_ids: {problem}")));
+    let items = match items {
+        Ok(Array(items)) => items,
+        Err(message) => {
+            problems.add_message(message);
+            return Vec::new();
+        }
+    };
+    if items.is_empty() {
+        problems.add(&"endpoint_ids", "is empty; at least one endpoint is needed");
+    }
+    let mut ids = Vec::new();
+    let mut duplicates = DuplicateFinder::new(items.len());
+    for (at, item) in items.iter().enumerate() {
+        let earlier = items[..at].iter().filter_map(|item| string(item).ok());
+        let id = string(item).and_then(|id| match check_endpoint_id(&id) {
+            Ok(()) if duplicates.is_repeated(id.clone(), earlier) => {
+                Err(format!("{} is given twice", quote(&id)))
+            }
+            checked => checked.map(|()| id.into_owned()),
+        });
+        match id {
+            Ok(id) => ids.push(id),
+            Err(problem) => problems.add(&format_args!("endpoint_ids[{at}]"), problem),
+        }
+    }
+    ids
+}
+
+fn check_endpoint_id(id: &str) -> Result<(), String> {
+    let is_invalid = |c: char| c.is_control() || c.is_whitespace() || is_not_xml(c);
+    match id {
+        "" => Err("is empty".to_owned()),
+        _ if id.len() > MAX_ID => Err(format!("is longer than {MAX_ID} bytes")),
+        _ if id.contains(is_invalid) => {
+            Err("must not contain spaces or control characters".to_owned())
+        }
+        _ => Ok(()),
+    }
+}
+
+/// A BXML document with this verb.
+fn response(verb: &str) -> String {
+    format!("<?xml version=\"1.0\" encoding=\"UTF-8\"?><Response>{verb}</Response>")
 }
 
 // The messages do not quote the token, because it is a secret.
@@ -215,5 +327,85 @@ mod tests {
             assert!(message.contains("[removed]") && !message.contains("s3cret"), "{message}");
         }
         assert!(!transfer_bxml("se;cret", None, None).unwrap_err().message.contains("cret"));
+    }
+
+    #[test]
+    fn uui_is_returned_alone() {
+        assert_eq!(uui("a.b.c", None).unwrap(), "a.b.c;encoding=jwt");
+        assert_eq!(
+            uui("a.b.c", Some(CALL)).unwrap(),
+            "93d6f3c0be5845960b744fa28015d8ede84bd1a4;encoding=base64,a.b.c;encoding=jwt"
+        );
+        assert!(uui("", None).unwrap_err().message.contains("token: is empty"));
+        assert!(uui("t", Some("x")).unwrap_err().message.contains("is not a call id"));
+    }
+
+    #[test]
+    fn connect_bxml_is_escaped() {
+        let bxml = |ids: &str, options: Option<&str>| {
+            let document: Value =
+                serde_json::from_str(&connect_bxml(ids, options).unwrap()).unwrap();
+            document["bxml"].as_str().unwrap().to_owned()
+        };
+        let start = "<?xml version=\"1.0\" encoding=\"UTF-8\"?><Response><Connect";
+        assert_eq!(
+            bxml(r#"["e-1"]"#, None),
+            format!("{start}><Endpoint>e-1</Endpoint></Connect></Response>")
+        );
+        assert_eq!(
+            bxml(
+                r#"["e<&>", "e-\u00e9"]"#,
+                Some(r#"{"eventCallbackUrl":"/x?a=\"1\"&b='2'","eventFallbackUrl":"https://h/"}"#)
+            ),
+            format!(
+                "{start} eventCallbackUrl=\"/x?a=&quot;1&quot;&amp;b=&apos;2&apos;\" \
+                 eventFallbackUrl=\"https://h/\"><Endpoint>e&lt;&amp;&gt;</Endpoint>\
+                 <Endpoint>e-é</Endpoint></Connect></Response>"
+            )
+        );
+        let many: Vec<String> = (0..2000).map(|n| format!("e-{n}")).collect();
+        let many = bxml(&serde_json::to_string(&many).unwrap(), Some("{}"));
+        assert!(many.contains("<Endpoint>e-1999</Endpoint>"));
+    }
+
+    #[test]
+    fn invalid_arguments_of_connect_are_rejected() {
+        let long = format!("[\"{}\"]", "x".repeat(257));
+        for (ids, options, problem) in [
+            ("", None, "endpoint_ids: is empty"),
+            ("[", None, "endpoint_ids: is not valid JSON"),
+            ("{}", None, "endpoint_ids: must be an array, not an object"),
+            ("[]", None, "endpoint_ids: is empty; at least one"),
+            (r#"["e-1","e-1"]"#, None, r#"endpoint_ids[1]: "e-1" is given twice"#),
+            (
+                r#"["e-1",7,""]"#,
+                None,
+                "endpoint_ids[1]: must be a string, not a number; endpoint_ids[2]: is empty",
+            ),
+            (r#"["e 1"]"#, None, "endpoint_ids[0]: must not contain spaces"),
+            (r#"["e\uffff"]"#, None, "endpoint_ids[0]: must not contain spaces"),
+            (&long, None, "endpoint_ids[0]: is longer than 256 bytes"),
+            (r#"["e"]"#, Some("[]"), "options: must be a JSON object"),
+            (r#"["e"]"#, Some(r#"{"callbackUrl":"x"}"#), "options.callbackUrl: is not known"),
+            (r#"["e"]"#, Some(r#"{"eventCallbackUrl":""}"#), "options.eventCallbackUrl: is empty"),
+            (
+                r#"["e"]"#,
+                Some(r#"{"eventCallbackUrl":"a b"}"#),
+                "options.eventCallbackUrl: must not contain spaces",
+            ),
+            (
+                r#"["e"]"#,
+                Some(r#"{"eventFallbackUrl":"/\uffff"}"#),
+                "options.eventFallbackUrl: contains an invalid",
+            ),
+            (
+                r#"["e"]"#,
+                Some(r#"{"eventFallbackUrl":"ftp://h"}"#),
+                "options.eventFallbackUrl: \"ftp://h\" is not",
+            ),
+        ] {
+            let message = connect_bxml(ids, options).unwrap_err().message;
+            assert!(message.starts_with(problem), "{problem}\nis not in\n{message}");
+        }
     }
 }

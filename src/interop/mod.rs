@@ -5,7 +5,7 @@ mod event;
 mod json_pointer;
 mod token_claims;
 
-pub use bxml::transfer_bxml;
+pub use bxml::{connect_bxml, transfer_bxml, uui};
 pub use event::parse_event;
 pub use json_pointer::json_get;
 pub use token_claims::token_claims;

@@ -1,4 +1,5 @@
-//! The claims of a token. They are decoded but not verified: only the service can verify them.
+//! The claims of a participant's or an endpoint's token. They are decoded but not verified: only the
+//! service can verify them. The claims of an endpoint's token are not documented.
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -108,6 +109,15 @@ mod tests {
             "{document}"
         );
         assert_eq!((&document["claims"], &document["verified"]), (&claims, &json!(false)));
+    }
+
+    #[test]
+    fn endpoint_tokens_are_accepted() {
+        let claims = json!({"sub": "e-1", "endpointId": "e-1", "exp": now_ms() / 1000 + 86_400});
+        let document = token_claims(&token(&claims.to_string())).unwrap();
+        let document: Value = serde_json::from_str(&document).unwrap();
+        assert_eq!((&document["claims"], &document["participantId"]), (&claims, &Value::Null));
+        assert!(document["expiresInMs"].as_i64().unwrap() > 86_000_000, "{document}");
     }
 
     #[test]

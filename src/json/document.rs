@@ -51,8 +51,12 @@ pub enum Rule {
     ShortText(usize),
     /// A string that is not empty.
     Id,
+    /// A string of at least one and at most this many characters.
+    Name(usize),
     /// An absolute http or https URL.
     Url,
+    /// An absolute http or https URL, or a relative one.
+    UrlReference,
     /// One of these strings.
     OneOf(&'static [&'static str]),
     /// One of these strings, in upper or lower case.
@@ -65,6 +69,8 @@ pub enum Rule {
     Boolean,
     /// An array of different strings, each of which satisfies the rule.
     Set(&'static Rule),
+    /// An object with any members.
+    Object,
     /// An array of objects with these fields.
     Objects(&'static [Field]),
 }
@@ -87,6 +93,14 @@ impl<'a> Value<'a> {
     /// The value as JSON text.
     pub fn json(&self) -> &'a str {
         self.json.get()
+    }
+
+    /// The value as text: a string without quotes, any other value as JSON text.
+    pub fn to_text(&self) -> &str {
+        match &self.content {
+            Content::Text(text) => text,
+            _ => self.json(),
+        }
     }
 
     /// The string; empty if the rule does not require one.
@@ -153,6 +167,11 @@ impl<'a> Fields<'a> {
             Content::Text(text) => Some(text),
             _ => None,
         }
+    }
+
+    /// Whether there are no fields.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
     }
 
     /// Whether an array of objects is missing or empty.
@@ -252,6 +271,7 @@ impl Rule {
     ) -> Option<Value<'a>> {
         let content = match self {
             Rule::Any => Ok(Content::Other),
+            Rule::Object => any_object(json).map(|()| Content::Other),
             Rule::Boolean => boolean(json).map(Content::Boolean),
             Rule::Integer(least, most) => integer(json, least, most).map(Content::Integer),
             Rule::Set(rule) => set(rule, path, json, problems).map(|()| Content::Other),
@@ -274,14 +294,17 @@ impl Rule {
             if is_word { Ok(()) } else { Err(problem()) }
         };
         match self {
-            Rule::Id if text.is_empty() => Err("is empty".to_owned()),
-            Rule::ShortText(most) => match text.chars().count() {
+            Rule::Id | Rule::Name(_) | Rule::UrlReference if text.is_empty() => {
+                Err("is empty".to_owned())
+            }
+            Rule::ShortText(most) | Rule::Name(most) => match text.chars().count() {
                 count if count > most => {
                     Err(format!("has {count} characters; at most {most} are allowed"))
                 }
                 _ => Ok(()),
             },
-            Rule::Url => check_url(&text),
+            Rule::UrlReference if !text.contains("://") => check_url_characters(&text),
+            Rule::Url | Rule::UrlReference => check_url(&text),
             Rule::IpAddress if text.parse::<IpAddr>().is_err() => {
                 Err(format!("{} is not an IP address", quote(&text)))
             }
@@ -299,6 +322,13 @@ fn boolean(json: &RawValue) -> Result<bool, String> {
     match Kind::of(json) {
         Kind::Boolean => Ok(json.get() == "true"),
         other => Err(format!("must be a boolean, not {}", other.article())),
+    }
+}
+
+fn any_object(json: &RawValue) -> Result<(), String> {
+    match Kind::of(json) {
+        Kind::Object => Ok(()),
+        other => Err(format!("must be an object, not {}", other.article())),
     }
 }
 
@@ -320,11 +350,11 @@ fn set(
     problems: &mut Problems,
 ) -> Result<(), String> {
     let Array(items) = array(json)?;
-    let mut seen = DuplicateFinder::new(items.len());
+    let mut duplicates = DuplicateFinder::new(items.len());
     for (at, item) in items.iter().enumerate() {
         let earlier = items[..at].iter().filter_map(|item| string(item).ok());
         let problem = match rule.text(item) {
-            Ok(text) if seen.is_repeated(text.clone(), earlier) => {
+            Ok(text) if duplicates.is_repeated(text.clone(), earlier) => {
                 format!("{} is given twice", quote(&text))
             }
             Ok(_) => continue,
@@ -348,15 +378,21 @@ fn objects<'a>(
     Ok(items.iter().enumerate().map(read).collect())
 }
 
-/// Checks for an absolute URL with a host. This is not `http::Uri`, which allocates twice for each
-/// URL and rejects international host names.
-fn check_url(url: &str) -> Result<(), String> {
+/// Checks what all URLs have in common.
+fn check_url_characters(url: &str) -> Result<(), String> {
     if url.len() > MAX_URL {
         return Err(format!("is longer than {MAX_URL} bytes"));
     }
     if url.chars().any(|c| c.is_control() || c.is_whitespace()) {
         return Err("must not contain spaces or control characters".to_owned());
     }
+    Ok(())
+}
+
+/// Checks for an absolute URL with a host. This is not `http::Uri`, which allocates twice for each
+/// URL and rejects international host names.
+fn check_url(url: &str) -> Result<(), String> {
+    check_url_characters(url)?;
     let (scheme, rest) = url.split_once("://").unwrap_or_default();
     let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
     let host = authority.rsplit('@').next().unwrap_or_default();
@@ -388,6 +424,11 @@ impl Problems {
         } else if self.0.len() == 12 {
             self.0.push("and more".to_owned());
         }
+    }
+
+    /// Adds a problem with its own text, if there is one.
+    pub fn extend(&mut self, message: Option<impl Display>) {
+        message.into_iter().for_each(|message| self.add_message(message));
     }
 
     /// All problems in one message; None if there are none.

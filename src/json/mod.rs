@@ -159,9 +159,9 @@ pub fn object<'a>(path: &dyn fmt::Display, text: &'a str) -> Result<Object<'a>, 
 /// The message for keys that occur more than once.
 fn repeated_keys(path: &dyn fmt::Display, Object(members): &Object<'_>) -> Option<String> {
     let mut problems = Problems::default();
-    let mut seen = DuplicateFinder::new(members.len());
+    let mut duplicates = DuplicateFinder::new(members.len());
     for (at, (key, _)) in members.iter().enumerate() {
-        if seen.is_repeated(key, members[..at].iter().map(|(key, _)| key)) {
+        if duplicates.is_repeated(key, members[..at].iter().map(|(key, _)| key)) {
             problems.add(&member(path, key), "is given twice");
         }
     }

@@ -30,4 +30,4 @@ pub use message::{ExchangeError, Request, Response};
 pub use proxy::Proxy;
 pub use resolver::{Family, port_of};
 pub use tls::{Roots, TlsFiles, client_config};
-pub use transport::{Settings, Transport};
+pub use transport::{CommonSettings, Settings, Transport};

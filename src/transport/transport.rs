@@ -54,16 +54,22 @@ pub struct Settings {
     pub host: String,
     /// The port of the URL, or the default of its scheme.
     pub port: u16,
-    /// The proxy, if any.
-    pub proxy: Option<Arc<Proxy>>,
     /// The TLS configuration, for https.
     pub tls: Option<Arc<ClientConfig>>,
+    /// The maximum number of idle connections.
+    pub max_idle: usize,
+    /// The settings that all transports of a client share.
+    pub common: Arc<CommonSettings>,
+}
+
+/// The settings that all transports of a client share.
+pub struct CommonSettings {
+    /// The proxy, if any.
+    pub proxy: Option<Arc<Proxy>>,
     /// The timeout for name resolution, connection, proxy and TLS together.
     pub connect_timeout: Duration,
     /// How long an idle connection can be used.
     pub idle_timeout: Duration,
-    /// The maximum number of idle connections.
-    pub max_idle: usize,
     /// The maximum size of the body of a response, in bytes.
     pub max_response: usize,
     /// The value of the User-Agent header.
@@ -129,7 +135,7 @@ impl Transport {
         let authority = Authority::try_from(settings.authority.as_str());
         let host_header =
             HeaderValue::from_str(&settings.authority).map_err(|_| invalid(&shown))?;
-        let user_agent = HeaderValue::from_bytes(&settings.user_agent);
+        let user_agent = HeaderValue::from_bytes(&settings.common.user_agent);
         let user_agent = user_agent.map_err(|_| invalid("the User-Agent"))?;
         let common_headers = [COMMON_HEADERS, user_agent.as_bytes(), b"\r\n"].concat();
         Ok(Transport {
@@ -151,12 +157,12 @@ impl Transport {
             let tls =
                 settings.tls.as_deref().map(tls::for_this_process).zip(self.server_name.clone());
             let port = settings.port;
-            let proxy = settings.proxy.clone();
+            let proxy = settings.common.proxy.clone();
             let (host, host_port, key) = match &proxy {
                 Some(proxy) => (proxy.host.as_str(), proxy.port, "proxy"),
                 None => (settings.host.as_str(), port, settings.key),
             };
-            let (family, ttl) = (settings.family, settings.dns_ttl);
+            let (family, ttl) = (settings.common.family, settings.common.dns_ttl);
             ProcessState {
                 connector: Connector {
                     resolver: Resolver::new(
@@ -169,7 +175,7 @@ impl Transport {
                     ),
                     proxy: proxy.map(|proxy| (proxy, settings.host.clone(), port)),
                     tls,
-                    bind: settings.bind,
+                    bind: settings.common.bind,
                 },
                 idle: Pool::new(settings.max_idle),
                 created: Instant::now(),
@@ -187,7 +193,7 @@ impl Transport {
         request: &Request<'_>,
         context: &CallContext<'_>,
     ) -> Result<Response, ExchangeError> {
-        let exchange = Arc::new(ExchangeState::new(context, self.settings.connect_timeout));
+        let exchange = Arc::new(ExchangeState::new(context, self.settings.common.connect_timeout));
         self.run(request, &exchange).map_err(|error| ExchangeError {
             error,
             sent: exchange.was_sent(),
@@ -245,7 +251,7 @@ impl Transport {
         let is_reusable = end.is_reusable
             && body_error.is_none()
             && connection.set_idle(keep_alive(&head.headers));
-        let most = self.settings.max_response;
+        let most = self.settings.common.max_response;
         if body.len() > most {
             body.truncate(most);
             body_error = Some(TransportError::new(
@@ -327,7 +333,7 @@ impl Transport {
     fn read_body(&self, mut body: Body, exchange: &ExchangeState) -> Result<(), TransportError> {
         // Small, because it is cleared for each response.
         let mut hidden = [0; READ_SIZE];
-        let mut room = self.settings.max_response.saturating_add(1);
+        let mut room = self.settings.common.max_response.saturating_add(1);
         let mut reader = body.as_reader();
         while room > 0 {
             let size = room.min(hidden.len());
@@ -343,7 +349,7 @@ impl Transport {
     /// Closes the idle connections that are too old or that the peer has closed, at most once per
     /// second. Without it, only connections that a thread takes would be checked.
     fn sweep_idle(&self, state: &ProcessState, now: Instant) {
-        let timeout = self.settings.idle_timeout;
+        let timeout = self.settings.common.idle_timeout;
         let (now_ms, due) = (millis(now - state.created), state.next_sweep.load(Ordering::Relaxed));
         let next = now_ms.saturating_add(millis(SWEEP_INTERVAL));
         if now_ms >= due
@@ -361,7 +367,7 @@ impl Transport {
     }
 
     fn take_idle(&self, idle: &Pool<Engine>) -> Option<Box<Engine>> {
-        let timeout = self.settings.idle_timeout;
+        let timeout = self.settings.common.idle_timeout;
         std::iter::from_fn(|| idle.take()).find_map(|mut it| it.is_usable(timeout).then_some(it))
     }
 }
@@ -381,16 +387,18 @@ mod tests {
             host: host.to_owned(),
             port: 9,
             key: "baseUrl",
-            proxy: None,
             tls,
-            connect_timeout: Duration::from_secs(1),
-            idle_timeout: Duration::from_secs(1),
             max_idle: 1,
-            max_response: 1,
-            user_agent: b"me/1".to_vec(),
-            family: Family::Any,
-            bind: None,
-            dns_ttl: Duration::ZERO,
+            common: Arc::new(CommonSettings {
+                proxy: None,
+                connect_timeout: Duration::from_secs(1),
+                idle_timeout: Duration::from_secs(1),
+                max_response: 1,
+                user_agent: b"me/1".to_vec(),
+                family: Family::Any,
+                bind: None,
+                dns_ttl: Duration::ZERO,
+            }),
         }
     }
 

@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Component, Path, PathBuf};
 
-use bw_webrtc::client::{BASE_URL, Config, Family, Roots, TOKEN_URL};
+use bw_webrtc::client::{BASE_URL, Config, ENDPOINTS_URL, Family, Roots, TOKEN_URL};
 use bw_webrtc::error::Status;
 use bw_webrtc::queue::Options;
 
@@ -351,6 +351,7 @@ fn default_of(key: &str) -> String {
         "accountId" => "required".to_owned(),
         "clientId" | "clientSecret" | "username" | "password" => "one pair".to_owned(),
         "baseUrl" if config.base_url.is_none() => format!("`{BASE_URL}`"),
+        "endpointsUrl" if config.endpoints_url.is_none() => format!("`{ENDPOINTS_URL}`"),
         "tokenUrl" if config.token_url.is_none() => format!("`{TOKEN_URL}`"),
         "timeoutMs" => number(config.timeout_ms),
         "attemptTimeoutMs" => config.attempt_timeout_ms.map_or("none".into(), number),

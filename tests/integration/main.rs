@@ -10,6 +10,7 @@ mod connections;
 mod contract;
 mod deadlines;
 mod docs;
+mod endpoints;
 mod fork_safety;
 mod framing;
 mod hosts;

@@ -251,6 +251,7 @@ USER = {"username", "password"}
 # Every other option with a value that the library accepts, and the key that it becomes.
 OPTIONS: Dict[str, Tuple[Any, str, Any]] = {
     "base_url": ("http://127.0.0.1:9/v1", "baseUrl", "http://127.0.0.1:9/v1"),
+    "endpoints_url": ("http://127.0.0.1:9/v2", "endpointsUrl", "http://127.0.0.1:9/v2"),
     "token_url": ("http://127.0.0.1:9/token", "tokenUrl", "http://127.0.0.1:9/token"),
     "timeout": (1.5, "timeoutMs", 1500),
     "attempt_timeout": (1, "attemptTimeoutMs", 1000),
@@ -279,7 +280,9 @@ def test_every_option_reaches_the_library(option: str) -> None:
     required = {"accountId": "9", "clientId": "i", "clientSecret": "s"}
     assert json.loads(_config.to_document(options)) == {**required, key: sent}
     url = "http://127.0.0.1:9/v1" if option == "token_url" else None
-    more = {"token_url": "http://127.0.0.1:9/token"} if option == "base_url" else {}
+    more = (
+        {"token_url": "http://127.0.0.1:9/token"} if option in {"base_url", "endpoints_url"} else {}
+    )
     Client("9", **{"base_url": url, **CREDENTIALS, **more, option: value}).close()
 
 

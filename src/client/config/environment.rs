@@ -28,6 +28,7 @@ const VARIABLES: &[Variable] = &[
     ("BW_USERNAME", "username", |c, v| c.username = Some(v)),
     ("BW_PASSWORD", "password", |c, v| c.password = Some(Zeroizing::new(v))),
     ("BW_BASE_URL", "baseUrl", |c, v| c.base_url = Some(v)),
+    ("BW_ENDPOINTS_URL", "endpointsUrl", |c, v| c.endpoints_url = Some(v)),
     ("BW_TOKEN_URL", "tokenUrl", |c, v| c.token_url = Some(v)),
 ];
 
@@ -49,8 +50,8 @@ impl Source {
 
 impl Config {
     /// Reads the environment variables `BW_ACCOUNT_ID`, `BW_CLIENT_ID` and `BW_CLIENT_SECRET` (or
-    /// `BW_USERNAME` and `BW_PASSWORD`), `BW_BASE_URL` and `BW_TOKEN_URL`. An empty variable counts
-    /// as unset.
+    /// `BW_USERNAME` and `BW_PASSWORD`), `BW_BASE_URL`, `BW_ENDPOINTS_URL` and `BW_TOKEN_URL`. An
+    /// empty variable counts as unset.
     ///
     /// # Errors
     /// `Status::Config`, with all variables that are missing or not UTF-8; also in a set-uid process.
@@ -116,6 +117,8 @@ mod tests {
         assert_eq!(config.client_id.as_deref(), Some("c"));
         let empty = [&client[..], &[("BW_BASE_URL", ""), ("BW_USERNAME", "")]].concat();
         assert_eq!(read(&empty).unwrap().base_url, None);
+        let endpoints = [&client[..], &[("BW_ENDPOINTS_URL", "https://api.bandwidth.com/v2")]];
+        assert!(read(&endpoints.concat()).unwrap().endpoints_url.is_some());
         assert!(read(&[account, ("BW_USERNAME", "u"), ("BW_PASSWORD", "p")]).is_ok());
         for (variables, message) in [
             (

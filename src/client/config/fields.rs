@@ -24,6 +24,7 @@ pub const FIELDS: &[Field<Set>] = &[
     field("username", Rule::Text, |c, v| c.username = Some(v.into_string())),
     field("password", Rule::Text, |c, v| c.password = Some(secret(v))),
     field("baseUrl", Rule::Text, |c, v| c.base_url = Some(v.into_string())),
+    field("endpointsUrl", Rule::Text, |c, v| c.endpoints_url = Some(v.into_string())),
     field("tokenUrl", Rule::Text, |c, v| c.token_url = Some(v.into_string())),
     field("timeoutMs", Rule::Integer(1, DAY_MS), |c, v| c.timeout_ms = v.integer()),
     field("attemptTimeoutMs", Rule::Integer(1, DAY_MS), |c, v| {

@@ -12,7 +12,8 @@ use zeroize::Zeroizing;
 
 use self::environment::Source;
 use self::fields::FIELDS;
-pub use self::validate::RetryRules;
+pub use self::url::{ConfiguredUrl, ServiceUrl};
+pub use self::validate::{RetryRules, ServiceSettings};
 use crate::api;
 use crate::error::{Error, Status};
 use crate::json::document::{Problems, read_into};
@@ -20,6 +21,8 @@ use crate::transport::{Family, Roots, TlsFiles};
 
 /// The service's own base URL.
 pub const BASE_URL: &str = "https://api.webrtc.bandwidth.com/v1";
+/// The service's own URL of BRTC Endpoints.
+pub const ENDPOINTS_URL: &str = "https://api.bandwidth.com/v2";
 /// The service's own token URL.
 pub const TOKEN_URL: &str = "https://api.bandwidth.com/api/v1/oauth2/token";
 
@@ -37,10 +40,12 @@ pub struct Config {
     pub username: Option<String>,
     /// The password of the API user.
     pub password: Option<Zeroizing<String>>,
-    /// The URL of the WebRTC v1 service. None: the service's own URL.
+    /// The URL of WebRTC v1. None: the service's own URL, but only if no other URL is set to
+    /// something else. This also applies to `endpoints_url` and `token_url`.
     pub base_url: Option<String>,
-    /// The URL for token requests. None: the service's own URL, which requires that `base_url` is the
-    /// service's own, too.
+    /// The URL of BRTC Endpoints.
+    pub endpoints_url: Option<String>,
+    /// The URL for token requests.
     pub token_url: Option<String>,
     /// The timeout of a call, in milliseconds.
     pub timeout_ms: u64,
@@ -89,6 +94,7 @@ impl Default for Config {
             username: None,
             password: None,
             base_url: None,
+            endpoints_url: None,
             token_url: None,
             timeout_ms: 10_000,
             attempt_timeout_ms: None,
@@ -161,10 +167,10 @@ mod tests {
     fn defaults_are_as_documented() {
         let text = r#"{"accountId":"9/9","username":"u","password":"p"}"#;
         let parts = Config::from_json(text).unwrap().into_parts().ok().unwrap();
-        assert_eq!(parts.prefix, "/v1/accounts/9%2F9");
+        assert_eq!(parts.services.account, "9%2F9");
         assert_eq!(parts.timeout, Duration::from_secs(10));
-        assert_eq!(parts.settings.authority, "api.webrtc.bandwidth.com");
-        assert!(parts.settings.tls.is_some());
+        assert!(parts.services.tls.is_some());
+        assert!(parts.urls.iter().all(|url| matches!(url, ConfiguredUrl::Default)));
         assert_eq!(parts.retry.max_retries, 2);
     }
 
@@ -192,6 +198,12 @@ mod tests {
                 "config.proxy: needs an https baseUrl",
             ),
             (r#","baseUrl":"https://h/v1?x""#, "query"),
+            (r#","baseUrl":"https://-_-/v1""#, "config.baseUrl: \"-_-\" is not a host name"),
+            (r#","endpointsUrl":"http://example.com/v2""#, "config.endpointsUrl: plain http would"),
+            (
+                r#","proxy":"http://h:1","endpointsUrl":"http://127.0.0.1""#,
+                "config.proxy: needs an",
+            ),
             (r#","roots":"mine""#, "config.roots: \"mine\" is not one of bundled, system"),
             (r#","ipFamily":4"#, "config.ipFamily: must be a string"),
             (r#","bindAddress":"eth0""#, "config.bindAddress: \"eth0\" is not an IP address"),
@@ -258,40 +270,79 @@ mod tests {
     }
 
     #[test]
-    fn omitted_url_is_an_error_if_another_is_not_the_services_own() {
+    fn omitted_url_is_never_the_services_own_if_another_is_not() {
         const OAUTH: &str = r#""clientId":"c","clientSecret":"s3cret""#;
         const BASIC: &str = r#""username":"u","password":"s3cret""#;
         const LOCAL: &str = "http://127.0.0.1:1";
         let (base, token) = ("config.baseUrl: is missing", "config.tokenUrl: is missing");
-        for (pair, base_url, token_url, expected) in [
-            (OAUTH, None, None, None),
-            (OAUTH, Some(BASE_URL), None, None),
-            (OAUTH, Some("https://API.webrtc.bandwidth.com:443/v1/"), None, None),
-            (OAUTH, None, Some(TOKEN_URL), None),
-            (OAUTH, Some(LOCAL), Some(LOCAL), None),
-            (OAUTH, Some(LOCAL), Some(TOKEN_URL), None),
-            (OAUTH, Some(LOCAL), None, Some(token)),
-            (OAUTH, Some("https://api.webrtc.bandwidth.com.example/v1"), None, Some(token)),
-            (OAUTH, Some("https://api.webrtc.bandwidth.com:444/v1"), None, Some(token)),
-            (OAUTH, None, Some(LOCAL), Some(base)),
-            (BASIC, Some(LOCAL), None, None),
-            (BASIC, None, Some(LOCAL), Some(base)),
-            (OAUTH, Some(LOCAL), Some("http://example.com/t"), Some("config.tokenUrl: plain http")),
-            (OAUTH, Some(LOCAL), Some("token"), Some("config.tokenUrl: must be an absolute URL")),
+        for (pair, base_url, endpoints_url, token_url, expected) in [
+            (OAUTH, None, None, None, Ok(["default", "default"])),
+            (OAUTH, Some(BASE_URL), None, None, Ok(["given", "default"])),
+            (
+                OAUTH,
+                Some("https://API.webrtc.bandwidth.com:443/v1/"),
+                None,
+                None,
+                Ok(["given", "default"]),
+            ),
+            (OAUTH, None, None, Some(TOKEN_URL), Ok(["default", "default"])),
+            (OAUTH, None, Some(ENDPOINTS_URL), None, Ok(["default", "given"])),
+            (OAUTH, Some(LOCAL), None, Some(LOCAL), Ok(["given", "baseUrl"])),
+            (OAUTH, Some(LOCAL), None, Some(TOKEN_URL), Ok(["given", "baseUrl"])),
+            (OAUTH, Some(BASE_URL), None, Some(LOCAL), Ok(["given", "tokenUrl"])),
+            (OAUTH, Some(LOCAL), Some(LOCAL), Some(LOCAL), Ok(["given", "given"])),
+            (OAUTH, None, Some(LOCAL), Some(LOCAL), Ok(["endpointsUrl", "given"])),
+            (OAUTH, None, Some(ENDPOINTS_URL), Some(LOCAL), Ok(["tokenUrl", "given"])),
+            (OAUTH, None, Some(LOCAL), None, Err(token)),
+            (OAUTH, Some(LOCAL), None, None, Err(token)),
+            (OAUTH, Some("https://api.webrtc.bandwidth.com.example/v1"), None, None, Err(token)),
+            (OAUTH, Some("https://api.webrtc.bandwidth.com:444/v1"), None, None, Err(token)),
+            (OAUTH, None, None, Some(LOCAL), Err(base)),
+            (BASIC, Some(LOCAL), None, None, Ok(["given", "baseUrl"])),
+            (BASIC, None, Some(LOCAL), None, Ok(["endpointsUrl", "given"])),
+            (BASIC, None, None, Some(LOCAL), Err(base)),
+            (
+                OAUTH,
+                Some(LOCAL),
+                None,
+                Some("http://example.com/t"),
+                Err("config.tokenUrl: plain http"),
+            ),
+            (
+                OAUTH,
+                Some(LOCAL),
+                None,
+                Some("token"),
+                Err("config.tokenUrl: must be an absolute URL"),
+            ),
+            (
+                OAUTH,
+                None,
+                Some("https://h:0x/"),
+                None,
+                Err("config.endpointsUrl: has an invalid port"),
+            ),
         ] {
             let member = |key, url: Option<&str>| {
                 url.map_or(String::new(), |url| format!(r#","{key}":"{url}""#))
             };
             let text = format!(
-                r#"{{"accountId":"1",{pair}{}{}}}"#,
+                r#"{{"accountId":"1",{pair}{}{}{}}}"#,
                 member("baseUrl", base_url),
+                member("endpointsUrl", endpoints_url),
                 member("tokenUrl", token_url)
             );
-            let error = Config::from_json(&text).and_then(Config::into_parts).err();
-            let message = error.map(|error| error.message);
-            match expected {
-                None => assert_eq!(message, None, "{text}"),
-                Some(part) => assert!(message.as_ref().unwrap().contains(part), "{message:?}"),
+            let parts = Config::from_json(&text).and_then(Config::into_parts);
+            let urls = parts.map_err(|error| error.message).map(|parts| {
+                parts.urls.map(|url| match url {
+                    ConfiguredUrl::Default => "default",
+                    ConfiguredUrl::Given(_) => "given",
+                    ConfiguredUrl::Missing(missing) => missing.other,
+                })
+            });
+            match (expected, urls) {
+                (Err(part), Err(message)) if message.contains(part) => {}
+                (expected, urls) => assert_eq!(urls, expected.map_err(str::to_owned), "{text}"),
             }
         }
     }

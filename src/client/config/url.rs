@@ -1,13 +1,39 @@
 //! Service URLs.
 
+use std::fmt;
 use std::net::IpAddr;
 
+use rustls::pki_types::ServerName;
 use ureq::http::Uri;
 use ureq::http::uri::{Authority, Scheme};
 
-use super::BASE_URL;
+use super::{BASE_URL, ENDPOINTS_URL, Source};
+use crate::api::Service;
 use crate::json::quote;
 use crate::transport::port_of;
+
+/// A service URL that is missing, because another URL in the configuration is not the service's own.
+/// Otherwise a key that was omitted by mistake would send a secret to the real service.
+#[derive(Clone, Copy)]
+pub struct MissingUrl {
+    pub source: Source,
+    /// The key that is missing.
+    pub key: &'static str,
+    /// The key of the other URL.
+    pub other: &'static str,
+}
+
+impl fmt::Display for MissingUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let name = self.source.name(self.key);
+        let [key, other] = [self.key, self.other].map(|key| self.source.short_name(key));
+        write!(
+            f,
+            "{name}: is missing; {other} is not the service's own, so the credentials are not sent \
+             to the service's own URL. Add {key}"
+        )
+    }
+}
 
 /// A checked service URL.
 pub struct ServiceUrl {
@@ -18,6 +44,18 @@ pub struct ServiceUrl {
 }
 
 impl ServiceUrl {
+    /// A service's own URL.
+    pub fn of(service: Service) -> ServiceUrl {
+        let own = match service {
+            Service::WebRtc => BASE_URL,
+            Service::Endpoints => ENDPOINTS_URL,
+        };
+        let Ok(url) = ServiceUrl::parse(own, false) else {
+            unreachable!("the services' own URLs are valid")
+        };
+        url
+    }
+
     /// Parses a URL. Plain HTTP is allowed only for loopback hosts, or with `allow_insecure`.
     ///
     /// # Errors
@@ -50,6 +88,10 @@ impl ServiceUrl {
         }
         let default_port = if scheme == Scheme::HTTPS { 443 } else { 80 };
         let port = port_of(&authority, default_port).ok_or("has an invalid port")?;
+        let host = without_brackets(authority.host());
+        if scheme == Scheme::HTTPS && ServerName::try_from(host).is_err() {
+            return Err(format!("{} is not a host name", quote(host)));
+        }
         Ok(ServiceUrl { scheme, authority, port, path })
     }
 
@@ -64,6 +106,36 @@ impl ServiceUrl {
         self.scheme == Scheme::HTTPS
             && self.port == 443
             && own.host().is_some_and(|host| host.eq_ignore_ascii_case(self.authority.host()))
+    }
+}
+
+/// The URL of a service in a client's configuration.
+pub enum ConfiguredUrl {
+    /// The service's own URL.
+    Default,
+    /// A URL in the configuration.
+    Given(Box<ServiceUrl>),
+    /// None: the service's own URL must not be used.
+    Missing(MissingUrl),
+}
+
+impl ConfiguredUrl {
+    /// The URL that is given or missing; otherwise the service's own.
+    pub fn new(given: Option<ServiceUrl>, missing: Option<MissingUrl>) -> ConfiguredUrl {
+        match (given, missing) {
+            (Some(url), _) => ConfiguredUrl::Given(Box::new(url)),
+            (None, Some(missing)) => ConfiguredUrl::Missing(missing),
+            (None, None) => ConfiguredUrl::Default,
+        }
+    }
+
+    /// Whether this is an https URL.
+    pub fn is_https(&self) -> bool {
+        match self {
+            ConfiguredUrl::Default => true,
+            ConfiguredUrl::Given(url) => url.scheme == Scheme::HTTPS,
+            ConfiguredUrl::Missing(_) => false,
+        }
     }
 }
 

@@ -3,16 +3,17 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use rustls::ClientConfig;
 use ureq::http::HeaderValue;
 use ureq::http::uri::Scheme;
 
-use super::url::ServiceUrl;
-use super::{BASE_URL, Config, Source, TOKEN_URL};
+use super::url::{ConfiguredUrl, MissingUrl, ServiceUrl};
+use super::{BASE_URL, Config, ENDPOINTS_URL, Source, TOKEN_URL};
 use crate::api;
 use crate::auth::{Credentials, Kind as CredentialKind};
 use crate::error::{Error, Status};
 use crate::json::document::Problems;
-use crate::transport::{Proxy, Settings, client_config};
+use crate::transport::{CommonSettings, Proxy, Settings, client_config};
 
 const USER_AGENT: &str = concat!("libbw_webrtc/", env!("CARGO_PKG_VERSION"));
 
@@ -36,8 +37,10 @@ impl RetryRules {
 
 /// A checked configuration, as the parts of a client need it.
 pub struct Parts {
-    /// The transport of the service.
-    pub settings: Settings,
+    /// The settings of the services.
+    pub services: ServiceSettings,
+    /// The URL of each service.
+    pub urls: [ConfiguredUrl; 2],
     /// Token requests; None with a user name.
     pub token: Option<TokenParts>,
     /// The credentials.
@@ -48,8 +51,33 @@ pub struct Parts {
     pub timeout: Duration,
     /// The timeout of an attempt.
     pub attempt_timeout: Option<Duration>,
-    /// The start of every path: the path of the base URL and the account.
-    pub prefix: String,
+}
+
+/// What the transports of a client have in common.
+pub struct ServiceSettings {
+    /// The settings of each transport.
+    pub common: Arc<CommonSettings>,
+    /// The TLS configuration; None if no URL is an https URL.
+    pub tls: Option<Arc<ClientConfig>>,
+    /// The maximum number of idle connections to each service.
+    pub max_idle: usize,
+    /// The account id, percent-encoded.
+    pub account: String,
+}
+
+impl ServiceSettings {
+    /// The settings of a transport to a URL. `key` is the configuration key of the URL.
+    pub fn for_url(&self, key: &'static str, url: &ServiceUrl, max_idle: usize) -> Settings {
+        Settings {
+            key,
+            authority: url.authority.as_str().to_owned(),
+            host: url.host().to_owned(),
+            port: url.port,
+            tls: self.tls.clone().filter(|_| url.scheme == Scheme::HTTPS),
+            max_idle,
+            common: self.common.clone(),
+        }
+    }
 }
 
 /// Where tokens are requested.
@@ -58,6 +86,13 @@ pub struct TokenParts {
     pub settings: Settings,
     /// The path of the token URL.
     pub target: String,
+}
+
+/// The checked URLs in a configuration; None if a URL is omitted.
+struct Urls {
+    base: Option<ServiceUrl>,
+    endpoints: Option<ServiceUrl>,
+    token: Option<ServiceUrl>,
 }
 
 impl Config {
@@ -135,48 +170,32 @@ impl Config {
             .ok()
     }
 
-    /// The base URL and the token URL, and whether they may be used together.
-    fn urls(
-        &self,
-        kind: Option<CredentialKind>,
-        problems: &mut Problems,
-    ) -> (Option<ServiceUrl>, Option<ServiceUrl>) {
-        let name = |key| self.source.name(key);
-        let mut url = |key, given: &Option<String>, own: &str| {
-            let text = given.as_deref().unwrap_or(own);
-            ServiceUrl::parse(text, self.allow_insecure_http)
-                .map_err(|problem| problems.add(&name(key), problem))
+    /// The URLs that are set.
+    fn urls(&self, problems: &mut Problems) -> Urls {
+        let mut url = |key, given: &Option<String>| {
+            ServiceUrl::parse(given.as_deref()?, self.allow_insecure_http)
+                .map_err(|problem| problems.add(&self.source.name(key), problem))
                 .ok()
         };
-        let base = url("baseUrl", &self.base_url, BASE_URL);
-        let token = url("tokenUrl", &self.token_url, TOKEN_URL);
-        // If a key is omitted by mistake, the client must not send a secret to the real service.
+        Urls {
+            base: url("baseUrl", &self.base_url),
+            endpoints: url("endpointsUrl", &self.endpoints_url),
+            token: url("tokenUrl", &self.token_url),
+        }
+    }
+
+    /// The reason why a URL that is omitted must not be the service's own, if there is one.
+    fn missing_url(&self, key: &'static str, urls: &Urls) -> Option<MissingUrl> {
         let is_foreign =
             |url: &Option<ServiceUrl>, own| url.as_ref().is_some_and(|url| !url.is_at(own));
-        let (base_key, token_key) =
-            (self.source.short_name("baseUrl"), self.source.short_name("tokenUrl"));
-        if self.token_url.is_none()
-            && kind == Some(CredentialKind::Client)
-            && is_foreign(&base, BASE_URL)
-        {
-            problems.add(
-                &name("tokenUrl"),
-                format_args!(
-                    "is missing; {base_key} is not the service's own, so the credentials are not \
-                     sent to the service's own token URL. Add {token_key}"
-                ),
-            );
-        }
-        if self.base_url.is_none() && is_foreign(&token, TOKEN_URL) {
-            problems.add(
-                &name("baseUrl"),
-                format_args!(
-                    "is missing; {token_key} is not the service's own, so its tokens are not sent \
-                     to the service's own URL. Add {base_key}"
-                ),
-            );
-        }
-        (base, token)
+        let others = [
+            ("baseUrl", is_foreign(&urls.base, BASE_URL)),
+            ("endpointsUrl", is_foreign(&urls.endpoints, ENDPOINTS_URL)),
+            ("tokenUrl", is_foreign(&urls.token, TOKEN_URL)),
+        ];
+        let (other, _) =
+            others.into_iter().find(|(other, is_foreign)| *is_foreign && *other != key)?;
+        Some(MissingUrl { source: self.source, key, other })
     }
 
     /// Checks the configuration, and reads the files.
@@ -195,8 +214,17 @@ impl Config {
         }
         let credentials = self.credentials(&mut problems);
         let kind = credentials.as_ref().map(Credentials::kind);
-        let (url, token_url) = self.urls(kind, &mut problems);
-        let token_url = token_url.filter(|_| kind == Some(CredentialKind::Client));
+        let urls = self.urls(&mut problems);
+        let missing = |key, given: &Option<String>| {
+            given.is_none().then(|| self.missing_url(key, &urls)).flatten()
+        };
+        let missing_base = missing("baseUrl", &self.base_url);
+        let missing_endpoints = missing("endpointsUrl", &self.endpoints_url);
+        let missing_token = missing("tokenUrl", &self.token_url);
+        let has_tokens = kind == Some(CredentialKind::Client);
+        problems.extend(missing_token.filter(|_| has_tokens));
+        // A client with only the URL of one service can be used for this service.
+        problems.extend(missing_base.filter(|_| self.endpoints_url.is_none()));
         let user_agent = self
             .user_agent
             .as_ref()
@@ -209,7 +237,7 @@ impl Config {
                 problems.add(&"config.userAgent", problem);
                 None
             });
-        let used = || url.iter().chain(&token_url);
+        let given = [&urls.base, &urls.endpoints, &urls.token];
         let proxy = self.proxy.as_deref().map(|url| Proxy::parse(url));
         let proxy = proxy
             .transpose()
@@ -218,10 +246,11 @@ impl Config {
             })
             .ok()
             .flatten();
-        if proxy.is_some() && used().any(|url| url.scheme != Scheme::HTTPS) {
+        if proxy.is_some() && given.into_iter().flatten().any(|url| url.scheme != Scheme::HTTPS) {
             problems.add(
                 &"config.proxy",
-                "needs an https baseUrl and tokenUrl; otherwise the proxy could read the credentials",
+                "needs an https baseUrl, endpointsUrl and tokenUrl; otherwise the proxy could read the \
+                 credentials",
             );
         }
         // The files are also checked if plain HTTP does not use them.
@@ -231,42 +260,49 @@ impl Config {
         if let Some(message) = problems.message() {
             return Err(Error::rejected(Status::Config, message));
         }
-        let (Some(url), Some(credentials), Some(user_agent)) = (url, credentials, user_agent)
-        else {
+        let (Some(credentials), Some(user_agent)) = (credentials, user_agent) else {
             return Err(Error::new(
                 Status::Internal,
                 "a problem in the configuration was not reported",
             ));
         };
+        let Urls { base, endpoints, token } = urls;
+        let token = token.or_else(|| ServiceUrl::parse(TOKEN_URL, false).ok());
+        let token = token.filter(|_| has_tokens);
+        let urls = [
+            ConfiguredUrl::new(base, missing_base),
+            ConfiguredUrl::new(endpoints, missing_endpoints),
+        ];
+        let has_https = urls.iter().any(ConfiguredUrl::is_https)
+            || token.as_ref().is_some_and(|url| url.scheme == Scheme::HTTPS);
         let millis = Duration::from_millis;
-        let proxy = proxy.map(Arc::new);
-        let user_agent = user_agent.as_bytes();
-        let settings = |key, url: &ServiceUrl| Settings {
-            key,
-            authority: url.authority.as_str().to_owned(),
-            host: url.host().to_owned(),
-            port: url.port,
-            proxy: proxy.clone(),
-            tls: tls.clone().filter(|_| url.scheme == Scheme::HTTPS),
-            connect_timeout: millis(self.connect_timeout_ms),
-            idle_timeout: millis(self.idle_timeout_ms),
-            max_idle: usize::try_from(self.max_idle_connections).unwrap_or(0),
-            max_response: usize::try_from(self.max_response_bytes).unwrap_or(usize::MAX),
-            user_agent: user_agent.to_vec(),
-            family: self.ip_family,
-            bind: self.bind_address,
-            dns_ttl: millis(self.dns_ttl_ms),
-        };
-        Ok(Parts {
-            settings: settings("baseUrl", &url),
-            token: token_url.as_ref().map(|url| TokenParts {
-                settings: Settings {
-                    // Only one token is requested at a time.
-                    max_idle: usize::from(self.max_idle_connections > 0),
-                    ..settings("tokenUrl", url)
-                },
-                target: if url.path.is_empty() { "/".to_owned() } else { url.path.clone() },
+        let services = ServiceSettings {
+            common: Arc::new(CommonSettings {
+                proxy: proxy.map(Arc::new),
+                connect_timeout: millis(self.connect_timeout_ms),
+                idle_timeout: millis(self.idle_timeout_ms),
+                max_response: usize::try_from(self.max_response_bytes).unwrap_or(usize::MAX),
+                user_agent: user_agent.as_bytes().to_vec(),
+                family: self.ip_family,
+                bind: self.bind_address,
+                dns_ttl: millis(self.dns_ttl_ms),
             }),
+            tls: tls.filter(|_| has_https),
+            max_idle: usize::try_from(self.max_idle_connections).unwrap_or(0),
+            account: api::encode(&self.account_id),
+        };
+        let token = token.map(|url| {
+            // Only one token is requested at a time.
+            let max_idle = usize::from(self.max_idle_connections > 0);
+            TokenParts {
+                settings: services.for_url("tokenUrl", &url, max_idle),
+                target: if url.path.is_empty() { "/".to_owned() } else { url.path },
+            }
+        });
+        Ok(Parts {
+            services,
+            urls,
+            token,
             credentials,
             retry: RetryRules {
                 max_retries: u32::try_from(self.max_retries).unwrap_or(0),
@@ -275,11 +311,6 @@ impl Config {
             },
             timeout: millis(self.timeout_ms),
             attempt_timeout: self.attempt_timeout_ms.map(millis),
-            prefix: format!(
-                "{}/accounts/{}",
-                url.path.trim_end_matches('/'),
-                api::encode(&self.account_id)
-            ),
         })
     }
 }

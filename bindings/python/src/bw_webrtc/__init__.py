@@ -1,4 +1,4 @@
-"""Control Bandwidth's WebRTC service: participants, their tokens, sessions, subscriptions.
+"""Control Bandwidth's WebRTC services: participants, endpoints, tokens, sessions, subscriptions.
 
     from bw_webrtc import Client, Subscriptions
 
@@ -50,9 +50,13 @@ from .errors import (
     TransportError,
     UnauthorizedError,
 )
-from .helpers import BxmlWarning, parse_event, token_claims, transfer_bxml
+from .helpers import BxmlWarning, connect_bxml, parse_event, token_claims, transfer_bxml, uui
 from .models import (
+    CreatedEndpoint,
     CreatedParticipant,
+    Device,
+    Endpoint,
+    EndpointPage,
     Event,
     LateObject,
     LateObjects,
@@ -77,7 +81,11 @@ __all__ = [
     "ConfigError",
     "ConflictError",
     "ConnectError",
+    "CreatedEndpoint",
     "CreatedParticipant",
+    "Device",
+    "Endpoint",
+    "EndpointPage",
     "Event",
     "ForbiddenError",
     "HttpStatusError",
@@ -109,7 +117,9 @@ __all__ = [
     "TransportError",
     "UnauthorizedError",
     "__version__",
+    "connect_bxml",
     "parse_event",
     "token_claims",
     "transfer_bxml",
+    "uui",
 ]

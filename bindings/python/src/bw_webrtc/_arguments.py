@@ -81,6 +81,23 @@ def json_strings(name: str, value: object, operation: Optional[str]) -> str:
     return "[" + array[1:] + "]"
 
 
+def json_integer(name: str, value: object, operation: Optional[str]) -> str:
+    """An int as JSON text, for an optional argument."""
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise wrong_type(name, "an int or None", value)
+    # Conversions of longer numbers are limited by Python itself.
+    if not abs(value) < 1 << 63:
+        raise invalid(f"{name}: is too large", operation)
+    return str(int(value))
+
+
+def json_object(name: str, value: object, operation: Optional[str]) -> str:
+    """A mapping as JSON text, for an optional argument."""
+    if not isinstance(value, abc.Mapping):
+        raise wrong_type(name, "a mapping or None", value)
+    return to_json(name, value, operation)
+
+
 def items(name: str, wanted: str, value: object) -> Iterable[Any]:
     """An iterable that is neither a mapping nor a single str or bytes."""
     if isinstance(value, (list, tuple)):

@@ -35,6 +35,7 @@ OPTIONS = (
     Option("username", "username", arguments.config_text, "BW_USERNAME"),
     Option("password", "password", arguments.config_text, "BW_PASSWORD"),
     Option("base_url", "baseUrl", arguments.config_text, "BW_BASE_URL"),
+    Option("endpoints_url", "endpointsUrl", arguments.config_text, "BW_ENDPOINTS_URL"),
     Option("token_url", "tokenUrl", arguments.config_text, "BW_TOKEN_URL"),
     Option("timeout", "timeoutMs", arguments.milliseconds),
     Option("attempt_timeout", "attemptTimeoutMs", arguments.milliseconds),

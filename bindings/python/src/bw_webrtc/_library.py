@@ -49,7 +49,7 @@ _SIGNATURES: Dict[str, Tuple[Any, List[Any]]] = {
     "bw_client_take_late": (c_int32, [c_void_p, _TEXT]),
     "bw_client_set_log": (c_int32, [c_void_p, c_int32, LOG_CALLBACK, c_void_p, _TEXT]),
     **{
-        operation.function: _operation(len(operation.ids) + operation.has_body)
+        operation.function: _operation(len(operation.ids) + (operation.document is not None))
         for operation in _operations.ALL
     },
     "bw_call": _operation(1),
@@ -65,6 +65,8 @@ _SIGNATURES: Dict[str, Tuple[Any, List[Any]]] = {
     "bw_queue_free": (None, [c_void_p]),
     "bw_json_get": (c_int32, [c_char_p, c_char_p, _TEXT]),
     "bw_transfer_bxml": (c_int32, [c_char_p, c_char_p, c_char_p, _TEXT]),
+    "bw_connect_bxml": (c_int32, [c_char_p, c_char_p, _TEXT]),
+    "bw_uui": (c_int32, [c_char_p, c_char_p, _TEXT]),
     "bw_parse_event": (c_int32, [c_char_p, _TEXT]),
     "bw_token_claims": (c_int32, [c_char_p, _TEXT]),
 }

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import re
 from collections import abc
-from typing import Any, Callable, Generic, List, Mapping, Optional, Tuple, TypeVar, Union
+from typing import Any, Callable, Generic, List, Mapping, Optional, Set, Tuple, TypeVar, Union
 
 from . import _arguments as arguments
-from .models import LateObject, LateObjects, Session, Subscriptions
+from .errors import ProtocolError, local
+from .models import Endpoint, EndpointPage, LateObject, LateObjects, Session, Subscriptions
 
 T = TypeVar("T")
 
@@ -26,26 +27,26 @@ class Operation(Generic[T]):
         name: The service's name of it. None for a function that is not an operation.
         read: Converts the response to the result.
         ids: The ids in its path, in order: the name in a call document, and the argument's name.
-        has_body: Whether the function takes a document.
+        document: The name of the request document in a call document; None if there is none.
         creates: Whether every call creates a new object.
         function: The library's function.
     """
 
-    __slots__ = ("creates", "function", "has_body", "ids", "name", "read")
+    __slots__ = ("creates", "document", "function", "ids", "name", "read")
 
     def __init__(
         self,
         name: Optional[str],
         read: Callable[[Any], T],
         *ids: str,
-        has_body: bool = False,
+        document: Optional[str] = None,
         creates: bool = False,
         function: Optional[str] = None,
     ) -> None:
         self.name = name
         self.read = read
         self.ids = {key: _snake_case(key) for key in ids}
-        self.has_body = has_body
+        self.document = document
         self.creates = creates
         self.function = function or f"bw_{_snake_case(name or '')}"
 
@@ -56,7 +57,7 @@ class Request(Generic[T]):
     Attributes:
         operation: The operation.
         ids: The ids in its path.
-        body: The document as JSON text; None for the operation's default.
+        body: The request document as text (JSON or BXML); None for the operation's default.
     """
 
     __slots__ = ("body", "ids", "operation")
@@ -71,7 +72,7 @@ class Request(Generic[T]):
     def texts(self) -> List[Optional[bytes]]:
         """The arguments of the library's function between the client and the result."""
         texts: List[Optional[bytes]] = [*map(str.encode, self.ids)] if self.ids else []
-        if self.operation.has_body:
+        if self.operation.document is not None:
             texts.append(None if self.body is None else self.body.encode())
         return texts
 
@@ -84,7 +85,8 @@ class Request(Generic[T]):
         for key, value in zip(operation.ids, self.ids):
             text += f',"{key}":{arguments.ENCODER.encode(value)}'
         if self.body is not None:
-            text += f',"body":{self.body}'
+            body = self.body if operation.document != "bxml" else arguments.ENCODER.encode(self.body)
+            text += f',"{operation.document}":{body}'
         return f"{text}}}".encode()
 
 
@@ -117,15 +119,33 @@ def call(document: Mapping[str, Any]) -> Request[Any]:
     operation = document.get("operation")
     name = operation if isinstance(operation, str) else None
     body = arguments.to_json("call", document, name)
-    return Request(Operation(name, _unchanged, has_body=True, function=CALL), (), body)
+    return Request(Operation(name, _unchanged, document="call", function=CALL), (), body)
 
 
 def created(operation: Operation[Any], response: Any) -> LateObject:
     """The object that an operation created, from the operation's response."""
     raw = response if isinstance(response, dict) else {}
+    if operation.name == "createEndpoint":
+        endpoint = Endpoint.from_raw(raw)
+        return LateObject(operation.name, endpoint.id, endpoint.tag)
     # {"participant": .., "token": ..}, or a session; both have an id and a tag.
     found = Session.from_raw(raw.get("participant", raw))
     return LateObject(operation.name or "", found.id, found.tag)
+
+
+def next_cursor(page: EndpointPage, earlier: Set[str]) -> Optional[str]:
+    """The cursor of the page after this one; None for the last page.
+
+    Raises:
+        ProtocolError: An earlier page had the same cursor, so that there would be no end.
+    """
+    cursor = page.next_cursor
+    if cursor is not None:
+        if cursor in earlier:
+            message = "the service returned the same page cursor twice"
+            raise local(ProtocolError, message, "listEndpoints")
+        earlier.add(cursor)
+    return cursor
 
 
 def checked_ids(operation: Operation[Any], *ids: object) -> Tuple[str, ...]:
@@ -147,6 +167,11 @@ def subscriptions_document(
             "subscriptions", "Subscriptions, a mapping or None", subscriptions
         )
     return arguments.to_json("subscriptions", subscriptions, operation.name)
+
+
+def xml_document(operation: Operation[Any], document: object) -> str:
+    """A BXML document."""
+    return arguments.text("bxml", document, operation.name)
 
 
 def _snake_case(name: str) -> str:

@@ -10,6 +10,7 @@ from ctypes import c_char_p, c_int32, c_uint64, c_void_p
 from types import TracebackType
 from typing import (
     Any,
+    AsyncIterator,
     Awaitable,
     Dict,
     Iterable,
@@ -17,6 +18,7 @@ from typing import (
     Mapping,
     NoReturn,
     Optional,
+    Set,
     Tuple,
     Type,
     TypeVar,
@@ -29,7 +31,10 @@ from ._request import SubscriptionsLike
 from .client import Client, creates
 from .errors import CallCancelledError, InvalidHandleError, Outcome, local
 from .models import (
+    CreatedEndpoint,
     CreatedParticipant,
+    Endpoint,
+    EndpointPage,
     LateObjects,
     Participant,
     Session,
@@ -375,7 +380,142 @@ class AsyncClient:
         )
         await self._run(request)
 
+    async def create_endpoint(
+        self,
+        *,
+        type: str = "WEBRTC",
+        direction: str,
+        event_callback_url: Optional[str] = None,
+        event_fallback_url: Optional[str] = None,
+        tag: Optional[str] = None,
+        connection_metadata: Optional[Mapping[str, Any]] = None,
+    ) -> CreatedEndpoint:
+        """Creates an endpoint, and the token for its device (BRTC).
+
+        The endpoint and its token expire 24 hours later. The operation is never retried if the
+        service may have processed the request: if the outcome of the error is "unknown", an
+        endpoint may exist.
+
+        Args:
+            type: The type of endpoint: ``"WEBRTC"``.
+            direction: The calls that the endpoint takes part in: ``"INBOUND"``, ``"OUTBOUND"`` or
+                ``"BIDIRECTIONAL"``.
+            event_callback_url: The absolute URL to which the service sends webhooks.
+            event_fallback_url: The absolute URL to which the service sends a webhook that
+                ``event_callback_url`` did not accept.
+            tag: A text of at most 1024 characters, for your own use.
+            connection_metadata: A mapping of JSON values. The service does not document its keys.
+
+        Returns:
+            The endpoint and its token. The service returns the token only once.
+
+        Raises:
+            RateLimitedError: The account has too many endpoints: delete some, or wait until some
+                expire.
+        """
+        request = _operations.create_endpoint(
+            type,
+            direction,
+            event_callback_url,
+            event_fallback_url,
+            tag,
+            connection_metadata,
+        )
+        return await self._run(request)
+
+    async def list_endpoints(
+        self,
+        *,
+        type: Optional[str] = None,
+        status: Optional[str] = None,
+        after_cursor: Optional[str] = None,
+        limit: Optional[int] = None,
+    ) -> EndpointPage:
+        """Lists one page of the account's endpoints (BRTC).
+
+        Args:
+            type: Only endpoints of this type: ``"WEBRTC"``.
+            status: Only endpoints with this status: ``"CONNECTED"`` or ``"DISCONNECTED"``.
+            after_cursor: The ``next_cursor`` of the previous page.
+            limit: The number of endpoints in a page, from 1 to 1000 (100).
+
+        Returns:
+            The endpoints of the page, and the cursor of the next page.
+        """
+        return await self._run(_operations.list_endpoints(type, status, after_cursor, limit))
+
+    async def get_endpoint(self, endpoint_id: str) -> Endpoint:
+        """Reads an endpoint and its devices (BRTC).
+
+        Args:
+            endpoint_id: The endpoint's id.
+
+        Returns:
+            The endpoint, without its token.
+
+        Raises:
+            NotFoundError: The endpoint does not exist.
+        """
+        return await self._run(_operations.get_endpoint(endpoint_id))
+
+    async def delete_endpoint(self, endpoint_id: str) -> None:
+        """Deletes an endpoint, and ends its media (BRTC).
+
+        Args:
+            endpoint_id: The endpoint's id.
+
+        Raises:
+            NotFoundError: The endpoint does not exist.
+        """
+        await self._run(_operations.delete_endpoint(endpoint_id))
+
+    async def update_endpoint_bxml(self, endpoint_id: str, bxml: str) -> None:
+        """Replaces the BXML of an endpoint (BRTC).
+
+        Bandwidth documents this operation, but in 2026 the service does not offer it yet.
+
+        Args:
+            endpoint_id: The endpoint's id.
+            bxml: The BXML document, which must be well-formed XML without a DTD.
+
+        Raises:
+            NotFoundError: The endpoint does not exist, or the service does not offer the operation.
+        """
+        await self._run(_operations.update_endpoint_bxml(endpoint_id, bxml))
+
     # End of the generated part.
+
+    async def endpoints(
+        self,
+        *,
+        type: Optional[str] = None,
+        status: Optional[str] = None,
+        limit: Optional[int] = None,
+    ) -> AsyncIterator[Endpoint]:
+        """Iterates over all endpoints of the account (BRTC), one request for each page.
+
+        Args:
+            type: Only endpoints of this type: ``"WEBRTC"``.
+            status: Only endpoints with this status: ``"CONNECTED"`` or ``"DISCONNECTED"``.
+            limit: The number of endpoints in a page, from 1 to 1000 (100).
+
+        Yields:
+            The endpoints, without tokens.
+
+        Raises:
+            ProtocolError: The service returned the same page cursor twice.
+        """
+        cursor: Optional[str] = None
+        earlier: Set[str] = set()
+        while True:
+            page = await self.list_endpoints(
+                type=type, status=status, limit=limit, after_cursor=cursor
+            )
+            for endpoint in page.endpoints:
+                yield endpoint
+            cursor = _request.next_cursor(page, earlier)
+            if cursor is None:
+                return
 
     async def call(self, document: Mapping[str, Any]) -> Any:
         """Executes any operation, given as one mapping, as ``Client.call``."""

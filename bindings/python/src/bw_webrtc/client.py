@@ -13,10 +13,12 @@ from typing import (
     Deque,
     Dict,
     Iterable,
+    Iterator,
     List,
     Mapping,
     NoReturn,
     Optional,
+    Set,
     Type,
     TypeVar,
     Union,
@@ -27,7 +29,10 @@ from . import _config, _library, _log, _operations, _request
 from ._request import SubscriptionsLike
 from .errors import BwError, InvalidHandleError, LibraryError, local
 from .models import (
+    CreatedEndpoint,
     CreatedParticipant,
+    Endpoint,
+    EndpointPage,
     LateObject,
     LateObjects,
     Participant,
@@ -61,7 +66,9 @@ class Client:
         username: The name of an API user, instead of API credentials. User names and passwords stop
             working on 2 December 2026.
         password: The password of the API user.
-        base_url: The URL of the service (default: Bandwidth's).
+        base_url: The URL of WebRTC v1 (default: Bandwidth's).
+        endpoints_url: The URL of BRTC Endpoints (default: Bandwidth's). It is required for calls of
+            this service if ``base_url`` or ``token_url`` is not Bandwidth's.
         token_url: The URL of token requests (default: Bandwidth's). It is required with
             ``client_id`` if ``base_url`` is not Bandwidth's.
         timeout: The limit for a whole call, including retries, name resolution and TLS (10).
@@ -102,6 +109,7 @@ class Client:
         username: Optional[str] = None,
         password: Optional[str] = None,
         base_url: Optional[str] = None,
+        endpoints_url: Optional[str] = None,
         token_url: Optional[str] = None,
         timeout: Optional[float] = None,
         attempt_timeout: Optional[float] = None,
@@ -130,8 +138,8 @@ class Client:
         """Creates a client from the environment.
 
         It reads BW_ACCOUNT_ID, BW_CLIENT_ID and BW_CLIENT_SECRET (or BW_USERNAME and
-        BW_PASSWORD), and, if set, BW_BASE_URL and BW_TOKEN_URL, once. An empty variable counts as
-        unset.
+        BW_PASSWORD), and, if set, BW_BASE_URL, BW_ENDPOINTS_URL and BW_TOKEN_URL, once. An empty
+        variable counts as unset.
 
         Args:
             **options: Options of ``Client``, which override the environment. Credentials of one
@@ -405,7 +413,141 @@ class Client:
         )
         self._run(request)
 
+    def create_endpoint(
+        self,
+        *,
+        type: str = "WEBRTC",
+        direction: str,
+        event_callback_url: Optional[str] = None,
+        event_fallback_url: Optional[str] = None,
+        tag: Optional[str] = None,
+        connection_metadata: Optional[Mapping[str, Any]] = None,
+    ) -> CreatedEndpoint:
+        """Creates an endpoint, and the token for its device (BRTC).
+
+        The endpoint and its token expire 24 hours later. The operation is never retried if the
+        service may have processed the request: if the outcome of the error is "unknown", an
+        endpoint may exist.
+
+        Args:
+            type: The type of endpoint: ``"WEBRTC"``.
+            direction: The calls that the endpoint takes part in: ``"INBOUND"``, ``"OUTBOUND"`` or
+                ``"BIDIRECTIONAL"``.
+            event_callback_url: The absolute URL to which the service sends webhooks.
+            event_fallback_url: The absolute URL to which the service sends a webhook that
+                ``event_callback_url`` did not accept.
+            tag: A text of at most 1024 characters, for your own use.
+            connection_metadata: A mapping of JSON values. The service does not document its keys.
+
+        Returns:
+            The endpoint and its token. The service returns the token only once.
+
+        Raises:
+            RateLimitedError: The account has too many endpoints: delete some, or wait until some
+                expire.
+        """
+        request = _operations.create_endpoint(
+            type,
+            direction,
+            event_callback_url,
+            event_fallback_url,
+            tag,
+            connection_metadata,
+        )
+        return self._run(request)
+
+    def list_endpoints(
+        self,
+        *,
+        type: Optional[str] = None,
+        status: Optional[str] = None,
+        after_cursor: Optional[str] = None,
+        limit: Optional[int] = None,
+    ) -> EndpointPage:
+        """Lists one page of the account's endpoints (BRTC).
+
+        Args:
+            type: Only endpoints of this type: ``"WEBRTC"``.
+            status: Only endpoints with this status: ``"CONNECTED"`` or ``"DISCONNECTED"``.
+            after_cursor: The ``next_cursor`` of the previous page.
+            limit: The number of endpoints in a page, from 1 to 1000 (100).
+
+        Returns:
+            The endpoints of the page, and the cursor of the next page.
+        """
+        return self._run(_operations.list_endpoints(type, status, after_cursor, limit))
+
+    def get_endpoint(self, endpoint_id: str) -> Endpoint:
+        """Reads an endpoint and its devices (BRTC).
+
+        Args:
+            endpoint_id: The endpoint's id.
+
+        Returns:
+            The endpoint, without its token.
+
+        Raises:
+            NotFoundError: The endpoint does not exist.
+        """
+        return self._run(_operations.get_endpoint(endpoint_id))
+
+    def delete_endpoint(self, endpoint_id: str) -> None:
+        """Deletes an endpoint, and ends its media (BRTC).
+
+        Args:
+            endpoint_id: The endpoint's id.
+
+        Raises:
+            NotFoundError: The endpoint does not exist.
+        """
+        self._run(_operations.delete_endpoint(endpoint_id))
+
+    def update_endpoint_bxml(self, endpoint_id: str, bxml: str) -> None:
+        """Replaces the BXML of an endpoint (BRTC).
+
+        Bandwidth documents this operation, but in 2026 the service does not offer it yet.
+
+        Args:
+            endpoint_id: The endpoint's id.
+            bxml: The BXML document, which must be well-formed XML without a DTD.
+
+        Raises:
+            NotFoundError: The endpoint does not exist, or the service does not offer the operation.
+        """
+        self._run(_operations.update_endpoint_bxml(endpoint_id, bxml))
+
     # End of the generated part.
+
+    def endpoints(
+        self,
+        *,
+        type: Optional[str] = None,
+        status: Optional[str] = None,
+        limit: Optional[int] = None,
+    ) -> Iterator[Endpoint]:
+        """Iterates over all endpoints of the account (BRTC), one request for each page.
+
+        Args:
+            type: Only endpoints of this type: ``"WEBRTC"``.
+            status: Only endpoints with this status: ``"CONNECTED"`` or ``"DISCONNECTED"``.
+            limit: The number of endpoints in a page, from 1 to 1000 (100).
+
+        Yields:
+            The endpoints, without tokens.
+
+        Raises:
+            ProtocolError: The service returned the same page cursor twice.
+        """
+        cursor: Optional[str] = None
+        earlier: Set[str] = set()
+        while True:
+            page = self.list_endpoints(
+                type=type, status=status, limit=limit, after_cursor=cursor
+            )
+            yield from page.endpoints
+            cursor = _request.next_cursor(page, earlier)
+            if cursor is None:
+                return
 
     def call(self, document: Mapping[str, Any]) -> Any:
         """Executes any operation, given as one mapping.

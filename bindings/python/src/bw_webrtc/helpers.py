@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from datetime import datetime, timedelta, timezone
-from typing import Any, Dict, Optional, Union
+from typing import Any, Dict, Iterable, Optional, Union
 
 from . import _arguments as arguments
 from . import _library
@@ -47,8 +47,71 @@ def transfer_bxml(token: str, call_id: Optional[str] = None, sip_uri: Optional[s
     return str(result["bxml"])
 
 
+def connect_bxml(
+    endpoint_ids: Union[str, Iterable[str]],
+    *,
+    event_callback_url: Optional[str] = None,
+    event_fallback_url: Optional[str] = None,
+) -> str:
+    """Creates the BXML that connects a phone call to endpoints (BRTC).
+
+    It is the response to a voice webhook.
+
+    Args:
+        endpoint_ids: The id of an endpoint, or the ids of several.
+        event_callback_url: The URL to which the service sends webhooks about the connection. It
+            may be relative.
+        event_fallback_url: The URL for webhooks that ``event_callback_url`` did not accept.
+
+    Returns:
+        The BXML. The arguments are checked and escaped.
+
+    Raises:
+        InvalidArgumentError: An argument cannot be part of the BXML.
+    """
+    ids = [endpoint_ids] if isinstance(endpoint_ids, str) else endpoint_ids
+    options = ""
+    if event_callback_url is not None:
+        url = arguments.json_string("event_callback_url", event_callback_url, None)
+        options += f',"eventCallbackUrl":{url}'
+    if event_fallback_url is not None:
+        url = arguments.json_string("event_fallback_url", event_fallback_url, None)
+        options += f',"eventFallbackUrl":{url}'
+    result = _document(
+        "endpoint_ids",
+        "bw_connect_bxml",
+        arguments.json_strings("endpoint_ids", ids, None).encode(),
+        f"{{{options[1:]}}}".encode(),
+    )
+    return str(result["bxml"])
+
+
+def uui(token: str, call_id: Optional[str] = None) -> str:
+    """Creates the uui value with which a phone call joins the session of a participant.
+
+    ``transfer_bxml`` writes it into a ``<Transfer>``. The value alone is needed for ``<Bridge>``,
+    ``<Conference>``, and calls that the Voice API makes. WebRTC v1 only.
+
+    Args:
+        token: The participant's token.
+        call_id: The id of the phone call, as for ``transfer_bxml``.
+
+    Returns:
+        The value. It contains the token: it is a secret.
+
+    Raises:
+        InvalidArgumentError: An argument is invalid.
+    """
+    value = _library.load().call(
+        "bw_uui",
+        _bytes("token", token),
+        None if call_id is None else _bytes("call_id", call_id),
+    )
+    return (value or b"").decode()
+
+
 def parse_event(body: Union[str, bytes]) -> Event:
-    """Validates a webhook.
+    """Validates a webhook and converts it to one form. Unknown events are not rejected.
 
     Args:
         body: The body of the request that the service sent to a callback URL.
@@ -66,21 +129,37 @@ def parse_event(body: Union[str, bytes]) -> Event:
     else:
         body = _bytes("body", body, wanted="a str or bytes")
     raw = _document("event", "bw_parse_event", body)
+    known = raw.get("known") is not False
+    millis = raw.get("timestamp")
+    timestamp = None
+    # An unknown event may have any timestamp.
+    if type(millis) is int:
+        timestamp = _after_epoch("event.timestamp", timedelta(milliseconds=1), millis)
+
+    def text(key: str) -> Optional[str]:
+        value = raw.get(key)
+        return value if isinstance(value, str) else None
+
     return Event(
         event=raw["event"],
-        timestamp=_after_epoch("event.timestamp", timedelta(milliseconds=1), raw["timestamp"]),
-        participant_id=raw["participantId"],
-        device_id=raw.get("deviceId"),
-        tag=raw.get("tag"),
+        timestamp=timestamp,
+        participant_id=text("participantId"),
+        device_id=text("deviceId"),
+        tag=text("tag"),
+        endpoint_id=text("endpointId"),
+        account_id=text("accountId"),
+        to=text("to"),
+        to_type=text("toType"),
+        known=known,
         raw=raw,
     )
 
 
 def token_claims(token: str) -> TokenClaims:
-    """Decodes the claims of a participant's token. The claims are not verified.
+    """Decodes the claims of a token. The claims are not verified.
 
     Args:
-        token: The token.
+        token: The token of a participant or an endpoint.
 
     Returns:
         The claims.

@@ -6,9 +6,11 @@ field is None or empty here, and ``raw`` contains everything that was received.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any, Dict, Optional, Tuple
+from urllib.parse import parse_qs, urlsplit
 
 from ._arguments import items, wrong_type
 
@@ -202,11 +204,108 @@ class Session:
 
 
 @dataclass(frozen=True)
+class Device:
+    """A device that is connected to an endpoint (BRTC)."""
+
+    id: str
+    """Empty if the service omitted it."""
+    name: Optional[str] = None
+    status: Optional[str] = None
+    """``"CONNECTED"`` or ``"DISCONNECTED"``."""
+    created_at: Optional[datetime] = None
+    """An aware datetime."""
+    raw: Dict[str, Any] = field(default_factory=dict, repr=False, compare=False)
+
+    @classmethod
+    def from_raw(cls, value: object) -> Device:
+        """Creates the object from the service's JSON form."""
+        raw = _object(value)
+        return cls(
+            id=_text(raw, "deviceId") or "",
+            name=_text(raw, "deviceName"),
+            status=_text(raw, "status"),
+            created_at=_time(raw, "creationTimestamp"),
+            raw=raw,
+        )
+
+
+@dataclass(frozen=True)
+class Endpoint:
+    """An endpoint (BRTC): a device of a user, which phone calls are connected to.
+
+    The service returns the token only when it creates the endpoint: see ``CreatedEndpoint``.
+    """
+
+    id: str
+    """Empty if the service omitted it."""
+    type: Optional[str] = None
+    """``"WEBRTC"``."""
+    status: Optional[str] = None
+    """``"CONNECTED"`` or ``"DISCONNECTED"``."""
+    tag: Optional[str] = None
+    created_at: Optional[datetime] = None
+    """An aware datetime."""
+    expires_at: Optional[datetime] = None
+    """When the endpoint and its token expire (an aware datetime)."""
+    devices: Tuple[Device, ...] = ()
+    """Its devices; empty in a page."""
+    raw: Dict[str, Any] = field(default_factory=dict, repr=False, compare=False)
+    """The endpoint, which is the ``data`` of the response."""
+
+    @classmethod
+    def from_raw(cls, value: object) -> Endpoint:
+        """Creates the object from the service's JSON form, also inside of ``data``."""
+        return cls(**_endpoint(value))
+
+
+@dataclass(frozen=True)
+class CreatedEndpoint(Endpoint):
+    """An endpoint that was just created, with the token for its device.
+
+    The service returns the token only once. Anyone who has it can connect as this endpoint, so
+    ``repr`` does not contain it.
+    """
+
+    token: str = field(default="", repr=False)
+
+    @classmethod
+    def from_raw(cls, value: object) -> CreatedEndpoint:
+        """Creates the object from the service's JSON form, also inside of ``data``."""
+        fields = _endpoint(value)
+        return cls(**fields, token=_text(fields["raw"], "token") or "")
+
+
+@dataclass(frozen=True)
+class EndpointPage:
+    """One page of the account's endpoints (BRTC)."""
+
+    endpoints: Tuple[Endpoint, ...] = ()
+    next_cursor: Optional[str] = None
+    """The ``after_cursor`` of the next page; None for the last page."""
+    total: Optional[int] = None
+    """The number of endpoints in all pages; None if the service omitted it."""
+    raw: Dict[str, Any] = field(default_factory=dict, repr=False, compare=False)
+
+    @classmethod
+    def from_raw(cls, value: object) -> EndpointPage:
+        """Creates the object from the service's JSON form."""
+        raw = _object(value)
+        data = raw.get("data")
+        total = _object(raw.get("page")).get("totalElements")
+        return cls(
+            endpoints=tuple(map(Endpoint.from_raw, data)) if isinstance(data, list) else (),
+            next_cursor=_next_cursor(raw),
+            total=total if type(total) is int else None,
+            raw=raw,
+        )
+
+
+@dataclass(frozen=True)
 class LateObject:
-    """A participant or session that was created, and that no caller received."""
+    """A participant, session or endpoint that was created, and that no caller received."""
 
     operation: str
-    """``"createParticipant"`` or ``"createSession"``."""
+    """``"createParticipant"``, ``"createSession"`` or ``"createEndpoint"``."""
     id: str
     tag: Optional[str] = None
 
@@ -235,22 +334,32 @@ class LateObjects:
 
 @dataclass(frozen=True)
 class Event:
-    """A webhook: a participant's device connected, left or lost its connection."""
+    """A webhook, such as: a device of a participant or an endpoint has connected."""
 
     event: str
-    """``"onConnect"``, ``"onLeave"`` or ``"onDisconnect"``."""
-    timestamp: datetime
-    """The time of the event, in UTC (an aware datetime)."""
-    participant_id: str
+    """For example ``"onConnect"`` (WebRTC v1) or ``"endpointConnected"`` (BRTC Endpoints)."""
+    timestamp: Optional[datetime] = None
+    """The time of the event, in UTC (an aware datetime). Not all unknown events have one."""
+    participant_id: Optional[str] = None
+    """The participant; None for events of BRTC Endpoints."""
     device_id: Optional[str] = None
     tag: Optional[str] = None
-    """The participant's tag."""
+    """The tag of the participant or endpoint."""
+    endpoint_id: Optional[str] = None
+    """The endpoint; None for events of WebRTC v1."""
+    account_id: Optional[str] = None
+    to: Optional[str] = None
+    """What the endpoint wants to be connected to."""
+    to_type: Optional[str] = None
+    """``"PHONE_NUMBER"``, ``"CALL_ID"`` or ``"ENDPOINT"``."""
+    known: bool = True
+    """False for an event that this version does not know. Its fields are not checked."""
     raw: Dict[str, Any] = field(default_factory=dict, repr=False, compare=False)
 
 
 @dataclass(frozen=True)
 class TokenClaims:
-    """The claims of a participant's token. They are not verified: only the service can do that."""
+    """The claims of a token. They are not verified: only the service can do that."""
 
     account_id: Optional[str] = None
     participant_id: Optional[str] = None
@@ -278,3 +387,52 @@ def _texts(raw: Dict[str, Any], key: str) -> Tuple[str, ...]:
     if not isinstance(value, list):
         return ()
     return tuple([item for item in value if isinstance(item, str)])
+
+
+_TIME = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.(\d+))?(Z|[+-]\d\d:?\d\d)?")
+
+
+def _time(raw: Dict[str, Any], key: str) -> Optional[datetime]:
+    """A time in the form of ISO 8601. Without an offset, it is UTC."""
+    # Python 3.8 reads neither "Z" nor a fraction of any length.
+    match = _TIME.fullmatch(_text(raw, key) or "")
+    if match is None:
+        return None
+    seconds, fraction, offset = match.groups()
+    try:
+        time = datetime.strptime(seconds, "%Y-%m-%dT%H:%M:%S")
+        zone = datetime.strptime((offset or "Z"), "%z").tzinfo or timezone.utc
+    except ValueError:
+        return None
+    return time.replace(microsecond=int(f"{fraction or 0:0<6}"[:6]), tzinfo=zone)
+
+
+def _endpoint(value: object) -> Dict[str, Any]:
+    """The fields of an endpoint."""
+    raw = _object(value)
+    raw = _object(raw.get("data", raw))
+    devices = raw.get("devices")
+    return {
+        "id": _text(raw, "endpointId") or "",
+        "type": _text(raw, "type"),
+        "status": _text(raw, "status"),
+        "tag": _text(raw, "tag"),
+        "created_at": _time(raw, "creationTimestamp"),
+        "expires_at": _time(raw, "expirationTimestamp"),
+        "devices": tuple(map(Device.from_raw, devices)) if isinstance(devices, list) else (),
+        "raw": raw,
+    }
+
+
+def _next_cursor(envelope: Dict[str, Any]) -> Optional[str]:
+    """The cursor in the link to the next page. The link itself is never followed."""
+    links = envelope.get("links")
+    for link in map(_object, links if isinstance(links, list) else ()):
+        if _text(link, "rel") == "next":
+            try:
+                query = parse_qs(urlsplit(_text(link, "href") or "").query)
+            except ValueError:
+                continue
+            for cursor in query.get("afterCursor", ()):
+                return cursor
+    return None
