@@ -134,6 +134,8 @@ static void all_operations(const bwt_client_options *options)
     CHECK(bw_get_session(client, NULL, NULL) == BW_E_INVALID_ARGUMENT);
     CHECK(bw_get_session(client, "..", NULL) == BW_E_INVALID_ARGUMENT);
     CHECK_SUCCESS(bw_client_stats(client, &out), "\"getParticipantSubscriptions\":{\"attempts\":2,\"calls\":2");
+    CHECK_SUCCESS(bw_client_metrics(client, &out),
+                  "bw_webrtc_calls_total{operation=\"deleteSession\",status=\"BW_E_NOT_FOUND\"} 1\n");
     CHECK(bw_create_session(client, NULL, NULL) == BW_OK);
     CHECK_SUCCESS(bw_client_take_late(client, &out), "\"operation\":\"createSession\",\"tag\":null");
     CHECK_SUCCESS(bw_client_take_late(client, &out), "{\"dropped\":0,\"late\":[]}");
@@ -157,6 +159,7 @@ static void helpers(void)
     CHECK(bw_parse_event(NULL, NULL) == BW_E_INVALID_ARGUMENT);
     CHECK(bw_token_claims("\xff", NULL) == BW_E_INVALID_ARGUMENT);
     CHECK(bw_client_stats(NULL, NULL) == BW_E_INVALID_HANDLE);
+    CHECK_FAILURE(bw_client_metrics(NULL, &out), BW_E_INVALID_HANDLE, "client");
     CHECK(bw_client_set_log(NULL, BW_LOG_OFF, NULL, NULL, NULL) == BW_E_INVALID_HANDLE);
 }
 

@@ -91,7 +91,7 @@ def test_set_log(plain: Sandbox, level: Optional[int], levels: object) -> None:
         assert "Session" in record.getMessage()
 
 
-@pytest.mark.parametrize(("retries", "words"), [(0, "(1 attempt, "), (1, "(2 attempts, ")])
+@pytest.mark.parametrize(("retries", "words"), [(0, " attempts=1 "), (1, " attempts=2 ")])
 def test_log_line_contains_the_number_of_attempts(plain: Sandbox, retries: int, words: str) -> None:
     lines = listen("bw_webrtc")
     plain.fault("getSession", "status", status=500, count=None)
