@@ -93,7 +93,7 @@ def test_promtool_accepts_the_metrics(client: Client, sandbox: Sandbox) -> None:
             input=text,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
-            universal_newlines=True,
+            text=True,
             timeout=LIMIT,
         )
         assert (checked.returncode, checked.stdout) == (0, "")

@@ -1,8 +1,9 @@
 """Metrics of a server whose worker processes are forks: the sums over all processes.
 
-Each process has its own counters. Each writes its metrics to a file, and the process that Prometheus
-scrapes adds them up: all values can be added, also those of a histogram. The files of workers that
-have ended remain, because a counter must not decrease: empty the directory when the server starts.
+Each process has its own counters. Each writes its metrics to a file, and the process that
+Prometheus scrapes adds them up: all values can be added, also those of a histogram. The files of
+workers that have ended remain, because a counter must not decrease: empty the directory when the
+server starts.
 
 It uses the same environment variables as create_participant.py. The argument is the directory.
 """
