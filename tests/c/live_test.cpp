@@ -146,6 +146,15 @@ void log_moves_with_the_client(const bw::Config &config)
     }
     CHECK(lines.size() == 1);
     CHECK_TEXT(lines[0].c_str(), "level=info event=call operation=createParticipant call=2 status=BW_OK httpStatus=200 ");
+    bw::Client json(with_credentials(config).set("logFormat", "json"));
+    json.set_log(BW_LOG_INFO, [&](int, const char *line) { lines.push_back(line); });
+    json.create_session();
+    CHECK(bw::json_get(lines.back(), "/event") == "call");
+    CHECK(bw::json_get(lines.back(), "/operation") == "createSession");
+    CHECK(bw::json_get(lines.back(), "/connection") == "new");
+    json.set_log(BW_LOG_OFF);
+    check_throws(BW_E_CONFIG, "", 0, "config.logFormat",
+                 [&] { bw::Client(with_credentials(config).set("logFormat", "xml")); });
 }
 
 void queue_with_poll(const bw::Config &config)
