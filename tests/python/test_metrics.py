@@ -8,11 +8,11 @@ import re
 import shutil
 import subprocess
 from pathlib import Path
-from typing import Dict, Tuple
+from typing import Any, Dict, Tuple
 
 import pytest
-from prometheus_client import parser as text_parser
-from prometheus_client.openmetrics import parser
+from prometheus_client import parser as text_format
+from prometheus_client.openmetrics import parser as openmetrics
 
 from bw_webrtc import AsyncClient, BadRequestError, Client, InvalidHandleError
 from bw_webrtc.testing import Sandbox
@@ -23,20 +23,23 @@ EXAMPLE = PACKAGE / "examples" / "prefork_metrics.py"
 Samples = Dict[Tuple[str, Tuple[Tuple[str, str], ...]], float]
 
 
+# Both parsers have no types.
+OPENMETRICS: Any = openmetrics.text_string_to_metric_families
+TEXT_FORMAT: Any = text_format.text_string_to_metric_families
+
+
 def parse(text: str) -> Samples:
     """The values by metric and labels. Both parsers must accept the text and find the same."""
-    samples = {
-        (sample.name, tuple(sorted(sample.labels.items()))): sample.value
-        for family in parser.text_string_to_metric_families(text)
-        for sample in family.samples
-    }
-    others = {
-        (sample.name, tuple(sorted(sample.labels.items()))): sample.value
-        for family in text_parser.text_string_to_metric_families(text)
-        for sample in family.samples
-    }
-    assert samples == others
-    return samples
+    strict, other = (
+        {
+            (sample.name, tuple(sorted(sample.labels.items()))): sample.value
+            for family in families(text)
+            for sample in family.samples
+        }
+        for families in (OPENMETRICS, TEXT_FORMAT)
+    )
+    assert strict == other
+    return strict
 
 
 def value(samples: Samples, name: str, **labels: str) -> float:
@@ -72,7 +75,7 @@ def test_metrics_are_openmetrics(client: Client, sandbox: Sandbox) -> None:
     assert 0 < value(samples, "call_duration_seconds_sum", **get) < 2 * LIMIT
     for stage in ("waiting", "running", "done"):
         assert value(samples, "queue_calls", stage=stage) == 0
-    families = {family.name: family for family in parser.text_string_to_metric_families(text)}
+    families = {family.name: family for family in OPENMETRICS(text)}
     assert all(family.documentation for family in families.values())
     assert families["bw_webrtc_call_duration_seconds"].type == "histogram"
     assert families["bw_webrtc_call_duration_seconds"].unit == "seconds"
