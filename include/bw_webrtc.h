@@ -888,7 +888,9 @@ bw_status bw_client_stats(bw_client *client, char **out);
  * - `bw_webrtc_attempts_total{operation}`, `bw_webrtc_retries_total{operation}`: attempts, and the
  *   attempts after the first of a call.
  * - `bw_webrtc_calls_in_flight{operation}`: calls that are being executed.
- * - `bw_webrtc_call_duration_seconds{operation}`: a histogram of the durations of executed calls.
+ * - `bw_webrtc_call_duration_seconds{operation}`: a histogram of the durations of executed calls, as
+ *   `bw_webrtc_call_duration_seconds_bucket`, `bw_webrtc_call_duration_seconds_sum` and
+ *   `bw_webrtc_call_duration_seconds_count`.
  * - `bw_webrtc_connections_opened_total`, `bw_webrtc_connections_reused_total`: attempts and token
  *   requests on a new or an idle connection.
  * - `bw_webrtc_token_requests_total`: token requests.
@@ -904,7 +906,8 @@ bw_status bw_client_stats(bw_client *client, char **out);
  * Statuses: BW_OK, BW_E_INVALID_HANDLE, BW_E_INTERNAL.
  * Any thread. Does not block.
  */
-bw_status bw_client_metrics(bw_client *client, char **out);
+bw_status bw_client_metrics(bw_client *client,
+                            char **out);
 
 /**
  * Returns the list of participants and sessions whose ids no caller received, and clears the list.

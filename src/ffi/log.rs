@@ -166,7 +166,9 @@ pub unsafe extern "C" fn bw_client_stats(
 /// - `bw_webrtc_attempts_total{operation}`, `bw_webrtc_retries_total{operation}`: attempts, and the
 ///   attempts after the first of a call.
 /// - `bw_webrtc_calls_in_flight{operation}`: calls that are being executed.
-/// - `bw_webrtc_call_duration_seconds{operation}`: a histogram of the durations of executed calls.
+/// - `bw_webrtc_call_duration_seconds{operation}`: a histogram of the durations of executed calls, as
+///   `bw_webrtc_call_duration_seconds_bucket`, `bw_webrtc_call_duration_seconds_sum` and
+///   `bw_webrtc_call_duration_seconds_count`.
 /// - `bw_webrtc_connections_opened_total`, `bw_webrtc_connections_reused_total`: attempts and token
 ///   requests on a new or an idle connection.
 /// - `bw_webrtc_token_requests_total`: token requests.
