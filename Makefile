@@ -170,6 +170,7 @@ test-release: tools
 	CC=$(CC) CARGO=$(CARGO) tests/c/release.sh $(BUILD)/c
 
 test-python: tools $(VENV)/ready
+	tests/python/need
 	$(CARGO_BUILD_DEBUG)
 	BW_WEBRTC_LIBRARY=$(TARGET_DIR)/debug/libbw_webrtc.so \
 	  BW_SANDBOX=$(TARGET_DIR)/debug/bw-sandbox \

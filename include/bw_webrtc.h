@@ -156,7 +156,8 @@ typedef int32_t bw_status;
  * Receives a line of a client's log.
  *
  * - `level`: BW_LOG_ERROR, BW_LOG_WARN, BW_LOG_INFO or BW_LOG_DEBUG.
- * - `line`: the text, without a newline. It is valid during the call, and never contains a secret.
+ * - `line`: one event, without a newline. It is valid during the call, and never contains a secret.
+ *   The configuration key `logFormat` selects `key=value` pairs or a JSON object.
  * - `user_data`: the pointer that was passed to `bw_client_set_log`.
  */
 typedef void (*bw_log_callback)(int32_t level, const char *line, void *user_data);
@@ -356,6 +357,7 @@ uint32_t bw_abi_version(void);
  *   - `userAgent`: not set. Text that is appended to the User-Agent header.
  *   - `allowInsecureHttp`: false. If true, http URLs are allowed for all hosts. Otherwise, they
  *     are allowed for loopback hosts only.
+ *   - `logFormat`: "text", which is `key=value` pairs. Or "json", a JSON object per log line.
  * - `client`: receives the client, or NULL on failure. Free it with `bw_client_free`.
  * - `error`: receives NULL, or the error document on failure. The caller frees it with `bw_free`.
  *   `error` may be NULL.
@@ -869,6 +871,43 @@ bw_status bw_client_set_log(bw_client *client,
  * Any thread. Does not block.
  */
 bw_status bw_client_stats(bw_client *client, char **out);
+
+/**
+ * Returns the counters of a client as OpenMetrics text, for Prometheus.
+ *
+ * - `out`: receives the text, or the error document. The caller frees it with `bw_free`.
+ *
+ * The text ends with `# EOF` and a newline. It is valid OpenMetrics 1.0 and also valid in the
+ * Prometheus text format, so that an HTTP server may send it as `application/openmetrics-text;
+ * version=1.0.0; charset=utf-8` or as `text/plain; version=0.0.4`. Values are sums over all threads
+ * and queues of the client. They start at zero when the client is created, and again in each forked
+ * child.
+ *
+ * - `bw_webrtc_calls_total{operation,status}`: completed calls, by the status that the caller
+ *   received.
+ * - `bw_webrtc_attempts_total{operation}`, `bw_webrtc_retries_total{operation}`: attempts, and the
+ *   attempts after the first of a call.
+ * - `bw_webrtc_calls_in_flight{operation}`: calls that are being executed.
+ * - `bw_webrtc_call_duration_seconds{operation}`: a histogram of the durations of executed calls, as
+ *   `bw_webrtc_call_duration_seconds_bucket`, `bw_webrtc_call_duration_seconds_sum` and
+ *   `bw_webrtc_call_duration_seconds_count`.
+ * - `bw_webrtc_connections_opened_total`, `bw_webrtc_connections_reused_total`: attempts and token
+ *   requests on a new or an idle connection.
+ * - `bw_webrtc_token_requests_total`: token requests.
+ * - `bw_webrtc_queue_calls{stage}`: calls in queues: `waiting`, `running`, or `done` (completed but
+ *   not fetched).
+ * - `bw_webrtc_queue_cancelled_total`: calls that were cancelled in queues.
+ * - `bw_webrtc_late_responses_total`: responses that no caller received.
+ *
+ * The series of an operation exist after its first call. Label values are names of operations,
+ * statuses and stages only, so that the number of series is limited. Later versions may add
+ * metrics.
+ *
+ * Statuses: BW_OK, BW_E_INVALID_HANDLE, BW_E_INTERNAL.
+ * Any thread. Does not block.
+ */
+bw_status bw_client_metrics(bw_client *client,
+                            char **out);
 
 /**
  * Returns the list of participants and sessions whose ids no caller received, and clears the list.

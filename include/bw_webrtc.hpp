@@ -387,6 +387,8 @@ public:
     std::string call(const detail::Document &document) const { return invoke(bw_call, document); }
     // Returns the counters of this client; see bw_client_stats.
     std::string stats() const { return invoke(bw_client_stats); }
+    // Returns these counters as OpenMetrics text, for Prometheus; see bw_client_metrics.
+    std::string metrics() const { return invoke(bw_client_metrics); }
     // Returns the participants and sessions whose ids no caller received, and clears this list; see
     // bw_client_take_late.
     std::string take_late() const { return invoke(bw_client_take_late); }

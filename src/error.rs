@@ -111,6 +111,17 @@ pub enum Outcome {
     Unknown,
 }
 
+impl Outcome {
+    /// The name in the error document.
+    pub fn name(self) -> &'static str {
+        match self {
+            Outcome::NotSent => "not_sent",
+            Outcome::Rejected => "rejected",
+            Outcome::Unknown => "unknown",
+        }
+    }
+}
+
 /// The message of a failed allocation.
 pub const NO_MEMORY: &str =
     "out of memory; check the memory limits of this process (RLIMIT_AS, cgroup)";

@@ -14,6 +14,8 @@ use zeroize::Zeroizing;
 const MASK: &str = "[removed]";
 /// The longest caller's value in a message, in characters.
 pub const VALUE: usize = 40;
+/// The longest id in a log line, in characters.
+const ID: usize = 64;
 /// The longest file path in a message, in characters.
 const PATH: usize = 256;
 /// The longest text of a peer or a dependency in a message, in characters.
@@ -32,6 +34,12 @@ pub fn quoted(value: &str) -> String {
     let (short, is_cut) = limited(&value_masked(value), VALUE, |c| is_control(c) && !is_escaped(c));
     let quoted = serde_json::to_string(&short).unwrap_or_default();
     format!("{quoted}{}", dots(is_cut))
+}
+
+/// A caller's id, masked and shortened. It may contain control characters.
+pub fn id(value: &str) -> String {
+    let (short, is_cut) = limited(&value_masked(value), ID, |_| false);
+    format!("{short}{}", dots(is_cut))
 }
 
 /// Whether a part of a caller's value is masked.
@@ -303,7 +311,7 @@ fn dots(is_cut: bool) -> &'static str {
 }
 
 /// Whether a character changes how a terminal or an editor shows the text around it.
-fn is_control(c: char) -> bool {
+pub fn is_control(c: char) -> bool {
     c.is_control()
         || matches!(c, '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }

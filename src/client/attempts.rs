@@ -4,7 +4,7 @@ use std::hash::{BuildHasher, RandomState};
 use std::time::{Duration, Instant};
 
 use super::Client;
-use super::log::{Level, Millis};
+use super::log::{Level, Line};
 use super::retry_budget::{RETRY_COST, SUCCESS_REFILL, TIMEOUT_RETRY_COST};
 use super::services::ServiceTransport;
 use super::stats::CallCounter;
@@ -39,6 +39,79 @@ pub struct Call<'a> {
     pub target: &'a str,
     /// The body of the request.
     pub body: Option<&'a str>,
+    /// The number of the call in log lines.
+    pub number: u64,
+}
+
+impl Call<'_> {
+    /// Logs an event of the call. `add_fields` is called only if the line is logged.
+    pub fn log(
+        &self,
+        client: &Client,
+        level: Level,
+        event: &str,
+        add_fields: impl FnOnce(&mut Line),
+    ) {
+        client.log.line(level, event, |line| {
+            line.text("operation", self.operation.name).value("call", self.number);
+            let Ids { session, participant, endpoint } = self.ids;
+            let ids =
+                [("sessionId", session), ("participantId", participant), ("endpointId", endpoint)];
+            for (key, id) in ids {
+                // A call document may contain ids that are not in the path.
+                if let Some(id) = id.filter(|_| self.operation.has_id(key)) {
+                    line.text(key, &redact::id(id));
+                }
+            }
+            add_fields(line);
+        });
+    }
+}
+
+/// What the log states of the last attempt of a call.
+#[derive(Default)]
+pub struct LastAttempt {
+    /// Its number, from 1.
+    number: u32,
+    /// The HTTP status, if there was a response. The error of a failed attempt states it, too.
+    http_status: Option<u16>,
+    /// Whether its connection was opened for it. None without a connection.
+    opened: Option<bool>,
+}
+
+impl LastAttempt {
+    /// Records the result of an exchange.
+    pub fn record(&mut self, result: &Result<Response, ExchangeError>) {
+        self.http_status = result.as_ref().ok().map(|response| response.status);
+        self.opened = connection_opened(result);
+    }
+
+    /// Adds its fields, and those of its error, to a log line.
+    pub fn add_to(&self, line: &mut Line, error: Option<&Error>) {
+        line.text("status", error.map_or(Status::Ok, |error| error.status).name());
+        let response = error.and_then(|error| error.response.as_ref());
+        let http_status = match error {
+            Some(_) => response.map(|response| response.http_status),
+            None => self.http_status,
+        };
+        if let Some(status) = http_status {
+            line.value("httpStatus", status);
+        }
+        if let Some(id) = response.and_then(|response| response.request_id.as_deref()) {
+            line.text("requestId", &redact::line(id));
+        }
+        if let Some(opened) = self.opened {
+            line.text("connection", if opened { "new" } else { "reused" });
+        }
+    }
+}
+
+/// Whether the connection of an exchange was opened for it. None without a connection.
+fn connection_opened(result: &Result<Response, ExchangeError>) -> Option<bool> {
+    match result {
+        Ok(response) => Some(response.opened),
+        Err(failure) => (failure.opened || failure.sent).then_some(failure.opened),
+    }
 }
 
 /// Executes one call, and counts the call and its result.
@@ -60,19 +133,23 @@ pub fn execute(
     call: &Call<'_>,
     context: &CallContext<'_>,
 ) -> Result<String, Error> {
-    let name = call.operation.name;
     let began = Instant::now();
     let counter = client.stats.begin(call.operation);
-    let result = run_attempts(client, call, context, &counter);
+    let mut last = LastAttempt::default();
+    let result = run_attempts(client, call, context, &counter, &mut last);
     let time = began.elapsed();
-    match &result {
-        Ok(_) => client.log.line(Level::Info, || format!("{name}: BW_OK after {}", Millis(time))),
-        Err(error) => client.log.line(Level::Error, || {
-            let attempts = error.attempts;
-            let noun = if attempts == 1 { "attempt" } else { "attempts" };
-            format!("{name}: {error} ({attempts} {noun}, {})", Millis(time))
-        }),
-    }
+    let error = result.as_ref().err();
+    let level = if error.is_some() { Level::Error } else { Level::Info };
+    call.log(client, level, "call", |line| {
+        last.add_to(line, error);
+        line.value("attempts", last.number).millis("durationMs", time);
+        if let Some(error) = error {
+            if let Some(outcome) = error.outcome {
+                line.text("outcome", outcome.name());
+            }
+            line.text("message", &error.message);
+        }
+    });
     result
 }
 
@@ -81,6 +158,7 @@ fn run_attempts(
     call: &Call<'_>,
     context: &CallContext<'_>,
     counter: &CallCounter<'_>,
+    last: &mut LastAttempt,
 ) -> Result<String, Error> {
     let mut attempts = 0;
     let mut unknown = false;
@@ -89,17 +167,21 @@ fn run_attempts(
     let mut rejected_token = false;
     let mut needs_new_connection = false;
     loop {
+        last.opened = None;
         let authorization = match single_use_token.take() {
             Some(authorization) => authorization,
-            None => token_request::authorize(client, context).map_err(|error| {
+            None => token_request::authorize(client, call, context).map_err(|error| {
                 let outcome = Some(if unknown { Outcome::Unknown } else { Outcome::NotSent });
                 Error { attempts, outcome, ..error }
             })?,
         };
         attempts += 1;
+        last.number = attempts;
         counter.attempt(attempts);
-        client.log.line(Level::Debug, || format!("{}: attempt {attempts}", call.operation.name));
-        let attempted = attempt(client, call, context, &authorization, needs_new_connection);
+        call.log(client, Level::Debug, "attempt", |line| {
+            line.value("attempt", attempts);
+        });
+        let attempted = attempt(client, call, context, &authorization, needs_new_connection, last);
         let failure = match attempted {
             Ok(document) => {
                 client.retry_budget.refill(if withdrawn > 0 { withdrawn } else { SUCCESS_REFILL });
@@ -114,12 +196,10 @@ fn run_attempts(
         {
             rejected_token = true;
             client.authenticator.reject(&authorization);
-            client.log.line(Level::Warn, || {
-                let name = call.operation.name;
-                format!(
-                    "{name}: attempt {attempts}: {}; next attempt with a new token",
-                    failure.error
-                )
+            call.log(client, Level::Warn, "retry", |line| {
+                last.add_to(line, Some(&failure.error));
+                line.value("attempt", attempts).value("newToken", true);
+                line.text("message", &failure.error.message);
             });
             continue;
         }
@@ -149,13 +229,10 @@ fn run_attempts(
         };
         withdrawn = retry_cost(&failure.error);
         needs_new_connection = matches!(http_status(&failure), Some(408 | 421 | 425));
-        client.log.line(Level::Warn, || {
-            let name = call.operation.name;
-            format!(
-                "{name}: attempt {attempts}: {}; next attempt in {}",
-                failure.error,
-                Millis(pause)
-            )
+        call.log(client, Level::Warn, "retry", |line| {
+            last.add_to(line, Some(&failure.error));
+            line.value("attempt", attempts).millis("delayMs", pause);
+            line.text("message", &failure.error.message);
         });
         if let Err(cancelled) = sleep(pause, context) {
             return Err(Error { attempts, outcome, ..cancelled });
@@ -197,9 +274,9 @@ fn read_join_result(client: &Client, call: &Call<'_>, context: &CallContext<'_>)
     let Some(session) = call.ids.session else { return PriorAttempt::Unknown };
     let read = |operation: &'static Operation| {
         let target = api::fill(&call.service.prefix, operation.path, call.ids).ok()?;
-        let service = call.service;
-        let read = Call { operation, service, ids: call.ids, target: &target, body: None };
-        run_attempts(client, &read, context, &client.stats.begin_internal(operation)).ok()
+        let read = Call { operation, target: &target, body: None, ..*call };
+        let counter = client.stats.begin_internal(operation);
+        run_attempts(client, &read, context, &counter, &mut LastAttempt::default()).ok()
     };
     let is_in_session = read(&api::GET_PARTICIPANT)
         .and_then(|participant| api::is_in_session(&participant, session));
@@ -225,6 +302,7 @@ fn attempt(
     context: &CallContext<'_>,
     authorization: &Authorization,
     needs_new_connection: bool,
+    last: &mut LastAttempt,
 ) -> Result<String, AttemptError> {
     let request = Request {
         method: call.operation.method.name(),
@@ -234,7 +312,9 @@ fn attempt(
         authorization: authorization.header(),
         needs_new_connection,
     };
-    match client.exchange(&call.service.transport, &request, context) {
+    let result = client.exchange(&call.service.transport, &request, context);
+    last.record(&result);
+    match result {
         Ok(response) if (200..300).contains(&response.status) => success(call.operation, response),
         Ok(response) => Err(rejection(call.operation.service, &response, authorization)),
         Err(failure) => Err(transport_error(failure)),
@@ -254,12 +334,7 @@ impl Client {
             context.deadline = context.deadline.min(Deadline::after(most));
         }
         let result = transport.exchange(request, &context);
-        let (opened, sent) = match &result {
-            Ok(response) => (response.opened, true),
-            Err(failure) => (failure.opened, failure.sent),
-        };
-        // An attempt without a connection is not counted.
-        if opened || sent {
+        if let Some(opened) = connection_opened(&result) {
             self.stats.connection(opened);
         }
         result

@@ -26,7 +26,7 @@ pub use crate::transport::{Family, Roots, TlsFiles};
 use attempts::Call;
 pub use config::{BASE_URL, Config, ENDPOINTS_URL, TOKEN_URL};
 use log::Log;
-pub use log::{Level, Sink};
+pub use log::{Format as LogFormat, Level, Sink};
 use retry_budget::RetryBudget;
 use services::{ServiceTransport, Services};
 use stats::{LateObject, Stats};
@@ -74,7 +74,7 @@ impl Client {
             authenticator: Authenticator::new(parts.credentials),
             retry_budget: RetryBudget::new(),
             stats: PerProcess::new(),
-            log: Log::default(),
+            log: Log::new(parts.log_format),
             retry: parts.retry,
             timeout: parts.timeout,
             attempt_timeout: parts.attempt_timeout,
@@ -116,6 +116,11 @@ impl Client {
     /// The counters of the client, as a JSON document.
     pub fn stats(&self) -> String {
         self.stats.document()
+    }
+
+    /// The counters of the client, as OpenMetrics text.
+    pub fn metrics(&self) -> String {
+        self.stats.metrics()
     }
 
     /// Creates a participant and its token, and returns the service's response. Blocks up to the
@@ -186,6 +191,8 @@ impl Client {
             body: body.map(|body| memory::copy(&body)).transpose()?,
             session: call.session.map(Cow::into_owned),
             participant: call.participant.map(Cow::into_owned),
+            endpoint: call.endpoint.map(Cow::into_owned),
+            number: self.stats.next_call(),
         })
     }
 
@@ -202,8 +209,11 @@ impl Client {
         deadline: Instant,
         cancelled: Option<&Arc<AtomicBool>>,
     ) -> Result<String, Error> {
-        let (session, participant) = (call.session.as_deref(), call.participant.as_deref());
-        let ids = Ids { session, participant, endpoint: None };
+        let ids = Ids {
+            session: call.session.as_deref(),
+            participant: call.participant.as_deref(),
+            endpoint: call.endpoint.as_deref(),
+        };
         let context = CallContext {
             deadline: Deadline(deadline),
             cancel: CancelToken {
@@ -212,15 +222,15 @@ impl Client {
                 completes_if_sent: call.operation.retry == RetryClass::Create,
             },
         };
-        let waited = submitted.elapsed();
-        if waited > Duration::from_millis(1) {
-            self.log.line(Level::Debug, || {
-                format!("{}: waited {} for a worker", call.operation.name, log::Millis(waited))
-            });
-        }
         let (operation, target, body) = (call.operation, &call.target, call.body.as_deref());
         let service = self.services.get(operation.service)?;
-        let call = Call { operation, service, ids: &ids, target, body };
+        let call = Call { operation, service, ids: &ids, target, body, number: call.number };
+        let waited = submitted.elapsed();
+        if waited > Duration::from_millis(1) {
+            call.log(self, Level::Debug, "wait", |line| {
+                line.millis("waitMs", waited);
+            });
+        }
         match cancelled {
             Some(_) => attempts::execute(self, &call, &context),
             None => attempts::execute_and_count(self, &call, &context),
@@ -249,30 +259,34 @@ impl Client {
     }
 
     /// Counts the response to a call that was cancelled while it was running, and records the object
-    /// that it created, which no caller received. `document` is the response if the call succeeded.
+    /// that it created, which no caller received. `call` is its number, and `document` the response
+    /// if it succeeded.
     pub(crate) fn late_response(
         &self,
         operation: &'static Operation,
+        call: u64,
         document: Option<&str>,
         request: Option<&str>,
         user_data: usize,
     ) {
         let created = document.is_some_and(|document| {
-            self.record_late_object(operation, document, request, user_data)
+            self.record_late_object(operation, Some(call), document, request, user_data)
         });
         if !created {
-            self.log.line(Level::Warn, || {
-                format!("{}: a cancelled call has completed", operation.name)
+            self.log.line(Level::Warn, "late", |line| {
+                line.text("operation", operation.name).value("call", call);
+                line.text("message", "a cancelled call has completed");
             });
             self.stats.late_response();
         }
     }
 
     /// Records the object that a call created, if any, because no caller received the response.
-    /// Returns whether it created one.
+    /// Returns whether it created one. `call` is the number of the call, if it is known.
     pub(crate) fn record_late_object(
         &self,
         operation: &'static Operation,
+        call: Option<u64>,
         document: &str,
         request: Option<&str>,
         user_data: usize,
@@ -280,9 +294,13 @@ impl Client {
         let Some(id) = operation.response.created_id(document) else { return false };
         // Bounds the memory of the list. The service's ids have 36 characters.
         let id: String = id.chars().take(256).collect();
-        self.log.line(Level::Warn, || {
-            let id = redact::line(&id);
-            format!("{}: {id} exists, but no caller received the response", operation.name)
+        self.log.line(Level::Warn, "late", |line| {
+            line.text("operation", operation.name);
+            if let Some(call) = call {
+                line.value("call", call);
+            }
+            line.text("created", &redact::line(&id));
+            line.text("message", "the object exists, but no caller received the response");
         });
         let tag = request.and_then(api::tag_of);
         self.stats.late_response();
@@ -312,7 +330,8 @@ impl Client {
         let context = CallContext { deadline: Deadline::after(self.timeout), cancel };
         let service = self.services.get(operation.service)?;
         let (target, body) = request_for(service, operation, ids, path, request)?;
-        let call = Call { operation, service, ids, target: &target, body: body.as_deref() };
+        let (target, body, number) = (&*target, body.as_deref(), self.stats.next_call());
+        let call = Call { operation, service, ids, target, body, number };
         attempts::execute_and_count(self, &call, &context)
     }
 }
@@ -350,6 +369,9 @@ pub struct PreparedCall {
     pub body: Option<String>,
     session: Option<String>,
     participant: Option<String>,
+    endpoint: Option<String>,
+    /// The number of the call in log lines.
+    pub number: u64,
 }
 
 fn check_size(path: &dyn Display, text: &str) -> Result<(), Error> {

@@ -1,6 +1,8 @@
 //! The counters of a client, which take no lock, and the list of created objects that no caller
 //! received.
 
+mod metrics;
+
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
@@ -22,6 +24,8 @@ const BOUNDS_US: [u64; 10] =
 pub struct Stats {
     /// Only operations that are used have counters.
     operations: [OnceBox<PerOperation>; OPERATIONS.len()],
+    /// The number of the last call.
+    last_call: AtomicU64,
     /// Opened connections.
     connections_opened: AtomicU64,
     /// Attempts that used an idle connection.
@@ -129,9 +133,17 @@ impl Stats {
         self.operations[operation.index].get_or_init(Box::default)
     }
 
+    /// The operations that were used.
     fn used_operations(&self) -> impl Iterator<Item = (&Operation, &PerOperation)> {
         let operations = OPERATIONS.iter().zip(&self.operations);
-        operations.filter_map(|(operation, counters)| Some((*operation, counters.get()?)))
+        operations
+            .filter_map(|(operation, counters)| Some((*operation, counters.get()?)))
+            .filter(|(_, of)| of.calls() + get(&of.attempts) > 0)
+    }
+
+    /// The number of a new call, from 1, for log lines.
+    pub fn next_call(&self) -> u64 {
+        self.last_call.fetch_add(1, Ordering::Relaxed) + 1
     }
 
     /// Counts a call that begins.
@@ -234,7 +246,6 @@ impl Stats {
         };
         let by_operation: Map<String, Value> = self
             .used_operations()
-            .filter(|(_, of)| of.calls() + get(&of.attempts) > 0)
             .map(|(operation, of)| (operation.name.to_owned(), of.document()))
             .collect();
         let statuses: Map<String, Value> = Status::ALL
@@ -280,8 +291,9 @@ impl PerOperation {
     }
 
     fn in_flight(&self) -> u64 {
-        // Both counters may change between the two loads.
-        get(&self.begun).saturating_sub(get(&self.ended))
+        // Loaded first, so that a call that ends between the two loads is counted as running.
+        let ended = get(&self.ended);
+        get(&self.begun).saturating_sub(ended)
     }
 
     fn document(&self) -> Value {

@@ -7,9 +7,10 @@ use zeroize::Zeroize;
 
 use super::Client;
 use super::attempts::{
-    AttemptError, pause_before_retry, retry_cost, sleep, transport_error, unsupported_coding,
+    AttemptError, Call, LastAttempt, pause_before_retry, retry_cost, sleep, transport_error,
+    unsupported_coding,
 };
-use super::log::{Level, Millis};
+use super::log::Level;
 use crate::api;
 use crate::auth::{self, AccessToken, Authorization, Credentials, Purpose};
 use crate::error::{Error, ErrorResponse, Outcome, Status};
@@ -22,31 +23,40 @@ pub struct TokenEndpoint {
     pub target: String,
 }
 
-/// The authorization for an attempt. Requests a token if necessary.
+/// The authorization for an attempt of a call. Requests a token if necessary.
 ///
 /// # Errors
 /// Returns why there is no token. The attempt sent nothing to the service.
-pub fn authorize(client: &Client, context: &CallContext<'_>) -> Result<Arc<Authorization>, Error> {
+pub fn authorize(
+    client: &Client,
+    call: &Call<'_>,
+    context: &CallContext<'_>,
+) -> Result<Arc<Authorization>, Error> {
     client.authenticator.authorize(context, |credentials, purpose| {
         let began = Instant::now();
-        let result = request(client, credentials, purpose, context);
-        let time = Millis(began.elapsed());
-        match &result {
-            Ok(token) => client.log.line(Level::Info, || {
-                let seconds = token.lifetime().as_secs();
-                format!("token request: BW_OK after {time}; the token is valid for {seconds} s")
-            }),
-            Err(error) => client.log.line(Level::Warn, || format!("{error} (after {time})")),
-        }
+        let mut last = LastAttempt::default();
+        let result = request(client, call, credentials, purpose, context, &mut last);
+        let time = began.elapsed();
+        let level = if result.is_ok() { Level::Info } else { Level::Warn };
+        call.log(client, level, "token", |line| {
+            last.add_to(line, result.as_ref().err());
+            line.millis("durationMs", time);
+            match &result {
+                Ok(token) => line.value("lifetimeSeconds", token.lifetime().as_secs()),
+                Err(error) => line.text("message", &error.message),
+            };
+        });
         result
     })
 }
 
 fn request(
     client: &Client,
+    call: &Call<'_>,
     credentials: &Credentials,
     purpose: Purpose,
     context: &CallContext<'_>,
+    last: &mut LastAttempt,
 ) -> Result<AccessToken, Error> {
     let mut context = *context;
     // A token request creates nothing, so a cancelled call need not wait for its response.
@@ -64,7 +74,7 @@ fn request(
     let mut withdrawn = 0;
     loop {
         attempts += 1;
-        let failed = match attempt(client, credentials, &context) {
+        let failed = match attempt(client, credentials, &context, last) {
             Ok(token) => {
                 client.retry_budget.refill(withdrawn);
                 return Ok(token);
@@ -74,9 +84,11 @@ fn request(
         let pause = pause_before_retry(client, &failed, attempts, max_retries, &context);
         let Some(pause) = pause else { return Err(failed.error) };
         withdrawn = retry_cost(&failed.error);
-        client
-            .log
-            .line(Level::Warn, || format!("{}; next attempt in {}", failed.error, Millis(pause)));
+        call.log(client, Level::Warn, "tokenRetry", |line| {
+            last.add_to(line, Some(&failed.error));
+            line.value("attempt", attempts).millis("delayMs", pause);
+            line.text("message", &failed.error.message);
+        });
         sleep(pause, &context)?;
     }
 }
@@ -85,6 +97,7 @@ fn attempt(
     client: &Client,
     credentials: &Credentials,
     context: &CallContext<'_>,
+    last: &mut LastAttempt,
 ) -> Result<AccessToken, AttemptError> {
     let Some(endpoint) = &client.token_endpoint else {
         let error = Error::new(Status::Internal, "a client without a token URL requests a token");
@@ -101,7 +114,9 @@ fn attempt(
     };
     let requested = Instant::now();
     client.stats.token_request();
-    match client.exchange(&endpoint.transport, &request, context) {
+    let result = client.exchange(&endpoint.transport, &request, context);
+    last.record(&result);
+    match result {
         Ok(response) if (200..300).contains(&response.status) => success(response, requested),
         Ok(response) => Err(rejection(response, credentials)),
         Err(failure) => {

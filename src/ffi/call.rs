@@ -82,7 +82,7 @@ fn deliver(
 ) -> bw_status {
     let delivery = out.deliver(document);
     if delivery != Delivery::Delivered && operation.retry == RetryClass::Create {
-        client.record_late_object(operation, document, request, 0);
+        client.record_late_object(operation, None, document, request, 0);
     }
     if delivery == Delivery::NoMemory { BW_E_INTERNAL } else { BW_OK }
 }

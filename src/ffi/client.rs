@@ -46,6 +46,7 @@ use crate::error::Error;
 ///   - `userAgent`: not set. Text that is appended to the User-Agent header.
 ///   - `allowInsecureHttp`: false. If true, http URLs are allowed for all hosts. Otherwise, they
 ///     are allowed for loopback hosts only.
+///   - `logFormat`: "text", which is `key=value` pairs. Or "json", a JSON object per log line.
 /// - `client`: receives the client, or NULL on failure. Free it with `bw_client_free`.
 /// - `error`: receives NULL, or the error document on failure. The caller frees it with `bw_free`.
 ///   `error` may be NULL.

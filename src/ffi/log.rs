@@ -1,4 +1,4 @@
-//! The log and the counters of a client.
+//! The log, the counters and the metrics of a client.
 
 use std::cell::Cell;
 use std::ffi::{CString, c_char, c_void};
@@ -24,7 +24,8 @@ pub const BW_LOG_DEBUG: i32 = 4;
 /// Receives a line of a client's log.
 ///
 /// - `level`: BW_LOG_ERROR, BW_LOG_WARN, BW_LOG_INFO or BW_LOG_DEBUG.
-/// - `line`: the text, without a newline. It is valid during the call, and never contains a secret.
+/// - `line`: one event, without a newline. It is valid during the call, and never contains a secret.
+///   The configuration key `logFormat` selects `key=value` pairs or a JSON object.
 /// - `user_data`: the pointer that was passed to `bw_client_set_log`.
 pub type bw_log_callback =
     Option<unsafe extern "C" fn(level: i32, line: *const c_char, user_data: *mut c_void)>;
@@ -148,6 +149,51 @@ pub unsafe extern "C" fn bw_client_stats(
     // SAFETY: promised by the caller.
     let out = unsafe { Out::new(out) };
     export_document(out, || Ok(CLIENTS.get(client)?.stats()))
+}
+
+/// Returns the counters of a client as OpenMetrics text, for Prometheus.
+///
+/// - `out`: receives the text, or the error document. The caller frees it with `bw_free`.
+///
+/// The text ends with `# EOF` and a newline. It is valid OpenMetrics 1.0 and also valid in the
+/// Prometheus text format, so that an HTTP server may send it as `application/openmetrics-text;
+/// version=1.0.0; charset=utf-8` or as `text/plain; version=0.0.4`. Values are sums over all threads
+/// and queues of the client. They start at zero when the client is created, and again in each forked
+/// child.
+///
+/// - `bw_webrtc_calls_total{operation,status}`: completed calls, by the status that the caller
+///   received.
+/// - `bw_webrtc_attempts_total{operation}`, `bw_webrtc_retries_total{operation}`: attempts, and the
+///   attempts after the first of a call.
+/// - `bw_webrtc_calls_in_flight{operation}`: calls that are being executed.
+/// - `bw_webrtc_call_duration_seconds{operation}`: a histogram of the durations of executed calls, as
+///   `bw_webrtc_call_duration_seconds_bucket`, `bw_webrtc_call_duration_seconds_sum` and
+///   `bw_webrtc_call_duration_seconds_count`.
+/// - `bw_webrtc_connections_opened_total`, `bw_webrtc_connections_reused_total`: attempts and token
+///   requests on a new or an idle connection.
+/// - `bw_webrtc_token_requests_total`: token requests.
+/// - `bw_webrtc_queue_calls{stage}`: calls in queues: `waiting`, `running`, or `done` (completed but
+///   not fetched).
+/// - `bw_webrtc_queue_cancelled_total`: calls that were cancelled in queues.
+/// - `bw_webrtc_late_responses_total`: responses that no caller received.
+///
+/// The series of an operation exist after its first call. Label values are names of operations,
+/// statuses and stages only, so that the number of series is limited. Later versions may add
+/// metrics.
+///
+/// Statuses: BW_OK, BW_E_INVALID_HANDLE, BW_E_INTERNAL.
+/// Any thread. Does not block.
+///
+/// # Safety
+/// `out` is NULL or writable.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn bw_client_metrics(
+    client: *mut bw_client,
+    out: *mut *mut c_char,
+) -> bw_status {
+    // SAFETY: promised by the caller.
+    let out = unsafe { Out::new(out) };
+    export_document(out, || Ok(CLIENTS.get(client)?.metrics()))
 }
 
 /// Returns the list of participants and sessions whose ids no caller received, and clears the list.

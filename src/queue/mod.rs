@@ -31,6 +31,8 @@ pub use state::{RecvError, Wait};
 struct CallHandle {
     user_data: usize,
     operation: &'static Operation,
+    /// The number of the call in log lines.
+    number: u64,
 }
 
 /// A call to be executed.
@@ -60,6 +62,7 @@ pub struct Completion {
     /// The service's response, or the error document.
     pub document: String,
     operation: &'static Operation,
+    number: u64,
     time: Duration,
     request: Option<String>,
 }
@@ -134,7 +137,7 @@ impl Queue {
         let submitted = Instant::now();
         let deadline = submitted + call.timeout;
         let id = self.last_id.fetch_add(1, Ordering::Relaxed) + 1;
-        let handle = CallHandle { user_data, operation };
+        let handle = CallHandle { user_data, operation, number: call.number };
         match process_state.state.submit(id, handle, Job { call, deadline, submitted }, deadline) {
             Ok(()) => Ok(id),
             Err(SubmitError::Closed) => reject(Status::Closed, "queue: is closed"),
@@ -161,18 +164,19 @@ impl Queue {
             let Done { id, handle, completion } = done;
             let result = call_result(handle.operation, completion);
             let CallResult { status, document, time, request } = result;
-            let CallHandle { user_data, operation } = handle;
-            Completion { id, user_data, status, document, operation, time, request }
+            let CallHandle { user_data, operation, number } = handle;
+            Completion { id, user_data, status, document, operation, number, time, request }
         })
     }
 
     /// Puts back a completion that could not be delivered to the host, so that it is fetched again.
     /// If the queue was freed in the meantime, the created object is recorded as late.
     pub fn put_back(&self, completion: Completion) {
-        let Completion { id, user_data, status, document, operation, time, request } = completion;
+        let Completion { id, user_data, status, document, operation, number, time, request } =
+            completion;
         let result = CallResult { status, document, time, request };
         let completion = state::Completion::Executed(result);
-        let handle = CallHandle { user_data, operation };
+        let handle = CallHandle { user_data, operation, number };
         if let Err(done) = self.process_state().state.put_back(Done { id, handle, completion }) {
             record_late_object(&self.client, done);
         }
@@ -271,8 +275,9 @@ fn run_worker(state: &State, client: &Weak<Client>) {
         if let Err(executed) = state.finish(id, executed) {
             // The call was cancelled, but the service may have created an object.
             let document = Some(&*executed.document).filter(|_| executed.status == Status::Ok);
-            let CallHandle { operation, user_data } = handle;
-            client.late_response(operation, document, executed.request.as_deref(), user_data);
+            let CallHandle { operation, user_data, number } = handle;
+            let request = executed.request.as_deref();
+            client.late_response(operation, number, document, request, user_data);
         }
     }
 }
@@ -283,8 +288,9 @@ fn record_late_object(client: &Client, done: Done<CallHandle, CallResult>) {
         status: Status::Ok, document, request, ..
     }) = done.completion
     {
-        let CallHandle { operation, user_data } = done.handle;
-        client.record_late_object(operation, &document, request.as_deref(), user_data);
+        let CallHandle { operation, user_data, number } = done.handle;
+        let request = request.as_deref();
+        client.record_late_object(operation, Some(number), &document, request, user_data);
     }
 }
 

@@ -134,6 +134,9 @@ static void all_operations(const bwt_client_options *options)
     CHECK(bw_get_session(client, NULL, NULL) == BW_E_INVALID_ARGUMENT);
     CHECK(bw_get_session(client, "..", NULL) == BW_E_INVALID_ARGUMENT);
     CHECK_SUCCESS(bw_client_stats(client, &out), "\"getParticipantSubscriptions\":{\"attempts\":2,\"calls\":2");
+    CHECK_SUCCESS(bw_client_metrics(client, &out),
+                  "bw_webrtc_calls_total{operation=\"deleteSession\",status=\"BW_E_NOT_FOUND\"} 1\n");
+    CHECK(bw_client_metrics(client, NULL) == BW_OK);
     CHECK(bw_create_session(client, NULL, NULL) == BW_OK);
     CHECK_SUCCESS(bw_client_take_late(client, &out), "\"operation\":\"createSession\",\"tag\":null");
     CHECK_SUCCESS(bw_client_take_late(client, &out), "{\"dropped\":0,\"late\":[]}");
@@ -157,6 +160,7 @@ static void helpers(void)
     CHECK(bw_parse_event(NULL, NULL) == BW_E_INVALID_ARGUMENT);
     CHECK(bw_token_claims("\xff", NULL) == BW_E_INVALID_ARGUMENT);
     CHECK(bw_client_stats(NULL, NULL) == BW_E_INVALID_HANDLE);
+    CHECK_FAILURE(bw_client_metrics(NULL, &out), BW_E_INVALID_HANDLE, "client");
     CHECK(bw_client_set_log(NULL, BW_LOG_OFF, NULL, NULL, NULL) == BW_E_INVALID_HANDLE);
 }
 
@@ -177,6 +181,9 @@ int main(int argc, char **argv)
     options.client_secret = "client-secret";
     options.account_id = "another";
     is_rejected(&options, BW_E_FORBIDDEN, 403, "rejected", "role for WebRTC");
+    CHECK_FAILURE(bw_client_new("{\"accountId\": \"1\", \"clientId\": \"c\", \"clientSecret\": \"s\", "
+                                "\"logFormat\": \"xml\"}", &client, &out),
+                  BW_E_CONFIG, "is not one of text, json");
     options.account_id = NULL;
     CHECK(bwt_client_new(&options, &client, &error) == BW_E_CONFIG && client == NULL);
     CHECK_TEXT(error.message, "config.accountId: is missing");

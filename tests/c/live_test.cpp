@@ -122,6 +122,8 @@ void all_operations(const bw::Config &config)
     check_throws(BW_E_INVALID_ARGUMENT, "not_sent", 0, "participantId: \"..\" is not an id",
           [&] { client.delete_participant(".."); });
     CHECK(bw::json_get(client.stats(), "/operations/deleteParticipant/calls") == "2");
+    CHECK_TEXT(client.metrics().c_str(),
+               "bw_webrtc_calls_total{operation=\"deleteParticipant\",status=\"BW_E_NOT_FOUND\"} 1\n");
     CHECK(bw::json_get(client.take_late(), "/late") == "[]");
 }
 
@@ -143,7 +145,16 @@ void log_moves_with_the_client(const bw::Config &config)
         moved.create_participant();
     }
     CHECK(lines.size() == 1);
-    CHECK_TEXT(lines[0].c_str(), "createParticipant: BW_OK after");
+    CHECK_TEXT(lines[0].c_str(), "level=info event=call operation=createParticipant call=2 status=BW_OK httpStatus=200 ");
+    bw::Client json(with_credentials(config).set("logFormat", "json"));
+    json.set_log(BW_LOG_INFO, [&](int, const char *line) { lines.push_back(line); });
+    json.create_session();
+    CHECK(bw::json_get(lines.back(), "/event") == "call");
+    CHECK(bw::json_get(lines.back(), "/operation") == "createSession");
+    CHECK(bw::json_get(lines.back(), "/connection") == "new");
+    json.set_log(BW_LOG_OFF);
+    check_throws(BW_E_CONFIG, "", 0, "config.logFormat",
+                 [&] { bw::Client(with_credentials(config).set("logFormat", "xml")); });
 }
 
 void queue_with_poll(const bw::Config &config)

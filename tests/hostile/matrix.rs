@@ -201,7 +201,8 @@ fn run(case: &Case) -> Result<String, String> {
 fn clear_fault_after_the_first_attempt(setup: &Setup) {
     let server = Arc::downgrade(&setup.server);
     setup.client.on_line(move |_, line| {
-        let is_retried = ["again in", "next attempt in"].iter().any(|words| line.contains(words));
+        let is_retried =
+            ["event=retry ", "event=tokenRetry "].iter().any(|words| line.contains(words));
         if let Some(server) = is_retried.then(|| server.upgrade()).flatten() {
             server.clear_fault();
         }

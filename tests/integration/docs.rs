@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Component, Path, PathBuf};
 
-use bw_webrtc::client::{BASE_URL, Config, ENDPOINTS_URL, Family, Roots, TOKEN_URL};
+use bw_webrtc::client::{BASE_URL, Config, ENDPOINTS_URL, Family, LogFormat, Roots, TOKEN_URL};
 use bw_webrtc::error::Status;
 use bw_webrtc::queue::Options;
 
@@ -372,6 +372,7 @@ fn default_of(key: &str) -> String {
         "maxResponseBytes" => number(config.max_response_bytes),
         "userAgent" if config.user_agent.is_none() => "none".to_owned(),
         "allowInsecureHttp" => config.allow_insecure_http.to_string(),
+        "logFormat" if config.log_format == LogFormat::Text => "`text`".to_owned(),
         _ => panic!("{key} has a default that this test does not know"),
     }
 }

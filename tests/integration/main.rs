@@ -14,6 +14,7 @@ mod endpoints;
 mod fork_safety;
 mod framing;
 mod hosts;
+mod log_lines;
 mod logger;
 mod name_resolution;
 mod network_faults;

@@ -465,7 +465,7 @@ fn worker_that_forks_executes_no_further_calls_in_the_child() {
     let sandbox = Sandbox::start(&[]);
     let client = client(&sandbox, &json!({}));
     client.on_line(|_, line| {
-        let is_attempt = line.ends_with("attempt 1");
+        let is_attempt = line.ends_with(" attempt=1");
         if is_attempt && CHILD.compare_exchange(0, -1, Relaxed, Relaxed).is_ok() {
             // SAFETY: the child continues with this call only, and then ends.
             let child = unsafe { libc::fork() };

@@ -148,7 +148,7 @@ fn retries_depend_on_the_failure_and_the_operation() {
     });
     let lines = LINES.lock().unwrap().clone();
     assert!(
-        lines.iter().any(|line| line.starts_with("2 ") && line.contains("next attempt in")),
+        lines.iter().any(|line| line.starts_with("2 ") && line.contains("event=retry ")),
         "no retry"
     );
     assert!(!documents.is_empty());

@@ -31,6 +31,7 @@ REQUIRED: Dict[str, Any] = {"account_id": "9", "client_id": "i", "client_secret"
         ("ca_file", b"/etc/ca.pem"),
         ("ca_file", 3),
         ("allow_insecure_http", 1),
+        ("log_format", 1),
         ("user_agent", ["x"]),
     ],
 )

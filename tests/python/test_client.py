@@ -269,6 +269,7 @@ OPTIONS: Dict[str, Tuple[Any, str, Any]] = {
     "max_response_bytes": (2048, "maxResponseBytes", 2048),
     "user_agent": ("pbx/7", "userAgent", "pbx/7"),
     "allow_insecure_http": (True, "allowInsecureHttp", True),
+    "log_format": ("json", "logFormat", "json"),
 }
 FILES = {"ca_file", "client_cert_file", "client_key_file"}
 

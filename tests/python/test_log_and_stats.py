@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import gc
+import json
 import logging
 import threading
 from typing import Any, List, Optional
@@ -12,6 +13,7 @@ import pytest
 
 from bw_webrtc import (
     Client,
+    ConfigError,
     InvalidArgumentError,
     InvalidHandleError,
     ServerError,
@@ -91,7 +93,7 @@ def test_set_log(plain: Sandbox, level: Optional[int], levels: object) -> None:
         assert "Session" in record.getMessage()
 
 
-@pytest.mark.parametrize(("retries", "words"), [(0, "(1 attempt, "), (1, "(2 attempts, ")])
+@pytest.mark.parametrize(("retries", "words"), [(0, " attempts=1 "), (1, " attempts=2 ")])
 def test_log_line_contains_the_number_of_attempts(plain: Sandbox, retries: int, words: str) -> None:
     lines = listen("bw_webrtc")
     plain.fault("getSession", "status", status=500, count=None)
@@ -101,6 +103,32 @@ def test_log_line_contains_the_number_of_attempts(plain: Sandbox, retries: int, 
             client.get_session("s")
     (line,) = lines.records
     assert words in line.getMessage()
+
+
+def test_log_format_is_json(plain: Sandbox) -> None:
+    lines = listen("bw_webrtc")
+    with plain.client(log_format="json") as client:
+        client.set_log(logging.INFO)
+        session = client.create_session()
+        client.get_session(session.id)
+    line = json.loads(lines.records[-1].getMessage())
+    assert line.pop("durationMs") > 0
+    assert line == {
+        "level": "info",
+        "event": "call",
+        "operation": "getSession",
+        "call": 2,
+        "sessionId": session.id,
+        "status": "BW_OK",
+        "httpStatus": 200,
+        "connection": "reused",
+        "attempts": 1,
+    }
+
+
+def test_unknown_log_format_is_rejected(plain: Sandbox) -> None:
+    with pytest.raises(ConfigError, match='"xml" is not one of text, json'):
+        plain.client(log_format="xml")
 
 
 def test_lines_go_to_the_given_logger(plain: Sandbox) -> None:

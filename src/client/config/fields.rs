@@ -3,6 +3,7 @@
 use zeroize::Zeroizing;
 
 use super::Config;
+use crate::client::log::Format;
 use crate::json::document::{Field, Rule, Value};
 use crate::transport::{Family, Roots};
 
@@ -59,6 +60,9 @@ pub const FIELDS: &[Field<Set>] = &[
     }),
     field("userAgent", Rule::Text, |c, v| c.user_agent = Some(v.into_string())),
     field("allowInsecureHttp", Rule::Boolean, |c, v| c.allow_insecure_http = v.boolean()),
+    field("logFormat", Rule::OneOf(&["text", "json"]), |c, v| {
+        c.log_format = if v.into_text() == "json" { Format::Json } else { Format::Text };
+    }),
 ];
 
 fn secret(value: Value<'_>) -> Zeroizing<String> {

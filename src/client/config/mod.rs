@@ -14,6 +14,7 @@ use self::environment::Source;
 use self::fields::FIELDS;
 pub use self::url::{ConfiguredUrl, ServiceUrl};
 pub use self::validate::{RetryRules, ServiceSettings};
+use super::log::Format as LogFormat;
 use crate::api;
 use crate::error::{Error, Status};
 use crate::json::document::{Problems, read_into};
@@ -81,6 +82,8 @@ pub struct Config {
     pub user_agent: Option<String>,
     /// Allows plain HTTP to hosts other than loopback hosts.
     pub allow_insecure_http: bool,
+    /// The form of log lines.
+    pub log_format: LogFormat,
     /// Where the values come from, for messages.
     source: Source,
 }
@@ -113,6 +116,7 @@ impl Default for Config {
             max_response_bytes: 1 << 20,
             user_agent: None,
             allow_insecure_http: false,
+            log_format: LogFormat::Text,
             source: Source::Document,
         }
     }
@@ -222,6 +226,8 @@ mod tests {
                 "config.clientKeyFile: is missing, but clientCertFile is set",
             ),
             (r#","userAgent":"a\nb""#, "config.userAgent: must be printable"),
+            (r#","logFormat":"xml""#, "config.logFormat: \"xml\" is not one of text, json"),
+            (r#","logFormat":1"#, "config.logFormat: must be a string"),
             (r#","allowInsecureHttp":1"#, "config.allowInsecureHttp: must be a boolean"),
             (r#","password":"again""#, "config.password: is given twice"),
             (r#","verify":false"#, "config.verify: is not known"),

@@ -11,6 +11,7 @@ use super::url::{ConfiguredUrl, MissingUrl, ServiceUrl};
 use super::{BASE_URL, Config, ENDPOINTS_URL, Source, TOKEN_URL};
 use crate::api;
 use crate::auth::{Credentials, Kind as CredentialKind};
+use crate::client::log::Format as LogFormat;
 use crate::error::{Error, Status};
 use crate::json::document::Problems;
 use crate::transport::{CommonSettings, Proxy, Settings, client_config};
@@ -51,6 +52,8 @@ pub struct Parts {
     pub timeout: Duration,
     /// The timeout of an attempt.
     pub attempt_timeout: Option<Duration>,
+    /// The form of log lines.
+    pub log_format: LogFormat,
 }
 
 /// What the transports of a client have in common.
@@ -311,6 +314,7 @@ impl Config {
             },
             timeout: millis(self.timeout_ms),
             attempt_timeout: self.attempt_timeout_ms.map(millis),
+            log_format: self.log_format,
         })
     }
 }

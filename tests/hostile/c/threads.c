@@ -87,6 +87,8 @@ static void *run_settings(void *unused)
         counts[(n + 1) % 2] = 0;
         bw_client_stats(client, &stats);
         bw_free(stats);
+        bw_client_metrics(client, &stats);
+        bw_free(stats);
         bw_queue_fd(queue);
         usleep(500);
     }

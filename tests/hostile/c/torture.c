@@ -423,6 +423,7 @@ static bw_status run(const char *config)
     STEP(bw_create_participant(client, "{\"tag\": \"t\"}", &out), 1);
     STEP(bw_create_session(client, NULL, &out), 1);
     STEP(bw_client_stats(client, &out), 1);
+    STEP(bw_client_metrics(client, &out), 1);
     STEP(bw_client_set_credentials(client, "user", "secret", &out), 0);
     STEP(bw_json_get("{\"a\": [\"b\"]}", "/a/0", &out), 1);
     STEP(bw_parse_event("{\"event\": \"onLeave\", \"timestamp\": \"1\", \"participantId\": \"p\"}", &out), 1);

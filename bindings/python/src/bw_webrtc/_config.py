@@ -56,6 +56,7 @@ OPTIONS = (
     Option("max_response_bytes", "maxResponseBytes", arguments.integer),
     Option("user_agent", "userAgent", arguments.config_text),
     Option("allow_insecure_http", "allowInsecureHttp", arguments.boolean),
+    Option("log_format", "logFormat", arguments.config_text),
 )
 
 REQUIRED = ("account_id",)

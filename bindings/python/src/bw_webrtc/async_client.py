@@ -174,6 +174,11 @@ class AsyncClient:
         self._check_open(None)
         return self._client.stats()
 
+    def metrics(self) -> str:
+        """Returns OpenMetrics text, as ``Client.metrics``; does not block."""
+        self._check_open(None)
+        return self._client.metrics()
+
     def set_log(
         self, level: Optional[int], logger: Union[str, logging.Logger] = "bw_webrtc"
     ) -> None:

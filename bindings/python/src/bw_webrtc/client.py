@@ -91,6 +91,8 @@ class Client:
         max_response_bytes: The size of the largest response that is read (1048576).
         user_agent: A text that is appended to the User-Agent header.
         allow_insecure_http: Whether plain http is allowed to hosts other than this one (False).
+        log_format: The form of log lines: ``"text"`` (the default), ``key=value`` pairs, or
+            ``"json"``.
 
     Raises:
         ConfigError: The configuration is invalid; the message names everything that is wrong.
@@ -130,6 +132,7 @@ class Client:
         max_response_bytes: Optional[int] = None,
         user_agent: Optional[str] = None,
         allow_insecure_http: Optional[bool] = None,
+        log_format: Optional[str] = None,
     ) -> None:
         self._open(_config.to_document(locals()))
 
@@ -575,6 +578,20 @@ class Client:
         """
         stats: Dict[str, Any] = self._run(_request.STATS)
         return stats
+
+    def metrics(self) -> str:
+        """Returns the counters of this client as OpenMetrics text, for Prometheus.
+
+        The counters are those of this process: a forked child begins at zero.
+
+        Returns:
+            The text of ``bw_client_metrics``.
+        """
+        try:
+            text = self._library.call("bw_client_metrics", self._handle)
+        except InvalidHandleError as error:
+            raise (_closed(None) if self.closed else error) from None
+        return (text or b"").decode()
 
     def take_late(self) -> LateObjects:
         """Returns the participants and sessions that no caller received, and clears the list.
