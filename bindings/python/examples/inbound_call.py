@@ -4,9 +4,10 @@
     POST /events      receives the webhooks of the endpoints
     POST /calls       receives the webhooks of phone calls, and responds with BXML
 
-It uses the same environment variables as create_participant.py, and PUBLIC_URL, the URL under which
-Bandwidth reaches this server (by default its own address, which is enough for bw-sandbox). The URL of
-the voice application at Bandwidth is PUBLIC_URL/calls. PORT is 8000 by default; 0 selects a free one.
+It uses the same environment variables as create_participant.py. PUBLIC_URL is the URL under which
+Bandwidth reaches this server; by default its own address, which is enough for bw-sandbox. The URL
+of the voice application at Bandwidth is PUBLIC_URL/calls. PORT is 8000 by default; 0 selects a free
+port.
 """
 
 from __future__ import annotations
@@ -18,8 +19,15 @@ import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Dict, List, Set
 
-from bw_webrtc import BwError, Client, InvalidArgumentError, LibraryError, NotFoundError
-from bw_webrtc import connect_bxml, parse_event
+from bw_webrtc import (
+    BwError,
+    Client,
+    InvalidArgumentError,
+    LibraryError,
+    NotFoundError,
+    connect_bxml,
+    parse_event,
+)
 
 BUSY = (
     '<?xml version="1.0" encoding="UTF-8"?><Response>'
@@ -39,7 +47,7 @@ class Agents:
         self._eligible: List[str] = []
 
     def create(self) -> Dict[str, str]:
-        """Creates an endpoint. The token is for the browser that requested it, and for no one else."""
+        """Creates an endpoint. The token is only for the browser that requested it."""
         endpoint = self._client.create_endpoint(
             direction="BIDIRECTIONAL", event_callback_url=self._events_url
         )
@@ -123,7 +131,7 @@ class Handler(BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(body)
 
-    def log_message(self, format: str, *values: object) -> None:
+    def log_message(self, *_: object) -> None:
         """Writes no log of requests."""
 
 
