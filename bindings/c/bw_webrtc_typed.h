@@ -54,9 +54,10 @@ typedef struct bwt_client_options {
     const char *token_url;    /* NULL: Bandwidth's; required with client_id and base_url */
     const char *ca_file;      /* PEM file of certificate authorities; NULL: those of the library */
     unsigned long timeout_ms; /* the deadline of a call in milliseconds; 0: 10000 */
+    const char *endpoints_url; /* NULL: Bandwidth's URL of BRTC Endpoints */
 } bwt_client_options;
 
-#define BWT_CLIENT_OPTIONS_INIT {NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, 0}
+#define BWT_CLIENT_OPTIONS_INIT {NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, 0, NULL}
 
 /* The properties of a new participant. NULL and 0 (BWT_PARTICIPANT_OPTIONS_INIT) select the service's
  * defaults. The strings are UTF-8 and are not used after the call. */
@@ -212,6 +213,7 @@ BWT_FUNCTION bw_status bwt_client_new(const bwt_client_options *options,
         bwt_append_field_(&config, "username", options->username);
         bwt_append_field_(&config, "password", options->password);
         bwt_append_field_(&config, "baseUrl", options->base_url);
+        bwt_append_field_(&config, "endpointsUrl", options->endpoints_url);
         bwt_append_field_(&config, "tokenUrl", options->token_url);
         bwt_append_field_(&config, "caFile", options->ca_file);
         if (options->timeout_ms != 0) {

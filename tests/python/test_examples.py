@@ -76,3 +76,27 @@ def test_session(sandbox: Sandbox) -> None:
     assert len((EXAMPLES / "session.py").read_text().splitlines()) < 40
     (state,) = sandbox.state()["accounts"]
     assert (state["sessions"], state["participants"]) == ([], [])
+
+
+def test_endpoint(sandbox: Sandbox) -> None:
+    completed = python(
+        [str(EXAMPLES / "endpoint.py")],
+        environment(
+            sandbox,
+            BW_CA_FILE=sandbox.ca_file,
+            BW_ENDPOINTS_URL=sandbox.url.replace("/v1", "/v2"),
+        ),
+    )
+    assert (completed.returncode, completed.stderr) == (0, "")
+    shown = re.fullmatch(
+        r"endpoint    (e-[0-9a-f-]+)\ntoken       \S{12}\.\.\. \(\d+ characters\)\n"
+        r"expires     .*\n",
+        completed.stdout,
+    )
+    assert shown, completed.stdout
+    (created,) = sandbox.requests("createEndpoint")
+    (deleted,) = sandbox.requests("deleteEndpoint")
+    assert created["status"] == 201
+    assert deleted["path"].endswith(shown[1])
+    assert sandbox.state()["accounts"][0]["endpoints"] == []
+    assert lines_of_code(EXAMPLES / "endpoint.py") < 20

@@ -79,6 +79,7 @@ impl Folder {
         command
             .current_dir(&self.0)
             .env("BW_BASE_URL", &sandbox.url)
+            .env("BW_ENDPOINTS_URL", sandbox.url.replace("/v1", "/v2"))
             .env("BW_TOKEN_URL", sandbox.token_url())
             .env("BW_ACCOUNT_ID", "9900000")
             .envs(pair)

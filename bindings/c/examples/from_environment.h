@@ -1,7 +1,7 @@
 /* Reads the configuration of the examples from the environment: BW_ACCOUNT_ID, BW_CLIENT_ID and
  * BW_CLIENT_SECRET. Without BW_CLIENT_ID, the credentials are BW_USERNAME and BW_PASSWORD (they stop
- * working on 2 December 2026). bw-sandbox also needs BW_BASE_URL and BW_TOKEN_URL, and over TLS
- * BW_CA_FILE. */
+ * working on 2 December 2026). bw-sandbox also needs BW_BASE_URL, BW_ENDPOINTS_URL and BW_TOKEN_URL,
+ * and over TLS BW_CA_FILE. */
 #include "bw_webrtc_typed.h"
 
 /* Returns the value of a variable, or NULL if it is not set or empty. */
@@ -26,6 +26,7 @@ static bwt_client_options from_environment(void)
         options.password = variable("BW_PASSWORD");
     }
     options.base_url = variable("BW_BASE_URL");
+    options.endpoints_url = variable("BW_ENDPOINTS_URL");
     options.ca_file = variable("BW_CA_FILE");
     return options;
 }

@@ -1,7 +1,7 @@
 // Reads the configuration of the examples from the environment: BW_ACCOUNT_ID, BW_CLIENT_ID and
 // BW_CLIENT_SECRET. Without BW_CLIENT_ID, the credentials are BW_USERNAME and BW_PASSWORD (they stop
-// working on 2 December 2026). bw-sandbox also needs BW_BASE_URL and BW_TOKEN_URL, and over TLS
-// BW_CA_FILE.
+// working on 2 December 2026). bw-sandbox also needs BW_BASE_URL, BW_ENDPOINTS_URL and BW_TOKEN_URL,
+// and over TLS BW_CA_FILE.
 #include "bw_webrtc.hpp"
 
 // Returns the value of a variable, or a null pointer if it is not set or empty. bw::Config omits a key
@@ -22,5 +22,6 @@ inline bw::Config from_environment()
     } else {
         config.username(variable("BW_USERNAME")).password(variable("BW_PASSWORD"));
     }
+    config.set("endpointsUrl", variable("BW_ENDPOINTS_URL"));
     return config.base_url(variable("BW_BASE_URL")).ca_file(variable("BW_CA_FILE"));
 }

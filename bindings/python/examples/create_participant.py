@@ -1,8 +1,8 @@
 """Create a participant, and print what its device needs.
 
 The environment contains the credentials: BW_ACCOUNT_ID, BW_CLIENT_ID and BW_CLIENT_SECRET. For a
-service other than Bandwidth's, such as bw-sandbox: BW_BASE_URL and BW_TOKEN_URL, and in BW_CA_FILE
-the certificate authority.
+service other than Bandwidth's, such as bw-sandbox: BW_BASE_URL, BW_ENDPOINTS_URL and BW_TOKEN_URL,
+and in BW_CA_FILE the certificate authority.
 """
 
 import os

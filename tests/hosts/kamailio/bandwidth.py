@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+from typing import Any, ClassVar
 
 import KSR
 
@@ -37,15 +38,16 @@ def tag_of(call_id: str) -> str:
 class Routing:
     """The methods that Kamailio calls."""
 
+    PROBE: ClassVar[dict[str, Any]] = {"operation": "getParticipant", "participantId": NOBODY}
+    """A call without an effect, which mod_init makes."""
+
     def __init__(self) -> None:
         self._client: Client | None = None
         # Kamailio does not start if this raises. It must start without the service, so a problem is
         # only logged here, before the first caller meets it.
         try:
             # The access token of this call is inherited by the workers.
-            self.client().call(
-                {"operation": "getParticipant", "participantId": NOBODY, "timeoutMs": 3000}
-            )
+            self.client().call({**self.PROBE, "timeoutMs": 3000})
         except NotFoundError:
             pass
         except (BwError, LibraryError) as error:

@@ -56,6 +56,7 @@ def kamailio(
     environment = {
         **os.environ,
         **sandbox.environment(),
+        "BW_ENDPOINTS_URL": sandbox.url.replace("/v1", "/v2"),
         **({"BW_CA_FILE": sandbox.ca_file} if sandbox.ca_file else {}),
         "PYTHONPATH": str(PACKAGE),
         "PYTHONDONTWRITEBYTECODE": "1",
@@ -142,7 +143,7 @@ def test_every_caller_gets_its_own_participant(tls: bool, daemon: bool) -> None:
         assert len(sandbox.requests("token")) == 1
 
 
-@pytest.mark.parametrize("name", ["kamailio.cfg", "kamailio-async.cfg"])
+@pytest.mark.parametrize("name", ["kamailio.cfg", "kamailio-async.cfg", "kamailio-endpoint.cfg"])
 def test_configuration_is_valid_as_copied(name: str) -> None:
     command = ["kamailio", "-c", "-f", str(HERE / name)]
     ended = subprocess.run(command, capture_output=True, text=True, timeout=LIMIT, check=False)
@@ -222,3 +223,36 @@ def test_asynchronous_workers_keep_options_quick() -> None:
             assert len(times) > 20
             # If the workers waited for the service, OPTIONS would take 500 ms.
             assert median < 0.05, f"OPTIONS took {median * 1000:.1f} ms (median)"
+
+
+def test_every_caller_gets_its_own_endpoint_until_bye() -> None:
+    with Sandbox() as sandbox:
+        sandbox.fault("createEndpoint", "delay", ms=20, count=None)
+        with kamailio(sandbox, "kamailio-endpoint.cfg", "bandwidth_endpoint.py") as caller:
+            calls = ids("call", 60)
+            replies = caller.ask("MESSAGE", calls, LIMIT)
+            assert len(replies) == len(calls), "some calls were lost"
+            assert {reply.status for reply in replies.values()} == {200}
+            (account,) = sandbox.state()["accounts"]
+            tags = {endpoint["endpointId"]: endpoint["tag"] for endpoint in account["endpoints"]}
+            assert {tags[reply.reason] for reply in replies.values()} == set(calls)
+            assert all(tags[reply.reason] == call for call, reply in replies.items())
+            # Another request of a call does not create another endpoint.
+            again = caller.ask("INFO", calls[:5], LIMIT)
+            assert {call: reply.reason for call, reply in again.items()} == {
+                call: replies[call].reason for call in calls[:5]
+            }
+            ended = caller.ask("BYE", [*calls, "unknown"], LIMIT)
+            assert ended.pop("unknown").status == 481
+            assert {reply.status for reply in ended.values()} == {200}
+        assert sandbox.state()["accounts"][0]["endpoints"] == []
+        assert len(sandbox.requests("createEndpoint")) == len(calls)
+        assert sandbox.requests("createParticipant") == []
+
+
+def test_too_many_endpoints_are_reported_to_the_caller() -> None:
+    with Sandbox(arguments=["--max-endpoints", "1"]) as sandbox:
+        name, script = "kamailio-endpoint.cfg", "bandwidth_endpoint.py"
+        with kamailio(sandbox, name, script, logged="endpoints") as caller:
+            first, second = (caller.ask("MESSAGE", [call], LIMIT)[call] for call in ("1", "2"))
+        assert (first.status, second.status, second.reason) == (200, 503, "BW_E_RATE_LIMITED")
