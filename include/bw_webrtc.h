@@ -1006,14 +1006,25 @@ bw_status bw_uui(const char *token, const char *call_id, char **text);
  * - `body`: the body of the webhook request.
  * - `out`: receives `{"event": "onConnect", "timestamp": 1605739845431, "participantId": "..",
  *   "deviceId": "..", "tag": ".."}`, or the error document. The caller frees it with `bw_free`.
- *   `timestamp` is in milliseconds since 1970.
- *   WebRTC v1: `event` is "onConnect", "onLeave" or "onDisconnect".
- *   BRTC: `event` is "endpointConnected", "endpointDisconnected", "endpointEligible",
- *   "endpointIneligible", "outboundConnectionRequest" (with `to` and `toType`) or "connectStatus";
- *   `endpointId` replaces `participantId`, and there is an `accountId`. The names of the OpenAPI
- *   document (`eventType`, `eventTime`, `tags`, `device`) are converted to these.
- *   An unknown event is not an error, because the service may add events: its fields are not
- *   checked, and it has `"known": false`. All other fields are returned unchanged.
+ *
+ * WebRTC v1: `event` is "onConnect", "onLeave" or "onDisconnect". `timestamp` is a number, the
+ * milliseconds since 1970; also accepted as a string of digits. `participantId` is a string that
+ * is not empty. `deviceId` and `tag` are strings, if they are present and not null. An event that
+ * violates this is an error.
+ *
+ * BRTC: `event` is "endpointConnected", "endpointDisconnected", "endpointEligible",
+ * "endpointIneligible", "outboundConnectionRequest" (with `to` and `toType`) or "connectStatus".
+ * `endpointId` is a string that is not empty, except that "connectStatus" may have none. Nothing
+ * else is required. `timestamp` is a number of milliseconds if the service sent an integer, a
+ * string of digits or an ISO 8601 time; any other value is unchanged, and it may be missing. The
+ * names of the OpenAPI document are converted: `eventType` to `event`, `eventTime` to `timestamp`,
+ * a string `tags` to `tag`, and the id in `device` is also `deviceId`.
+ *
+ * An unknown event is not an error, because the service may add events: it is converted as an
+ * event of BRTC, not checked, and has `"known": false`. No other result has `known`.
+ *
+ * All other fields are returned unchanged. If a field is repeated, an event of v1 is rejected, and
+ * any other event keeps the last value.
  *
  * Statuses: BW_OK, BW_E_INVALID_ARGUMENT (the message names every invalid field), BW_E_INTERNAL.
  * Any thread. Does not block.

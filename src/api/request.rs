@@ -15,8 +15,8 @@ use crate::json::without_mark;
 const MAX_TAG: usize = 50;
 /// The longest tag of an endpoint, in characters.
 const MAX_ENDPOINT_TAG: usize = 1024;
-/// The longest cursor, in characters. Longer ones do not fit into a URL.
-const MAX_CURSOR: usize = 8 * 1024;
+/// The longest value in a query, in bytes as it is encoded. Longer ones do not fit into a URL.
+const MAX_QUERY_VALUE: usize = 8 * 1024;
 
 /// The request document of an operation.
 #[derive(Clone, Copy)]
@@ -60,7 +60,7 @@ pub const CREATE_ENDPOINT: RequestDocument = RequestDocument::Json(&[
 pub const LIST_ENDPOINTS: RequestDocument = RequestDocument::Query(&[
     Field::optional("type", Rule::OneOf(&["WEBRTC"])),
     Field::optional("status", Rule::OneOf(&["CONNECTED", "DISCONNECTED"])),
-    Field::optional("afterCursor", Rule::Name(MAX_CURSOR)),
+    Field::optional("afterCursor", Rule::Name(MAX_QUERY_VALUE)),
     Field::optional("limit", Rule::Integer(1, 1000)),
 ]);
 
@@ -137,11 +137,18 @@ fn query(
     fields: &'static [Field],
 ) -> Result<Option<String>, String> {
     let fields = read(path, request, fields)?;
-    let pairs: Vec<String> = fields
-        .0
-        .iter()
-        .map(|(field, value)| format!("{}={}", field.name, encode(value.to_text())))
-        .collect();
+    let mut pairs = Vec::new();
+    for (Field { name, .. }, value) in &fields.0 {
+        let value = encode(value.to_text());
+        if value.len() > MAX_QUERY_VALUE {
+            return Err(format!(
+                "{path}.{name}: has {} bytes as it is encoded in the URL; at most \
+                 {MAX_QUERY_VALUE} are allowed",
+                value.len()
+            ));
+        }
+        pairs.push(format!("{name}={value}"));
+    }
     Ok((!pairs.is_empty()).then(|| pairs.join("&")))
 }
 
@@ -420,10 +427,26 @@ mod tests {
                 &format!(r#"{{"afterCursor":"{}"}}"#, "x".repeat(8193)),
                 "query.afterCursor: has 8193 characters; at most 8192 are allowed",
             ),
+            (
+                &format!(r#"{{"afterCursor":"{}"}}"#, "中".repeat(8192)),
+                "query.afterCursor: has 73728 bytes as it is encoded in the URL; at most 8192 are",
+            ),
+            (
+                &format!(r#"{{"afterCursor":"{}x="}}"#, "x".repeat(8189)),
+                "query.afterCursor: has 8193 bytes as it is encoded",
+            ),
         ] {
             let message = check(Some(request)).unwrap_err();
             assert!(message.starts_with(problem), "{problem}\nis not in\n{message}");
         }
+    }
+
+    #[test]
+    fn longest_cursor_is_sent() {
+        let cursor = "x".repeat(8189);
+        let query =
+            LIST_ENDPOINTS.check(&"query", Some(&format!(r#"{{"afterCursor":"{cursor}="}}"#)));
+        assert_eq!(query, Ok(Some(format!("afterCursor={cursor}%3D"))));
     }
 
     #[test]

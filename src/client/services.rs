@@ -29,8 +29,10 @@ impl Services {
     pub fn new(settings: ServiceSettings, urls: [ConfiguredUrl; 2]) -> Result<Services, Error> {
         let services = Services { settings, urls, transports: Default::default() };
         // The library and ureq are initialized here, and not in a later call.
-        let first = match services.urls[Service::WebRtc as usize] {
-            ConfiguredUrl::Missing(_) => Service::Endpoints,
+        let first = match services.urls {
+            [ConfiguredUrl::Missing(_), _] | [ConfiguredUrl::Default, ConfiguredUrl::Given(_)] => {
+                Service::Endpoints
+            }
             _ => Service::WebRtc,
         };
         services.get(first).map(drop)?;
@@ -79,4 +81,31 @@ impl Services {
 pub fn transport(settings: Settings) -> Result<Transport, Error> {
     Transport::new(settings)
         .map_err(|(key, why)| Error::new(Status::Config, format!("config.{key}: {why}")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::client::{BASE_URL, Config, ENDPOINTS_URL};
+
+    #[test]
+    fn only_the_service_that_is_used_has_a_transport() {
+        for (urls, has_transport) in [
+            (vec![], [true, false]),
+            (vec![("baseUrl", BASE_URL)], [true, false]),
+            (vec![("endpointsUrl", ENDPOINTS_URL)], [false, true]),
+            (vec![("endpointsUrl", "https://other.example/v2")], [false, true]),
+            (vec![("baseUrl", BASE_URL), ("endpointsUrl", ENDPOINTS_URL)], [true, false]),
+        ] {
+            let mut config =
+                serde_json::json!({"accountId": "1", "username": "u", "password": "a password"});
+            for (key, url) in &urls {
+                config[key] = (*url).into();
+            }
+            let parts = Config::from_json(&config.to_string()).unwrap().into_parts().ok().unwrap();
+            let services = Services::new(parts.services, parts.urls).ok().unwrap();
+            let found = services.transports.each_ref().map(|transport| transport.get().is_some());
+            assert_eq!(found, has_transport, "{urls:?}");
+        }
+    }
 }

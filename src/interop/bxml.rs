@@ -369,6 +369,43 @@ mod tests {
     }
 
     #[test]
+    fn callback_urls_may_be_relative() {
+        let check = |url: &str| {
+            let options = serde_json::json!({"eventCallbackUrl": url}).to_string();
+            connect_bxml(r#"["e-1"]"#, Some(&options)).map_err(|error| error.message)
+        };
+        for url in [
+            "/cb?return=https://example.com/x",
+            "cb#://",
+            "cb/a:b",
+            "?a=b:c",
+            "../cb",
+            "/a//b",
+            "HTTPS://u:p@h/x",
+            "http://[::1]:80",
+        ] {
+            assert!(check(url).is_ok(), "{url}");
+        }
+        for url in [
+            "javascript:alert(1)",
+            "ftp:x",
+            "https:x",
+            "https:/h/x",
+            "https:///x",
+            "h:80/x",
+            "://h",
+            "//evil.com/x",
+            "/\\evil.com/x",
+            "\\\\evil.com",
+        ] {
+            let message = check(url).unwrap_err();
+            let expected =
+                if url.contains(':') { "is not an absolute URL" } else { "names a host" };
+            assert!(message.contains(expected), "{url}: {message}");
+        }
+    }
+
+    #[test]
     fn invalid_arguments_of_connect_are_rejected() {
         let long = format!("[\"{}\"]", "x".repeat(257));
         for (ids, options, problem) in [

@@ -303,8 +303,8 @@ impl Rule {
                 }
                 _ => Ok(()),
             },
-            Rule::UrlReference if !text.contains("://") => check_url_characters(&text),
-            Rule::Url | Rule::UrlReference => check_url(&text),
+            Rule::Url => check_url(&text),
+            Rule::UrlReference => check_url_reference(&text),
             Rule::IpAddress if text.parse::<IpAddr>().is_err() => {
                 Err(format!("{} is not an IP address", quote(&text)))
             }
@@ -404,6 +404,23 @@ fn check_url(url: &str) -> Result<(), String> {
         "{} is not an absolute URL; it must begin with http:// or https:// and name a host",
         quote(url)
     ))
+}
+
+/// Checks for an absolute URL, or a relative one on the same host.
+fn check_url_reference(url: &str) -> Result<(), String> {
+    let may_be_scheme = url.split(['/', '?', '#']).next().unwrap_or_default();
+    if may_be_scheme.contains(':') {
+        return check_url(url);
+    }
+    check_url_characters(url)?;
+    // Many programs read a backslash in a URL as a slash.
+    if url.bytes().take(2).filter(|b| matches!(b, b'/' | b'\\')).count() == 2 {
+        return Err(format!(
+            "{} names a host without a scheme; begin with https://, or with the path",
+            quote(url)
+        ));
+    }
+    Ok(())
 }
 
 /// The problems of a document, each with the path of its field.

@@ -144,20 +144,27 @@ pub fn without_mark(text: &str) -> &str {
 /// # Errors
 /// A message that begins with `path`, if the text is not JSON, not an object, or a key is repeated.
 pub fn object<'a>(path: &dyn fmt::Display, text: &'a str) -> Result<Object<'a>, String> {
+    let object = object_with_repetitions(path, text)?;
+    repeated_keys(path, &object).map_or(Ok(object), Err)
+}
+
+/// Reads a document that must be one object, whose keys may be repeated.
+///
+/// # Errors
+/// As for [`object`].
+pub fn object_with_repetitions<'a>(
+    path: &dyn fmt::Display,
+    text: &'a str,
+) -> Result<Object<'a>, String> {
     if text.trim_start().starts_with('{') {
-        let object: Object<'a> =
-            serde_json::from_str(text).map_err(|e| not_json(path, text, &e))?;
-        return match repeated_keys(path, &object) {
-            Some(message) => Err(message),
-            None => Ok(object),
-        };
+        return serde_json::from_str(text).map_err(|e| not_json(path, text, &e));
     }
     let value: &RawValue = serde_json::from_str(text).map_err(|e| not_json(path, text, &e))?;
     Err(format!("{path}: must be a JSON object, not {}", Kind::of(value).article()))
 }
 
 /// The message for keys that occur more than once.
-fn repeated_keys(path: &dyn fmt::Display, Object(members): &Object<'_>) -> Option<String> {
+pub fn repeated_keys(path: &dyn fmt::Display, Object(members): &Object<'_>) -> Option<String> {
     let mut problems = Problems::default();
     let mut duplicates = DuplicateFinder::new(members.len());
     for (at, (key, _)) in members.iter().enumerate() {

@@ -50,22 +50,23 @@ impl ServiceUrl {
             Service::WebRtc => BASE_URL,
             Service::Endpoints => ENDPOINTS_URL,
         };
-        let Ok(url) = ServiceUrl::parse(own, false) else {
+        let Ok(url) = ServiceUrl::parse(own, own, false) else {
             unreachable!("the services' own URLs are valid")
         };
         url
     }
 
-    /// Parses a URL. Plain HTTP is allowed only for loopback hosts, or with `allow_insecure`.
+    /// Parses a URL. Plain HTTP is allowed only for loopback hosts, or with `allow_insecure`. `own` is
+    /// the service's own URL, the example in messages.
     ///
     /// # Errors
     /// The problem, without the name of the key.
-    pub fn parse(url: &str, allow_insecure: bool) -> Result<ServiceUrl, String> {
+    pub fn parse(url: &str, own: &str, allow_insecure: bool) -> Result<ServiceUrl, String> {
         let parsed: Uri =
-            url.parse().map_err(|_| format!("{} is not a URL, such as {BASE_URL}", quote(url)))?;
+            url.parse().map_err(|_| format!("{} is not a URL, such as {own}", quote(url)))?;
         let parts = parsed.into_parts();
         let (Some(scheme), Some(authority)) = (parts.scheme, parts.authority) else {
-            return Err(format!("must be an absolute URL, such as {BASE_URL}"));
+            return Err(format!("must be an absolute URL, such as {own}"));
         };
         if authority.as_str().contains('@') {
             return Err("must not contain credentials; use the credential keys".to_owned());
@@ -152,6 +153,7 @@ fn is_loopback(host: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::client::config::{Config, TOKEN_URL};
 
     #[test]
     fn plain_http_is_only_for_loopback_hosts() {
@@ -163,8 +165,25 @@ mod tests {
             ("http://127.0.0.1.example.com/v1", false),
             ("http://10.0.0.1/v1", false),
         ] {
-            assert_eq!(ServiceUrl::parse(url, false).is_ok(), allowed, "{url}");
-            assert!(ServiceUrl::parse(url, true).is_ok(), "{url}");
+            assert_eq!(ServiceUrl::parse(url, BASE_URL, false).is_ok(), allowed, "{url}");
+            assert!(ServiceUrl::parse(url, BASE_URL, true).is_ok(), "{url}");
+        }
+    }
+
+    #[test]
+    fn example_in_a_message_is_the_url_of_the_same_key() {
+        for (key, own) in
+            [("baseUrl", BASE_URL), ("endpointsUrl", ENDPOINTS_URL), ("tokenUrl", TOKEN_URL)]
+        {
+            for (url, problem) in [("", "is not a URL"), ("/v2", "must be an absolute URL")] {
+                let config = serde_json::json!({"accountId": "1", "clientId": "c",
+                    "clientSecret": "a secret", key: url});
+                let parts = Config::from_json(&config.to_string()).unwrap().into_parts();
+                let message = parts.err().unwrap().message;
+                let expected = format!("config.{key}: ");
+                assert!(message.starts_with(&expected), "{message}");
+                assert!(message.contains(&format!("{problem}, such as {own}")), "{message}");
+            }
         }
     }
 }

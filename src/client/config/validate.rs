@@ -175,15 +175,15 @@ impl Config {
 
     /// The URLs that are set.
     fn urls(&self, problems: &mut Problems) -> Urls {
-        let mut url = |key, given: &Option<String>| {
-            ServiceUrl::parse(given.as_deref()?, self.allow_insecure_http)
+        let mut url = |key, given: &Option<String>, own| {
+            ServiceUrl::parse(given.as_deref()?, own, self.allow_insecure_http)
                 .map_err(|problem| problems.add(&self.source.name(key), problem))
                 .ok()
         };
         Urls {
-            base: url("baseUrl", &self.base_url),
-            endpoints: url("endpointsUrl", &self.endpoints_url),
-            token: url("tokenUrl", &self.token_url),
+            base: url("baseUrl", &self.base_url, BASE_URL),
+            endpoints: url("endpointsUrl", &self.endpoints_url, ENDPOINTS_URL),
+            token: url("tokenUrl", &self.token_url, TOKEN_URL),
         }
     }
 
@@ -270,7 +270,7 @@ impl Config {
             ));
         };
         let Urls { base, endpoints, token } = urls;
-        let token = token.or_else(|| ServiceUrl::parse(TOKEN_URL, false).ok());
+        let token = token.or_else(|| ServiceUrl::parse(TOKEN_URL, TOKEN_URL, false).ok());
         let token = token.filter(|_| has_tokens);
         let urls = [
             ConfiguredUrl::new(base, missing_base),
