@@ -327,6 +327,10 @@ impl Config {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+    use std::os::unix::fs::PermissionsExt;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
     use super::*;
 
     #[test]
@@ -376,5 +380,231 @@ mod tests {
                 assert!(message.contains(part), "{message}");
             }
         }
+    }
+
+    /// A file in the temporary folder, removed when dropped.
+    struct TestFile(String);
+
+    impl TestFile {
+        fn new(content: &str) -> TestFile {
+            static NUMBER: AtomicUsize = AtomicUsize::new(0);
+            let number = NUMBER.fetch_add(1, Ordering::Relaxed);
+            let name = format!("bw-settings-{}-{number}.json", std::process::id());
+            let path = std::env::temp_dir().join(name);
+            fs::write(&path, content).unwrap();
+            let file = TestFile(path.to_str().unwrap().to_owned());
+            file.set_mode(0o644);
+            file
+        }
+
+        fn set_mode(&self, mode: u32) {
+            fs::set_permissions(&self.0, fs::Permissions::from_mode(mode)).unwrap();
+        }
+    }
+
+    impl Drop for TestFile {
+        fn drop(&mut self) {
+            let _ = fs::remove_file(&self.0);
+        }
+    }
+
+    /// Reads the layers: the options, the content of the file, and variables.
+    fn layers(
+        options: &str,
+        file: &TestFile,
+        variables: &[(&str, &str)],
+    ) -> Result<Config, String> {
+        let get = |name: &str| {
+            let named = (name == FILE_VARIABLE).then(|| file.0.clone().into());
+            let given = variables.iter().find(|(known, _)| *known == name);
+            given.map(|(_, value)| value.into()).or(named)
+        };
+        Config::from_layers(options, get)
+            .and_then(|config| config.clone().into_parts().map(|_| config))
+            .map_err(|error| error.message)
+    }
+
+    const ENVIRONMENT: &str = r#"{"environment":true}"#;
+    const WHOLE: &str = r#"{"accountId":"1","clientId":"c","clientSecret":"s3cret","timeoutMs":7,
+        "baseUrl":"http://127.0.0.1:1/v1","tokenUrl":"http://127.0.0.1:1/t"}"#;
+
+    #[test]
+    fn higher_layers_override_lower_ones() {
+        let file = TestFile::new(WHOLE);
+        let config = layers(ENVIRONMENT, &file, &[]).unwrap();
+        assert_eq!((config.timeout_ms, config.max_retries), (7, 2));
+        let variables = [("BW_CLIENT_SECRET", "new"), ("BW_BASE_URL", "http://127.0.0.1:2/v1")];
+        let options = r#"{"environment":true,"timeoutMs":9,"tokenUrl":"http://127.0.0.1:3/t"}"#;
+        let config = layers(options, &file, &variables).unwrap();
+        assert_eq!(config.timeout_ms, 9);
+        assert_eq!(config.client_id.as_deref(), Some("c"));
+        assert_eq!(config.client_secret.as_ref().unwrap().as_str(), "new");
+        assert_eq!(config.base_url.as_deref(), Some("http://127.0.0.1:2/v1"));
+        assert_eq!(config.token_url.as_deref(), Some("http://127.0.0.1:3/t"));
+        // Without `environment`, neither the variables nor BW_CONFIG_FILE are read.
+        let options = format!(r#"{{"configFile":"{}"}}"#, file.0);
+        let config = layers(&options, &TestFile::new("{"), &variables).unwrap();
+        assert_eq!(config.client_secret.as_ref().unwrap().as_str(), "s3cret");
+        let message = layers("{}", &file, &variables).err().unwrap();
+        assert!(message.contains("config.accountId: is missing"), "{message}");
+    }
+
+    #[test]
+    fn pair_in_a_higher_layer_replaces_both_pairs_of_lower_ones() {
+        let user = [("BW_USERNAME", "u"), ("BW_PASSWORD", "p")];
+        let both =
+            WHOLE.replace("\"timeoutMs\"", "\"username\":\"x\",\"password\":\"y\",\"maxRetries\"");
+        for content in [WHOLE, &both] {
+            let file = TestFile::new(content);
+            let config = layers(ENVIRONMENT, &file, &user).unwrap();
+            assert_eq!((config.username.as_deref(), config.client_id), (Some("u"), None));
+            let options = r#"{"environment":true,"clientId":"d","clientSecret":"e"}"#;
+            let config = layers(options, &file, &user).unwrap();
+            assert_eq!((config.client_id.as_deref(), config.username), (Some("d"), None));
+        }
+        // Half a pair: the other half is not one of the other kind.
+        let file = TestFile::new(WHOLE);
+        let message = layers(ENVIRONMENT, &file, &user[..1]).err().unwrap();
+        assert_eq!(message, format!("{}: password: is missing", file.0));
+        let file = TestFile::new(&both);
+        let message = layers(ENVIRONMENT, &file, &[]).err().unwrap();
+        let expected =
+            format!("{}: there are two pairs of credentials; set either clientId", file.0);
+        assert!(message.starts_with(&expected), "{message}");
+    }
+
+    #[test]
+    fn omitted_url_of_merged_layers_is_not_the_services_own() {
+        let file = TestFile::new(r#"{"accountId":"1","clientId":"c","clientSecret":"s3cret"}"#);
+        let local = ("BW_BASE_URL", "http://127.0.0.1:1/v1");
+        let message = layers(ENVIRONMENT, &file, &[local]).err().unwrap();
+        let start = format!("{}: tokenUrl: is missing; BW_BASE_URL is not the", file.0);
+        assert!(message.starts_with(&start), "{message}");
+        let options = r#"{"environment":true,"tokenUrl":"http://127.0.0.1:1/t"}"#;
+        let message = layers(options, &file, &[]).err().unwrap();
+        let start = format!("{}: baseUrl: is missing; tokenUrl is not the", file.0);
+        assert!(message.starts_with(&start), "{message}");
+        assert!(layers(options, &file, &[local]).is_ok());
+    }
+
+    #[test]
+    fn problems_name_the_layer_and_never_quote_the_file() {
+        for (content, part) in [
+            ("", ": is empty"),
+            ("s3cret", ": is not valid JSON (line 1, column 1)"),
+            (r#"{"accountId":"1" "s3cret"}"#, ": is not valid JSON"),
+            (r#"["s3cret"]"#, ": must be a JSON object, not an array"),
+            ("\u{feff}{}", ": begins with a byte order mark"),
+            (r#"{"timoutMs":1}"#, ": timoutMs: is not known; did you mean timeoutMs?"),
+            (r#"{"my s3cret":1}"#, ": [\"..\"]: is not known"),
+            (r#"{"password":"a","password":"s3cret"}"#, ": password: is given twice"),
+            (r#"{"timeoutMs":"s3cret"}"#, ": timeoutMs: must be a whole number from 1 to"),
+            (r#"{"roots":"s3cret"}"#, ": roots: \"..\" is not one of bundled, system"),
+            (r#"{"bindAddress":"s3\"cret"}"#, ": bindAddress: \"..\" is not an IP address"),
+            (r#"{"baseUrl":"s3cret://h/"}"#, ": baseUrl: has the scheme \"..\"; use https"),
+            (r#"{"baseUrl":"s3cret of mine"}"#, ": baseUrl: \"..\" is not a URL"),
+            (r#"{"clientId":"s3cret:x"}"#, ": clientSecret: is missing"),
+            (
+                r#"{"clientId":"s3cret:x","clientSecret":"y"}"#,
+                ": clientId: must not contain a colon",
+            ),
+            (r#"{"userAgent":"s3cret\n"}"#, ": userAgent: must be printable"),
+            (r#"{"proxy":"s3cret"}"#, ": proxy: must have the form"),
+            (r#"{"environment":true}"#, ": environment: is an option in code"),
+            (r#"{"configFile":"s3cret"}"#, ": configFile: is an option in code"),
+        ] {
+            let file = TestFile::new(content);
+            let message = layers(ENVIRONMENT, &file, &[]).err().unwrap();
+            assert!(message.contains(&format!("{}{part}", file.0)), "{content}: {message}");
+            for secret in ["s3cret", "s3\\", "cret\"", "of mine"] {
+                assert!(!message.contains(secret), "{content}: {message}");
+            }
+        }
+        let file = TestFile::new(WHOLE);
+        let message = layers(ENVIRONMENT, &file, &[("BW_TOKEN_URL", "ftp://h")]).err().unwrap();
+        assert!(message.starts_with("BW_TOKEN_URL: has the scheme"), "{message}");
+        let message = layers(r#"{"environment":true,"roots":"x"}"#, &file, &[]).err().unwrap();
+        assert_eq!(message, "config.roots: \"x\" is not one of bundled, system");
+    }
+
+    #[test]
+    fn unsafe_and_unreadable_files_are_rejected() {
+        let file = TestFile::new(WHOLE);
+        for (mode, change) in [(0o666, Some("o-w")), (0o646, Some("o-w")), (0o640, None)] {
+            file.set_mode(mode);
+            let message = layers(ENVIRONMENT, &file, &[]).err();
+            let expected = change.map(|change| {
+                format!("{0}: every user can write the file; run: chmod {change} '{0}'", file.0)
+            });
+            assert_eq!(message, expected, "{mode:o}");
+        }
+        let link = TestFile::new("");
+        fs::remove_file(&link.0).unwrap();
+        std::os::unix::fs::symlink(&file.0, &link.0).unwrap();
+        assert!(layers(ENVIRONMENT, &link, &[]).is_ok());
+        file.set_mode(0o646);
+        assert!(layers(ENVIRONMENT, &link, &[]).err().unwrap().contains("chmod o-w"));
+        for (path, part) in [
+            ("/nowhere/x.json", "/nowhere/x.json: the settings file cannot be read: No such file"),
+            ("/", "/: is not a file"),
+            ("/dev/zero", "/dev/zero: is not a file"),
+        ] {
+            let options = format!(r#"{{"configFile":"{path}"}}"#);
+            let message = layers(&options, &file, &[]).err().unwrap();
+            assert!(message.starts_with(part), "{message}");
+        }
+        let message = layers(ENVIRONMENT, &TestFile::new(&" ".repeat(65_537)), &[]).err().unwrap();
+        assert!(message.ends_with(".json: has more than 65536 bytes"), "{message}");
+        let file = TestFile::new("");
+        fs::write(&file.0, [b'{', 0xff]).unwrap();
+        let message = layers(ENVIRONMENT, &file, &[]).err().unwrap();
+        assert!(message.ends_with(".json: is not UTF-8 text"), "{message}");
+    }
+
+    #[test]
+    fn reload_replaces_only_the_credentials() {
+        let file = TestFile::new(WHOLE);
+        let options = format!(r#"{{"configFile":"{}"}}"#, file.0);
+        let client = crate::client::Client::new(Config::from_json(&options).unwrap()).unwrap();
+        let reload = |content: &str| {
+            fs::write(&file.0, content).unwrap();
+            client.reload().map_err(|error| error.message)
+        };
+        let unchanged = r#"{"credentialsReplaced":false,"needsNewClient":[]}"#;
+        assert_eq!(reload(WHOLE).as_deref(), Ok(unchanged));
+        let new = WHOLE.replace("s3cret", "n3w");
+        let replaced = r#"{"credentialsReplaced":true,"needsNewClient":[]}"#;
+        assert_eq!(reload(&new).as_deref(), Ok(replaced));
+        assert_eq!(reload(&new).as_deref(), Ok(unchanged));
+        let more = WHOLE.replace("\"timeoutMs\":7", "\"timeoutMs\":8,\"maxRetries\":1");
+        let expected =
+            r#"{"credentialsReplaced":true,"needsNewClient":["timeoutMs","maxRetries"]}"#;
+        assert_eq!(reload(&more).as_deref(), Ok(expected));
+        let name = &file.0;
+        for (content, message) in [
+            (String::new(), format!("{name}: is empty; pass a JSON object, for example {{}}")),
+            (
+                WHOLE.replace(":7", ":0"),
+                format!("{name}: timeoutMs: must be a whole number from 1"),
+            ),
+            (
+                WHOLE.replace("\"1\"", "\"2\"").replace("127.0.0.1:1/v1", "127.0.0.1:2/v1"),
+                format!("{name}: accountId, {name}: baseUrl: changed; the credentials could be"),
+            ),
+            (
+                WHOLE.replace("clientId", "username").replace("clientSecret", "password"),
+                "the configuration contains username and password, but the client has clientId"
+                    .to_owned(),
+            ),
+        ] {
+            let found = reload(&content).err().unwrap();
+            assert!(found.starts_with(&message), "{found}");
+        }
+        // The failures have not replaced the credentials.
+        assert_eq!(reload(&more).as_deref(), Ok(&*expected.replace("true", "false")));
+        let fixed = Config::from_json(WHOLE).unwrap();
+        let error = crate::client::Client::new(fixed).unwrap().reload().err().unwrap();
+        assert_eq!(error.status, Status::Config);
+        assert!(error.message.contains("nothing to reload"), "{}", error.message);
     }
 }

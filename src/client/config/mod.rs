@@ -140,6 +140,7 @@ impl Config {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::error::Status;
     use std::time::Duration;
 
     fn problem(more: &str) -> String {
