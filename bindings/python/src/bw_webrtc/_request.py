@@ -12,7 +12,15 @@ from typing import Any, Callable, Generic, List, Mapping, Optional, Set, Tuple, 
 
 from . import _arguments as arguments
 from .errors import ProtocolError, local
-from .models import Endpoint, EndpointPage, LateObject, LateObjects, Session, Subscriptions
+from .models import (
+    Endpoint,
+    EndpointPage,
+    LateObject,
+    LateObjects,
+    Reload,
+    Session,
+    Subscriptions,
+)
 
 T = TypeVar("T")
 
@@ -109,6 +117,7 @@ def _unchanged(response: Any) -> Any:
 
 CALL = "bw_call"
 STATS = Request(Operation(None, _unchanged, function="bw_client_stats"))
+RELOAD = Request(Operation(None, Reload.from_raw, function="bw_client_reload"))
 TAKE_LATE = Request(Operation(None, LateObjects.from_raw, function="bw_client_take_late"))
 
 
