@@ -272,7 +272,7 @@ fn reload_replaces_the_secret_and_drops_no_call() {
     let behavior: Behavior = Arc::new(|connection, state| {
         while read_request(connection, state)? {
             wait_until("the second request", || {
-                state.requests.lock().unwrap().len() >= 2 || state.stopped.load(Ordering::SeqCst)
+                state.requests.lock().unwrap().len() >= 2 || state.is_stopped()
             });
             connection.write_all(response("200 OK", "", GOOD).as_bytes())?;
         }

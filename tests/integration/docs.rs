@@ -136,7 +136,7 @@ fn declared() -> BTreeSet<String> {
         "bindings/python/src/bw_webrtc/_library.py",
         "bindings/python/src/bw_webrtc/testing.py",
         "sandbox/src/server.rs",
-        "src/client/config/environment.rs",
+        "src/client/config/layers.rs",
     ];
     let mut names = BTreeSet::new();
     for source in sources {
