@@ -1,5 +1,6 @@
 // The C++ header against a running bw-sandbox. Usage: live_test BASE_URL [CA_FILE]
 #include <poll.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 

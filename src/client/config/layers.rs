@@ -95,7 +95,7 @@ impl Origins {
         let keys = [CLIENT_KEYS, USER_KEYS].concat();
         let given = self.given.iter().filter(|given| keys.contains(&given.key));
         // Both pairs are from one layer, the highest.
-        let layer = given.map(|given| given.layer).last().unwrap_or(Layer::Options);
+        let layer = given.map(|given| given.layer).next_back().unwrap_or(Layer::Options);
         let names = [keys[0], keys[1], keys[2], keys[3]].map(|key| match layer {
             Layer::Environment => self.name_in(layer, key),
             Layer::File | Layer::Options => key.to_owned(),

@@ -93,7 +93,9 @@ class Request(Generic[T]):
         for key, value in zip(operation.ids, self.ids):
             text += f',"{key}":{arguments.ENCODER.encode(value)}'
         if self.body is not None:
-            body = self.body if operation.document != "bxml" else arguments.ENCODER.encode(self.body)
+            body = (
+                self.body if operation.document != "bxml" else arguments.ENCODER.encode(self.body)
+            )
             text += f',"{operation.document}":{body}'
         return f"{text}}}".encode()
 
