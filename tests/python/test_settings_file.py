@@ -129,6 +129,6 @@ def test_async_client_reloads(plain: Sandbox, file: Path) -> None:
 
 
 def test_client_without_a_file_has_nothing_to_reload() -> None:
-    with Client("9", client_id="i", client_secret="s") as client:
-        with pytest.raises(ConfigError, match="nothing to reload"):
-            client.reload()
+    client = Client("9", client_id="i", client_secret="s")
+    with client, pytest.raises(ConfigError, match="nothing to reload"):
+        client.reload()

@@ -44,8 +44,11 @@ class Janus:
     def admin(self, request: dict[str, Any]) -> dict[str, Any]:
         """Sends a message to the plugin by the Admin API."""
         body = {
-            **{"janus": "message_plugin", "transaction": "t", "admin_secret": "overlord"},
-            **{"plugin": PLUGIN, "request": request},
+            "janus": "message_plugin",
+            "transaction": "t",
+            "admin_secret": "overlord",
+            "plugin": PLUGIN,
+            "request": request,
         }
         data = json.dumps(body).encode()
         with self._opener.open(self._admin_url, data, timeout=2 * LIMIT) as response:

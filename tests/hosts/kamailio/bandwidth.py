@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+from pathlib import Path
 
 import KSR
 
@@ -39,7 +40,7 @@ def tag_of(call_id: str) -> str:
 def settings_version() -> tuple[int, int, int] | None:
     """Which version of the settings file exists. None if there is no file."""
     try:
-        about = os.stat(os.environ["BW_CONFIG_FILE"])
+        about = Path(os.environ["BW_CONFIG_FILE"]).stat()
     except (KeyError, OSError):
         return None
     return about.st_ino, about.st_mtime_ns, about.st_size

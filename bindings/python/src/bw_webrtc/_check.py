@@ -6,6 +6,7 @@ import json
 import os
 import shlex
 import stat
+from pathlib import Path
 from typing import Dict, List, Optional, Tuple, Type
 
 from .client import Client
@@ -113,8 +114,7 @@ def _setting(key: str) -> str:
 def _file() -> Dict[str, object]:
     """The content of the settings file. The library reports its problems."""
     try:
-        with open(os.environ["BW_CONFIG_FILE"], encoding="utf-8") as file:
-            content = json.load(file)
+        content = json.loads(Path(os.environ["BW_CONFIG_FILE"]).read_text(encoding="utf-8"))
     except (KeyError, OSError, ValueError, RecursionError):
         return {}
     return content if isinstance(content, dict) else {}
@@ -124,7 +124,7 @@ def _warning() -> str:
     """A warning if others can read the settings file."""
     path = os.environ.get("BW_CONFIG_FILE")
     try:
-        about = os.stat(path) if path else None
+        about = Path(path).stat() if path else None
     except (OSError, ValueError):
         return ""
     if path is None or about is None:

@@ -171,7 +171,7 @@ class AsyncClient:
         self._client.set_credentials(identifier, secret)
 
     def reload(self) -> Reload:
-        """Reads the settings again, as ``Client.reload``; reads files, and does not block otherwise."""
+        """Reads the settings again, as ``Client.reload``; it reads files, but does not wait."""
         self._check_open(None)
         return self._client.reload()
 
