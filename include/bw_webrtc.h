@@ -341,6 +341,8 @@ uint32_t bw_abi_version(void);
  *   - `retryBaseMs`: 100. The upper limit of the random delay before the first retry. The limit
  *     doubles with each retry.
  *   - `retryMaxMs`: 2000. The upper limit of the delay before any retry.
+ *   - `maxRetryAfterMs`: 5000. The longest Retry-After of a response that is waited for. If the
+ *     service requests a longer delay, the call fails at once with the service's error.
  *   - `proxy`: not set. "http://user:password@host:port" (HTTP CONNECT) or "socks5://..". A proxy
  *     needs https URLs.
  *   - `roots`: "bundled", the certificate authorities in the library. Or "system", those of the
@@ -358,14 +360,22 @@ uint32_t bw_abi_version(void);
  *   - `allowInsecureHttp`: false. If true, http URLs are allowed for all hosts. Otherwise, they
  *     are allowed for loopback hosts only.
  *   - `logFormat`: "text", which is `key=value` pairs. Or "json", a JSON object per log line.
+ *   - `environment`: false. If true, the settings file named by BW_CONFIG_FILE and environment
+ *     variables are read as with NULL, and the other keys override them.
+ *   - `configFile`: not set. The path of a settings file, instead of BW_CONFIG_FILE. The other keys
+ *     override it.
  * - `client`: receives the client, or NULL on failure. Free it with `bw_client_free`.
  * - `error`: receives NULL, or the error document on failure. The caller frees it with `bw_free`.
  *   `error` may be NULL.
  *
- * If `config_json` is NULL, the configuration is read from the environment variables
- * BW_ACCOUNT_ID, BW_CLIENT_ID and BW_CLIENT_SECRET (or BW_USERNAME and BW_PASSWORD),
- * BW_BASE_URL, BW_ENDPOINTS_URL and BW_TOKEN_URL, once, in this call. An empty variable counts as unset. NULL is rejected in a
- * set-uid process.
+ * NULL has the same meaning as `{"environment": true}`. The configuration is read, once, in this
+ * call, from the settings file that the environment variable BW_CONFIG_FILE names, if it is set: a
+ * JSON object with the keys above, except `environment` and `configFile`. A file that every user or
+ * another group can write is rejected. The environment variables BW_ACCOUNT_ID, BW_CLIENT_ID and
+ * BW_CLIENT_SECRET (or BW_USERNAME and BW_PASSWORD), BW_BASE_URL, BW_ENDPOINTS_URL and
+ * BW_TOKEN_URL override the file. Credentials of one kind also replace those of the other kind in
+ * the layers below. An empty variable counts as unset. The environment is never read in a set-uid
+ * process: NULL and `environment` are rejected.
  *
  * The first call in a process reads the variables ALL_PROXY, HTTPS_PROXY, HTTP_PROXY and NO_PROXY
  * (also in lower case) and ignores them. During that call, no other thread may change the
@@ -375,9 +385,7 @@ uint32_t bw_abi_version(void);
  * (`client` is NULL, or `config_json` is not UTF-8), BW_E_INTERNAL.
  * Any thread. Does not block (it reads files).
  */
-bw_status bw_client_new(const char *config_json,
-                        bw_client **client,
-                        char **error);
+bw_status bw_client_new(const char *config_json, bw_client **client, char **error);
 
 /**
  * Frees a client, and cancels its calls.
@@ -391,6 +399,29 @@ bw_status bw_client_new(const char *config_json,
  * Any thread. Does not block.
  */
 void bw_client_free(bw_client *client);
+
+/**
+ * Reads a client's settings file and environment again, and replaces its credentials.
+ *
+ * This rotates a secret without a restart. No call is dropped: attempts in progress continue with
+ * the previous credentials. If the credentials are the same as before, the client keeps its access
+ * token. All other keys apply only to new clients.
+ *
+ * - `client`: a client that was created with NULL, `environment` or `configFile`. Each forked
+ *   process must reload its own copy.
+ * - `out`: receives `{"credentialsReplaced": true, "needsNewClient": ["timeoutMs"]}`, or the error
+ *   document. `needsNewClient` contains the other keys whose values have changed since the client
+ *   was created. The caller frees it with `bw_free`. `out` may be NULL.
+ *
+ * If the client reads the environment, no other thread may change it during this call.
+ *
+ * Statuses: BW_OK, BW_E_CONFIG (the configuration is invalid; or there is nothing to read again; or
+ * the account, a URL or the kind of credentials has changed, so that the new credentials could be
+ * sent to the wrong service), BW_E_INVALID_HANDLE, BW_E_INTERNAL. On failure, the client keeps its
+ * credentials.
+ * Any thread. Does not block (it reads files).
+ */
+bw_status bw_client_reload(bw_client *client, char **out);
 
 /**
  * Replaces a client's credentials for all attempts that begin after this call.

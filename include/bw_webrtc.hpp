@@ -264,9 +264,13 @@ public:
     // A null pointer is an empty configuration; it does not select the environment.
     explicit Client(const detail::Document &config) : state_(new State(config.str().c_str())) {}
     explicit Client(const Config &config) : state_(new State(config.json().c_str())) {}
-    // Reads the configuration from the environment: BW_ACCOUNT_ID, BW_CLIENT_ID and
-    // BW_CLIENT_SECRET (or BW_USERNAME and BW_PASSWORD), BW_BASE_URL and BW_TOKEN_URL.
-    static Client from_environment() { return Client(std::unique_ptr<State>(new State(nullptr))); }
+    // Reads the settings file that BW_CONFIG_FILE names, if it is set, and BW_ACCOUNT_ID,
+    // BW_CLIENT_ID and BW_CLIENT_SECRET (or BW_USERNAME and BW_PASSWORD), BW_BASE_URL,
+    // BW_ENDPOINTS_URL and BW_TOKEN_URL, which override the file. `options` override both.
+    static Client from_environment(Config options = Config())
+    {
+        return Client(options.set("environment", true));
+    }
 
     Client(Client &&) = default;
     Client &operator=(Client &&) = default;
@@ -417,6 +421,11 @@ public:
     {
         invoke(bw_client_set_credentials, identifier, secret);
     }
+
+    // Reads the settings file and the environment again, and replaces the credentials if they have
+    // changed. All other settings apply only to new clients. Returns {"credentialsReplaced": ..,
+    // "needsNewClient": [..]}. Throws Error, and keeps the previous credentials.
+    std::string reload() const { return invoke(bw_client_reload); }
 
     // The C handle, which this object still owns; null after a move.
     bw_client *handle() const noexcept { return state_ ? state_->handle : nullptr; }

@@ -121,6 +121,12 @@ impl Authenticator {
         (state.failure, state.no_renewal_before) = (None, None);
     }
 
+    /// Whether these are the current credentials.
+    pub fn has_credentials(&self, credentials: &Credentials) -> bool {
+        let current = self.current.load();
+        current.kind() == credentials.kind() && current.credentials.basic() == credentials.basic()
+    }
+
     /// Discards the token of this authorization after the service rejected it. A newer token is kept.
     pub fn reject(&self, rejected: &Authorization) {
         let current = self.current.load();

@@ -438,7 +438,11 @@ pub fn pause_before_retry(
     }
     let jittered = rules.ceiling(attempts).mul_f64(jitter());
     let retry_after = failure.error.response.as_ref().and_then(|answer| answer.retry_after_ms);
-    let pause = jittered.max(Duration::from_millis(retry_after.unwrap_or(0)));
+    let retry_after = Duration::from_millis(retry_after.unwrap_or(0));
+    if retry_after > rules.max_retry_after {
+        return None;
+    }
+    let pause = jittered.max(retry_after);
     context
         .deadline
         .remaining()

@@ -55,6 +55,8 @@ pub struct Client {
     timeout: Duration,
     attempt_timeout: Option<Duration>,
     cancelled: Arc<AtomicBool>,
+    /// None if all settings are in code.
+    reloader: Option<config::Reloader>,
 }
 
 impl Client {
@@ -63,6 +65,7 @@ impl Client {
     /// # Errors
     /// `Status::Config`.
     pub fn new(config: Config) -> Result<Client, Error> {
+        let reloader = config::Reloader::new(&config);
         let parts = config.into_parts()?;
         let token_endpoint = parts.token.map(|token| {
             services::transport(token.settings)
@@ -79,6 +82,7 @@ impl Client {
             timeout: parts.timeout,
             attempt_timeout: parts.attempt_timeout,
             cancelled: Arc::default(),
+            reloader,
         })
     }
 
@@ -95,6 +99,41 @@ impl Client {
         })?;
         self.authenticator.set_credentials(credentials);
         Ok(())
+    }
+
+    /// Reads the settings file and the environment variables of the client's configuration again, and
+    /// replaces the credentials if they have changed, as [`Client::set_credentials`] does. Returns
+    /// `{"credentialsReplaced": .., "needsNewClient": [..]}`: whether they were replaced, and the other
+    /// keys whose values have changed, which apply only to new clients.
+    ///
+    /// # Errors
+    /// `Status::Config`, with all problems; also if the kind of credentials, the account or a URL has
+    /// changed. The client keeps its credentials.
+    pub fn reload(&self) -> Result<String, Error> {
+        let Some(reloader) = &self.reloader else {
+            return Err(Error::rejected(
+                Status::Config,
+                "the configuration has neither environment nor configFile, so there is nothing to \
+                 reload; replace the credentials in code",
+            ));
+        };
+        let (replaced, needs_new_client) = reloader.reload(&self.authenticator)?;
+        if replaced {
+            self.log.line(Level::Info, "reload", |line| {
+                line.text("message", "the credentials were replaced");
+            });
+        }
+        if !needs_new_client.is_empty() {
+            self.log.line(Level::Warn, "reload", |line| {
+                line.text("keys", &needs_new_client.join(" "));
+                line.text("message", "these keys changed, which applies only to a new client");
+            });
+        }
+        let keys: Vec<String> = needs_new_client.iter().map(|key| format!("\"{key}\"")).collect();
+        Ok(format!(
+            "{{\"credentialsReplaced\":{replaced},\"needsNewClient\":[{}]}}",
+            keys.join(",")
+        ))
     }
 
     /// The configuration keys of the credentials: `clientId` and `clientSecret`, or `username` and

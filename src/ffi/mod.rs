@@ -23,7 +23,7 @@ mod text;
 mod version;
 
 pub use call::bw_call;
-pub use client::{bw_client_free, bw_client_new, bw_client_set_credentials};
+pub use client::{bw_client_free, bw_client_new, bw_client_reload, bw_client_set_credentials};
 pub use endpoints::*;
 pub use handles::{bw_client, bw_queue};
 pub use helpers::{

@@ -122,13 +122,14 @@ pub fn raise_above_streams(descriptor: OwnedFd) -> io::Result<OwnedFd> {
     Ok(unsafe { OwnedFd::from_raw_fd(duplicate) })
 }
 
-/// Opens a file for reading. Does not wait for the writer of a named pipe.
+/// Opens a file for reading. Does not wait for the writer of a named pipe, and a terminal does not
+/// become the controlling terminal of the process.
 ///
 /// # Errors
 /// Returns the operating system's error.
 pub fn open_file(path: &str) -> io::Result<File> {
     let mut options = OpenOptions::new();
-    options.read(true).custom_flags(libc::O_NONBLOCK | libc::O_CLOEXEC);
+    options.read(true).custom_flags(libc::O_NONBLOCK | libc::O_NOCTTY | libc::O_CLOEXEC);
     Ok(raise_above_streams(with_streams_occupied(|| options.open(path))?.into())?.into())
 }
 

@@ -11,6 +11,12 @@ pub fn is_privileged() -> bool {
     unsafe { libc::getauxval(libc::AT_SECURE) != 0 }
 }
 
+/// The effective group of the process.
+pub fn effective_group() -> u32 {
+    // SAFETY: getegid takes no pointer and cannot fail.
+    unsafe { libc::getegid() }
+}
+
 /// Why this process cannot resolve any name, if a local problem is the reason: in a process that
 /// cannot open /etc/resolv.conf, the C library only reports that the name is unknown.
 pub fn resolver_problem() -> Option<String> {

@@ -62,6 +62,10 @@ static void invalid_configurations(void)
     reject_config("{\"password\":\"a\\u0000b\"}", BW_E_CONFIG, "config.password: must not contain U+0000");
     reject_config(huge, BW_E_CONFIG, "has more than 65536 bytes");
     reject_config(deep, BW_E_CONFIG, "is not valid JSON");
+    reject_config("{\"environment\":1}", BW_E_CONFIG, "config.environment: must be a boolean");
+    reject_config("{\"configFile\":\"\"}", BW_E_CONFIG, "config.configFile: is empty");
+    reject_config("{\"configFile\":\"/nowhere\"}", BW_E_CONFIG,
+                  "/nowhere: the settings file cannot be read");
     free(huge);
     free(deep);
 }
@@ -91,6 +95,9 @@ static void invalid_requests(bw_client *client)
     bw_free(out);
     CHECK(bw_client_set_credentials(client, "u", "new", &out) == BW_OK && out == NULL);
     CHECK(bw_client_set_credentials(NULL, "u", "new", NULL) == BW_E_INVALID_HANDLE);
+    CHECK_FAILURE(bw_client_reload(client, &out), BW_E_CONFIG, "there is nothing to reload");
+    CHECK_FAILURE(bw_client_reload(NULL, &out), BW_E_INVALID_HANDLE, "client: is NULL");
+    CHECK(bw_client_reload(client, NULL) == BW_E_CONFIG);
     free(huge);
     free(deep);
 }

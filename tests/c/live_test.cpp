@@ -1,5 +1,6 @@
 // The C++ header against a running bw-sandbox. Usage: live_test BASE_URL [CA_FILE]
 #include <poll.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -457,6 +458,26 @@ void helpers()
 
 }  // namespace
 
+static void settings_file(const bw::Config &config)
+{
+    char path[] = "/tmp/bw-settings-XXXXXX";
+    const int descriptor = mkstemp(path);
+    const std::string json = bw::Config(config).client_id("client").client_secret("client-secret").json();
+
+    CHECK(descriptor >= 0);
+    CHECK(write(descriptor, json.data(), json.size()) == static_cast<ssize_t>(json.size()));
+    CHECK(setenv("BW_CONFIG_FILE", path, 1) == 0);
+    const bw::Client client = bw::Client::from_environment(bw::Config().timeout_ms(9000));
+    CHECK(!client.create_participant().empty());
+    CHECK(client.reload() == "{\"credentialsReplaced\":false,\"needsNewClient\":[]}");
+    check_throws(BW_E_CONFIG, "", 0, "config.timeoutMs: must be a whole number",
+                 [] { bw::Client::from_environment(bw::Config().timeout_ms(0)); });
+    CHECK(fchmod(descriptor, 0666) == 0);
+    check_throws(BW_E_CONFIG, "", 0, "chmod o-w", [&] { client.reload(); });
+    check_throws(BW_E_CONFIG, "", 0, "chmod o-w", [] { bw::Client::from_environment(); });
+    CHECK(unsetenv("BW_CONFIG_FILE") == 0 && unlink(path) == 0 && close(descriptor) == 0);
+}
+
 int main(int argc, char **argv)
 {
     if (argc < 2) {
@@ -471,6 +492,7 @@ int main(int argc, char **argv)
     queue_with_poll(config);
     queue_is_drained_by_many_threads(config);
     argument_types(config);
+    settings_file(config);
     helpers();
 
     const bw::Client wrong_secret(bw::Config(config).client_id("client").client_secret("open sesame"));

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from bw_webrtc.testing import Sandbox
-from hosts import LIMIT, compile_c, environment
+from hosts import LIMIT, compile_c, config
 
 HERE = Path(__file__).resolve().parent
 
@@ -23,9 +23,11 @@ def test_module(host: str, tmp_path: Path) -> None:
     program = compile_c(HERE / host / "run.c", tmp_path, "", *flags)
     with Sandbox() as sandbox:
         sandbox.fault("createParticipant", "delay", ms=20, count=None)
+        settings = tmp_path / "bandwidth.json"
+        settings.write_text(config(sandbox))
+        settings.chmod(0o600)
         ended = subprocess.run(
-            [str(program)],
-            env=environment(sandbox),
+            [str(program), str(tmp_path)],
             capture_output=True,
             text=True,
             timeout=LIMIT,

@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use crate::support::abi::Client;
+use crate::support::secrets;
 use crate::support::test_server::{
     Behavior, TestServer, read_request, read_request_text, respond_with, response,
 };
@@ -228,6 +229,25 @@ fn retry_after_beyond_the_deadline_fails_at_once() {
 }
 
 #[test]
+fn retry_after_beyond_the_configured_limit_fails_at_once() {
+    for (seconds, config, requests) in [
+        (6, json!({"timeoutMs": 60_000}), 1),
+        (2, json!({"timeoutMs": 60_000, "maxRetryAfterMs": 1_999}), 1),
+        (1, json!({"timeoutMs": 60_000, "maxRetryAfterMs": 0}), 1),
+        (0, json!({"timeoutMs": 60_000, "maxRetryAfterMs": 0, "maxRetries": 1}), 2),
+        (1, json!({"timeoutMs": 60_000, "maxRetryAfterMs": 1_000, "maxRetries": 1}), 2),
+    ] {
+        let header = format!("Retry-After: {seconds}\r\n");
+        let busy = response("503 Service Unavailable", &header, "{}");
+        let server = TestServer::start(None, respond_with(busy));
+        let error = server.client(config.clone()).create("{}").unwrap_err();
+        assert_eq!(error["error"]["name"], "BW_E_SERVER", "{error}");
+        assert_eq!(error["error"]["retryAfterMs"], seconds * 1000);
+        assert_eq!(server.requests().len(), requests, "{seconds} {config}");
+    }
+}
+
+#[test]
 fn new_credentials_are_used_from_the_next_attempt() {
     let server = TestServer::start(None, respond_with(response("200 OK", "", GOOD)));
     let client = server.client(json!({}));
@@ -244,6 +264,46 @@ fn new_credentials_are_used_from_the_next_attempt() {
         assert!(later.contains("Basic QWxhZGRpbjpvcGVuIHNlc2FtZQ==\r\n"), "{later}");
     }
     assert_eq!(server.connections(), 1);
+}
+
+#[test]
+fn reload_replaces_the_secret_and_drops_no_call() {
+    // The first response is sent when the second request has arrived.
+    let behavior: Behavior = Arc::new(|connection, state| {
+        while read_request(connection, state)? {
+            wait_until("the second request", || {
+                state.requests.lock().unwrap().len() >= 2 || state.is_stopped()
+            });
+            connection.write_all(response("200 OK", "", GOOD).as_bytes())?;
+        }
+        Ok(())
+    });
+    let server = TestServer::start(None, behavior);
+    let path = std::env::temp_dir().join(format!("bw-reload-{}.json", std::process::id()));
+    let write = |secret: &str| {
+        secrets::add_credentials("user", secret);
+        let settings = json!({"accountId": "9900000", "username": "user", "password": secret,
+            "baseUrl": server.url(), "timeoutMs": 60_000});
+        std::fs::write(&path, settings.to_string()).unwrap();
+    };
+    write("open sesame");
+    let client = Client::new(&json!({"configFile": path})).unwrap();
+    std::thread::scope(|scope| {
+        let first = scope.spawn(|| client.create("{}"));
+        wait_until("the first request", || !server.requests().is_empty());
+        write("another sesame");
+        let expected = json!({"credentialsReplaced": true, "needsNewClient": []});
+        assert_eq!(client.reload().unwrap(), expected);
+        std::fs::write(&path, "{").unwrap();
+        let error = client.reload().unwrap_err();
+        assert_eq!(error["error"]["name"], "BW_E_CONFIG", "{error}");
+        client.create("{}").unwrap();
+        first.join().unwrap().unwrap();
+    });
+    std::fs::remove_file(&path).unwrap();
+    let received = server.requests();
+    assert!(received[0].contains("Basic dXNlcjpvcGVuIHNlc2FtZQ==\r\n"), "{}", received[0]);
+    assert!(received[1].contains("Basic dXNlcjphbm90aGVyIHNlc2FtZQ==\r\n"), "{}", received[1]);
 }
 
 #[test]

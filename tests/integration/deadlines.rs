@@ -181,6 +181,7 @@ fn freeing_a_client_cancels_its_calls_in_every_phase() {
         busy,
         |address| json!({"baseUrl": format!("http://{address}/v1")}),
     );
-    let client = client(&stall, json!({"timeoutMs": 60_000, "maxRetries": 1}));
+    let client =
+        client(&stall, json!({"timeoutMs": 60_000, "maxRetries": 1, "maxRetryAfterMs": 60_000}));
     assert_cancelled(client, stall.phase, "rejected");
 }

@@ -136,7 +136,7 @@ fn declared() -> BTreeSet<String> {
         "bindings/python/src/bw_webrtc/_library.py",
         "bindings/python/src/bw_webrtc/testing.py",
         "sandbox/src/server.rs",
-        "src/client/config/environment.rs",
+        "src/client/config/layers.rs",
     ];
     let mut names = BTreeSet::new();
     for source in sources {
@@ -359,6 +359,9 @@ fn default_of(key: &str) -> String {
         "maxRetries" => number(config.max_retries),
         "retryBaseMs" => number(config.retry_base_ms),
         "retryMaxMs" => number(config.retry_max_ms),
+        "maxRetryAfterMs" => number(config.max_retry_after_ms),
+        "environment" => config.environment.to_string(),
+        "configFile" if config.config_file.is_none() => "none".to_owned(),
         "proxy" => config.proxy.map_or("none".into(), |_| "some".into()),
         "roots" if config.roots == Roots::Bundled => "`bundled`".to_owned(),
         "caFile" if config.tls_files.ca.is_none() => "none".to_owned(),

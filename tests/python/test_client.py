@@ -259,6 +259,7 @@ OPTIONS: Dict[str, Tuple[Any, str, Any]] = {
     "max_retries": (0, "maxRetries", 0),
     "retry_base": (0.1, "retryBaseMs", 100),
     "retry_max": (2.0004, "retryMaxMs", 2000),
+    "max_retry_after": (2.5, "maxRetryAfterMs", 2500),
     "proxy": ("socks5://127.0.0.1:9", "proxy", "socks5://127.0.0.1:9"),
     "roots": ("system", "roots", "system"),
     "ip_family": ("ipv4", "ipFamily", "ipv4"),
@@ -271,7 +272,7 @@ OPTIONS: Dict[str, Tuple[Any, str, Any]] = {
     "allow_insecure_http": (True, "allowInsecureHttp", True),
     "log_format": ("json", "logFormat", "json"),
 }
-FILES = {"ca_file", "client_cert_file", "client_key_file"}
+FILES = {"ca_file", "client_cert_file", "client_key_file", "config_file"}
 
 
 @pytest.mark.parametrize("option", OPTIONS)
@@ -304,7 +305,7 @@ def test_options_match_the_documented_keys() -> None:
     comment = before[before.rindex("/**") :]
     documented = set(re.findall(r"`([a-z][a-zA-Z]*)`", comment)) - {"client", "error"}
     assert {option.key for option in _config.OPTIONS} == documented
-    tested = {*OPTIONS, *FILES, *_config.REQUIRED, *CREDENTIALS, *USER}
+    tested = {*OPTIONS, *FILES, *_config.REQUIRED, *CREDENTIALS, *USER, "environment"}
     assert tested == {option.name for option in _config.OPTIONS}
 
 
@@ -404,5 +405,6 @@ def test_options_override_the_environment(plain: Sandbox, monkeypatch: pytest.Mo
         Client.from_env(username="u")
     with pytest.raises(ConfigError, match="timeoutMs"):
         Client.from_env(timeout=-1)
-    with pytest.raises(TypeError, match="unexpected keyword argument 'timout'"):
-        Client.from_env(timout=1)
+    for unknown in ("timout", "environment"):
+        with pytest.raises(TypeError, match=f"unexpected keyword argument '{unknown}'"):
+            Client.from_env(**{unknown: 1})

@@ -150,6 +150,15 @@ impl Client {
         }
         Err(document(status, error))
     }
+
+    /// Reads the settings again.
+    pub fn reload(&self) -> Result<Value, Value> {
+        let mut out = ptr::null_mut();
+        // SAFETY: a valid output parameter.
+        let status = unsafe { bw_client_reload(self.0, &raw mut out) };
+        let text = document(status, out);
+        if status == BW_OK { Ok(text) } else { Err(text) }
+    }
 }
 
 impl Drop for Client {

@@ -35,6 +35,7 @@ pub const FIELDS: &[Field<Set>] = &[
     field("maxRetries", Rule::Integer(0, 10), |c, v| c.max_retries = v.integer()),
     field("retryBaseMs", Rule::Integer(1, HOUR_MS), |c, v| c.retry_base_ms = v.integer()),
     field("retryMaxMs", Rule::Integer(1, HOUR_MS), |c, v| c.retry_max_ms = v.integer()),
+    field("maxRetryAfterMs", Rule::Integer(0, DAY_MS), |c, v| c.max_retry_after_ms = v.integer()),
     field("proxy", Rule::Text, |c, v| c.proxy = Some(secret(v))),
     field("roots", Rule::OneOf(&["bundled", "system"]), |c, v| {
         c.roots = if v.into_text() == "system" { Roots::System } else { Roots::Bundled };
@@ -63,6 +64,8 @@ pub const FIELDS: &[Field<Set>] = &[
     field("logFormat", Rule::OneOf(&["text", "json"]), |c, v| {
         c.log_format = if v.into_text() == "json" { Format::Json } else { Format::Text };
     }),
+    field("environment", Rule::Boolean, |c, v| c.environment = v.boolean()),
+    field("configFile", Rule::Id, |c, v| c.config_file = Some(v.into_string())),
 ];
 
 fn secret(value: Value<'_>) -> Zeroizing<String> {

@@ -1,23 +1,23 @@
-//! The configuration: a JSON object or environment variables, checked completely before it is used.
+//! The configuration: a JSON object, a settings file and environment variables, checked completely
+//! before it is used.
 
-mod environment;
 mod fields;
+mod file;
+mod layers;
+mod reload;
 mod url;
 mod validate;
 
-use std::fmt::Display;
 use std::net::IpAddr;
 
 use zeroize::Zeroizing;
 
-use self::environment::Source;
 use self::fields::FIELDS;
+use self::layers::Origins;
+pub use self::reload::Reloader;
 pub use self::url::{ConfiguredUrl, ServiceUrl};
 pub use self::validate::{RetryRules, ServiceSettings};
 use super::log::Format as LogFormat;
-use crate::api;
-use crate::error::{Error, Status};
-use crate::json::document::{Problems, read_into};
 use crate::transport::{Family, Roots, TlsFiles};
 
 /// The service's own base URL.
@@ -60,6 +60,8 @@ pub struct Config {
     pub retry_base_ms: u64,
     /// The longest pause before any retry, in milliseconds.
     pub retry_max_ms: u64,
+    /// The longest `Retry-After` that is waited for, in milliseconds.
+    pub max_retry_after_ms: u64,
     /// The proxy: `http://user:password@host:port` or `socks5://..`.
     pub proxy: Option<Zeroizing<String>>,
     /// The certificate authorities that are trusted.
@@ -84,8 +86,14 @@ pub struct Config {
     pub allow_insecure_http: bool,
     /// The form of log lines.
     pub log_format: LogFormat,
-    /// Where the values come from, for messages.
-    source: Source,
+    /// Whether the settings file named by `BW_CONFIG_FILE` and environment variables are read.
+    pub environment: bool,
+    /// The path of the settings file, instead of `BW_CONFIG_FILE`.
+    pub config_file: Option<String>,
+    /// Where the values come from.
+    origins: Origins,
+    /// The JSON object, if the file or the environment can be read again.
+    options: Option<Zeroizing<String>>,
 }
 
 impl Default for Config {
@@ -105,6 +113,7 @@ impl Default for Config {
             max_retries: 2,
             retry_base_ms: 100,
             retry_max_ms: 2_000,
+            max_retry_after_ms: 5_000,
             proxy: None,
             roots: Roots::Bundled,
             tls_files: TlsFiles::default(),
@@ -117,45 +126,25 @@ impl Default for Config {
             user_agent: None,
             allow_insecure_http: false,
             log_format: LogFormat::Text,
-            source: Source::Document,
+            environment: false,
+            config_file: None,
+            origins: Origins::default(),
+            options: None,
         }
     }
 }
 
 impl Config {
-    /// Reads the JSON object of `bw_client_new`. A key that is null counts as omitted.
-    ///
-    /// # Errors
-    /// `Status::Config`, with all problems. Credentials are never quoted.
-    pub fn from_json(text: &str) -> Result<Config, Error> {
-        if text.len() > api::MAX_REQUEST {
-            let most = api::MAX_REQUEST;
-            let message = format!("config: has more than {most} bytes");
-            return Err(Error::rejected(Status::Config, message));
-        }
-        let mut config = Config::default();
-        let mut problems = Problems::default();
-        config.set_fields(&"config", text, &mut problems);
-        let fail = |message| Err(Error::rejected(Status::Config, message));
-        problems.message().map_or(Ok(config), fail)
-    }
-
     /// The names of all keys.
     pub fn keys() -> impl Iterator<Item = &'static str> {
         FIELDS.iter().map(|field| field.name)
-    }
-
-    /// Sets the fields that a document contains. All others keep their values.
-    fn set_fields(&mut self, path: &dyn Display, text: &str, problems: &mut Problems) {
-        for (field, value) in read_into(path, text, FIELDS, problems).0 {
-            (field.data)(self, value);
-        }
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::error::Status;
     use std::time::Duration;
 
     fn problem(more: &str) -> String {
@@ -343,7 +332,10 @@ mod tests {
                 parts.urls.map(|url| match url {
                     ConfiguredUrl::Default => "default",
                     ConfiguredUrl::Given(_) => "given",
-                    ConfiguredUrl::Missing(missing) => missing.other,
+                    ConfiguredUrl::Missing(missing) => ["baseUrl", "endpointsUrl", "tokenUrl"]
+                        .into_iter()
+                        .find(|key| missing.to_string().contains(&format!("; {key} is not the")))
+                        .unwrap(),
                 })
             });
             match (expected, urls) {

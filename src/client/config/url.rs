@@ -7,31 +7,32 @@ use rustls::pki_types::ServerName;
 use ureq::http::Uri;
 use ureq::http::uri::{Authority, Scheme};
 
-use super::{BASE_URL, ENDPOINTS_URL, Source};
+use super::layers::Origins;
+use super::{BASE_URL, ENDPOINTS_URL};
 use crate::api::Service;
 use crate::json::quote;
 use crate::transport::port_of;
 
 /// A service URL that is missing, because another URL in the configuration is not the service's own.
 /// Otherwise a key that was omitted by mistake would send a secret to the real service.
-#[derive(Clone, Copy)]
-pub struct MissingUrl {
-    pub source: Source,
-    /// The key that is missing.
-    pub key: &'static str,
-    /// The key of the other URL.
-    pub other: &'static str,
+#[derive(Clone)]
+pub struct MissingUrl(String);
+
+impl MissingUrl {
+    /// `key` is missing because of the URL of `other`.
+    pub fn new(origins: &Origins, key: &str, other: &str) -> MissingUrl {
+        let name = origins.name(key);
+        let [short, other_name] = [key, other].map(|key| origins.short_name(key));
+        MissingUrl(format!(
+            "{name}: is missing; {other_name} is not the service's own, so the credentials are not \
+             sent to the service's own URL. Add {short}"
+        ))
+    }
 }
 
 impl fmt::Display for MissingUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let name = self.source.name(self.key);
-        let [key, other] = [self.key, self.other].map(|key| self.source.short_name(key));
-        write!(
-            f,
-            "{name}: is missing; {other} is not the service's own, so the credentials are not sent \
-             to the service's own URL. Add {key}"
-        )
+        f.write_str(&self.0)
     }
 }
 

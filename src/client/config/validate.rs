@@ -8,7 +8,7 @@ use ureq::http::HeaderValue;
 use ureq::http::uri::Scheme;
 
 use super::url::{ConfiguredUrl, MissingUrl, ServiceUrl};
-use super::{BASE_URL, Config, ENDPOINTS_URL, Source, TOKEN_URL};
+use super::{BASE_URL, Config, ENDPOINTS_URL, TOKEN_URL};
 use crate::api;
 use crate::auth::{Credentials, Kind as CredentialKind};
 use crate::client::log::Format as LogFormat;
@@ -26,6 +26,8 @@ pub struct RetryRules {
     pub base: Duration,
     /// The longest pause before any retry.
     pub max: Duration,
+    /// The longest `Retry-After` that is waited for.
+    pub max_retry_after: Duration,
 }
 
 impl RetryRules {
@@ -134,13 +136,11 @@ impl Config {
 
     /// The pair of credentials.
     fn credentials(&self, problems: &mut Problems) -> Option<Credentials> {
-        let name = |key| self.source.name(key);
+        let name = |key| self.origins.name(key);
         let client = self.client_id.is_some() || self.client_secret.is_some();
         let user = self.username.is_some() || self.password.is_some();
         if self.has_two_pairs() {
-            let [id, secret, user, password] = ["clientId", "clientSecret", "username", "password"]
-                .map(|key| self.source.short_name(key));
-            let prefix = if self.source == Source::Document { "config: " } else { "" };
+            let (prefix, [id, secret, user, password]) = self.origins.names_of_pairs();
             problems.add_message(format_args!(
                 "{prefix}there are two pairs of credentials; set either {id} and {secret}, or {user} \
                  and {password}"
@@ -173,11 +173,15 @@ impl Config {
             .ok()
     }
 
+    fn add_problem(&self, problems: &mut Problems, key: &str, problem: &str) {
+        problems.add(&self.origins.name(key), self.origins.problem(key, problem));
+    }
+
     /// The URLs that are set.
     fn urls(&self, problems: &mut Problems) -> Urls {
         let mut url = |key, given: &Option<String>, own| {
             ServiceUrl::parse(given.as_deref()?, own, self.allow_insecure_http)
-                .map_err(|problem| problems.add(&self.source.name(key), problem))
+                .map_err(|problem| self.add_problem(problems, key, &problem))
                 .ok()
         };
         Urls {
@@ -198,7 +202,7 @@ impl Config {
         ];
         let (other, _) =
             others.into_iter().find(|(other, is_foreign)| *is_foreign && *other != key)?;
-        Some(MissingUrl { source: self.source, key, other })
+        Some(MissingUrl::new(&self.origins, key, other))
     }
 
     /// Checks the configuration, and reads the files.
@@ -207,12 +211,12 @@ impl Config {
     /// `Status::Config`, with all problems.
     pub(in crate::client) fn into_parts(self) -> Result<Parts, Error> {
         let mut problems = Problems::default();
-        let name = |key| self.source.name(key);
+        let name = |key| self.origins.name(key);
         match api::check_id(&self.account_id) {
             Err(_) if self.account_id.is_empty() => {
                 problems.add(&name("accountId"), "is missing or empty");
             }
-            Err(why) => problems.add(&name("accountId"), why),
+            Err(why) => self.add_problem(&mut problems, "accountId", &why.to_string()),
             Ok(()) => {}
         }
         let credentials = self.credentials(&mut problems);
@@ -227,7 +231,7 @@ impl Config {
         let has_tokens = kind == Some(CredentialKind::Client);
         problems.extend(missing_token.filter(|_| has_tokens));
         // A client with only the URL of one service can be used for this service.
-        problems.extend(missing_base.filter(|_| self.endpoints_url.is_none()));
+        problems.extend(missing_base.clone().filter(|_| self.endpoints_url.is_none()));
         let user_agent = self
             .user_agent
             .as_ref()
@@ -237,7 +241,7 @@ impl Config {
             .filter(|value| value.len() <= 512)
             .or_else(|| {
                 let problem = "must be printable and not longer than about 400 bytes";
-                problems.add(&"config.userAgent", problem);
+                problems.add(&name("userAgent"), problem);
                 None
             });
         let given = [&urls.base, &urls.endpoints, &urls.token];
@@ -245,20 +249,20 @@ impl Config {
         let proxy = proxy
             .transpose()
             .map_err(|problem| {
-                problems.add(&"config.proxy", problem.trim_start_matches(": "));
+                self.add_problem(&mut problems, "proxy", problem.trim_start_matches(": "));
             })
             .ok()
             .flatten();
         if proxy.is_some() && given.into_iter().flatten().any(|url| url.scheme != Scheme::HTTPS) {
             problems.add(
-                &"config.proxy",
+                &name("proxy"),
                 "needs an https baseUrl, endpointsUrl and tokenUrl; otherwise the proxy could read the \
                  credentials",
             );
         }
         // The files are also checked if plain HTTP does not use them.
         let tls = client_config(self.roots, &self.tls_files)
-            .map_err(|(key, why)| problems.add(&format_args!("config.{key}"), why))
+            .map_err(|(key, why)| self.add_problem(&mut problems, key, &why))
             .ok();
         if let Some(message) = problems.message() {
             return Err(Error::rejected(Status::Config, message));
@@ -311,6 +315,7 @@ impl Config {
                 max_retries: u32::try_from(self.max_retries).unwrap_or(0),
                 base: millis(self.retry_base_ms),
                 max: millis(self.retry_max_ms),
+                max_retry_after: millis(self.max_retry_after_ms),
             },
             timeout: millis(self.timeout_ms),
             attempt_timeout: self.attempt_timeout_ms.map(millis),
@@ -326,7 +331,7 @@ mod tests {
     #[test]
     fn pauses_double_up_to_the_maximum() {
         let [base, max] = [10, 1000].map(Duration::from_millis);
-        let rules = RetryRules { max_retries: 100, base, max };
+        let rules = RetryRules { max_retries: 100, base, max, max_retry_after: max };
         let ceilings = [1, 2, 3, 4, 7, 8, 40].map(|attempts| rules.ceiling(attempts).as_millis());
         assert_eq!(ceilings, [10, 20, 40, 80, 640, 1000, 1000]);
         let endless = RetryRules { max: Duration::MAX, ..rules };

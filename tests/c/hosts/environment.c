@@ -99,6 +99,9 @@ static void secure(const char *config)
     CHECK(bw_client_new(NULL, &client, &error) == BW_E_CONFIG && client == NULL);
     CHECK_TEXT(error, "set-uid process does not read its configuration from the environment");
     bw_free(error);
+    CHECK(bw_client_new("{\"environment\":true}", &client, &error) == BW_E_CONFIG);
+    CHECK_TEXT(error, "set-uid process does not read its configuration from the environment");
+    bw_free(error);
     counts(config);
 }
 

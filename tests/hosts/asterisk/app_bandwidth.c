@@ -4,8 +4,9 @@
  *     same => n,GotoIf($["${BANDWIDTH_STATUS}" != "BW_OK"]?failed)
  *
  * It sets BANDWIDTH_STATUS and, if that is BW_OK, BANDWIDTH_PARTICIPANT and BANDWIDTH_TOKEN. The
- * channel's media continues meanwhile (autoservice). The credentials are in the environment of
- * Asterisk: BW_ACCOUNT_ID, BW_CLIENT_ID and BW_CLIENT_SECRET.
+ * channel's media continues meanwhile (autoservice). The settings are in bandwidth.json in Asterisk's
+ * configuration folder, or in the file that BW_CONFIG_FILE names; environment variables override
+ * them. `module reload app_bandwidth.so` reads the credentials again.
  *
  * cc -shared -fPIC app_bandwidth.c -o app_bandwidth.so $(pkg-config --cflags --libs bw_webrtc) */
 #define AST_MODULE_SELF_SYM __internal_app_bandwidth_self
@@ -15,7 +16,10 @@
 #include "asterisk/channel.h"
 #include "asterisk/logger.h"
 #include "asterisk/module.h"
+#include "asterisk/paths.h"
 #include "asterisk/pbx.h"
+
+#include <unistd.h>
 
 #include "bw_webrtc_typed.h"
 
@@ -48,21 +52,45 @@ static int participant_exec(struct ast_channel *chan, const char *data)
     return 0;
 }
 
+/* Logs the message of an error document, and frees the document. */
+static int log_error(char *document)
+{
+    char *message = bwt_get(document, "/error/message");
+
+    ast_log(LOG_ERROR, "%s: %s\n", app, message != NULL ? message : "no memory");
+    bw_free(message);
+    bw_free(document);
+    return AST_MODULE_LOAD_DECLINE;
+}
+
 static int load_module(void)
 {
-    bwt_error error;
+    char path[1024], config[1200], *error = NULL;
+    int has_file;
 
-    if (bwt_client_new(NULL, &client, &error) != BW_OK) {
-        ast_log(LOG_ERROR, "%s: %s\n", app, error.message);
-        bwt_error_clear(&error);
-        return AST_MODULE_LOAD_DECLINE;
-    }
+    snprintf(path, sizeof path, "%s/bandwidth.json", ast_config_AST_CONFIG_DIR);
+    has_file = access(path, F_OK) == 0;
+    snprintf(config, sizeof config, "{\"environment\": true, \"configFile\": \"%s\"}", path);
+    if (bw_client_new(has_file ? config : NULL, &client, &error) != BW_OK)
+        return log_error(error);
     if (ast_register_application(app, participant_exec, "Create a Bandwidth WebRTC participant",
                                  "BandwidthParticipant([tag])") != 0) {
         /* Asterisk does not unload a module that declines to load. */
         bw_client_free(client);
         return AST_MODULE_LOAD_DECLINE;
     }
+    return AST_MODULE_LOAD_SUCCESS;
+}
+
+/* Drops no call. On failure, the client keeps its credentials. */
+static int reload_module(void)
+{
+    char *document = NULL;
+
+    if (bw_client_reload(client, &document) != BW_OK)
+        return log_error(document);
+    ast_log(LOG_NOTICE, "%s: %s\n", app, document);
+    bw_free(document);
     return AST_MODULE_LOAD_SUCCESS;
 }
 
@@ -75,4 +103,6 @@ static int unload_module(void)
     return failed;
 }
 
-AST_MODULE_INFO_STANDARD(ASTERISK_GPL_KEY, "Participants of Bandwidth's WebRTC service");
+AST_MODULE_INFO(ASTERISK_GPL_KEY, AST_MODFLAG_DEFAULT, "Participants of Bandwidth's WebRTC service",
+                .support_level = AST_MODULE_SUPPORT_EXTENDED, .load = load_module,
+                .unload = unload_module, .reload = reload_module, );

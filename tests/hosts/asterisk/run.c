@@ -1,9 +1,12 @@
 /* Runs app_bandwidth.c with replacements for Asterisk's functions, on threads with the stack sizes of servers.
- * Usage: run, with the credentials in the environment */
+ * Usage: run FOLDER, with bandwidth.json in the folder */
 #include <pthread.h>
+#include <sys/stat.h>
 
 #include "../../c/check.h"
 #include "app_bandwidth.c"
+
+static char settings[1024];
 
 static void *calls(void *unused)
 {
@@ -27,18 +30,35 @@ static void *calls(void *unused)
     return unused;
 }
 
-int main(void)
+static void reloads(void)
+{
+    const struct standin_module *module = &standin_module;
+
+    CHECK(module->load == load_module && module->unload == unload_module);
+    CHECK(module->reload() == AST_MODULE_LOAD_SUCCESS);
+    CHECK_TEXT(standin_logged, "\"credentialsReplaced\":false");
+    CHECK(chmod(settings, 0646) == 0);
+    CHECK(module->reload() == AST_MODULE_LOAD_DECLINE);
+    CHECK_TEXT(standin_logged, "chmod o-w");
+    CHECK(chmod(settings, 0600) == 0);
+}
+
+int main(int argc, char **argv)
 {
     static const size_t stacks[] = {112 * 1024, 240 * 1024, 496 * 1024};
     size_t i;
 
+    if (argc != 2)
+        return 2;
+    ast_config_AST_CONFIG_DIR = argv[1];
+    snprintf(settings, sizeof settings, "%s/bandwidth.json", argv[1]);
     /* A module that declines to load frees its client. */
     standin_fails = 1;
     CHECK(load_module() == AST_MODULE_LOAD_DECLINE && standin_registered == NULL);
     CHECK(bw_client_stats(client, NULL) == BW_E_INVALID_HANDLE);
     standin_fails = 0;
     CHECK(load_module() == AST_MODULE_LOAD_SUCCESS);
-    CHECK(standin_module_info[0] != NULL);
+    reloads();
     for (i = 0; i < sizeof stacks / sizeof stacks[0]; i++) {
         pthread_attr_t attributes;
         pthread_t thread;

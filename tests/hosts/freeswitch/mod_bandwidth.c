@@ -1,10 +1,11 @@
 /* A FreeSWITCH module: the API command `bandwidth_create [tag]` returns the id of a job immediately, and an
  * event bandwidth::participant contains the participant. No FreeSWITCH thread waits for the service. The
- * credentials are in FreeSWITCH's environment: BW_ACCOUNT_ID, BW_CLIENT_ID and
- * BW_CLIENT_SECRET.
+ * settings are in bandwidth.json in FreeSWITCH's configuration folder, or in the file that BW_CONFIG_FILE names;
+ * environment variables override them. `bandwidth_reload` reads the credentials again.
  *
  * cc -shared -fPIC mod_bandwidth.c -o mod_bandwidth.so $(pkg-config --cflags --libs bw_webrtc freeswitch) */
 #include <switch.h>
+#include <unistd.h>
 
 #include "bw_webrtc_typed.h"
 
@@ -46,6 +47,23 @@ SWITCH_STANDARD_API(bandwidth_create)
     return SWITCH_STATUS_SUCCESS;
 }
 
+/* Drops no call. On failure, the client keeps its credentials. */
+SWITCH_STANDARD_API(bandwidth_reload)
+{
+    char *document = NULL, *message = NULL;
+
+    (void)cmd, (void)session;
+    if (bw_client_reload(client, &document) == BW_OK) {
+        stream->write_function(stream, "+OK %s\n", document);
+    } else {
+        message = bwt_get(document, "/error/message");
+        stream->write_function(stream, "-ERR %s\n", message != NULL ? message : "no memory");
+    }
+    bw_free(message);
+    bw_free(document);
+    return SWITCH_STATUS_SUCCESS;
+}
+
 /* Fires an event for every completion, in a thread that FreeSWITCH creates. */
 SWITCH_MODULE_RUNTIME_FUNCTION(mod_bandwidth_runtime)
 {
@@ -75,9 +93,13 @@ SWITCH_MODULE_RUNTIME_FUNCTION(mod_bandwidth_runtime)
 SWITCH_MODULE_LOAD_FUNCTION(mod_bandwidth_load)
 {
     switch_api_interface_t *api_interface;
-    char *error = NULL;
+    char path[1024], config[1200], *error = NULL;
+    int has_file;
 
-    if (bw_client_new(NULL, &client, &error) != BW_OK ||
+    snprintf(path, sizeof path, "%s/bandwidth.json", SWITCH_GLOBAL_dirs.conf_dir);
+    has_file = access(path, F_OK) == 0;
+    snprintf(config, sizeof config, "{\"environment\": true, \"configFile\": \"%s\"}", path);
+    if (bw_client_new(has_file ? config : NULL, &client, &error) != BW_OK ||
         bw_queue_new(client, NULL, &queue, &error) != BW_OK) {
         char *message = bwt_get(error, "/error/message");
         switch_log_printf(SWITCH_CHANNEL_LOG, SWITCH_LOG_ERROR, "mod_bandwidth: %s\n", message);
@@ -95,6 +117,7 @@ SWITCH_MODULE_LOAD_FUNCTION(mod_bandwidth_load)
     }
     SWITCH_ADD_API(api_interface, "bandwidth_create", "Create a participant", bandwidth_create,
                    "[<tag>]");
+    SWITCH_ADD_API(api_interface, "bandwidth_reload", "Read the credentials again", bandwidth_reload, "");
     return SWITCH_STATUS_SUCCESS;
 }
 

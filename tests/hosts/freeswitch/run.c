@@ -1,5 +1,6 @@
 /* Runs mod_bandwidth.c with replacements for FreeSWITCH's functions, on threads with the stack sizes of servers.
- * Usage: run, with the credentials in the environment */
+ * Usage: run FOLDER, with bandwidth.json in the folder */
+#include <sys/stat.h>
 #include <time.h>
 
 #include "../../c/check.h"
@@ -84,7 +85,23 @@ static void does_not_load(void)
     standin_fails = 0;
 }
 
-int main(void)
+static void reloads(const char *folder)
+{
+    switch_stream_handle_t stream = {"", write_text};
+    char settings[1024];
+
+    snprintf(settings, sizeof settings, "%s/bandwidth.json", folder);
+    CHECK(strcmp(standin_reload.name, "bandwidth_reload") == 0);
+    CHECK(standin_reload.function("", NULL, &stream) == SWITCH_STATUS_SUCCESS);
+    CHECK_TEXT(stream.text, "+OK {\"credentialsReplaced\":false");
+    CHECK(chmod(settings, 0646) == 0);
+    CHECK(standin_reload.function("", NULL, &stream) == SWITCH_STATUS_SUCCESS);
+    CHECK_TEXT(stream.text, "-ERR ");
+    CHECK_TEXT(stream.text, "chmod o-w");
+    CHECK(chmod(settings, 0600) == 0);
+}
+
+int main(int argc, char **argv)
 {
     static const size_t stacks[STACKS] = {112 * 1024, 240 * 1024, 496 * 1024};
     switch_loadable_module_interface_t *module;
@@ -92,10 +109,14 @@ int main(void)
     pthread_t running;
     int i, tries;
 
+    if (argc != 2)
+        return 2;
+    SWITCH_GLOBAL_dirs.conf_dir = argv[1];
     does_not_load();
     CHECK(mod_bandwidth_load(&module, NULL) == SWITCH_STATUS_SUCCESS);
     CHECK(strcmp(module->name, "mod_bandwidth") == 0);
     CHECK(strcmp(standin_api.name, "bandwidth_create") == 0);
+    reloads(argv[1]);
     running = on_stack(stacks[1], runtime);
     for (i = 0; i < STACKS; i++)
         CHECK(pthread_join(on_stack(stacks[i], commands), NULL) == 0);

@@ -2,7 +2,9 @@
  *
  * The response to {"request": "create", "tag": ".."} is sent when the service has responded. The response to
  * {"request": "create_later", "tag": ".."} is sent immediately, and an event contains the participant.
- * bandwidth.json in Janus's configuration folder is the configuration for bw_client_new.
+ * bandwidth.json in Janus's configuration folder, or else the file that BW_CONFIG_FILE names, contains the
+ * settings; environment variables override them. {"request": "reload"} of the Admin API
+ * (message_plugin) reads the credentials again.
  *
  * cc -shared -fPIC -I/usr/include/janus janus_bandwidth.c -o libjanus_bandwidth.so \
  *   $(pkg-config --cflags --libs bw_webrtc glib-2.0 jansson) */
@@ -21,6 +23,7 @@ static int init(janus_callbacks *callback, const char *config_path);
 static void destroy(void);
 static struct janus_plugin_result *on_message(janus_plugin_session *handle, char *transaction,
                                               json_t *message, json_t *jsep);
+static json_t *on_admin_message(json_t *message);
 
 static int api(void) { return JANUS_PLUGIN_API_VERSION; }
 static int version(void) { return 1; }
@@ -37,7 +40,7 @@ static janus_plugin plugin = JANUS_PLUGIN_INIT(
     .init = init, .destroy = destroy, .get_api_compatibility = api,
     .get_version = version, .get_version_string = version_string, .get_description = description,
     .get_name = name, .get_author = author, .get_package = package, .create_session = session,
-    .handle_message = on_message, .setup_media = media, .hangup_media = media,
+    .handle_message = on_message, .handle_admin_message = on_admin_message, .setup_media = media, .hangup_media = media,
     .destroy_session = session, .query_session = query);
 
 static janus_callbacks *janus;
@@ -105,15 +108,18 @@ static void *push_events(void *unused)
 
 static int init(janus_callbacks *callback, const char *config_path)
 {
-    char *file = g_build_filename(config_path, "bandwidth.json", NULL), *config = NULL, *error = NULL;
+    char *file = g_build_filename(config_path, "bandwidth.json", NULL), *error = NULL;
+    json_t *settings = json_pack("{s:b}", "environment", 1);
+    char *config;
 
     janus = callback;
-    if (!g_file_get_contents(file, &config, NULL, NULL))
-        JANUS_LOG(LOG_ERR, "%s: %s cannot be read\n", PACKAGE, file);
-    else if (bw_client_new(config, &client, &error) != BW_OK ||
-             bw_queue_new(client, NULL, &queue, &error) != BW_OK)
+    if (g_file_test(file, G_FILE_TEST_EXISTS))
+        json_object_set_new(settings, "configFile", json_string(file));
+    config = json_dumps(settings, 0);
+    if (bw_client_new(config, &client, &error) != BW_OK ||
+        bw_queue_new(client, NULL, &queue, &error) != BW_OK)
         log_error("", error);
-    g_free(config), g_free(file), bw_free(error);
+    free(config), json_decref(settings), g_free(file), bw_free(error);
     if (queue == NULL) {
         /* Janus does not destroy a plugin that failed to initialize. */
         bw_client_free(client);
@@ -171,6 +177,19 @@ static struct janus_plugin_result *on_message(janus_plugin_session *handle, char
     /* Janus passes ownership of these. */
     g_free(transaction), json_decref(message), json_decref(jsep);
     return result;
+}
+
+/* Drops no call. On failure, the client keeps its credentials. */
+static json_t *on_admin_message(json_t *message)
+{
+    const char *request = json_string_value(json_object_get(message, "request"));
+    char *document = NULL;
+    bw_status status;
+
+    if (g_strcmp0(request, "reload") != 0)
+        return json_pack("{s:s}", "error", "request: reload");
+    status = bw_client_reload(client, &document);
+    return reply(status, document);
 }
 
 janus_plugin *create(void) { return &plugin; }

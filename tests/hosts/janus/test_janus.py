@@ -29,8 +29,9 @@ PLUGIN = "janus.plugin.bandwidth"
 class Janus:
     """Janus's HTTP interface."""
 
-    def __init__(self, port: int) -> None:
+    def __init__(self, port: int, admin_port: int) -> None:
         self.url = f"http://127.0.0.1:{port}/janus"
+        self._admin_url = f"http://127.0.0.1:{admin_port}/admin"
         self._opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
     def ask(self, path: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
@@ -39,6 +40,22 @@ class Janus:
             document: dict[str, Any] = json.loads(response.read())
         assert document["janus"] != "error", document
         return document
+
+    def admin(self, request: dict[str, Any]) -> dict[str, Any]:
+        """Sends a message to the plugin by the Admin API."""
+        body = {
+            "janus": "message_plugin",
+            "transaction": "t",
+            "admin_secret": "overlord",
+            "plugin": PLUGIN,
+            "request": request,
+        }
+        data = json.dumps(body).encode()
+        with self._opener.open(self._admin_url, data, timeout=2 * LIMIT) as response:
+            document: dict[str, Any] = json.loads(response.read())
+        assert document["janus"] == "success", document
+        answer: dict[str, Any] = document["response"]
+        return answer
 
     def attach(self) -> str:
         """Creates a session with the plugin, and returns its path."""
@@ -79,23 +96,26 @@ def janus(
     built.rename(plugins / "libjanus_bandwidth.so")
     with socket.create_server(("127.0.0.1", 0)) as probe:
         port = probe.getsockname()[1]
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        admin_port = probe.getsockname()[1]
     (configs / "bandwidth.json").write_text(config(sandbox, **more))
     (configs / "janus.jcfg").write_text(
-        f'general: {{ debug_level = 3, plugins_folder = "{plugins}", session_timeout = 0 }}\n'
+        f'general: {{ debug_level = 3, plugins_folder = "{plugins}", session_timeout = 0, '
+        'admin_secret = "overlord" }\n'
         'nat: { ice_enforce_list = "lo" }\nmedia: { ipv6 = false }\n'
         'transports: { disable = "libjanus_websockets.so,libjanus_pfunix.so,libjanus_mqtt.so,'
         'libjanus_nanomsg.so,libjanus_rabbitmq.so" }\n'
     )
     (configs / "janus.transport.http.jcfg").write_text(
         f'general: {{ json = "compact", http = true, port = {port}, ip = "127.0.0.1" }}\n'
-        "admin: { admin_http = false }\n"
+        f'admin: {{ admin_http = true, admin_port = {admin_port}, admin_ip = "127.0.0.1" }}\n'
     )
     log = folder / "log"
     with log.open("wb") as out:
         process = subprocess.Popen(
             ["janus", "-F", str(configs), "-o"], stdin=subprocess.DEVNULL, stdout=out, stderr=out
         )
-    server = Janus(port)
+    server = Janus(port, admin_port)
     try:
         end = time.monotonic() + LIMIT
         while True:
@@ -178,8 +198,33 @@ def test_wrong_configuration_is_logged_as_a_message(tmp_path: Path) -> None:
         with pytest.raises(AssertionError):
             server.attach()
         log = (tmp_path / "log").read_text(errors="replace")
-        assert f"{PLUGIN}: config.tymeoutMs: " in log
+        assert f"{PLUGIN}: {tmp_path / 'config' / 'bandwidth.json'}: tymeoutMs: " in log
         assert '{"error"' not in log
+
+
+def test_secret_is_rotated_without_a_restart(tmp_path: Path) -> None:
+    settings = tmp_path / "config" / "bandwidth.json"
+    with Sandbox() as sandbox, janus(sandbox, tmp_path) as (server, _):
+        path = server.attach()
+
+        def create() -> str:
+            response = server.message(path, "t", {"request": "create"})
+            status: str = response["plugindata"]["data"]["status"]
+            return status
+
+        assert create() == "BW_OK"
+        sandbox.rotate_secrets(client_secret="new")
+        sandbox.control("POST", "/tokens/revoke")
+        assert create() == "BW_E_UNAUTHORIZED"
+        settings.write_text("{")
+        answer = server.admin({"request": "reload"})
+        assert answer["status"] == "BW_E_CONFIG"
+        assert str(settings) in answer["answer"]["error"]["message"]
+        settings.write_text(config(sandbox, clientSecret="new"))
+        answer = server.admin({"request": "reload"})
+        assert (answer["status"], answer["answer"]["credentialsReplaced"]) == ("BW_OK", True)
+        assert create() == "BW_OK"
+        assert server.admin({"request": "x"}) == {"error": "request: reload"}
 
 
 @pytest.mark.parametrize("request_name", ["create", "create_later"])

@@ -1,14 +1,17 @@
 """Kamailio's routing in Python (KEMI): a participant for every caller.
 
 mod_init creates the client before Kamailio forks its workers; each worker opens its own
-connections. The credentials are in BW_ACCOUNT_ID, BW_CLIENT_ID and BW_CLIENT_SECRET. BW_BASE_URL,
-BW_TOKEN_URL and BW_CA_FILE are for another service than Bandwidth's, such as bw-sandbox.
+connections. The settings are in the file that BW_CONFIG_FILE names; BW_ACCOUNT_ID, BW_CLIENT_ID and
+BW_CLIENT_SECRET override them. If the file changes, each worker reads its credentials again.
+BW_BASE_URL, BW_TOKEN_URL and BW_CA_FILE are for another service than Bandwidth's, such as
+bw-sandbox.
 """
 
 from __future__ import annotations
 
 import hashlib
 import os
+from pathlib import Path
 from typing import Any, ClassVar
 
 import KSR
@@ -35,6 +38,15 @@ def tag_of(call_id: str) -> str:
     return f"{call_id[: LONGEST_TAG - len(digest) - 1]}~{digest}"
 
 
+def settings_version() -> tuple[int, int, int] | None:
+    """Which version of the settings file exists. None if there is no file."""
+    try:
+        about = Path(os.environ["BW_CONFIG_FILE"]).stat()
+    except (KeyError, OSError):
+        return None
+    return about.st_ino, about.st_mtime_ns, about.st_size
+
+
 class Routing:
     """The methods that Kamailio calls."""
 
@@ -43,6 +55,7 @@ class Routing:
 
     def __init__(self) -> None:
         self._client: Client | None = None
+        self._version: tuple[int, int, int] | None = None
         # Kamailio does not start if this raises. It must start without the service, so a problem is
         # only logged here, before the first caller meets it.
         try:
@@ -55,8 +68,16 @@ class Routing:
 
     def client(self) -> Client:
         """The client. If mod_init could not create it, this call tries again."""
+        version = settings_version()
         if self._client is None:
             self._client = Client.from_env(ca_file=os.environ.get("BW_CA_FILE"), timeout=TIMEOUT)
+        elif version != self._version:
+            try:
+                KSR.info(f"bandwidth: {self._client.reload()}\n")
+            except BwError as error:
+                KSR.err(f"bandwidth: the old credentials are still used: {error}\n")
+        # Before the next version is written, this one is not read again.
+        self._version = version
         return self._client
 
     def child_init(self, rank: int) -> int:

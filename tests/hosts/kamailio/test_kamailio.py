@@ -21,6 +21,7 @@ from pathlib import Path
 import pytest
 
 from bw_webrtc.testing import Sandbox
+from hosts import config
 from sip import Caller, Reply
 
 HERE = Path(__file__).resolve().parent
@@ -164,6 +165,24 @@ def test_long_call_ids_have_unique_tags() -> None:
         for call in calls:
             tag = replies[call].reason
             assert (tag == call) if len(call) <= 50 else tag.startswith(call[:17] + "~"), tag
+
+
+def test_every_worker_reads_a_new_secret_without_a_restart(tmp_path: Path) -> None:
+    settings = tmp_path / "bandwidth.json"
+    with Sandbox() as sandbox:
+        settings.write_text(config(sandbox))
+        variables = {**dict.fromkeys(sandbox.environment(), ""), "BW_CONFIG_FILE": str(settings)}
+        with kamailio(sandbox, variables=variables) as caller:
+            for secret in ("second", "third"):
+                replies = caller.ask("MESSAGE", ids(f"before-{secret}", 40), LIMIT)
+                assert {reply.status for reply in replies.values()} == {200}, replies
+                sandbox.rotate_secrets(client_secret=secret)
+                sandbox.control("POST", "/tokens/revoke")
+                new = tmp_path / "new"
+                new.write_text(config(sandbox, clientSecret=secret))
+                new.replace(settings)
+            replies = caller.ask("MESSAGE", ids("after", 40), LIMIT)
+            assert {reply.status for reply in replies.values()} == {200}, replies
 
 
 def test_it_starts_while_the_service_is_down() -> None:

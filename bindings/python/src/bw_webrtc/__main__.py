@@ -24,8 +24,8 @@ def main(argv: Optional[List[str]] = None) -> int:
         help="make one harmless call with the environment's credentials",
         description="Make one harmless call with the credentials in BW_ACCOUNT_ID, BW_CLIENT_ID "
         "and BW_CLIENT_SECRET (or BW_USERNAME and BW_PASSWORD, which stop working on 2 December "
-        "2026), and report what is right or wrong. BW_BASE_URL and BW_TOKEN_URL are used if they "
-        "are set.",
+        "2026), and report what is right or wrong. BW_BASE_URL, BW_TOKEN_URL and the settings file "
+        "BW_CONFIG_FILE are used if they are set.",
     )
     checking.add_argument("--ca-file", help="PEM file with the certificate authorities to trust")
     checking.add_argument("--proxy", help="URL of the proxy")

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import os
-from typing import List, Optional, Tuple, Type
+import shlex
+import stat
+from pathlib import Path
+from typing import Dict, List, Optional, Tuple, Type
 
 from .client import Client
 from .errors import (
@@ -26,6 +30,12 @@ from .errors import (
 _MISSING_PARTICIPANT = "00000000-0000-0000-0000-000000000000"
 """The id of a participant that does not exist: reading it changes nothing."""
 _SERVICE = "https://api.webrtc.bandwidth.com/v1"
+_VARIABLES = {
+    "accountId": "BW_ACCOUNT_ID",
+    "clientId": "BW_CLIENT_ID",
+    "baseUrl": "BW_BASE_URL",
+    "tokenUrl": "BW_TOKEN_URL",
+}
 _TOKEN_ENDPOINT = "https://api.bandwidth.com/api/v1/oauth2/token"
 
 # The beginning of the library's messages about token requests.
@@ -64,8 +74,14 @@ def check(
     Raises:
         LibraryError: The shared library is not found.
     """
-    url = os.environ.get("BW_BASE_URL") or _SERVICE
-    account = os.environ.get("BW_ACCOUNT_ID", "")
+    good, sentence = _check(ca_file, proxy, timeout)
+    return good, "\n".join(filter(None, [sentence, _warning()]))
+
+
+def _check(
+    ca_file: Optional[str], proxy: Optional[str], timeout: Optional[float]
+) -> Tuple[bool, str]:
+    url, account = _setting("baseUrl") or _SERVICE, _setting("accountId")
     try:
         with Client.from_env(ca_file=ca_file, proxy=proxy, timeout=timeout) as client:
             client.get_participant(_MISSING_PARTICIPANT)
@@ -83,14 +99,53 @@ def check(
 
 
 def _uses_token() -> bool:
-    return bool(os.environ.get("BW_CLIENT_ID"))
+    if os.environ.get("BW_CLIENT_ID") or os.environ.get("BW_CLIENT_SECRET"):
+        return True
+    is_user = os.environ.get("BW_USERNAME") or os.environ.get("BW_PASSWORD")
+    return not is_user and bool(_setting("clientId"))
+
+
+def _setting(key: str) -> str:
+    """A setting in the environment or the settings file; empty if it is missing."""
+    value = os.environ.get(_VARIABLES[key]) or _file().get(key)
+    return value if isinstance(value, str) else ""
+
+
+def _file() -> Dict[str, object]:
+    """The content of the settings file. The library reports its problems."""
+    try:
+        content = json.loads(Path(os.environ["BW_CONFIG_FILE"]).read_text(encoding="utf-8"))
+    except (KeyError, OSError, ValueError, RecursionError):
+        return {}
+    return content if isinstance(content, dict) else {}
+
+
+def _warning() -> str:
+    """A warning if others can read the settings file."""
+    path = os.environ.get("BW_CONFIG_FILE")
+    try:
+        about = Path(path).stat() if path else None
+    except (OSError, ValueError):
+        return ""
+    if path is None or about is None:
+        return ""
+    everyone = about.st_mode & stat.S_IROTH
+    group = about.st_mode & stat.S_IRGRP and about.st_gid not in (0, os.getegid())
+    if not everyone and not group:
+        return ""
+    change = "o-r" if not group else "g-r" if not everyone else "go-r"
+    who = "every user" if everyone else "another group"
+    return (
+        f"warning: {who} can read {path}; unless a container mounts it for this process alone, "
+        f"run: chmod {change} {shlex.quote(path)}"
+    )
 
 
 def _sentence(error: BwError, url: str) -> str:
     """The sentence for an error: first what is right, then what is wrong."""
     at_token = error.message.startswith(_TOKEN)
     if at_token:
-        url = os.environ.get("BW_TOKEN_URL") or _TOKEN_ENDPOINT
+        url = _setting("tokenUrl") or _TOKEN_ENDPOINT
     kind = next((entry for entry in _FAILURES if isinstance(error, entry[0])), None)
     if kind is not None:
         _, what, succeeded = kind

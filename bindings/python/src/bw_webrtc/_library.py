@@ -45,6 +45,7 @@ _SIGNATURES: Dict[str, Tuple[Any, List[Any]]] = {
     "bw_client_new": (c_int32, [c_char_p, _HANDLE, _TEXT]),
     "bw_client_free": (None, [c_void_p]),
     "bw_client_set_credentials": (c_int32, [c_void_p, c_char_p, c_char_p, _TEXT]),
+    "bw_client_reload": (c_int32, [c_void_p, _TEXT]),
     "bw_client_stats": (c_int32, [c_void_p, _TEXT]),
     "bw_client_metrics": (c_int32, [c_void_p, _TEXT]),
     "bw_client_take_late": (c_int32, [c_void_p, _TEXT]),

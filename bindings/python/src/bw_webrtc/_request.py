@@ -12,7 +12,15 @@ from typing import Any, Callable, Generic, List, Mapping, Optional, Set, Tuple, 
 
 from . import _arguments as arguments
 from .errors import ProtocolError, local
-from .models import Endpoint, EndpointPage, LateObject, LateObjects, Session, Subscriptions
+from .models import (
+    Endpoint,
+    EndpointPage,
+    LateObject,
+    LateObjects,
+    Reload,
+    Session,
+    Subscriptions,
+)
 
 T = TypeVar("T")
 
@@ -85,7 +93,9 @@ class Request(Generic[T]):
         for key, value in zip(operation.ids, self.ids):
             text += f',"{key}":{arguments.ENCODER.encode(value)}'
         if self.body is not None:
-            body = self.body if operation.document != "bxml" else arguments.ENCODER.encode(self.body)
+            body = (
+                self.body if operation.document != "bxml" else arguments.ENCODER.encode(self.body)
+            )
             text += f',"{operation.document}":{body}'
         return f"{text}}}".encode()
 
@@ -109,6 +119,7 @@ def _unchanged(response: Any) -> Any:
 
 CALL = "bw_call"
 STATS = Request(Operation(None, _unchanged, function="bw_client_stats"))
+RELOAD = Request(Operation(None, Reload.from_raw, function="bw_client_reload"))
 TAKE_LATE = Request(Operation(None, LateObjects.from_raw, function="bw_client_take_late"))
 
 

@@ -37,6 +37,7 @@ from .models import (
     EndpointPage,
     LateObjects,
     Participant,
+    Reload,
     Session,
     Subscriptions,
 )
@@ -168,6 +169,11 @@ class AsyncClient:
         """Changes the credentials, as ``Client.set_credentials``; does not block."""
         self._check_open(None)
         self._client.set_credentials(identifier, secret)
+
+    def reload(self) -> Reload:
+        """Reads the settings again, as ``Client.reload``; it reads files, but does not wait."""
+        self._check_open(None)
+        return self._client.reload()
 
     def stats(self) -> Dict[str, Any]:
         """Returns counters, as ``Client.stats``; does not block."""

@@ -301,6 +301,25 @@ class EndpointPage:
 
 
 @dataclass(frozen=True)
+class Reload:
+    """What ``reload`` found."""
+
+    credentials_replaced: bool
+    """Whether the credentials have changed, and were replaced."""
+    needs_new_client: Tuple[str, ...] = ()
+    """The keys of other settings that have changed. They apply only to new clients."""
+
+    @classmethod
+    def from_raw(cls, value: object) -> Reload:
+        """Creates the object from the document of ``bw_client_reload``."""
+        raw = _object(value)
+        return cls(
+            raw.get("credentialsReplaced") is True,
+            tuple(map(str, raw.get("needsNewClient") or ())),
+        )
+
+
+@dataclass(frozen=True)
 class LateObject:
     """A participant, session or endpoint that was created, and that no caller received."""
 

@@ -11,8 +11,22 @@
 #define ASTERISK_GPL_KEY "GPL"
 #define LOG_ERROR "ERROR"
 #define LOG_WARNING "WARNING"
-#define AST_MODULE_INFO_STANDARD(key, text) \
-    static const char *const standin_module_info[] = {key, text}
+#define LOG_NOTICE "NOTICE"
+#define AST_MODFLAG_DEFAULT 0
+#define AST_MODULE_SUPPORT_EXTENDED 1
+#define AST_MODULE_INFO(key, flags, text, ...) \
+    static const struct standin_module standin_module = {key, flags, text, __VA_ARGS__}
+
+struct standin_module {
+    const char *key;
+    int flags;
+    const char *description;
+    int support_level;
+    int (*load)(void), (*unload)(void), (*reload)(void);
+};
+
+/* Asterisk's configuration folder. */
+static const char *ast_config_AST_CONFIG_DIR = "/nowhere";
 
 struct ast_channel {
     int served, was_served;
@@ -58,6 +72,9 @@ static int pbx_builtin_setvar_helper(struct ast_channel *chan, const char *name,
     return 0;
 }
 
+/* The last line of the log. */
+static char standin_logged[1024];
+
 static void ast_log(const char *level, const char *format, ...)
 {
     va_list values;
@@ -65,6 +82,9 @@ static void ast_log(const char *level, const char *format, ...)
     va_start(values, format);
     printf("%s ", level);
     vprintf(format, values);
+    va_end(values);
+    va_start(values, format);
+    vsnprintf(standin_logged, sizeof standin_logged, format, values);
     va_end(values);
 }
 
