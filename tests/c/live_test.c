@@ -17,6 +17,8 @@ static bwt_client_options client_options(char **argv, int argc)
     options.token_url = token_url;
     options.ca_file = argc > 2 ? argv[2] : NULL;
     options.timeout_ms = 60000;
+    /* A TLS handshake takes seconds under valgrind on a busy machine. */
+    options.connect_timeout_ms = 60000;
     return options;
 }
 

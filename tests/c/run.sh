@@ -9,7 +9,7 @@ libraries=${BW_LIB_DIR:-$(scripts/target-dir)/debug}
 sandbox=${BW_SANDBOX:-$(scripts/target-dir)/debug/bw-sandbox}
 mkdir -p "$build"
 
-passed=0 failed=0
+passed=0 failed=0 failures=()
 count() { # adds the last line of a program's output, "N passed, N failed", to the totals
   local line
   line=$(tail -n 1 "$1")
@@ -26,6 +26,7 @@ run() { # name program arguments..
   "$@" >"$build/$name.out" 2>&1 || code=$?
   sed "s/^/[$name] /" "$build/$name.out" | tail -n 40
   count "$build/$name.out"
+  [ "$code" = 0 ] || failures+=("$name")
   # Other exit statuses than 0 and 1 are crashes, or leaks that valgrind has found.
   if [ "$code" -gt 1 ]; then
     echo "run.sh: $name exited with status $code" >&2
@@ -128,6 +129,12 @@ else
   echo "run.sh: valgrind was not found, so leaks were not tested (Debian: apt-get install valgrind)"
 fi
 
+# The end of the log shows why a program failed. A report of valgrind follows the reason of a crash.
+for name in "${failures[@]}"; do
+  echo "run.sh: the output of $name:"
+  awk -v name="$name" '{ line[NR] = "[" name "] " $0 }
+    END { for (i = 1; i <= NR; i++) if (i <= 20 || i > NR - 40) print line[i] }' "$build/$name.out"
+done
 echo "C and C++:"
 echo "$passed passed, $failed failed"
 [ "$failed" = 0 ]
