@@ -6,6 +6,8 @@
 #include <atomic>
 #include <memory>
 #include <mutex>
+#include <set>
+#include <sstream>
 #include <thread>
 #include <type_traits>
 #include <vector>
@@ -48,6 +50,7 @@ bw::Config sandbox_config(int argc, char **argv)
     const std::string url = argv[1];
     config.account_id("9900000").base_url(url).timeout_ms(60000);
     config.token_url(url.substr(0, url.rfind("/v1")) + "/api/v1/oauth2/token");
+    config.endpoints_url(url.substr(0, url.rfind("/v1")) + "/v2");
     // A TLS handshake takes seconds under valgrind on a busy machine.
     config.set("connectTimeoutMs", 60000);
     if (argc > 2) {
@@ -137,6 +140,97 @@ void all_operations(const bw::Config &config)
           [&] { client.delete_participant(".."); });
     CHECK(bw::json_get(client.stats(), "/operations/deleteParticipant/calls") == "2");
     CHECK(bw::json_get(client.take_late(), "/late") == "[]");
+}
+
+void endpoints(const bw::Config &config)
+{
+    const bw::Client client(with_credentials(config));
+    std::set<std::string> created;
+    for (int i = 0; i < 5; i++) {
+        const bw::Endpoint endpoint(client.create_endpoint(
+            bw::EndpointRequest("INBOUND").tag("page").connection_metadata(R"({"n": 1})")));
+        CHECK(endpoint.id.compare(0, 2, "e-") == 0 && endpoint.type == "WEBRTC");
+        CHECK(endpoint.status == "DISCONNECTED" && *endpoint.tag == "page");
+        CHECK(endpoint.token.has_value() && bw::json_get(bw::token_claims(*endpoint.token), "/verified") == "false");
+        std::ostringstream text;
+        text << endpoint;
+        CHECK_TEXT(text.str().c_str(), endpoint.id.c_str());
+        CHECK_TEXT(text.str().c_str(), "token=***");
+        CHECK(text.str().find(*endpoint.token) == std::string::npos);
+        created.insert(endpoint.id);
+    }
+    const bw::Endpoint one(client.get_endpoint(*created.begin()));
+    CHECK(one.id == *created.begin() && !one.token && one.devices.empty());
+    const bw::EndpointPage page(client.list_endpoints(bw::EndpointQuery().limit(2)));
+    CHECK(page.endpoints.size() == 2 && page.next_cursor && *page.total_elements >= 5);
+
+    std::set<std::string> found;
+    for (const bw::Endpoint &endpoint : client.endpoints(R"({"limit": 2, "status": "DISCONNECTED"})")) {
+        CHECK(found.insert(endpoint.id).second);
+    }
+    for (const std::string &id : created) {
+        CHECK(found.count(id) == 1);
+    }
+    // A query may begin at a later page.
+    const bw::Endpoints later = client.endpoints(
+        bw::EndpointQuery().limit(2).after_cursor(*page.next_cursor));
+    CHECK(std::distance(later.begin(), later.end()) == static_cast<long>(found.size()) - 2);
+    for (const bw::Endpoint &endpoint : client.endpoints("{\"status\":\"CONNECTED\"}")) {
+        CHECK(endpoint.id.empty());
+    }
+    check_throws(BW_E_INVALID_ARGUMENT, "not_sent", 0, "query.limit",
+          [&] { client.endpoints(bw::EndpointQuery().limit(1001)).begin(); });
+    check_throws(BW_E_INVALID_ARGUMENT, "not_sent", 0, "request.direction",
+          [&] { client.create_endpoint(bw::EndpointRequest("UP")); });
+
+    client.update_endpoint_bxml(one.id, "<Response><StartRecording/></Response>");
+    check_throws(BW_E_INVALID_ARGUMENT, "not_sent", 0, "bxml",
+          [&] { client.update_endpoint_bxml(one.id, "<Response>"); });
+    for (const std::string &id : created) {
+        client.delete_endpoint(id);
+    }
+    check_throws(BW_E_NOT_FOUND, "rejected", 404, "", [&] { client.get_endpoint(one.id); });
+}
+
+void typed_requests_and_results(const bw::Config &config)
+{
+    const bw::Client client(with_credentials(config));
+    const bw::CreatedParticipant created(client.create_participant(
+        bw::ParticipantRequest().publish({"AUDIO", "VIDEO"}).tag("\"typed\"").device_api_version("V3")));
+    const std::string id = created.participant.id;
+    CHECK(id.size() == 36 && created.token.size() > 200 && *created.participant.tag == "\"typed\"");
+    CHECK(created.participant.publish_permissions.size() == 2 && !created.participant.callback_url);
+    std::ostringstream text;
+    text << created;
+    CHECK(text.str() == "CreatedParticipant(id=" + id + ", token=***)");
+    const bw::Session session(client.create_session(bw::SessionRequest().tag("room")));
+    CHECK(session.id.size() == 36 && *session.tag == "room");
+    CHECK(!bw::Session(client.create_session()).tag);
+
+    client.add_participant_to_session(session.id, id, bw::Subscriptions::everyone(session.id));
+    const bw::Participant joined(client.get_participant(id));
+    CHECK(joined.sessions.size() == 1 && joined.sessions[0] == session.id);
+    const auto members = bw::list<bw::Participant>(client.list_session_participants(session.id));
+    CHECK(members.size() == 1 && members[0].id == id);
+    CHECK(*bw::Subscriptions(client.get_participant_subscriptions(session.id, id)).session_id == session.id);
+    const bw::CreatedParticipant other(client.create_participant());
+    client.add_participant_to_session(session.id, other.participant.id, bw::Subscriptions());
+    client.update_participant_subscriptions(session.id, id, bw::Subscriptions::to({other.participant.id}));
+    const bw::Subscriptions heard(client.get_participant_subscriptions(session.id, id));
+    CHECK(heard.participants.size() == 1 && heard.participants[0].participant_id == other.participant.id);
+
+    bw::Queue queue(client);
+    queue.submit(bw::Object().set("operation", "createSession").set("body", bw::SessionRequest().tag("queued")));
+    bw::Completion completion;
+    CHECK(queue.next(completion, -1) && *bw::Session(completion.answer()).tag == "queued");
+    client.delete_session(session.id);
+    client.delete_participant(id);
+    try {
+        client.get_participant(id);
+        CHECK(!"no exception");
+    } catch (const bw::Error &error) {
+        CHECK(error.attempts() == 1 && error.request_id().has_value() && !error.retry_after());
+    }
 }
 
 void log_moves_with_the_client(const bw::Config &config)
@@ -462,6 +556,13 @@ void helpers()
     check_throws(BW_E_INVALID_ARGUMENT, "", 0, "event.event: is missing", [] { bw::parse_event("{}"); });
     CHECK(bw::json_get(bw::token_claims("e30.eyJwIjoieCJ9.c2ln"), "/participantId") == "x");
     check_throws(BW_E_INVALID_ARGUMENT, "", 0, "is not a JWT", [] { bw::token_claims("x"); });
+    CHECK_TEXT(bw::json_get(bw::connect_bxml(bw::array({"e-1", "e-2"}), R"({"eventCallbackUrl": "/x"})"), "/bxml").c_str(),
+          "<Connect eventCallbackUrl=\"/x\"><Endpoint>e-1</Endpoint><Endpoint>e-2</Endpoint></Connect>");
+    check_throws(BW_E_INVALID_ARGUMENT, "", 0, "endpoint_ids: is empty", [] { bw::connect_bxml("[]"); });
+    CHECK(bw::uui("abc.def.ghi") == "abc.def.ghi;encoding=jwt");
+    check_throws(BW_E_INVALID_ARGUMENT, "", 0, "call_id: \"c-1\" is not", [] { bw::uui("t", "c-1"); });
+    CHECK(bw::json_quote("a\"b") == "\"a\\\"b\"" && bw::json_length("{\"a\":[1,2]}", "/a") == 2);
+    check_throws(BW_E_INVALID_ARGUMENT, "", 0, "must be an array or an object", [] { bw::json_length("1"); });
 }
 
 void credentials(const bw::Config &config)
@@ -496,7 +597,7 @@ int main(int argc, char **argv)
     }
     const bw::Config config = sandbox_config(argc, argv);
     for (void (*part)(const bw::Config &) :
-         {creates_participants, all_operations, log_moves_with_the_client, set_log_on_many_threads,
+         {creates_participants, all_operations, endpoints, typed_requests_and_results, log_moves_with_the_client, set_log_on_many_threads,
           client_is_destroyed_inside_its_sink, queue_with_poll, queue_is_drained_by_many_threads,
           argument_types, credentials}) {
         guarded([&] { part(config); });

@@ -43,6 +43,10 @@ done
 "${CC:-cc}" -std=gnu99 "${flags[@]}" bindings/c/examples/test_your_program.c \
   -o "$build/test_your_program" "${link[@]}"
 "${CXX:-c++}" -std=c++11 "${flags[@]}" tests/c/live_test.cpp -o "$build/live_test_cpp" "${link[@]}"
+for standard in 11 17; do
+  "${CXX:-c++}" -std=c++$standard "${flags[@]}" tests/c/pages_test.cpp -o "$build/pages_test_$standard" \
+    "${link[@]}"
+done
 "${CXX:-c++}" -std=c++11 -fno-rtti "${flags[@]}" -c tests/c/live_test.cpp -o "$build/no_rtti.o"
 # With the static library, the program needs no shared library of this project.
 "${CC:-cc}" -std=gnu99 "${flags[@]}" tests/c/live_test.c -o "$build/live_test_static" \
@@ -75,7 +79,7 @@ count "$build/order.out"
 pids=()
 trap 'kill "${pids[@]}" 2>/dev/null || true' EXIT
 arguments=(--listen 127.0.0.1:0 --account 9900000 --client-id client --client-secret client-secret
-  --username user --password secret --quiet)
+  --username user --password secret --endpoint-bxml --quiet)
 exec 3< <(exec "$sandbox" "${arguments[@]}")
 pids+=($!)
 exec 4< <(exec "$sandbox" "${arguments[@]}" --tls --ca-out "$build/ca.pem")
@@ -85,6 +89,7 @@ read -r plain <&3 && read -r secure <&4 || { echo "run.sh: bw-sandbox did not st
 bash tests/c/header_matrix.sh "$build" >"$build/headers.out" || true
 count "$build/headers.out"
 run abi "$build/abi_test"
+for standard in 11 17; do run "pages-c++$standard" "$build/pages_test_$standard"; done
 export BW_SANDBOX=$sandbox
 run test_your_program "$build/test_your_program"
 for language in live_test live_test_cpp live_test_static; do
@@ -115,6 +120,7 @@ if command -v valgrind >/dev/null; then
     --show-leak-kinds=definite,indirect,possible --errors-for-leak-kinds=definite,indirect,possible)
   # valgrind delays the reuse of freed memory. Limit this, because the test measures memory.
   run abi-valgrind "${memcheck[@]}" --freelist-vol=500000 "$build/abi_test" 2000
+  run pages-valgrind "${memcheck[@]}" "$build/pages_test_11"
   run test_your_program-valgrind "${memcheck[@]}" "$build/test_your_program"
   for language in live_test live_test_cpp; do
     run "$language-http-valgrind" "${memcheck[@]}" "$build/$language" "$plain"
