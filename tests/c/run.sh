@@ -61,6 +61,8 @@ for pair in "${CC:-cc} ${CXX:-c++}" "clang clang++"; do
   fi
   for source in bindings/c/examples/*.c tests/c/*.c bindings/cpp/examples/*.cpp tests/c/*.cpp; do
     case $source in
+      # Below.
+      */asio_awaitable.cpp | */nlohmann_test.cpp) continue ;;
       *.c) compiler=("$cc" -std=gnu99) ;;
       *) compiler=("$cxx" -std=c++11) ;;
     esac
@@ -72,6 +74,22 @@ for pair in "${CC:-cc} ${CXX:-c++}" "clang clang++"; do
     fi
   done
 done
+# Programs that need a library from Debian. They are required if valgrind is required, as in CI.
+with_library() { # header package source standard program
+  if echo "#include <$1>" | "${CXX:-c++}" -std=c++20 -E -x c++ - >/dev/null 2>&1; then
+    "${CXX:-c++}" -std="$4" "${flags[@]}" "$3" -o "$build/$5" "${link[@]}"
+  elif [ "${VALGRIND:-}" = require ]; then
+    echo "run.sh: $1 is required but was not found (Debian: apt-get install $2)" >&2
+    failed=$((failed + 1))
+  else
+    echo "run.sh: $1 was not found, so $3 was not tested (Debian: apt-get install $2)"
+  fi
+}
+rm -f "$build"/nlohmann_test_* "$build/asio_awaitable"
+for standard in 11 17; do
+  with_library nlohmann/json.hpp nlohmann-json3-dev tests/c/nlohmann_test.cpp c++$standard "nlohmann_test_$standard"
+done
+with_library asio.hpp libasio-dev bindings/cpp/examples/asio_awaitable.cpp c++20 asio_awaitable
 "${PYTHON:-python3}" tests/c/evaluation_order.py >"$build/order.out" || cat "$build/order.out" >&2
 count "$build/order.out"
 
@@ -96,6 +114,21 @@ for language in live_test live_test_cpp live_test_static; do
   run "$language-http" "$build/$language" "$plain"
   run "$language-https" "$build/$language" "$secure" "$build/ca.pem"
 done
+
+for program in "$build"/nlohmann_test_*; do
+  if [ -x "$program" ]; then run "${program##*/}" "$program"; fi
+done
+if [ -x "$build/asio_awaitable" ]; then
+  # Both coroutines wait at the same time, and each prints its session.
+  BW_ACCOUNT_ID=9900000 BW_CLIENT_ID=client BW_CLIENT_SECRET=client-secret BW_BASE_URL=$plain \
+    BW_TOKEN_URL=${plain%/v1}/api/v1/oauth2/token "$build/asio_awaitable" >"$build/asio.out" || true
+  if [ "$(cut -d: -f2 "$build/asio.out" | sort | xargs)" = "first second" ]; then
+    passed=$((passed + 1))
+  else
+    failed=$((failed + 1))
+    echo "run.sh: asio_awaitable printed: $(cat "$build/asio.out")" >&2
+  fi
+fi
 
 # The program in the header's first comment exits with 0 only if it has created a participant.
 awk '/^ \*     #include <stdio.h>/ { found = 1 } found { sub(/^ \*/, ""); print }
