@@ -984,6 +984,33 @@ bw_status bw_client_take_late(bw_client *client, char **out);
 bw_status bw_json_get(const char *json, const char *pointer, char **text);
 
 /**
+ * Returns the number of items of an array, or of members of an object, in a JSON document.
+ *
+ * - `json` and `pointer`: as for `bw_json_get`.
+ * - `length`: receives the number, or 0 on failure. It may be NULL.
+ * - `error`: receives NULL, or the error document on failure. The caller frees it with `bw_free`.
+ *   `error` may be NULL.
+ *
+ * Statuses: BW_OK, BW_E_NO_VALUE (the value is missing or null), BW_E_INVALID_ARGUMENT (as for
+ * `bw_json_get`, or the value is neither an array nor an object), BW_E_INTERNAL.
+ * Any thread. Does not block.
+ */
+bw_status bw_json_length(const char *json, const char *pointer, uint64_t *length, char **error);
+
+/**
+ * Returns a text as a JSON string, for programs that write JSON documents themselves.
+ *
+ * - `text`: the text, such as a tag that a user has typed.
+ * - `out`: receives the text with quotes and escapes, such as `"say \"hi\""`, or the error document.
+ *   The caller frees it with `bw_free`.
+ *
+ * Statuses: BW_OK, BW_E_INVALID_ARGUMENT (`text` is NULL or not valid UTF-8), BW_E_INTERNAL.
+ * Any thread. Does not block.
+ */
+bw_status bw_json_quote(const char *text,
+                        char **out);
+
+/**
  * Creates the BXML that transfers a phone call to a session, for the response to a voice webhook.
  *
  * - `token`: the token of a participant in that session.

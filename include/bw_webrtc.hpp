@@ -7,7 +7,11 @@
 //     std::cout << bw::json_get(response, "/participant/id") << "\n";
 //
 // A JSON document is a std::string, a const char *, or an object with a method dump(), such as
-// nlohmann::json. The library reports a null pointer as an invalid argument.
+// nlohmann::json or one of the request classes. The library reports a null pointer as an invalid
+// argument. Each result class is constructed from a response:
+//
+//     bw::Participant participant(client.get_participant(id));
+//     nlohmann::json json = participant;  // and json.get<bw::Participant>()
 //
 // All threads may use a client or a queue at the same time. While one thread moves or destroys it,
 // no other thread may use it. A call blocks the calling thread up to the deadline of the
@@ -23,16 +27,59 @@
 #include <cstdint>
 #include <cstdlib>
 #include <functional>
+#include <initializer_list>
+#include <iterator>
 #include <memory>
+#include <ostream>
+#include <set>
 #include <stdexcept>
 #include <string>
 #include <thread>
 #include <type_traits>
 #include <utility>
+#include <vector>
+#if __cplusplus >= 201703L
+#include <optional>
+#include <string_view>
+#endif
 
 #include "bw_webrtc.h"
 
 namespace bw {
+
+#if __cplusplus >= 201703L
+template <typename T>
+using optional = std::optional<T>;
+#else
+// The part of std::optional that this header needs, for C++11 and C++14.
+template <typename T>
+class optional {
+public:
+    optional() : value_(), has_value_(false) {}
+    optional(T value) : value_(std::move(value)), has_value_(true) {}
+
+    bool has_value() const noexcept { return has_value_; }
+    explicit operator bool() const noexcept { return has_value_; }
+    const T &operator*() const noexcept { return value_; }
+    const T *operator->() const noexcept { return &value_; }
+    const T &value() const
+    {
+        if (!has_value_) {
+            throw std::logic_error("bw::optional: there is no value");
+        }
+        return value_;
+    }
+    template <typename U>
+    T value_or(U &&other) const
+    {
+        return has_value_ ? value_ : static_cast<T>(std::forward<U>(other));
+    }
+
+private:
+    T value_;
+    bool has_value_;
+};
+#endif
 
 namespace detail {
 
@@ -47,13 +94,76 @@ inline std::string copy(const Text &text)
     return text ? std::string(text.get()) : std::string();
 }
 
-// The value at a JSON pointer, or "" if it is missing or null.
-inline std::string get(const std::string &document, const char *pointer)
+// The value at a JSON pointer, if it is present and not null.
+inline optional<std::string> find(const std::string &document, const char *pointer)
 {
     char *raw = nullptr;
     const bw_status status = bw_json_get(document.c_str(), pointer, &raw);
     const Text text(raw);
-    return status == BW_OK ? copy(text) : std::string();
+    return status == BW_OK ? optional<std::string>(copy(text)) : optional<std::string>();
+}
+
+// The value at a JSON pointer, or "" if it is missing or null.
+inline std::string get(const std::string &document, const char *pointer)
+{
+    return find(document, pointer).value_or("");
+}
+
+// A number at a JSON pointer, if it is present.
+inline optional<std::int64_t> find_number(const std::string &document, const char *pointer)
+{
+    const optional<std::string> text = find(document, pointer);
+    return text ? optional<std::int64_t>(std::strtoll(text->c_str(), nullptr, 10))
+                : optional<std::int64_t>();
+}
+
+// The items of a valid JSON array, or the members of an object, as JSON texts. One pass.
+inline std::vector<std::string> split(const std::string &json)
+{
+    std::vector<std::string> parts;
+    std::size_t start = 0;
+    int depth = 0;
+    bool in_string = false;
+    for (std::size_t i = 0; i < json.size(); i++) {
+        const char c = json[i];
+        if (in_string) {
+            i += c == '\\' ? 1 : 0;
+            in_string = c != '"';
+        } else if (c == '"') {
+            in_string = true;
+        } else if (c == '[' || c == '{') {
+            start = depth == 0 ? i + 1 : start;
+            depth++;
+        } else if (c == ']' || c == '}') {
+            depth--;
+        }
+        const bool is_end = depth == 0 || (depth == 1 && c == ',');
+        if (!in_string && is_end && (c == ',' || c == ']' || c == '}')) {
+            const std::string part = json.substr(start, i - start);
+            if (part.find_first_not_of(" \t\r\n") != std::string::npos) {
+                parts.push_back(part);
+            }
+            start = i + 1;
+        }
+    }
+    return parts;
+}
+
+// The items of an array in a document.
+inline std::vector<std::string> items(const std::string &document, const char *pointer)
+{
+    const std::string array = get(document, pointer);
+    return array.compare(0, 1, "[") == 0 ? split(array) : std::vector<std::string>();
+}
+
+// The strings of an array in a document.
+inline std::vector<std::string> texts(const std::string &document, const char *pointer)
+{
+    std::vector<std::string> values = items(document, pointer);
+    for (std::string &value : values) {
+        value = get(value, "");
+    }
+    return values;
 }
 
 // A string argument. A null pointer is passed on, and the library rejects it.
@@ -69,6 +179,9 @@ public:
     {
         replace_nul();
     }
+#if __cplusplus >= 201703L
+    Argument(std::string_view text) : Argument(std::string(text)) {}
+#endif
     Argument(std::nullptr_t) = delete;
 
     const char *c_str() const noexcept { return is_null_ ? nullptr : text_.c_str(); }
@@ -115,6 +228,9 @@ public:
     Document(const T &value) : argument_(std::string(value.dump()))
     {
     }
+#if __cplusplus >= 201703L
+    Document(std::string_view json) : argument_(json) {}
+#endif
     Document(std::nullptr_t) = delete;
 
     const char *c_str() const noexcept { return argument_.c_str(); }
@@ -124,7 +240,8 @@ private:
     Argument argument_;
 };
 
-// Appends a JSON string.
+// Appends a JSON string. Unlike bw_json_quote, it does not check the UTF-8: the function that receives
+// the document does.
 inline void append_string(std::string &json, const std::string &text)
 {
     static const char hex[] = "0123456789abcdef";
@@ -145,18 +262,27 @@ inline void append_string(std::string &json, const std::string &text)
     json += '"';
 }
 
+// Appends a JSON array of strings.
+inline void append_strings(std::string &json, const std::vector<std::string> &values)
+{
+    json += '[';
+    for (std::size_t i = 0; i < values.size(); i++) {
+        json += i > 0 ? "," : "";
+        append_string(json, values[i]);
+    }
+    json += ']';
+}
+
 }  // namespace detail
 
-// A failed call. what() states what was wrong and what to do.
+// A failed call. what() states what was wrong and what to do. Copying it throws nothing.
 class Error : public std::runtime_error {
 public:
     // `document` is the error document of the call.
     Error(bw_status status, const std::string &document)
         : std::runtime_error(message_of(status, document)),
           status_(status),
-          outcome_(detail::get(document, "/error/outcome")),
-          http_status_(std::atoi(detail::get(document, "/error/httpStatus").c_str())),
-          document_(document)
+          details_(std::make_shared<const Details>(document))
     {
     }
 
@@ -165,13 +291,48 @@ public:
     // The name of the status, such as "BW_E_TIMEOUT".
     const char *status_name() const noexcept { return bw_status_name(status_); }
     // "not_sent", "rejected" or "unknown"; empty if no request to the service is involved.
-    const std::string &outcome() const noexcept { return outcome_; }
+    const std::string &outcome() const noexcept { return details_->outcome; }
     // The HTTP status of the response, or 0 if there was no response.
-    int http_status() const noexcept { return http_status_; }
+    int http_status() const noexcept { return details_->http_status; }
+    // The number of requests that were attempted.
+    int attempts() const noexcept { return details_->attempts; }
+    // The service's id of the request, for Bandwidth's support.
+    const optional<std::string> &request_id() const noexcept { return details_->request_id; }
+    // How long the service wants callers to wait.
+    const optional<std::chrono::milliseconds> &retry_after() const noexcept
+    {
+        return details_->retry_after;
+    }
     // The error document (JSON).
-    const std::string &document() const noexcept { return document_; }
+    const std::string &document() const noexcept { return details_->document; }
 
 private:
+    struct Details {
+        explicit Details(const std::string &json)
+            : outcome(detail::get(json, "/error/outcome")),
+              http_status(number(json, "/error/httpStatus")),
+              attempts(number(json, "/error/attempts")),
+              request_id(detail::find(json, "/error/requestId")),
+              document(json)
+        {
+            const optional<std::int64_t> ms = detail::find_number(json, "/error/retryAfterMs");
+            if (ms) {
+                retry_after = std::chrono::milliseconds(*ms);
+            }
+        }
+        static int number(const std::string &json, const char *pointer)
+        {
+            return static_cast<int>(detail::find_number(json, pointer).value_or(0));
+        }
+
+        std::string outcome;
+        int http_status;
+        int attempts;
+        optional<std::string> request_id;
+        optional<std::chrono::milliseconds> retry_after;
+        std::string document;
+    };
+
     static std::string message_of(bw_status status, const std::string &document)
     {
         const std::string message = detail::get(document, "/error/message");
@@ -179,9 +340,7 @@ private:
     }
 
     bw_status status_;
-    std::string outcome_;
-    int http_status_;
-    std::string document_;
+    std::shared_ptr<const Details> details_;
 };
 
 namespace detail {
@@ -200,10 +359,112 @@ std::string invoke(Function function, Arguments... arguments)
     return copy(text);
 }
 
+// The error of a response that this header cannot use.
+[[noreturn]] inline void throw_protocol(const char *operation, const std::string &message)
+{
+    std::string json = "{\"error\":{\"status\":15,\"name\":\"BW_E_PROTOCOL\",\"message\":";
+    append_string(json, message);
+    json += ",\"operation\":";
+    append_string(json, operation);
+    throw Error(BW_E_PROTOCOL, json + ",\"outcome\":\"unknown\",\"attempts\":1,\"httpStatus\":null,"
+                                      "\"requestId\":null,\"retryAfterMs\":null,\"body\":null}}");
+}
+
+// A JSON object that is built key by key.
+template <typename Self>
+class Builder {
+public:
+    // Sets a key to a string, such as set("roots", "system"). A null pointer omits the key.
+    Self &set(const char *key, const Argument &value)
+    {
+        if (value.c_str() != nullptr) {
+            begin(key);
+            append_string(json_, value.str());
+        }
+        return self();
+    }
+    // Sets a key to an integer or a bool, such as set("maxRetries", 0).
+    template <typename T>
+    typename std::enable_if<std::is_arithmetic<T>::value, Self &>::type set(const char *key, T value)
+    {
+        static_assert(std::is_integral<T>::value, "a number is an integer");
+        begin(key);
+        json_ += std::is_same<T, bool>::value ? (value ? "true" : "false") : std::to_string(value);
+        return self();
+    }
+    // Sets a key to an object with a method dump(), such as another builder or an nlohmann::json.
+    template <typename T>
+    typename std::enable_if<HasDump<T>::value, Self &>::type set(const char *key, const T &value)
+    {
+        return set_json(key, value);
+    }
+    // Sets a key to an array of strings.
+    Self &set(const char *key, const std::vector<std::string> &values)
+    {
+        begin(key);
+        append_strings(json_, values);
+        return self();
+    }
+    // Sets a key to JSON text.
+    Self &set_json(const char *key, const Document &json)
+    {
+        begin(key);
+        json_ += json.str();
+        return self();
+    }
+    // The JSON text.
+    std::string dump() const { return "{" + json_ + "}"; }
+
+private:
+    Self &self() { return static_cast<Self &>(*this); }
+    void begin(const char *key)
+    {
+        json_ += json_.empty() ? "" : ",";
+        append_string(json_, key);
+        json_ += ':';
+    }
+
+    std::string json_;
+};
+
+// A result that was read from a JSON document.
+struct Result {
+    Result() = default;
+    explicit Result(const Document &json) : document(json.str()) {}
+    // The document, with all fields. It contains the token if the result has one.
+    std::string document;
+    std::string dump() const { return document; }
+
+protected:
+    std::string get(const char *pointer) const { return detail::get(document, pointer); }
+    optional<std::string> find(const char *pointer) const
+    {
+        return detail::find(document, pointer);
+    }
+};
+
+// The object in the member "data" of a response of BRTC, or the document itself.
+inline std::string data_of(const std::string &document)
+{
+    return find(document, "/data").value_or(document);
+}
+
 }  // namespace detail
 
+// A JSON object for any request, such as
+// bw::Object().set("operation", "createSession").set("body", bw::Object().set("tag", "room")).
+class Object : public detail::Builder<Object> {};
+
+// Returns a JSON array of strings.
+inline std::string array(const std::vector<std::string> &values)
+{
+    std::string json;
+    detail::append_strings(json, values);
+    return json;
+}
+
 // The configuration of a client. bw_client_new describes each key.
-class Config {
+class Config : public detail::Builder<Config> {
 public:
     Config &account_id(const detail::Argument &v) { return set("accountId", v); }
     // API credentials (OAuth 2.0).
@@ -217,44 +478,448 @@ public:
     // Required with client_id if base_url is not the service's own.
     Config &token_url(const detail::Argument &v) { return set("tokenUrl", v); }
     Config &ca_file(const detail::Argument &v) { return set("caFile", v); }
+    // The URL of BRTC Endpoints. Required for them if base_url is not the service's own.
+    Config &endpoints_url(const detail::Argument &v) { return set("endpointsUrl", v); }
     // The deadline of a call, in milliseconds.
     Config &timeout_ms(unsigned long v) { return set("timeoutMs", v); }
-    // Sets any key to a string, such as set("roots", "system"). A null pointer omits the key.
-    Config &set(const char *key, const detail::Argument &value)
-    {
-        if (value.c_str() != nullptr) {
-            begin(key);
-            detail::append_string(json_, value.str());
-        }
-        return *this;
-    }
-    // Sets any key to an integer or a bool, such as set("maxRetries", 0).
-    template <typename T>
-    typename std::enable_if<std::is_arithmetic<T>::value, Config &>::type set(const char *key, T value)
-    {
-        static_assert(std::is_integral<T>::value, "a number in the configuration is an integer");
-        begin(key);
-        json_ += std::is_same<T, bool>::value ? (value ? "true" : "false") : std::to_string(value);
-        return *this;
-    }
     // The same as set(key, value).
     Config &set_number(const char *key, unsigned long value) { return set(key, value); }
     // The same as set(key, value).
     Config &set_flag(const char *key, bool value) { return set(key, value); }
     // The JSON object.
-    std::string json() const { return "{" + json_ + "}"; }
+    std::string json() const { return dump(); }
+};
+
+// The request of create_participant.
+class ParticipantRequest : public detail::Builder<ParticipantRequest> {
+public:
+    // "AUDIO" and "VIDEO".
+    ParticipantRequest &publish(const std::vector<std::string> &permissions)
+    {
+        return set("publishPermissions", permissions);
+    }
+    ParticipantRequest &tag(const detail::Argument &v) { return set("tag", v); }
+    ParticipantRequest &callback_url(const detail::Argument &v) { return set("callbackUrl", v); }
+    ParticipantRequest &device_api_version(const detail::Argument &v)
+    {
+        return set("deviceApiVersion", v);
+    }
+};
+
+// The request of create_session.
+class SessionRequest : public detail::Builder<SessionRequest> {
+public:
+    SessionRequest &tag(const detail::Argument &v) { return set("tag", v); }
+};
+
+// The request of create_endpoint. The direction is "INBOUND", "OUTBOUND" or "BIDIRECTIONAL".
+class EndpointRequest : public detail::Builder<EndpointRequest> {
+public:
+    explicit EndpointRequest(const detail::Argument &direction)
+    {
+        set("type", "WEBRTC").set("direction", direction);
+    }
+    EndpointRequest &tag(const detail::Argument &v) { return set("tag", v); }
+    EndpointRequest &event_callback_url(const detail::Argument &v)
+    {
+        return set("eventCallbackUrl", v);
+    }
+    EndpointRequest &event_fallback_url(const detail::Argument &v)
+    {
+        return set("eventFallbackUrl", v);
+    }
+    EndpointRequest &connection_metadata(const detail::Document &v)
+    {
+        return set_json("connectionMetadata", v);
+    }
+};
+
+// The query of list_endpoints and endpoints.
+class EndpointQuery : public detail::Builder<EndpointQuery> {
+public:
+    // "CONNECTED" or "DISCONNECTED".
+    EndpointQuery &status(const detail::Argument &v) { return set("status", v); }
+    // The number of endpoints in a page, from 1 to 1000.
+    EndpointQuery &limit(int v) { return set("limit", v); }
+    EndpointQuery &after_cursor(const detail::Argument &v) { return set("afterCursor", v); }
+};
+
+// Whom a participant hears: one participant, and optionally only some of its streams.
+struct Subscription : detail::Result {
+    Subscription() = default;
+    explicit Subscription(const detail::Document &json)
+        : Result(json),
+          participant_id(get("/participantId")),
+          stream_aliases(detail::texts(document, "/streamAliases"))
+    {
+    }
+    std::string participant_id;
+    std::vector<std::string> stream_aliases;
+};
+
+// Whom a participant hears: a result, and also the document of add_participant_to_session and
+// update_participant_subscriptions.
+struct Subscriptions : detail::Result {
+    // Nobody.
+    Subscriptions() : Result("{}") {}
+    explicit Subscriptions(const detail::Document &json)
+        : Result(json), session_id(find("/sessionId"))
+    {
+        for (const std::string &item : detail::items(document, "/participants")) {
+            participants.push_back(Subscription(item));
+        }
+    }
+    // Everyone in the session, including participants that join later.
+    static Subscriptions everyone(const detail::Argument &session_id)
+    {
+        return Subscriptions(Object().set("sessionId", session_id));
+    }
+    // These participants.
+    static Subscriptions to(const std::vector<std::string> &participant_ids)
+    {
+        std::string list;
+        for (const std::string &id : participant_ids) {
+            list += (list.empty() ? "" : ",") + Object().set("participantId", id).dump();
+        }
+        return Subscriptions(Object().set_json("participants", "[" + list + "]"));
+    }
+    optional<std::string> session_id;
+    std::vector<Subscription> participants;
+};
+
+struct Session : detail::Result {
+    Session() = default;
+    explicit Session(const detail::Document &json)
+        : Result(json), id(get("/id")), tag(find("/tag"))
+    {
+    }
+    std::string id;
+    optional<std::string> tag;
+};
+
+struct Participant : detail::Result {
+    Participant() = default;
+    explicit Participant(const detail::Document &json)
+        : Result(json),
+          id(get("/id")),
+          tag(find("/tag")),
+          callback_url(find("/callbackUrl")),
+          device_api_version(find("/deviceApiVersion")),
+          publish_permissions(detail::texts(document, "/publishPermissions")),
+          sessions(detail::texts(document, "/sessions")),
+          subscriptions(find("/subscriptions").value_or("{}"))
+    {
+    }
+    std::string id;
+    optional<std::string> tag;
+    optional<std::string> callback_url;
+    optional<std::string> device_api_version;
+    std::vector<std::string> publish_permissions;
+    // At most one id.
+    std::vector<std::string> sessions;
+    Subscriptions subscriptions;
+};
+
+// The response of create_participant.
+struct CreatedParticipant : detail::Result {
+    CreatedParticipant() = default;
+    explicit CreatedParticipant(const detail::Document &json)
+        : Result(json), participant(get("/participant")), token(get("/token"))
+    {
+    }
+    Participant participant;
+    // The token with which its device connects. It is a secret.
+    std::string token;
+};
+
+// A device of an endpoint.
+struct Device : detail::Result {
+    Device() = default;
+    explicit Device(const detail::Document &json)
+        : Result(json),
+          id(get("/deviceId")),
+          name(find("/deviceName")),
+          status(get("/status")),
+          creation_timestamp(get("/creationTimestamp"))
+    {
+    }
+    std::string id;
+    optional<std::string> name;
+    std::string status;
+    std::string creation_timestamp;
+};
+
+// An endpoint: the response of create_endpoint or get_endpoint, or an item of list_endpoints.
+struct Endpoint : detail::Result {
+    Endpoint() = default;
+    // Throws Error (BW_E_PROTOCOL) if the document contains no endpoint.
+    explicit Endpoint(const detail::Document &json)
+        : Result(detail::data_of(json.str())),
+          id(get("/endpointId")),
+          type(get("/type")),
+          status(get("/status")),
+          creation_timestamp(get("/creationTimestamp")),
+          expiration_timestamp(get("/expirationTimestamp")),
+          tag(find("/tag")),
+          token(find("/token"))
+    {
+        if (id.empty()) {
+            detail::throw_protocol("getEndpoint", "the response contains no endpointId");
+        }
+        for (const std::string &item : detail::items(document, "/devices")) {
+            devices.push_back(Device(item));
+        }
+    }
+    std::string id;
+    std::string type;
+    // "CONNECTED" or "DISCONNECTED".
+    std::string status;
+    // ISO 8601. The endpoint and its token end at the second one.
+    std::string creation_timestamp;
+    std::string expiration_timestamp;
+    optional<std::string> tag;
+    // The token with which its device connects, in the response of create_endpoint only. It is a
+    // secret.
+    optional<std::string> token;
+    // Empty for an item of list_endpoints.
+    std::vector<Device> devices;
+};
+
+// Writes the id and the status of an endpoint, but never its token.
+inline std::ostream &operator<<(std::ostream &stream, const Endpoint &endpoint)
+{
+    return stream << "Endpoint(id=" << endpoint.id << ", status=" << endpoint.status
+                  << (endpoint.token ? ", token=***)" : ")");
+}
+
+// Writes the id of a participant, but never its token.
+inline std::ostream &operator<<(std::ostream &stream, const CreatedParticipant &created)
+{
+    return stream << "CreatedParticipant(id=" << created.participant.id << ", token=***)";
+}
+
+// One page of endpoints, the response of list_endpoints.
+struct EndpointPage : detail::Result {
+    EndpointPage() = default;
+    // Throws Error (BW_E_PROTOCOL) if "data" is not an array of endpoints.
+    explicit EndpointPage(const detail::Document &json)
+        : Result(json), total_elements(detail::find_number(document, "/page/totalElements"))
+    {
+        const std::string data = get("/data");
+        if (data.compare(0, 1, "[") != 0) {
+            detail::throw_protocol("listEndpoints", "the response contains no array \"data\"");
+        }
+        for (const std::string &item : detail::split(data)) {
+            endpoints.push_back(Endpoint(item));
+        }
+        for (const std::string &link : detail::items(document, "/links")) {
+            if (!next_cursor && detail::get(link, "/rel") == "next") {
+                next_cursor = cursor_of(detail::get(link, "/href"));
+            }
+        }
+    }
+    std::vector<Endpoint> endpoints;
+    // The afterCursor of the next page; none for the last page.
+    optional<std::string> next_cursor;
+    optional<std::int64_t> total_elements;
 
 private:
-    void begin(const char *key)
+    // The parameter afterCursor of a URL. The URL itself is never used.
+    static optional<std::string> cursor_of(const std::string &url)
     {
-        if (!json_.empty()) {
-            json_ += ',';
+        static const std::string name = "afterCursor=";
+        const std::string all = url.substr(0, url.find('#'));
+        for (std::size_t at = all.find('?'); at != std::string::npos; at = all.find('&', at + 1)) {
+            if (all.compare(at + 1, name.size(), name) != 0) {
+                continue;
+            }
+            const std::size_t from = at + 1 + name.size();
+            const std::string value = all.substr(from, all.find('&', from) - from);
+            return value.empty() ? optional<std::string>() : optional<std::string>(decode(value));
         }
-        detail::append_string(json_, key);
-        json_ += ':';
+        return optional<std::string>();
     }
+    static std::string decode(const std::string &text)
+    {
+        static const std::string hex = "0123456789abcdef0123456789ABCDEF";
+        std::string decoded;
+        for (std::size_t i = 0; i < text.size(); i++) {
+            const bool is_escape = text[i] == '%' && i + 2 < text.size();
+            const std::size_t high = is_escape ? hex.find(text[i + 1]) : std::string::npos;
+            const std::size_t low = is_escape ? hex.find(text[i + 2]) : std::string::npos;
+            if (high == std::string::npos || low == std::string::npos) {
+                decoded += text[i];
+            } else {
+                decoded += static_cast<char>((high % 16) << 4 | low % 16);
+                i += 2;
+            }
+        }
+        return decoded;
+    }
+};
 
-    std::string json_;
+// A webhook, the result of parse_event.
+struct Event : detail::Result {
+    Event() = default;
+    explicit Event(const detail::Document &json)
+        : Result(json),
+          name(get("/event")),
+          is_known(get("/known") != "false"),
+          participant_id(find("/participantId")),
+          endpoint_id(find("/endpointId")),
+          device_id(find("/deviceId")),
+          account_id(find("/accountId")),
+          tag(find("/tag")),
+          to(find("/to")),
+          to_type(find("/toType"))
+    {
+        const optional<std::int64_t> ms = detail::find_number(document, "/timestamp");
+        if (ms) {
+            time = std::chrono::system_clock::time_point(std::chrono::milliseconds(*ms));
+        }
+    }
+    // Such as "onConnect" or "endpointConnected".
+    std::string name;
+    // Whether the library knows the event; otherwise, its fields are not checked.
+    bool is_known = false;
+    optional<std::chrono::system_clock::time_point> time;
+    optional<std::string> participant_id;
+    optional<std::string> endpoint_id;
+    optional<std::string> device_id;
+    optional<std::string> account_id;
+    optional<std::string> tag;
+    optional<std::string> to;
+    optional<std::string> to_type;
+};
+
+// Returns the results of an array in a document, such as
+// bw::list<bw::Participant>(client.list_session_participants(id)).
+template <typename T>
+std::vector<T> list(const detail::Document &document, const char *pointer = "")
+{
+    std::vector<T> results;
+    for (const std::string &item : detail::items(document.str(), pointer)) {
+        results.push_back(T(item));
+    }
+    return results;
+}
+
+// The conversions between nlohmann::json and the requests and results above. nlohmann::json finds
+// these functions; this header does not need it.
+template <typename Json, typename T>
+auto to_json(Json &json, const T &value) ->
+    typename std::enable_if<detail::HasDump<T>::value, decltype(Json::parse(value.dump()), void())>::type
+{
+    json = Json::parse(value.dump());
+}
+template <typename Json, typename T>
+auto from_json(const Json &json, T &result) ->
+    typename std::enable_if<std::is_base_of<detail::Result, T>::value && detail::HasDump<Json>::value>::type
+{
+    result = T(json.dump());
+}
+
+// All endpoints that match a query, as a range for one loop:
+// for (const bw::Endpoint &endpoint : client.endpoints()). Each page is requested when it is
+// needed. The loop throws Error, also BW_E_PROTOCOL if the service repeats a cursor.
+class Endpoints {
+public:
+    class iterator {
+    public:
+        using iterator_category = std::input_iterator_tag;
+        using value_type = Endpoint;
+        using difference_type = std::ptrdiff_t;
+        using pointer = const Endpoint *;
+        using reference = const Endpoint &;
+
+        iterator() = default;
+        reference operator*() const { return state_->page.endpoints[state_->index]; }
+        pointer operator->() const { return &**this; }
+        iterator &operator++()
+        {
+            state_->index++;
+            skip_to_endpoint();
+            return *this;
+        }
+        void operator++(int) { ++*this; }
+        // Every iterator differs from the end, until it reaches it.
+        bool operator==(const iterator &other) const { return state_ == other.state_; }
+        bool operator!=(const iterator &other) const { return !(*this == other); }
+
+    private:
+        friend class Endpoints;
+        struct State {
+            bw_client *client;
+            std::string query;
+            EndpointPage page;
+            std::size_t index;
+            // Hashes of the cursors so far, because a cursor may be long.
+            std::set<std::uint64_t> seen;
+        };
+
+        iterator(bw_client *client, const std::string &query)
+            : state_(new State{client, query, EndpointPage(), 0, {}})
+        {
+            fetch();
+            skip_to_endpoint();
+        }
+        void fetch()
+        {
+            state_->page = EndpointPage(
+                detail::invoke(bw_list_endpoints, state_->client, state_->query.c_str()));
+            state_->index = 0;
+        }
+        void skip_to_endpoint()
+        {
+            while (state_->index >= state_->page.endpoints.size()) {
+                if (!state_->page.next_cursor) {
+                    state_.reset();
+                    return;
+                }
+                const std::string cursor = *state_->page.next_cursor;
+                if (!state_->seen.insert(hash(cursor)).second) {
+                    detail::throw_protocol("listEndpoints",
+                                           "the service returned the same cursor twice");
+                }
+                state_->query = with_cursor(state_->query, cursor);
+                fetch();
+            }
+        }
+        static std::uint64_t hash(const std::string &text)
+        {
+            std::uint64_t value = 14695981039346656037u;
+            for (const char c : text) {
+                value = (value ^ static_cast<unsigned char>(c)) * 1099511628211u;
+            }
+            return value;
+        }
+        // The query, in which the cursor replaces another one.
+        static std::string with_cursor(const std::string &query, const std::string &cursor)
+        {
+            static const std::string key = "\"afterCursor\"";
+            std::string json = Object().set("afterCursor", cursor).dump();
+            json.pop_back();
+            for (const std::string &member : detail::split(query)) {
+                if (member.compare(member.find('"'), key.size(), key) != 0) {
+                    json += "," + member;
+                }
+            }
+            return json + "}";
+        }
+
+        std::shared_ptr<State> state_;
+    };
+
+    // Requests the first page.
+    iterator begin() const { return iterator(client_, query_); }
+    iterator end() const { return iterator(); }
+
+private:
+    friend class Client;
+    Endpoints(bw_client *client, const std::string &query) : client_(client), query_(query) {}
+
+    bw_client *client_;
+    std::string query_;
 };
 
 // A client of the service. It is movable but not copyable, and the destructor frees it.
@@ -387,6 +1052,12 @@ public:
 
     // End of the generated part.
 
+    // Returns all endpoints that match the query, as a range for one loop (BRTC). The client must
+    // exist during the loop.
+    Endpoints endpoints(const detail::Document &query = "{}") const
+    {
+        return Endpoints(handle(), query.str().empty() ? "{}" : query.str());
+    }
     // Executes any operation, which is described by one JSON document; see bw_call.
     std::string call(const detail::Document &document) const { return invoke(bw_call, document); }
     // Returns the counters of this client; see bw_client_stats.
@@ -645,6 +1316,21 @@ inline std::string json_get(const detail::Document &document, const detail::Argu
     return detail::invoke(bw_json_get, document.c_str(), pointer.c_str());
 }
 
+// Returns the number of items of an array, or of members of an object; see bw_json_length. Throws
+// Error.
+inline std::uint64_t json_length(const detail::Document &document, const detail::Argument &pointer = "")
+{
+    std::uint64_t length = 0;
+    detail::invoke(bw_json_length, document.c_str(), pointer.c_str(), &length);
+    return length;
+}
+
+// Returns a text as a JSON string, with quotes and escapes; see bw_json_quote. Throws Error.
+inline std::string json_quote(const detail::Argument &text)
+{
+    return detail::invoke(bw_json_quote, text.c_str());
+}
+
 // Returns the BXML that transfers a phone call to a session, as {"bxml": .., "uuiLength": ..,
 // "warnings": [..]}; see bw_transfer_bxml. An empty call_id or sip_uri is omitted. Throws Error.
 inline std::string transfer_bxml(const detail::Argument &token,
@@ -656,8 +1342,23 @@ inline std::string transfer_bxml(const detail::Argument &token,
                           sip_uri.str().empty() ? nullptr : sip_uri.c_str());
 }
 
-// Checks the body of a webhook, and returns it with a numeric timestamp; see bw_parse_event. Throws
-// Error.
+// Returns the BXML that connects a phone call to endpoints, as {"bxml": ..}; see bw_connect_bxml.
+// `endpoint_ids` is a JSON array, such as bw::array({endpoint.id}). Throws Error.
+inline std::string connect_bxml(const detail::Document &endpoint_ids,
+                                const detail::Document &options = "{}")
+{
+    return detail::invoke(bw_connect_bxml, endpoint_ids.c_str(), options.c_str());
+}
+
+// Returns the uui value with which a phone call joins the session of a participant; see bw_uui. An
+// empty call_id is omitted. The value is a secret. Throws Error.
+inline std::string uui(const detail::Argument &token, const detail::Argument &call_id = "")
+{
+    return detail::invoke(bw_uui, token.c_str(), call_id.str().empty() ? nullptr : call_id.c_str());
+}
+
+// Checks the body of a webhook, and returns it in one form, the document of an Event; see
+// bw_parse_event. Throws Error.
 inline std::string parse_event(const detail::Document &body)
 {
     return detail::invoke(bw_parse_event, body.c_str());

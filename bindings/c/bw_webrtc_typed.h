@@ -54,10 +54,11 @@ typedef struct bwt_client_options {
     const char *token_url;    /* NULL: Bandwidth's; required with client_id and base_url */
     const char *ca_file;      /* PEM file of certificate authorities; NULL: those of the library */
     unsigned long timeout_ms; /* the deadline of a call in milliseconds; 0: 10000 */
-    const char *endpoints_url; /* NULL: Bandwidth's URL of BRTC Endpoints */
+    unsigned long connect_timeout_ms; /* the longest time to connect, with TLS; 0: 3000 */
+    const char *endpoints_url; /* NULL: Bandwidth's; required for endpoints with another base_url */
 } bwt_client_options;
 
-#define BWT_CLIENT_OPTIONS_INIT {NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, 0, NULL}
+#define BWT_CLIENT_OPTIONS_INIT {NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, 0, 0, NULL}
 
 /* The properties of a new participant. NULL and 0 (BWT_PARTICIPANT_OPTIONS_INIT) select the service's
  * defaults. The strings are UTF-8 and are not used after the call. */
@@ -140,6 +141,17 @@ BWT_FUNCTION void bwt_append_field_(bwt_text *to, const char *name, const char *
     bwt_append_(to, "\"", 1);
 }
 
+/* Appends "name":value, unless the value is 0. */
+BWT_FUNCTION void bwt_append_number_(bwt_text *to, const char *name, unsigned long value)
+{
+    char text[80];
+
+    if (value == 0)
+        return;
+    sprintf(text, "%s\"%.40s\":%lu", to->length > 1 ? "," : "", name, value);
+    bwt_append_(to, text, strlen(text));
+}
+
 /* Returns the value at a JSON pointer in a document (bw_json_get), or NULL if it is missing or null.
  * The caller frees it with bw_free. */
 BWT_FUNCTION char *bwt_get(const char *document, const char *pointer)
@@ -213,14 +225,11 @@ BWT_FUNCTION bw_status bwt_client_new(const bwt_client_options *options,
         bwt_append_field_(&config, "username", options->username);
         bwt_append_field_(&config, "password", options->password);
         bwt_append_field_(&config, "baseUrl", options->base_url);
-        bwt_append_field_(&config, "endpointsUrl", options->endpoints_url);
         bwt_append_field_(&config, "tokenUrl", options->token_url);
         bwt_append_field_(&config, "caFile", options->ca_file);
-        if (options->timeout_ms != 0) {
-            char digits[64];
-            sprintf(digits, "%s\"timeoutMs\":%lu", config.length > 1 ? "," : "", options->timeout_ms);
-            bwt_append_(&config, digits, strlen(digits));
-        }
+        bwt_append_field_(&config, "endpointsUrl", options->endpoints_url);
+        bwt_append_number_(&config, "timeoutMs", options->timeout_ms);
+        bwt_append_number_(&config, "connectTimeoutMs", options->connect_timeout_ms);
         bwt_append_(&config, "}", 1);
         if (config.text == NULL)
             return bwt_error_take_(error, BW_E_INTERNAL, NULL);

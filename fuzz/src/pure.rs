@@ -1,6 +1,6 @@
 //! Targets that parse text and need no server.
 
-use std::ffi::CStr;
+use std::ffi::{CStr, CString};
 use std::ptr;
 use std::sync::LazyLock;
 
@@ -72,11 +72,33 @@ pub fn json_get(data: &[u8]) {
     // SAFETY: two C strings and a valid output parameter.
     let status = unsafe { bw_json_get(document.as_ptr(), pointer.as_ptr(), &raw mut out) };
     let found = take_string(out);
+    let mut length = 0;
+    // SAFETY: as above, without an error document.
+    let counted = unsafe {
+        bw_json_length(document.as_ptr(), pointer.as_ptr(), &raw mut length, ptr::null_mut())
+    };
     let (Ok(document), Ok(pointer)) = (document.to_str(), pointer.to_str()) else {
         assert_ne!(status, BW_OK);
         return;
     };
+    let (mut quoted, mut again) = (ptr::null_mut(), ptr::null_mut());
+    // SAFETY: C strings, and valid output parameters.
+    unsafe {
+        let text = CString::new(document).expect("no NUL");
+        assert_eq!(bw_json_quote(text.as_ptr(), &raw mut quoted), BW_OK);
+        assert_eq!(bw_json_get(quoted, c"".as_ptr(), &raw mut again), BW_OK);
+    }
+    assert_eq!(take_string(again).as_deref(), Some(document));
+    take_string(quoted);
     let Ok(value) = serde_json::from_str::<Value>(document) else { return };
+    if counted == BW_OK {
+        // serde_json merges repeated keys.
+        match value.pointer(pointer).expect("the value") {
+            Value::Array(items) => assert_eq!(length, items.len() as u64),
+            Value::Object(members) => assert!(length >= members.len() as u64),
+            other => panic!("{other} has no length"),
+        }
+    }
     match (status, value.pointer(pointer)) {
         (BW_OK, Some(Value::String(expected))) => assert_eq!(found.as_ref(), Some(expected)),
         (BW_OK, Some(expected)) => {
@@ -117,12 +139,12 @@ pub fn token(data: &[u8]) {
     }
 }
 
-/// Creates the BXML of a transfer, which must be well formed for every input.
+/// Creates the BXML of a transfer and of a connection, and a uui value. BXML must be well formed for
+/// every input.
 pub fn bxml(data: &[u8]) {
-    let (token, rest) = two_texts(data);
-    let skip = token.as_bytes().len() + 1;
-    let (call_id, sip_uri) = two_texts(data.get(skip..).unwrap_or_default());
-    drop(rest);
+    let (first, _) = two_texts(data);
+    let skip = first.as_bytes().len() + 1;
+    let (second, third) = two_texts(data.get(skip..).unwrap_or_default());
     let or_null = |text: &std::ffi::CStr| match text.is_empty() {
         true => ptr::null(),
         false => text.as_ptr(),
@@ -130,15 +152,35 @@ pub fn bxml(data: &[u8]) {
     let mut out = ptr::null_mut();
     // SAFETY: C strings or NULL, and a valid output parameter.
     let status = unsafe {
-        bw_transfer_bxml(token.as_ptr(), or_null(&call_id), or_null(&sip_uri), &raw mut out)
+        bw_transfer_bxml(first.as_ptr(), or_null(&second), or_null(&third), &raw mut out)
     };
     if let Ok(document) = checked_document(status, out) {
-        let bxml = document["bxml"].as_str().expect("a text");
-        let inside = bxml
-            .strip_prefix("<?xml version=\"1.0\" encoding=\"UTF-8\"?>")
-            .expect("an XML declaration");
-        assert_eq!(inside.matches('<').count(), 6, "{bxml}");
-        assert_eq!(inside.matches('>').count(), 6, "{bxml}");
-        assert!(!inside.chars().any(|c| c.is_control()), "{bxml}");
+        check_bxml(&document, 3);
     }
+    // SAFETY: as above.
+    let status = unsafe { bw_connect_bxml(first.as_ptr(), or_null(&second), &raw mut out) };
+    if let Ok(document) = checked_document(status, out) {
+        let ids: Vec<String> = serde_json::from_slice(first.as_bytes()).expect("an array of texts");
+        check_bxml(&document, 2 + ids.len());
+    }
+    // SAFETY: as above.
+    let status = unsafe { bw_uui(first.as_ptr(), or_null(&second), &raw mut out) };
+    if status == BW_OK {
+        let uui = take_string(out).expect("a value");
+        let token = first.to_str().expect("UTF-8");
+        assert!(uui.ends_with(&format!("{token};encoding=jwt")), "{uui}");
+    } else {
+        let _ = checked_document(status, out);
+    }
+}
+
+/// Checks that a BXML document has this number of elements, and nothing that was not escaped.
+fn check_bxml(document: &Value, elements: usize) {
+    let bxml = document["bxml"].as_str().expect("a text");
+    let inside = bxml
+        .strip_prefix("<?xml version=\"1.0\" encoding=\"UTF-8\"?>")
+        .expect("an XML declaration");
+    assert_eq!(inside.matches('<').count(), 2 * elements, "{bxml}");
+    assert_eq!(inside.matches('>').count(), 2 * elements, "{bxml}");
+    assert!(!inside.chars().any(|c| c.is_control()), "{bxml}");
 }

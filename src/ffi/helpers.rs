@@ -2,10 +2,12 @@
 
 use std::ffi::c_char;
 
-use super::boundary::{Out, export_document};
+use super::boundary::{Out, export_document, export_unit};
 use super::status::bw_status;
 use super::text;
-use crate::interop::{connect_bxml, json_get, parse_event, token_claims, transfer_bxml, uui};
+use crate::interop::{
+    connect_bxml, json_get, json_length, json_quote, parse_event, token_claims, transfer_bxml, uui,
+};
 
 /// Returns one value of a JSON document, for programs without a JSON library.
 ///
@@ -36,6 +38,67 @@ pub unsafe extern "C" fn bw_json_get(
         // SAFETY: promised by the caller.
         let pointer = unsafe { text::required("pointer", pointer) }?;
         json_get(json, pointer)
+    })
+}
+
+/// Returns the number of items of an array, or of members of an object, in a JSON document.
+///
+/// - `json` and `pointer`: as for `bw_json_get`.
+/// - `length`: receives the number, or 0 on failure. It may be NULL.
+/// - `error`: receives NULL, or the error document on failure. The caller frees it with `bw_free`.
+///   `error` may be NULL.
+///
+/// Statuses: BW_OK, BW_E_NO_VALUE (the value is missing or null), BW_E_INVALID_ARGUMENT (as for
+/// `bw_json_get`, or the value is neither an array nor an object), BW_E_INTERNAL.
+/// Any thread. Does not block.
+///
+/// # Safety
+/// `json` and `pointer` are NULL or NUL-terminated strings; `length` and `error` are NULL or
+/// writable.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn bw_json_length(
+    json: *const c_char,
+    pointer: *const c_char,
+    length: *mut u64,
+    error: *mut *mut c_char,
+) -> bw_status {
+    // SAFETY: promised by the caller.
+    let error = unsafe { Out::new(error) };
+    let mut count = 0;
+    let status = export_unit(error, || {
+        // SAFETY: promised by the caller.
+        let json = unsafe { text::required("json", json) }?;
+        // SAFETY: promised by the caller.
+        let pointer = unsafe { text::required("pointer", pointer) }?;
+        count = json_length(json, pointer)?;
+        Ok(())
+    });
+    if !length.is_null() {
+        // SAFETY: not NULL, so by the caller's promise writable.
+        unsafe { length.write(count) };
+    }
+    status
+}
+
+/// Returns a text as a JSON string, for programs that write JSON documents themselves.
+///
+/// - `text`: the text, such as a tag that a user has typed.
+/// - `out`: receives the text with quotes and escapes, such as `"say \"hi\""`, or the error document.
+///   The caller frees it with `bw_free`.
+///
+/// Statuses: BW_OK, BW_E_INVALID_ARGUMENT (`text` is NULL or not valid UTF-8), BW_E_INTERNAL.
+/// Any thread. Does not block.
+///
+/// # Safety
+/// `text` is NULL or a NUL-terminated string; `out` is NULL or writable.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn bw_json_quote(text: *const c_char, out: *mut *mut c_char) -> bw_status {
+    // SAFETY: promised by the caller.
+    let out = unsafe { Out::new(out) };
+    export_document(out, || {
+        // SAFETY: promised by the caller.
+        let text = unsafe { text::required("text", text) }?;
+        json_quote(text)
     })
 }
 

@@ -27,7 +27,8 @@ pub use client::{bw_client_free, bw_client_new, bw_client_reload, bw_client_set_
 pub use endpoints::*;
 pub use handles::{bw_client, bw_queue};
 pub use helpers::{
-    bw_connect_bxml, bw_json_get, bw_parse_event, bw_token_claims, bw_transfer_bxml, bw_uui,
+    bw_connect_bxml, bw_json_get, bw_json_length, bw_json_quote, bw_parse_event, bw_token_claims,
+    bw_transfer_bxml, bw_uui,
 };
 pub use log::*;
 pub use participants::*;

@@ -1,4 +1,4 @@
-//! JSON pointers (RFC 6901), for programs without a JSON library.
+//! JSON for programs without a JSON library: values at JSON pointers (RFC 6901), and quoted texts.
 
 use std::borrow::Cow;
 
@@ -16,6 +16,54 @@ const MAX_LEVELS: usize = 64;
 /// # Errors
 /// `NoValue`, if the value is missing or null; `InvalidArgument`.
 pub fn json_get(document: &str, pointer: &str) -> Result<String, Error> {
+    let value = find(document, pointer)?;
+    match Kind::of(value) {
+        Kind::String => match json::string(value) {
+            Ok(text) => Ok(text.into_owned()),
+            Err(problem) => {
+                Err(Error::invalid(format!("json: the string at {} {problem}", quote(pointer))))
+            }
+        },
+        _ => memory::copy(value.get()),
+    }
+}
+
+/// The number of items of the array, or of members of the object, that a pointer refers to.
+///
+/// # Errors
+/// `NoValue`, if the value is missing or null; `InvalidArgument`.
+pub fn json_length(document: &str, pointer: &str) -> Result<u64, Error> {
+    let value = find(document, pointer)?;
+    let invalid =
+        |problem: &str| Error::invalid(format!("json: the value at {} {problem}", quote(pointer)));
+    let length = match Kind::of(value) {
+        Kind::Array => json::array(value).map_err(|problem| invalid(&problem))?.0.len(),
+        Kind::Object => {
+            let Object(members) =
+                serde_json::from_str(value.get()).map_err(|_| invalid("is not a valid object"))?;
+            members.len()
+        }
+        kind => {
+            let problem = format!("must be an array or an object, not {}", kind.article());
+            return Err(invalid(&problem));
+        }
+    };
+    Ok(length as u64)
+}
+
+/// A text as a JSON string, with quotes and escapes.
+///
+/// # Errors
+/// `Internal`, if there is not enough memory.
+pub fn json_quote(text: &str) -> Result<String, Error> {
+    // An escaped character has at most six bytes.
+    memory::require(text.len().saturating_mul(6).saturating_add(2))?;
+    // A string cannot fail to serialize.
+    Ok(serde_json::to_string(text).unwrap_or_default())
+}
+
+/// The value that a pointer refers to. It is not null.
+fn find<'a>(document: &'a str, pointer: &str) -> Result<&'a RawValue, Error> {
     let no_value =
         || Error::new(Status::NoValue, format!("there is no value at {}", quote(pointer)));
     if !pointer.is_empty() && !pointer.starts_with('/') {
@@ -41,16 +89,7 @@ pub fn json_get(document: &str, pointer: &str) -> Result<String, Error> {
         })?;
         value = step(value, &key).ok_or_else(no_value)?;
     }
-    match Kind::of(value) {
-        Kind::Null => Err(no_value()),
-        Kind::String => match json::string(value) {
-            Ok(text) => Ok(text.into_owned()),
-            Err(problem) => {
-                Err(Error::invalid(format!("json: the string at {} {problem}", quote(pointer))))
-            }
-        },
-        _ => memory::copy(value.get()),
-    }
+    if Kind::of(value) == Kind::Null { Err(no_value()) } else { Ok(value) }
 }
 
 fn step<'a>(value: &'a RawValue, key: &str) -> Option<&'a RawValue> {
@@ -139,5 +178,37 @@ mod tests {
             assert!(error.message.contains(part), "{}", error.message);
         }
         assert!(json_get(&deep, &"/0".repeat(64)).unwrap().starts_with('['));
+    }
+
+    #[test]
+    fn items_and_members_are_counted() {
+        for (pointer, length) in [("", 3), ("/a", 1), ("/a/b", 4), ("/a b", 0)] {
+            assert_eq!(json_length(DOCUMENT, pointer).unwrap(), length, "{pointer}");
+        }
+        assert_eq!(json_length("[]", "").unwrap(), 0);
+        assert_eq!(json_length(r#"["[,]",[1,2],{"a":","}]"#, "").unwrap(), 3);
+        for (document, pointer, status) in [
+            (DOCUMENT, "/x", Status::NoValue),
+            (DOCUMENT, "/a/b/2", Status::NoValue),
+            (DOCUMENT, "/a/b/0", Status::InvalidArgument),
+            (DOCUMENT, "/a/b/1", Status::InvalidArgument),
+            ("[", "", Status::InvalidArgument),
+        ] {
+            let error = json_length(document, pointer).unwrap_err();
+            assert_eq!(error.status, status, "{}", error.message);
+        }
+        let message = json_length(r#"{"a":"b"}"#, "/a").unwrap_err().message;
+        assert!(message.ends_with("must be an array or an object, not a string"), "{message}");
+    }
+
+    #[test]
+    fn quoted_text_is_read_back() {
+        assert_eq!(json_quote("").unwrap(), r#""""#);
+        assert_eq!(
+            json_quote("a\"b\\c/\n\u{1}é\u{2028}").unwrap(),
+            "\"a\\\"b\\\\c/\\n\\u0001é\u{2028}\""
+        );
+        let every: String = (1..=0x20ff).filter_map(char::from_u32).collect();
+        assert_eq!(json_get(&json_quote(&every).unwrap(), "").unwrap(), every);
     }
 }

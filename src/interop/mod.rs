@@ -7,5 +7,5 @@ mod token_claims;
 
 pub use bxml::{connect_bxml, transfer_bxml, uui};
 pub use event::parse_event;
-pub use json_pointer::json_get;
+pub use json_pointer::{json_get, json_length, json_quote};
 pub use token_claims::token_claims;

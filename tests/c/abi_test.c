@@ -8,7 +8,8 @@
 #include "check_call.h"
 
 static const char CONFIG[] = "{\"accountId\":\"1\",\"username\":\"u\",\"password\":\"" SECRET "\","
-                             "\"baseUrl\":\"http://127.0.0.1:9/v1\",\"maxRetries\":0}";
+                             "\"baseUrl\":\"http://127.0.0.1:9/v1\",\"maxRetries\":0,"
+                             "\"endpointsUrl\":\"http://127.0.0.1:9/v2\"}";
 
 static bw_client *new_client(void)
 {
@@ -120,6 +121,112 @@ static void json_get(void)
     reject_value("{", "", BW_E_INVALID_ARGUMENT, "json: is not valid JSON");
     reject_value("\"\\u0000\"", "", BW_E_INVALID_ARGUMENT, "U+0000");
     CHECK(bw_json_get("{}", "", NULL) == BW_OK);
+}
+
+static void json_length_and_quote(void)
+{
+    uint64_t length = 7;
+    char *huge = repeated("", '"', 1000 * 1000, "");
+
+    CHECK(bw_json_length("{\"a\":[1,[2],{}]}", "/a", &length, NULL) == BW_OK && length == 3);
+    CHECK(bw_json_length("{\"a\":1}", "", &length, NULL) == BW_OK && length == 1);
+    CHECK_FAILURE(bw_json_length("{}", "/a", &length, &out), BW_E_NO_VALUE, "no value at \"/a\"");
+    CHECK(length == 0);
+    CHECK_FAILURE(bw_json_length(NULL, "", NULL, &out), BW_E_INVALID_ARGUMENT, "json: is NULL");
+    CHECK_FAILURE(bw_json_length("{}", NULL, NULL, &out), BW_E_INVALID_ARGUMENT, "pointer: is NULL");
+    CHECK_FAILURE(bw_json_length("[\"\xff\"]", "", NULL, &out), BW_E_INVALID_ARGUMENT, "not valid UTF-8");
+    CHECK_FAILURE(bw_json_length("[1", "", NULL, &out), BW_E_INVALID_ARGUMENT, "is not valid JSON");
+    CHECK_FAILURE(bw_json_length("\"a\"", "", NULL, &out), BW_E_INVALID_ARGUMENT, "an array or an object");
+    CHECK_SUCCESS(bw_json_quote("a\"\\\n\xc3\xa9", &out), "\"a\\\"\\\\\\n\xc3\xa9\"");
+    CHECK_FAILURE(bw_json_quote(NULL, &out), BW_E_INVALID_ARGUMENT, "text: is NULL");
+    CHECK_FAILURE(bw_json_quote("\xed\xa0\x80", &out), BW_E_INVALID_ARGUMENT, "not valid UTF-8");
+    CHECK(bw_json_quote("", NULL) == BW_OK);
+    CHECK_SUCCESS(bw_json_quote(huge, &out), "\\\"\\\"");
+    free(huge);
+}
+
+enum endpoint_call { CREATE, LIST, GET, DELETE, UPDATE, UPDATE_ID, CONNECT, CONNECT_OPTIONS, UUI, UUI_CALL };
+
+static bw_status call_endpoint(enum endpoint_call call, bw_client *client, const char *text, char **out)
+{
+    switch (call) {
+    case CREATE: return bw_create_endpoint(client, text, out);
+    case LIST: return bw_list_endpoints(client, text, out);
+    case GET: return bw_get_endpoint(client, text, out);
+    case DELETE: return bw_delete_endpoint(client, text, out);
+    case UPDATE: return bw_update_endpoint_bxml(client, "e-1", text, out);
+    case UPDATE_ID: return bw_update_endpoint_bxml(client, text, "<Response/>", out);
+    case CONNECT: return bw_connect_bxml(text, NULL, out);
+    case CONNECT_OPTIONS: return bw_connect_bxml("[\"e-1\"]", text, out);
+    case UUI: return bw_uui(text, NULL, out);
+    default: return bw_uui("a.b.c", text, out);
+    }
+}
+
+/* Every text argument of the functions for endpoints, with invalid texts. */
+static void invalid_endpoint_arguments(bw_client *client)
+{
+    static const struct {
+        enum endpoint_call call;
+        const char *text, *part;
+    } cases[] = {
+        {CREATE, "[]", "request: must be a JSON object"},
+        {CREATE, "{}", "request.type: is missing"},
+        {CREATE, "{\"type\":\"SIP\",\"direction\":7,\"tag\":[]}", "request.direction: must be a string"},
+        {CREATE, "{\"type\":\"WEBRTC\",\"direction\":\"INBOUND\",\"connectionMetadata\":[]}",
+         "request.connectionMetadata: must be"},
+        {CREATE, "{\"type\":\"WEBRTC\",\"direction\":\"INBOUND\",\"eventCallbackUrl\":\"/x\"}",
+         "request.eventCallbackUrl: "},
+        {LIST, "[]", "query: must be a JSON object"},
+        {LIST, "{\"limit\":0}", "query.limit: "},
+        {LIST, "{\"limit\":\"1\"}", "query.limit: "},
+        {LIST, "{\"status\":\"connected\"}", "query.status: "},
+        {LIST, "{\"cursor\":\"x\"}", "query.cursor: is not known"},
+        {GET, "", "endpointId: "},
+        {GET, "..", "endpointId: "},
+        {DELETE, ".", "endpointId: "},
+        {UPDATE, "", "bxml: "},
+        {UPDATE, "<Response>", "bxml: "},
+        {UPDATE, "<!DOCTYPE a [<!ENTITY b 'c'>]><a>&b;</a>", "bxml: "},
+        {UPDATE_ID, "..", "endpointId: "},
+        {CONNECT, "{}", "endpoint_ids: must be an array"},
+        {CONNECT, "[]", "endpoint_ids: is empty"},
+        {CONNECT, "[[]]", "endpoint_ids[0]: must be a string"},
+        {CONNECT, "[\"e\\u0000\"]", "endpoint_ids[0]: "},
+        {CONNECT_OPTIONS, "[]", "options: must be a JSON object"},
+        {CONNECT_OPTIONS, "{\"eventCallbackUrl\":7}", "options.eventCallbackUrl: must be a string"},
+        {UUI, "", "token: "},
+        {UUI, "a b", "token: "},
+        {UUI_CALL, "c-1", "call_id: "},
+    };
+    char *huge = repeated("", 'x', 10 * 1000 * 1000, "");
+    char *deep = repeated("", '[', 100 * 1000, "");
+    size_t i;
+    int call;
+
+    for (i = 0; i < sizeof cases / sizeof *cases; i++)
+        CHECK_FAILURE(call_endpoint(cases[i].call, client, cases[i].text, &out), BW_E_INVALID_ARGUMENT,
+                      cases[i].part);
+    for (call = CREATE; call <= UUI_CALL; call++) {
+        int is_pure = call >= CONNECT;
+        CHECK_FAILURE(call_endpoint(call, client, "\xc3\x28", &out), BW_E_INVALID_ARGUMENT, "not valid UTF-8");
+        CHECK_FAILURE(call_endpoint(call, client, huge, &out), BW_E_INVALID_ARGUMENT, "");
+        CHECK_FAILURE(call_endpoint(call, client, deep, &out), BW_E_INVALID_ARGUMENT, "");
+        if (call != LIST && call != CONNECT_OPTIONS && call != UUI_CALL)
+            CHECK_FAILURE(call_endpoint(call, client, NULL, &out), BW_E_INVALID_ARGUMENT, "is NULL");
+        if (!is_pure) {
+            bw_client *freed = new_client();
+            bw_client_free(freed);
+            CHECK_FAILURE(call_endpoint(call, NULL, "{}", &out), BW_E_INVALID_HANDLE, "client: is NULL");
+            CHECK_FAILURE(call_endpoint(call, freed, "{}", &out), BW_E_INVALID_HANDLE, "not a live client");
+            CHECK(call_endpoint(call, freed, "{}", NULL) != BW_OK);
+        }
+    }
+    CHECK(bw_create_endpoint(client, "{\"type\":\"WEBRTC\",\"direction\":\"INBOUND\"}", NULL) ==
+          BW_E_INVALID_ARGUMENT);
+    CHECK(bw_connect_bxml("[\"e-1\"]", NULL, NULL) == BW_OK && bw_uui("a.b.c", NULL, NULL) == BW_OK);
+    free(huge);
+    free(deep);
 }
 
 static void names_and_versions(void)
@@ -238,6 +345,8 @@ int main(int argc, char **argv)
     invalid_configurations();
     invalid_requests(client);
     json_get();
+    json_length_and_quote();
+    invalid_endpoint_arguments(client);
     handles_on_many_threads();
     bw_client_free(client);
     memory_stays_constant(argc > 1 ? atol(argv[1]) : 1000 * 1000);

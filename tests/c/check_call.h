@@ -25,7 +25,8 @@ HELPER void check_failure(bw_status status, bw_status expected, char *document, 
 {
     char *message = NULL;
 
-    CHECK(status == expected);
+    if (!CHECK(status == expected))
+        printf("%.500s\n", document != NULL ? document : "(NULL)");
     CHECK(document != NULL && strstr(document, SECRET) == NULL);
     if (document != NULL && CHECK(bw_json_get(document, "/error/message", &message) == BW_OK))
         CHECK_TEXT(message, part);

@@ -5,11 +5,13 @@
 
 static bwt_client_options client_options(char **argv, int argc)
 {
-    static char token_url[128];
+    static char token_url[128], endpoints_url[128];
     bwt_client_options options = BWT_CLIENT_OPTIONS_INIT;
 
     CHECK(strlen(argv[1]) < 64 && strcmp(argv[1] + strlen(argv[1]) - 3, "/v1") == 0);
     sprintf(token_url, "%.*s/api/v1/oauth2/token", (int)strlen(argv[1]) - 3, argv[1]);
+    sprintf(endpoints_url, "%.*s/v2", (int)strlen(argv[1]) - 3, argv[1]);
+    options.endpoints_url = endpoints_url;
     options.account_id = "9900000";
     options.client_id = "client";
     options.client_secret = "client-secret";
@@ -17,6 +19,8 @@ static bwt_client_options client_options(char **argv, int argc)
     options.token_url = token_url;
     options.ca_file = argc > 2 ? argv[2] : NULL;
     options.timeout_ms = 60000;
+    /* A TLS handshake takes seconds under valgrind on a busy machine. */
+    options.connect_timeout_ms = 60000;
     return options;
 }
 
@@ -149,12 +153,40 @@ static void all_operations(const bwt_client_options *options)
     bw_client_free(client);
 }
 
+static void endpoints(const bwt_client_options *options)
+{
+    bw_client *client = NULL;
+    char *id, *document = NULL;
+    uint64_t count = 0;
+
+    CHECK(bwt_client_new(options, &client, NULL) == BW_OK);
+    CHECK(bw_create_endpoint(client, "{\"type\":\"WEBRTC\",\"direction\":\"OUTBOUND\"}", &document) == BW_OK);
+    id = bwt_get(document, "/data/endpointId");
+    CHECK_TEXT(document, "\"token\"");
+    bw_free(document);
+    CHECK_SUCCESS(bw_get_endpoint(client, id, &out), id);
+    CHECK(bw_list_endpoints(client, "{\"limit\":1000,\"status\":\"DISCONNECTED\"}", &document) == BW_OK);
+    CHECK(bw_json_length(document, "/data", &count, NULL) == BW_OK && count >= 1);
+    CHECK_TEXT(document, id);
+    bw_free(document);
+    CHECK_SUCCESS(bw_list_endpoints(client, NULL, &out), "\"page\"");
+    CHECK_SUCCESS(bw_update_endpoint_bxml(client, id, "<Response><StartRecording/></Response>", &out), "null");
+    CHECK_SUCCESS(bw_delete_endpoint(client, id, &out), "null");
+    CHECK_FAILURE(bw_get_endpoint(client, id, &out), BW_E_NOT_FOUND, "");
+    bw_free(id);
+    bw_client_free(client);
+}
+
 static void helpers(void)
 {
     CHECK_SUCCESS(bw_transfer_bxml("a.b.c", NULL, NULL, &out), "uui=\\\"a.b.c;encoding=jwt\\\"");
     CHECK_SUCCESS(
         bw_parse_event("{\"event\":\"onLeave\",\"timestamp\":\"5\",\"participantId\":\"p\"}", &out),
         "\"timestamp\":5");
+    CHECK_SUCCESS(bw_connect_bxml("[\"e-1\"]", "{\"eventCallbackUrl\":\"/x?a&b\"}", &out),
+                  "<Connect eventCallbackUrl=\\\"/x?a&amp;b\\\"><Endpoint>e-1</Endpoint></Connect>");
+    CHECK_SUCCESS(bw_uui("a.b.c", "c-93d6f3c0-be584596-0b74-4fa2-8015-d8ede84bd1a4", &out),
+                  "93d6f3c0be5845960b744fa28015d8ede84bd1a4;encoding=base64,a.b.c;encoding=jwt");
     CHECK_SUCCESS(bw_token_claims("e30.eyJwIjoieCJ9.c2ln", &out), "\"participantId\":\"x\"");
     CHECK_FAILURE(bw_transfer_bxml(NULL, NULL, NULL, &out), BW_E_INVALID_ARGUMENT, "token: is NULL");
     CHECK(bw_parse_event(NULL, NULL) == BW_E_INVALID_ARGUMENT);
@@ -175,6 +207,7 @@ int main(int argc, char **argv)
     options = client_options(argv, argc);
     creates_participants(&options);
     all_operations(&options);
+    endpoints(&options);
     helpers();
     options.client_secret = "wrong \"open sesame\"";
     is_rejected(&options, BW_E_UNAUTHORIZED, 401, "not_sent", "check clientId and clientSecret");

@@ -7,6 +7,8 @@
 #include <atomic>
 #include <memory>
 #include <mutex>
+#include <set>
+#include <sstream>
 #include <thread>
 #include <type_traits>
 #include <vector>
@@ -49,6 +51,9 @@ bw::Config sandbox_config(int argc, char **argv)
     const std::string url = argv[1];
     config.account_id("9900000").base_url(url).timeout_ms(60000);
     config.token_url(url.substr(0, url.rfind("/v1")) + "/api/v1/oauth2/token");
+    config.endpoints_url(url.substr(0, url.rfind("/v1")) + "/v2");
+    // A TLS handshake takes seconds under valgrind on a busy machine.
+    config.set("connectTimeoutMs", 60000);
     if (argc > 2) {
         config.ca_file(argv[2]);
     }
@@ -59,6 +64,18 @@ bw::Config sandbox_config(int argc, char **argv)
 bw::Config with_credentials(const bw::Config &config)
 {
     return bw::Config(config).client_id("client").client_secret("client-secret");
+}
+
+// Runs a part of the test. An exception is a failed check, also on a thread of the test.
+template <typename Work>
+void guarded(Work work)
+{
+    try {
+        work();
+    } catch (const std::exception &error) {
+        CHECK(!"an exception");
+        std::printf("%s\n", error.what());
+    }
 }
 
 template <typename Work>
@@ -126,6 +143,97 @@ void all_operations(const bw::Config &config)
     CHECK_TEXT(client.metrics().c_str(),
                "bw_webrtc_calls_total{operation=\"deleteParticipant\",status=\"BW_E_NOT_FOUND\"} 1\n");
     CHECK(bw::json_get(client.take_late(), "/late") == "[]");
+}
+
+void endpoints(const bw::Config &config)
+{
+    const bw::Client client(with_credentials(config));
+    std::set<std::string> created;
+    for (int i = 0; i < 5; i++) {
+        const bw::Endpoint endpoint(client.create_endpoint(
+            bw::EndpointRequest("INBOUND").tag("page").connection_metadata(R"({"n": 1})")));
+        CHECK(endpoint.id.compare(0, 2, "e-") == 0 && endpoint.type == "WEBRTC");
+        CHECK(endpoint.status == "DISCONNECTED" && *endpoint.tag == "page");
+        CHECK(endpoint.token.has_value() && bw::json_get(bw::token_claims(*endpoint.token), "/verified") == "false");
+        std::ostringstream text;
+        text << endpoint;
+        CHECK_TEXT(text.str().c_str(), endpoint.id.c_str());
+        CHECK_TEXT(text.str().c_str(), "token=***");
+        CHECK(text.str().find(*endpoint.token) == std::string::npos);
+        created.insert(endpoint.id);
+    }
+    const bw::Endpoint one(client.get_endpoint(*created.begin()));
+    CHECK(one.id == *created.begin() && !one.token && one.devices.empty());
+    const bw::EndpointPage page(client.list_endpoints(bw::EndpointQuery().limit(2)));
+    CHECK(page.endpoints.size() == 2 && page.next_cursor && *page.total_elements >= 5);
+
+    std::set<std::string> found;
+    for (const bw::Endpoint &endpoint : client.endpoints(R"({"limit": 2, "status": "DISCONNECTED"})")) {
+        CHECK(found.insert(endpoint.id).second);
+    }
+    for (const std::string &id : created) {
+        CHECK(found.count(id) == 1);
+    }
+    // A query may begin at a later page.
+    const bw::Endpoints later = client.endpoints(
+        bw::EndpointQuery().limit(2).after_cursor(*page.next_cursor));
+    CHECK(std::distance(later.begin(), later.end()) == static_cast<long>(found.size()) - 2);
+    for (const bw::Endpoint &endpoint : client.endpoints("{\"status\":\"CONNECTED\"}")) {
+        CHECK(endpoint.id.empty());
+    }
+    check_throws(BW_E_INVALID_ARGUMENT, "not_sent", 0, "query.limit",
+          [&] { client.endpoints(bw::EndpointQuery().limit(1001)).begin(); });
+    check_throws(BW_E_INVALID_ARGUMENT, "not_sent", 0, "request.direction",
+          [&] { client.create_endpoint(bw::EndpointRequest("UP")); });
+
+    client.update_endpoint_bxml(one.id, "<Response><StartRecording/></Response>");
+    check_throws(BW_E_INVALID_ARGUMENT, "not_sent", 0, "bxml",
+          [&] { client.update_endpoint_bxml(one.id, "<Response>"); });
+    for (const std::string &id : created) {
+        client.delete_endpoint(id);
+    }
+    check_throws(BW_E_NOT_FOUND, "rejected", 404, "", [&] { client.get_endpoint(one.id); });
+}
+
+void typed_requests_and_results(const bw::Config &config)
+{
+    const bw::Client client(with_credentials(config));
+    const bw::CreatedParticipant created(client.create_participant(
+        bw::ParticipantRequest().publish({"AUDIO", "VIDEO"}).tag("\"typed\"").device_api_version("V3")));
+    const std::string id = created.participant.id;
+    CHECK(id.size() == 36 && created.token.size() > 200 && *created.participant.tag == "\"typed\"");
+    CHECK(created.participant.publish_permissions.size() == 2 && !created.participant.callback_url);
+    std::ostringstream text;
+    text << created;
+    CHECK(text.str() == "CreatedParticipant(id=" + id + ", token=***)");
+    const bw::Session session(client.create_session(bw::SessionRequest().tag("room")));
+    CHECK(session.id.size() == 36 && *session.tag == "room");
+    CHECK(!bw::Session(client.create_session()).tag);
+
+    client.add_participant_to_session(session.id, id, bw::Subscriptions::everyone(session.id));
+    const bw::Participant joined(client.get_participant(id));
+    CHECK(joined.sessions.size() == 1 && joined.sessions[0] == session.id);
+    const auto members = bw::list<bw::Participant>(client.list_session_participants(session.id));
+    CHECK(members.size() == 1 && members[0].id == id);
+    CHECK(*bw::Subscriptions(client.get_participant_subscriptions(session.id, id)).session_id == session.id);
+    const bw::CreatedParticipant other(client.create_participant());
+    client.add_participant_to_session(session.id, other.participant.id, bw::Subscriptions());
+    client.update_participant_subscriptions(session.id, id, bw::Subscriptions::to({other.participant.id}));
+    const bw::Subscriptions heard(client.get_participant_subscriptions(session.id, id));
+    CHECK(heard.participants.size() == 1 && heard.participants[0].participant_id == other.participant.id);
+
+    bw::Queue queue(client);
+    queue.submit(bw::Object().set("operation", "createSession").set("body", bw::SessionRequest().tag("queued")));
+    bw::Completion completion;
+    CHECK(queue.next(completion, -1) && *bw::Session(completion.answer()).tag == "queued");
+    client.delete_session(session.id);
+    client.delete_participant(id);
+    try {
+        client.get_participant(id);
+        CHECK(!"no exception");
+    } catch (const bw::Error &error) {
+        CHECK(error.attempts() == 1 && error.request_id().has_value() && !error.retry_after());
+    }
 }
 
 void log_moves_with_the_client(const bw::Config &config)
@@ -217,17 +325,21 @@ void set_log_on_many_threads(const bw::Config &config)
     std::vector<std::thread> threads;
     for (int i = 0; i < 3; i++) {
         threads.emplace_back([&] {
-            while (!stop) {
-                client.set_log(BW_LOG_DEBUG, Sink(lines));
-                client.set_log(BW_LOG_OFF);
-            }
+            guarded([&] {
+                while (!stop) {
+                    client.set_log(BW_LOG_DEBUG, Sink(lines));
+                    client.set_log(BW_LOG_OFF);
+                }
+            });
         });
     }
     for (int i = 0; i < 3; i++) {
         threads.emplace_back([&] {
-            for (int n = 0; n < 30; n++) {
-                client.create_session();
-            }
+            guarded([&] {
+                for (int n = 0; n < 30; n++) {
+                    client.create_session();
+                }
+            });
         });
     }
     for (std::size_t i = 3; i < threads.size(); i++) {
@@ -263,7 +375,7 @@ void set_log_on_many_threads(const bw::Config &config)
                 poll(nullptr, 0, 10);
             }
         };
-        client.set_log(BW_LOG_INFO, Sink(lines));
+        guarded([&] { client.set_log(BW_LOG_INFO, Sink(lines)); });
     });
     while (!returned) {
         poll(nullptr, 0, 1);
@@ -343,10 +455,12 @@ void queue_is_drained_by_many_threads(const bw::Config &config)
     std::vector<std::thread> threads;
     for (int i = 0; i < 4; i++) {
         threads.emplace_back([&] {
-            bw::Completion completion;
-            while (!queue.is_drained()) {
-                fetched += queue.next(completion, -1) ? 1 : 0;
-            }
+            guarded([&] {
+                bw::Completion completion;
+                while (!queue.is_drained()) {
+                    fetched += queue.next(completion, -1) ? 1 : 0;
+                }
+            });
         });
     }
     queue.close();
@@ -454,11 +568,16 @@ void helpers()
     check_throws(BW_E_INVALID_ARGUMENT, "", 0, "event.event: is missing", [] { bw::parse_event("{}"); });
     CHECK(bw::json_get(bw::token_claims("e30.eyJwIjoieCJ9.c2ln"), "/participantId") == "x");
     check_throws(BW_E_INVALID_ARGUMENT, "", 0, "is not a JWT", [] { bw::token_claims("x"); });
+    CHECK_TEXT(bw::json_get(bw::connect_bxml(bw::array({"e-1", "e-2"}), R"({"eventCallbackUrl": "/x"})"), "/bxml").c_str(),
+          "<Connect eventCallbackUrl=\"/x\"><Endpoint>e-1</Endpoint><Endpoint>e-2</Endpoint></Connect>");
+    check_throws(BW_E_INVALID_ARGUMENT, "", 0, "endpoint_ids: is empty", [] { bw::connect_bxml("[]"); });
+    CHECK(bw::uui("abc.def.ghi") == "abc.def.ghi;encoding=jwt");
+    check_throws(BW_E_INVALID_ARGUMENT, "", 0, "call_id: \"c-1\" is not", [] { bw::uui("t", "c-1"); });
+    CHECK(bw::json_quote("a\"b") == "\"a\\\"b\"" && bw::json_length("{\"a\":[1,2]}", "/a") == 2);
+    check_throws(BW_E_INVALID_ARGUMENT, "", 0, "must be an array or an object", [] { bw::json_length("1"); });
 }
 
-}  // namespace
-
-static void settings_file(const bw::Config &config)
+void settings_file(const bw::Config &config)
 {
     char path[] = "/tmp/bw-settings-XXXXXX";
     const int descriptor = mkstemp(path);
@@ -478,23 +597,8 @@ static void settings_file(const bw::Config &config)
     CHECK(unsetenv("BW_CONFIG_FILE") == 0 && unlink(path) == 0 && close(descriptor) == 0);
 }
 
-int main(int argc, char **argv)
+void credentials(const bw::Config &config)
 {
-    if (argc < 2) {
-        return 2;
-    }
-    const bw::Config config = sandbox_config(argc, argv);
-    creates_participants(config);
-    all_operations(config);
-    log_moves_with_the_client(config);
-    set_log_on_many_threads(config);
-    client_is_destroyed_inside_its_sink(config);
-    queue_with_poll(config);
-    queue_is_drained_by_many_threads(config);
-    argument_types(config);
-    settings_file(config);
-    helpers();
-
     const bw::Client wrong_secret(bw::Config(config).client_id("client").client_secret("open sesame"));
     check_throws(BW_E_UNAUTHORIZED, "not_sent", 401, "check clientId and clientSecret",
           [&] { wrong_secret.create_participant(); });
@@ -514,5 +618,22 @@ int main(int argc, char **argv)
           [&] { bw::Client(bw::Config(config).set_number("timeout", 1)); });
     check_throws(BW_E_CONFIG, "", 0, "is not valid JSON", [&] { bw::Client(std::string("{")); });
     CHECK(bw::version() == BW_VERSION);
+}
+
+}  // namespace
+
+int main(int argc, char **argv)
+{
+    if (argc < 2) {
+        return 2;
+    }
+    const bw::Config config = sandbox_config(argc, argv);
+    for (void (*part)(const bw::Config &) :
+         {creates_participants, all_operations, endpoints, typed_requests_and_results, log_moves_with_the_client, set_log_on_many_threads,
+          client_is_destroyed_inside_its_sink, queue_with_poll, queue_is_drained_by_many_threads,
+          argument_types, settings_file, credentials}) {
+        guarded([&] { part(config); });
+    }
+    guarded(helpers);
     return sum_up();
 }

@@ -9,7 +9,7 @@ libraries=${BW_LIB_DIR:-$(scripts/target-dir)/debug}
 sandbox=${BW_SANDBOX:-$(scripts/target-dir)/debug/bw-sandbox}
 mkdir -p "$build"
 
-passed=0 failed=0
+passed=0 failed=0 failures=()
 count() { # adds the last line of a program's output, "N passed, N failed", to the totals
   local line
   line=$(tail -n 1 "$1")
@@ -26,6 +26,7 @@ run() { # name program arguments..
   "$@" >"$build/$name.out" 2>&1 || code=$?
   sed "s/^/[$name] /" "$build/$name.out" | tail -n 40
   count "$build/$name.out"
+  [ "$code" = 0 ] || failures+=("$name")
   # Other exit statuses than 0 and 1 are crashes, or leaks that valgrind has found.
   if [ "$code" -gt 1 ]; then
     echo "run.sh: $name exited with status $code" >&2
@@ -42,6 +43,10 @@ done
 "${CC:-cc}" -std=gnu99 "${flags[@]}" bindings/c/examples/test_your_program.c \
   -o "$build/test_your_program" "${link[@]}"
 "${CXX:-c++}" -std=c++11 "${flags[@]}" tests/c/live_test.cpp -o "$build/live_test_cpp" "${link[@]}"
+for standard in 11 17; do
+  "${CXX:-c++}" -std=c++$standard "${flags[@]}" tests/c/pages_test.cpp -o "$build/pages_test_$standard" \
+    "${link[@]}"
+done
 "${CXX:-c++}" -std=c++11 -fno-rtti "${flags[@]}" -c tests/c/live_test.cpp -o "$build/no_rtti.o"
 # With the static library, the program needs no shared library of this project.
 "${CC:-cc}" -std=gnu99 "${flags[@]}" tests/c/live_test.c -o "$build/live_test_static" \
@@ -56,6 +61,8 @@ for pair in "${CC:-cc} ${CXX:-c++}" "clang clang++"; do
   fi
   for source in bindings/c/examples/*.c tests/c/*.c bindings/cpp/examples/*.cpp tests/c/*.cpp; do
     case $source in
+      # Below.
+      */asio_awaitable.cpp | */nlohmann_test.cpp) continue ;;
       *.c) compiler=("$cc" -std=gnu99) ;;
       *) compiler=("$cxx" -std=c++11) ;;
     esac
@@ -67,6 +74,22 @@ for pair in "${CC:-cc} ${CXX:-c++}" "clang clang++"; do
     fi
   done
 done
+# Programs that need a library from Debian. They are required if valgrind is required, as in CI.
+with_library() { # header package source standard program
+  if echo "#include <$1>" | "${CXX:-c++}" -std=c++20 -E -x c++ - >/dev/null 2>&1; then
+    "${CXX:-c++}" -std="$4" "${flags[@]}" "$3" -o "$build/$5" "${link[@]}"
+  elif [ "${VALGRIND:-}" = require ]; then
+    echo "run.sh: $1 is required but was not found (Debian: apt-get install $2)" >&2
+    failed=$((failed + 1))
+  else
+    echo "run.sh: $1 was not found, so $3 was not tested (Debian: apt-get install $2)"
+  fi
+}
+rm -f "$build"/nlohmann_test_* "$build/asio_awaitable"
+for standard in 11 17; do
+  with_library nlohmann/json.hpp nlohmann-json3-dev tests/c/nlohmann_test.cpp c++$standard "nlohmann_test_$standard"
+done
+with_library asio.hpp libasio-dev bindings/cpp/examples/asio_awaitable.cpp c++20 asio_awaitable
 "${PYTHON:-python3}" tests/c/evaluation_order.py >"$build/order.out" || cat "$build/order.out" >&2
 count "$build/order.out"
 
@@ -74,7 +97,7 @@ count "$build/order.out"
 pids=()
 trap 'kill "${pids[@]}" 2>/dev/null || true' EXIT
 arguments=(--listen 127.0.0.1:0 --account 9900000 --client-id client --client-secret client-secret
-  --username user --password secret --quiet)
+  --username user --password secret --endpoint-bxml --quiet)
 exec 3< <(exec "$sandbox" "${arguments[@]}")
 pids+=($!)
 exec 4< <(exec "$sandbox" "${arguments[@]}" --tls --ca-out "$build/ca.pem")
@@ -84,12 +107,28 @@ read -r plain <&3 && read -r secure <&4 || { echo "run.sh: bw-sandbox did not st
 bash tests/c/header_matrix.sh "$build" >"$build/headers.out" || true
 count "$build/headers.out"
 run abi "$build/abi_test"
+for standard in 11 17; do run "pages-c++$standard" "$build/pages_test_$standard"; done
 export BW_SANDBOX=$sandbox
 run test_your_program "$build/test_your_program"
 for language in live_test live_test_cpp live_test_static; do
   run "$language-http" "$build/$language" "$plain"
   run "$language-https" "$build/$language" "$secure" "$build/ca.pem"
 done
+
+for program in "$build"/nlohmann_test_*; do
+  if [ -x "$program" ]; then run "${program##*/}" "$program"; fi
+done
+if [ -x "$build/asio_awaitable" ]; then
+  # Both coroutines wait at the same time, and each prints its session.
+  BW_ACCOUNT_ID=9900000 BW_CLIENT_ID=client BW_CLIENT_SECRET=client-secret BW_BASE_URL=$plain \
+    BW_TOKEN_URL=${plain%/v1}/api/v1/oauth2/token "$build/asio_awaitable" >"$build/asio.out" || true
+  if [ "$(cut -d: -f2 "$build/asio.out" | sort | xargs)" = "first second" ]; then
+    passed=$((passed + 1))
+  else
+    failed=$((failed + 1))
+    echo "run.sh: asio_awaitable printed: $(cat "$build/asio.out")" >&2
+  fi
+fi
 
 # The program in the header's first comment exits with 0 only if it has created a participant.
 awk '/^ \*     #include <stdio.h>/ { found = 1 } found { sub(/^ \*/, ""); print }
@@ -114,6 +153,7 @@ if command -v valgrind >/dev/null; then
     --show-leak-kinds=definite,indirect,possible --errors-for-leak-kinds=definite,indirect,possible)
   # valgrind delays the reuse of freed memory. Limit this, because the test measures memory.
   run abi-valgrind "${memcheck[@]}" --freelist-vol=500000 "$build/abi_test" 2000
+  run pages-valgrind "${memcheck[@]}" "$build/pages_test_11"
   run test_your_program-valgrind "${memcheck[@]}" "$build/test_your_program"
   for language in live_test live_test_cpp; do
     run "$language-http-valgrind" "${memcheck[@]}" "$build/$language" "$plain"
@@ -128,6 +168,12 @@ else
   echo "run.sh: valgrind was not found, so leaks were not tested (Debian: apt-get install valgrind)"
 fi
 
+# The end of the log shows why a program failed. A report of valgrind follows the reason of a crash.
+for name in "${failures[@]}"; do
+  echo "run.sh: the output of $name:"
+  awk -v name="$name" '{ line[NR] = "[" name "] " $0 }
+    END { for (i = 1; i <= NR; i++) if (i <= 20 || i > NR - 40) print line[i] }' "$build/$name.out"
+done
 echo "C and C++:"
 echo "$passed passed, $failed failed"
 [ "$failed" = 0 ]

@@ -66,6 +66,8 @@ _SIGNATURES: Dict[str, Tuple[Any, List[Any]]] = {
     "bw_queue_close": (c_int32, [c_void_p]),
     "bw_queue_free": (None, [c_void_p]),
     "bw_json_get": (c_int32, [c_char_p, c_char_p, _TEXT]),
+    "bw_json_length": (c_int32, [c_char_p, c_char_p, POINTER(c_uint64), _TEXT]),
+    "bw_json_quote": (c_int32, [c_char_p, _TEXT]),
     "bw_transfer_bxml": (c_int32, [c_char_p, c_char_p, c_char_p, _TEXT]),
     "bw_connect_bxml": (c_int32, [c_char_p, c_char_p, _TEXT]),
     "bw_uui": (c_int32, [c_char_p, c_char_p, _TEXT]),
