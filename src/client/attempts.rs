@@ -311,7 +311,7 @@ fn rejection(service: Service, response: &Response, authorization: &Authorizatio
     let body = if response.content_coding.is_some() { &[][..] } else { &response.body };
     let details =
         api::error_response(response.status, response.retry_after.as_deref(), body, &secrets);
-    let meaning = api::classify(service, &details, authorization.kind().keys());
+    let meaning = api::classify(service, &details, body, authorization.kind().keys());
     let error =
         Error { response: Some(Box::new(details)), ..Error::new(meaning.status, meaning.message) };
     let outcome = match meaning.disposition {
