@@ -98,7 +98,9 @@ impl ResponseBody {
             }
         };
         let mark = text.len() - without_mark(&text).len();
-        text.drain(..mark);
+        if mark > 0 {
+            text.drain(..mark);
+        }
         match self.check_text(&text) {
             Ok(None) => Ok(text),
             Ok(Some(document)) => Ok(document.to_owned()),
