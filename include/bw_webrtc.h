@@ -695,7 +695,8 @@ bw_status bw_delete_endpoint(bw_client *client, const char *endpoint_id, char **
  * Bandwidth documents this operation, but in 2026 the service does not offer it yet.
  *
  * - `endpoint_id`: the `endpointId` of the endpoint.
- * - `bxml`: the BXML document, which must be well-formed XML without a DTD.
+ * - `bxml`: the BXML document, which must be well-formed XML without a DTD, with at most 64 namespace
+ *   declarations, and at most 256 attributes in a tag.
  * - `out`: receives `null`, or the error document. The caller frees it with `bw_free`.
  *
  * Statuses: BW_OK, BW_E_INVALID_ARGUMENT, BW_E_INVALID_HANDLE, BW_E_CANCELLED, BW_E_INTERNAL, or
@@ -945,8 +946,8 @@ bw_status bw_client_metrics(bw_client *client,
  * the list.
  *
  * An object is in the list if its call was cancelled while it was running, if its completion was
- * not fetched before `bw_queue_free`, or if `out` was NULL or there was no memory for the
- * response.
+ * not fetched before `bw_queue_free`, if `out` was NULL or there was no memory for the response, or
+ * if the response was invalid or cut off, but contains the id.
  *
  * - `out`: receives `{"late": [{"operation": "createParticipant", "id": "..", "tag": "..",
  *   "userData": 17}, ..], "dropped": 0}`, the oldest object first, or the error document. The

@@ -11,7 +11,7 @@ use std::borrow::Cow;
 use zeroize::Zeroizing;
 
 /// Replaces a secret.
-const MASK: &str = "[removed]";
+pub const MASK: &str = "[removed]";
 /// The longest caller's value in a message, in characters.
 pub const VALUE: usize = 40;
 /// The longest id in a log line, in characters.

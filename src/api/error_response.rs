@@ -16,8 +16,9 @@ use crate::redact;
 const MAX_BODY: usize = 16 * 1024;
 /// The most errors of an envelope in a message.
 const MAX_ERRORS: usize = 4;
-/// The type of the error that a service returns if no more endpoints can be created.
-const TOO_MANY_ENDPOINTS: &str = "too_many_endpoints";
+/// The type of the error that a service returns if no more endpoints can be created. Bandwidth's
+/// documents write the types in both forms.
+const TOO_MANY_ENDPOINTS: [&str; 2] = ["too_many_endpoints", "too.many.endpoints"];
 
 /// Whether the service has processed the request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -40,9 +41,14 @@ pub struct ServiceError {
     pub disposition: Disposition,
 }
 
-/// The meaning of an error response of a service. `keys` are the configuration keys of the credentials
-/// that were used.
-pub fn classify(service: Service, response: &ErrorResponse, keys: [&str; 2]) -> ServiceError {
+/// The meaning of an error response of a service. `body` is the whole body, and `keys` are the
+/// configuration keys of the credentials that were used.
+pub fn classify(
+    service: Service,
+    response: &ErrorResponse,
+    body: &[u8],
+    keys: [&str; 2],
+) -> ServiceError {
     let code = response.http_status;
     let errors = response.body.as_deref().map(envelope_errors).unwrap_or_default();
     let (status, disposition, problem) = match code {
@@ -76,7 +82,7 @@ pub fn classify(service: Service, response: &ErrorResponse, keys: [&str; 2]) -> 
             "the request conflicts with the state of the resource at the service",
         ),
         // A limit on the number of endpoints, not on the rate of requests: a retry cannot succeed.
-        429 if errors.iter().any(|error| error.error_type == TOO_MANY_ENDPOINTS) => (
+        429 if has_too_many_endpoints(body) => (
             Status::RateLimited,
             Disposition::Rejected,
             "the account has too many endpoints; delete endpoints that are not used, or wait until \
@@ -160,7 +166,7 @@ fn body_json(body: &[u8], secrets: &[&str]) -> Option<Box<RawValue>> {
     let text =
         Zeroizing::new(String::from_utf8_lossy(&body[..body.len().min(2 * MAX_BODY)]).into_owned());
     let text = without_mark(&text);
-    let mask = |text: &str| redact::masked(&redact::without(text, secrets, false)).into_owned();
+    let mask = |text: &str| tokens_masked(&redact::masked(&redact::without(text, secrets, false)));
     if body.len() <= MAX_BODY {
         // Unlike RawValue, Value limits the depth of the document, for readers that recurse.
         if let Ok(mut document) = serde_json::from_str::<Value>(text) {
@@ -175,7 +181,7 @@ fn body_json(body: &[u8], secrets: &[&str]) -> Option<Box<RawValue>> {
     }
     // It may be cut here, by the size limit of responses, or because the connection was lost.
     let plain = Zeroizing::new(without_escapes(text));
-    let mut shown = redact::masked(&redact::without(&plain, secrets, true)).into_owned();
+    let mut shown = tokens_masked(&redact::masked(&redact::without(&plain, secrets, true)));
     if shown.len() > MAX_BODY {
         let end = (0..=MAX_BODY).rev().find(|end| shown.is_char_boundary(*end));
         shown.truncate(end.unwrap_or(0));
@@ -183,8 +189,9 @@ fn body_json(body: &[u8], secrets: &[&str]) -> Option<Box<RawValue>> {
     serde_json::value::to_raw_value(&shown).ok()
 }
 
-/// Masks each string of a document, including the keys. Returns whether one has changed.
-fn mask_strings(value: &mut Value, mask: &impl Fn(&str) -> String) -> bool {
+/// Masks each string of a document, including the keys, and the value of each token. Returns whether
+/// one has changed.
+fn mask_strings(value: &mut Value, mask: &dyn Fn(&str) -> String) -> bool {
     let masked = |text: &mut String| {
         let new = mask(text);
         let is_changed = new != *text;
@@ -200,6 +207,12 @@ fn mask_strings(value: &mut Value, mask: &impl Fn(&str) -> String) -> bool {
         Value::Object(members) => {
             let mut any = false;
             for (mut name, mut value) in std::mem::take(members) {
+                if is_token(&name) && !value.is_null() {
+                    // Wipes the strings in the value.
+                    mask_strings(&mut value, &|_| String::new());
+                    value = redact::MASK.into();
+                    any = true;
+                }
                 any |= masked(&mut name) | mask_strings(&mut value, mask);
                 members.insert(name, value);
             }
@@ -207,6 +220,34 @@ fn mask_strings(value: &mut Value, mask: &impl Fn(&str) -> String) -> bool {
         }
         _ => false,
     }
+}
+
+/// Whether a member contains a token, such as `token` or `endpointToken`. Not every token is a JWT.
+fn is_token(name: &str) -> bool {
+    const TOKEN: &str = "token";
+    let end = name.len().checked_sub(TOKEN.len()).and_then(|at| name.get(at..));
+    end.is_some_and(|end| end.eq_ignore_ascii_case(TOKEN))
+}
+
+/// Masks the tokens in a text that contains JSON, or a part of it.
+fn tokens_masked(text: &str) -> String {
+    // The end of `"token"` or `"endpointToken"`.
+    const NAME: &str = "oken\"";
+    let mut clean = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(at) = rest.find(NAME) {
+        let (name, after) = rest.split_at(at + NAME.len());
+        clean.push_str(name);
+        rest = after;
+        let value = after.trim_start().strip_prefix(':').map(str::trim_start);
+        if let Some(value) = value.and_then(|value| value.strip_prefix('"')) {
+            clean.push_str(&after[..after.len() - value.len()]);
+            clean.push_str(redact::MASK);
+            rest = &value[value.find('"').unwrap_or(value.len())..];
+        }
+    }
+    clean.push_str(rest);
+    clean
 }
 
 /// Decodes the JSON escapes in a text that is not JSON, because they may hide a secret.
@@ -284,6 +325,19 @@ fn envelope_errors(body: &RawValue) -> Vec<EnvelopeError> {
         .collect()
 }
 
+/// Whether an error of an envelope is that no more endpoints can be created.
+fn has_too_many_endpoints(body: &[u8]) -> bool {
+    let text = String::from_utf8_lossy(body);
+    let is_type = |item: &&RawValue| {
+        let error_type = member(item, "type").and_then(|value| string(value).ok());
+        error_type.is_some_and(|error_type| TOO_MANY_ENDPOINTS.contains(&&*error_type))
+    };
+    serde_json::from_str::<&RawValue>(without_mark(&text))
+        .ok()
+        .and_then(|body| array(member(body, "errors")?).ok())
+        .is_some_and(|Array(items)| items.iter().any(is_type))
+}
+
 /// The string in a member of the body, as one line of limited length.
 pub fn text_member(body: &RawValue, name: &str) -> Option<String> {
     let text = string(member(body, name)?).ok()?;
@@ -317,7 +371,8 @@ mod tests {
     }
 
     fn classified(http_status: u16, body: &str) -> ServiceError {
-        classify(Service::WebRtc, &response(http_status, body), ["username", "password"])
+        let response = response(http_status, body);
+        classify(Service::WebRtc, &response, body.as_bytes(), ["username", "password"])
     }
 
     #[test]
@@ -346,7 +401,7 @@ mod tests {
         }
         let busy = error_response(503, Some("0"), b"", &[]);
         assert_eq!(
-            classify(Service::WebRtc, &busy, ["username", "password"]).disposition,
+            classify(Service::WebRtc, &busy, b"", ["username", "password"]).disposition,
             Disposition::Throttled
         );
         assert!(classified(503, "").message.contains("may have been processed"));
@@ -394,6 +449,32 @@ mod tests {
     }
 
     #[test]
+    fn tokens_that_are_no_jwt_are_removed() {
+        for (body, expected) in [
+            (
+                r#"{"data":{"endpointId":"e","token":"opaque"},"errors":[{"Token":["opaque"]}]}"#,
+                r#"{"data":{"endpointId":"e","token":"[removed]"},"errors":[{"Token":"[removed]"}]}"#,
+            ),
+            (
+                r#"{"t\u006fken":7,"endpointToken":{"a":"opaque"},"x":"a token"}"#,
+                r#"{"endpointToken":"[removed]","token":"[removed]","x":"a token"}"#,
+            ),
+            (r#"{"token": null, "tokens": 1}"#, r#"{"token": null, "tokens": 1}"#),
+            (r#"{"error":"{\"token\": \"opaque\"}"}"#, r#"{"error":"{\"token\": \"[removed]\"}"}"#),
+            // Cut off.
+            (r#"{"x":1,"token":"opaq"#, r#""{\"x\":1,\"token\":\"[removed]""#),
+            (r#"{"t\u006fken" : "opaque","x":"#, r#""{\"token\" : \"[removed]\",\"x\":""#),
+        ] {
+            assert_eq!(response(500, body).body.unwrap().get(), expected);
+        }
+        let deep = format!("{}1{}", "[".repeat(200), "]".repeat(200));
+        for more in [deep, format!("\"{}\"", "x".repeat(MAX_BODY))] {
+            let body = response(500, &format!(r#"{{"token":"opaque","x":{more}}}"#)).body.unwrap();
+            assert!(body.get().starts_with(r#""{\"token\":\"[removed]\""#), "{body}");
+        }
+    }
+
+    #[test]
     fn secrets_are_removed_despite_escapes() {
         for secret in ["se/cret+tests", "hush-é", "hush-中\u{1f600}", "hu\"sh\\", "12345678"] {
             let escaped: String =
@@ -413,8 +494,13 @@ mod tests {
                 ] {
                     let response = error_response(401, None, body.as_bytes(), &[secret]);
                     let shown = response.body.as_ref().unwrap().get().to_owned();
-                    let message =
-                        classify(Service::WebRtc, &response, ["username", "password"]).message;
+                    let message = classify(
+                        Service::WebRtc,
+                        &response,
+                        body.as_bytes(),
+                        ["username", "password"],
+                    )
+                    .message;
                     let decoded = without_escapes(&shown);
                     for text in [&shown, &decoded, &message] {
                         assert!(!text.contains(&secret[..4]), "{body}\n{text}");
@@ -460,7 +546,8 @@ mod tests {
     fn errors_of_an_envelope_are_in_the_message() {
         let classify = |http_status, body: &str| {
             let response = error_response(http_status, Some("900"), body.as_bytes(), &["s3cret"]);
-            classify(Service::Endpoints, &response, ["clientId", "clientSecret"])
+            let keys = ["clientId", "clientSecret"];
+            classify(Service::Endpoints, &response, body.as_bytes(), keys)
         };
         let message = |http_status, body: &str| classify(http_status, body).message;
         let envelope = |errors: &str| format!(r#"{{"links":[],"data":null,"errors":{errors}}}"#);
@@ -496,7 +583,29 @@ mod tests {
         let error = classify(429, &quota);
         assert_eq!((error.status, error.disposition), (Status::RateLimited, Disposition::Rejected));
         assert!(error.message.contains("delete endpoints"), "{}", error.message);
-        assert_eq!(classify(429, "").disposition, Disposition::Throttled);
+        let quota_error = r#"{"type":"too_many_endpoints"}"#;
+        let other = r#"{"type":"other","description":"d"},"#;
+        for errors in [
+            r#"[{"type":"too.many.endpoints"}]"#.to_owned(),
+            format!("[{}{quota_error}]", other.repeat(MAX_ERRORS)),
+            format!("[null,7,[],{{}},{}{quota_error}]", other.repeat(1000)),
+            format!(
+                r#"[{{"description":"{}","type":"too_many_endpoints"}}]"#,
+                "x".repeat(MAX_BODY)
+            ),
+            format!(
+                r#"[{{"x":{}{},"type":"too_many_endpoints"}}]"#,
+                "[".repeat(500),
+                "]".repeat(500)
+            ),
+        ] {
+            let error = classify(429, &format!("\u{feff}{}", envelope(&errors)));
+            assert_eq!(error.disposition, Disposition::Rejected, "{errors}");
+            assert!(error.message.matches("other: d").count() <= MAX_ERRORS, "{}", error.message);
+        }
+        for body in ["", "7", r#"{"errors":{"type":"too_many_endpoints"}}"#, quota_error] {
+            assert_eq!(classify(429, body).disposition, Disposition::Throttled, "{body}");
+        }
         assert_eq!(classify(500, &quota).disposition, Disposition::Unknown);
     }
 }

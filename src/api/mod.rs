@@ -16,7 +16,7 @@ pub use error_response::{Disposition, ServiceError, classify, error_response, te
 pub use operation::*;
 pub use path::{Ids, check_id, encode, fill};
 pub use request::{RequestDocument, tag_of};
-pub use response::{ResponseBody, is_in_session};
+pub use response::{ResponseBody, UnusableBody, is_in_session};
 pub use subscriptions::are_same as are_same_subscriptions;
 
 /// The largest request document, in bytes. The documents of the service have a few hundred bytes.

@@ -9,7 +9,7 @@ use super::retry_budget::{RETRY_COST, SUCCESS_REFILL, TIMEOUT_RETRY_COST};
 use super::services::ServiceTransport;
 use super::stats::CallCounter;
 use super::token_request;
-use crate::api::{self, Disposition, Ids, Operation, RetryClass, Service};
+use crate::api::{self, Disposition, Ids, Operation, RetryClass, Service, UnusableBody};
 use crate::auth::{Authorization, Kind};
 use crate::error::{Error, ErrorResponse, Outcome, Status};
 use crate::memory;
@@ -39,6 +39,8 @@ pub struct Call<'a> {
     pub target: &'a str,
     /// The body of the request.
     pub body: Option<&'a str>,
+    /// The `user_data` of a call in a queue; otherwise 0.
+    pub user_data: usize,
     /// The number of the call in log lines.
     pub number: u64,
 }
@@ -274,7 +276,7 @@ fn read_join_result(client: &Client, call: &Call<'_>, context: &CallContext<'_>)
     let Some(session) = call.ids.session else { return PriorAttempt::Unknown };
     let read = |operation: &'static Operation| {
         let target = api::fill(&call.service.prefix, operation.path, call.ids).ok()?;
-        let read = Call { operation, target: &target, body: None, ..*call };
+        let read = Call { operation, target: &target, body: None, user_data: 0, ..*call };
         let counter = client.stats.begin_internal(operation);
         run_attempts(client, &read, context, &counter, &mut LastAttempt::default()).ok()
     };
@@ -315,7 +317,7 @@ fn attempt(
     let result = client.exchange(&call.service.transport, &request, context);
     last.record(&result);
     match result {
-        Ok(response) if (200..300).contains(&response.status) => success(call.operation, response),
+        Ok(response) if (200..300).contains(&response.status) => success(client, call, response),
         Ok(response) => Err(rejection(call.operation.service, &response, authorization)),
         Err(failure) => Err(transport_error(failure)),
     }
@@ -341,25 +343,28 @@ impl Client {
     }
 }
 
-fn success(operation: &Operation, response: Response) -> Result<String, AttemptError> {
+fn success(client: &Client, call: &Call<'_>, response: Response) -> Result<String, AttemptError> {
     let status = response.status;
-    let (error, transient) = match response.body_error {
-        Some(error) => (Error::new(error.status, error.message), error.transient),
-        None if response.content_coding.is_some() => (unsupported_coding(&response), false),
+    let operation = call.operation;
+    let (error, transient, body) = match response.body_error {
+        Some(error) => (Error::new(error.status, error.message), error.transient, response.body),
+        None if response.content_coding.is_some() => {
+            (unsupported_coding(&response), false, Vec::new())
+        }
         None if memory::require_to_read(response.body.len()).is_err() => {
-            (memory::exhausted(), false)
+            (memory::exhausted(), false, response.body)
         }
         None => match operation.response.check(response.body) {
             Ok(document) => return Ok(document),
-            Err(why) => (
-                Error::new(
-                    Status::Protocol,
-                    format!("{why} (HTTP {status}); check {}", operation.service.url_key()),
-                ),
-                false,
-            ),
+            Err(UnusableBody { problem, body }) => {
+                let key = operation.service.url_key();
+                let message = format!("{problem} (HTTP {status}); check {key}");
+                (Error::new(Status::Protocol, message), false, body)
+            }
         },
     };
+    // Otherwise the caller could not delete what the service has created.
+    client.record_late_object(operation, Some(call.number), body, call.body, call.user_data);
     let response =
         ErrorResponse { http_status: status, request_id: None, retry_after_ms: None, body: None };
     let error = Error { response: Some(Box::new(response)), ..error };
@@ -386,7 +391,7 @@ fn rejection(service: Service, response: &Response, authorization: &Authorizatio
     let body = if response.content_coding.is_some() { &[][..] } else { &response.body };
     let details =
         api::error_response(response.status, response.retry_after.as_deref(), body, &secrets);
-    let meaning = api::classify(service, &details, authorization.kind().keys());
+    let meaning = api::classify(service, &details, body, authorization.kind().keys());
     let error =
         Error { response: Some(Box::new(details)), ..Error::new(meaning.status, meaning.message) };
     let outcome = match meaning.disposition {

@@ -232,6 +232,7 @@ impl Client {
             participant: call.participant.map(Cow::into_owned),
             endpoint: call.endpoint.map(Cow::into_owned),
             number: self.stats.next_call(),
+            user_data: 0,
         })
     }
 
@@ -263,7 +264,8 @@ impl Client {
         };
         let (operation, target, body) = (call.operation, &call.target, call.body.as_deref());
         let service = self.services.get(operation.service)?;
-        let call = Call { operation, service, ids: &ids, target, body, number: call.number };
+        let (number, user_data) = (call.number, call.user_data);
+        let call = Call { operation, service, ids: &ids, target, body, user_data, number };
         let waited = submitted.elapsed();
         if waited > Duration::from_millis(1) {
             call.log(self, Level::Debug, "wait", |line| {
@@ -326,11 +328,12 @@ impl Client {
         &self,
         operation: &'static Operation,
         call: Option<u64>,
-        document: &str,
+        response: impl AsRef<[u8]>,
         request: Option<&str>,
         user_data: usize,
     ) -> bool {
-        let Some(id) = operation.response.created_id(document) else { return false };
+        let id = operation.response.created_id(response.as_ref());
+        let Some(id) = id else { return false };
         // Bounds the memory of the list. The service's ids have 36 characters.
         let id: String = id.chars().take(256).collect();
         self.log.line(Level::Warn, "late", |line| {
@@ -370,7 +373,7 @@ impl Client {
         let service = self.services.get(operation.service)?;
         let (target, body) = request_for(service, operation, ids, path, request)?;
         let (target, body, number) = (&*target, body.as_deref(), self.stats.next_call());
-        let call = Call { operation, service, ids, target, body, number };
+        let call = Call { operation, service, ids, target, body, user_data: 0, number };
         attempts::execute_and_count(self, &call, &context)
     }
 }
@@ -406,6 +409,8 @@ pub struct PreparedCall {
     target: String,
     /// The body of the request.
     pub body: Option<String>,
+    /// The `user_data` of a call in a queue; otherwise 0.
+    pub user_data: usize,
     session: Option<String>,
     participant: Option<String>,
     endpoint: Option<String>,

@@ -124,7 +124,8 @@ pub unsafe extern "C" fn bw_delete_endpoint(
 /// Bandwidth documents this operation, but in 2026 the service does not offer it yet.
 ///
 /// - `endpoint_id`: the `endpointId` of the endpoint.
-/// - `bxml`: the BXML document, which must be well-formed XML without a DTD.
+/// - `bxml`: the BXML document, which must be well-formed XML without a DTD, with at most 64 namespace
+///   declarations, and at most 256 attributes in a tag.
 /// - `out`: receives `null`, or the error document. The caller frees it with `bw_free`.
 ///
 /// Statuses: BW_OK, BW_E_INVALID_ARGUMENT, BW_E_INVALID_HANDLE, BW_E_CANCELLED, BW_E_INTERNAL, or

@@ -200,8 +200,8 @@ pub unsafe extern "C" fn bw_client_metrics(
 /// the list.
 ///
 /// An object is in the list if its call was cancelled while it was running, if its completion was
-/// not fetched before `bw_queue_free`, or if `out` was NULL or there was no memory for the
-/// response.
+/// not fetched before `bw_queue_free`, if `out` was NULL or there was no memory for the response, or
+/// if the response was invalid or cut off, but contains the id.
 ///
 /// - `out`: receives `{"late": [{"operation": "createParticipant", "id": "..", "tag": "..",
 ///   "userData": 17}, ..], "dropped": 0}`, the oldest object first, or the error document. The

@@ -5,11 +5,13 @@ use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use crate::support::abi;
 use crate::support::process::Sandbox;
+use crate::support::queue::Queue;
 use crate::support::test_server::{Behavior, TestServer, read_request_text, response};
 use bw_webrtc::api::{
-    CREATE_ENDPOINT, CREATE_SESSION, DELETE_ENDPOINT, GET_ENDPOINT, Ids, LIST_ENDPOINTS,
-    OPERATIONS, Operation, Service, UPDATE_ENDPOINT_BXML,
+    CREATE_ENDPOINT, CREATE_PARTICIPANT, CREATE_SESSION, DELETE_ENDPOINT, GET_ENDPOINT, Ids,
+    LIST_ENDPOINTS, OPERATIONS, Operation, Service, UPDATE_ENDPOINT_BXML,
 };
 use bw_webrtc::client::{Client, Config, ENDPOINTS_URL};
 use bw_webrtc::error::{Error, Outcome, Status};
@@ -351,6 +353,53 @@ fn hostile_envelopes_are_protocol_errors() {
         assert_eq!((error.status, outcome), (Status::Protocol, Some(Outcome::Unknown)), "{body}");
         assert_eq!(attempts, 1);
         assert!(error.message.ends_with("(HTTP 201); check endpointsUrl"), "{}", error.message);
+    }
+}
+
+#[test]
+fn created_resource_is_reported_although_its_response_is_unusable() {
+    let request = r#"{"type":"WEBRTC","direction":"INBOUND","tag":"a tag"}"#;
+    // The end of a long response is not read.
+    let long = format!(r#"{{"data":{{"endpointId":"x","token":"{}"}}}}"#, "x".repeat(1 << 20));
+    let long = response("201 Created", "", &long);
+    for (operation, request, response, tag) in [
+        (
+            &CREATE_ENDPOINT,
+            request,
+            response("200 OK", "", r#"{"data":{"endpointId":"x"}}"#),
+            "a tag",
+        ),
+        (
+            &CREATE_ENDPOINT,
+            request,
+            response("200 OK", "", r#"{"data":{"endpointId":"x","token":"a\u0000"}}"#),
+            "a tag",
+        ),
+        (&CREATE_ENDPOINT, request, long, "a tag"),
+        (
+            &CREATE_PARTICIPANT,
+            r#"{"tag":"p"}"#,
+            response("200 OK", "", r#"{"participant":{"id":"x"},"token":{}}"#),
+            "p",
+        ),
+        (&CREATE_SESSION, r#"{"tag":"s"}"#, response("200 OK", "", r#"{"id":"x","y"}"#), "s"),
+    ] {
+        let server = server(move |n, _| (n == 0).then(|| response.clone()));
+        let config = json!({"accountId": "1", "username": "u", "password": "a password",
+            "baseUrl": url(&server, "/v1"), "endpointsUrl": url(&server, "/v2")});
+        let client = abi::Client::new(&config).unwrap();
+        let queue = Queue::new(&client, &json!({})).unwrap();
+        let body: Value = parse(request);
+        queue.submit(&json!({"operation": operation.name, "body": body}), 7).unwrap();
+        let error = queue.next(-1).unwrap().document["error"].take();
+        assert_eq!(
+            (&error["outcome"], &error["attempts"]),
+            (&json!("unknown"), &json!(1)),
+            "{error}"
+        );
+        let late = json!({"operation": operation.name, "id": "x", "tag": tag, "userData": 7});
+        assert_eq!(client.take_late(), json!({"late": [late], "dropped": 0}), "{error}");
+        assert_eq!(client.stats()["lateAnswers"], 1);
     }
 }
 
