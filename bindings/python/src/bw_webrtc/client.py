@@ -541,9 +541,7 @@ class Client:
         cursor: Optional[str] = None
         earlier: Set[str] = set()
         while True:
-            page = self.list_endpoints(
-                type=type, status=status, limit=limit, after_cursor=cursor
-            )
+            page = self.list_endpoints(type=type, status=status, limit=limit, after_cursor=cursor)
             yield from page.endpoints
             cursor = _request.next_cursor(page, earlier)
             if cursor is None:

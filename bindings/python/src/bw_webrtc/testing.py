@@ -56,6 +56,7 @@ class Sandbox:
 
     Attributes:
         url: The base URL for a client.
+        endpoints_url: The URL of BRTC Endpoints for a client.
         token_url: The token URL for a client.
         ca_file: The certificate authority to trust; None without ``tls``.
         account_id: The account.
@@ -113,6 +114,7 @@ class Sandbox:
             self.stop()
             raise
         origin = self.url[: self.url.rindex("/v1")]
+        self.endpoints_url = f"{origin}/v2"
         self.token_url = f"{origin}/api/v1/oauth2/token"
         self._control = f"{origin}/_sandbox"
         handlers: List[urllib.request.BaseHandler] = [urllib.request.ProxyHandler({})]
@@ -150,7 +152,12 @@ class Sandbox:
         return AsyncClient(**self._options(options))
 
     def _options(self, given: Dict[str, Any]) -> Dict[str, Any]:
-        options = {"account_id": self.account_id, "base_url": self.url, "ca_file": self.ca_file}
+        options = {
+            "account_id": self.account_id,
+            "base_url": self.url,
+            "endpoints_url": self.endpoints_url,
+            "ca_file": self.ca_file,
+        }
         if {"username", "password"} & given.keys():
             options.update(username=self.username, password=self.password)
         else:
@@ -165,6 +172,7 @@ class Sandbox:
             "BW_CLIENT_ID": self.client_id,
             "BW_CLIENT_SECRET": self.client_secret,
             "BW_BASE_URL": self.url,
+            "BW_ENDPOINTS_URL": self.endpoints_url,
             "BW_TOKEN_URL": self.token_url,
         }
 
@@ -230,7 +238,7 @@ class Sandbox:
         self.password = password or self.password
 
     def state(self) -> Dict[str, Any]:
-        """Returns the accounts, sessions, participants and subscriptions that exist."""
+        """Returns what exists: the account, sessions, participants, subscriptions and endpoints."""
         state: Dict[str, Any] = self.control("GET", "/state")
         return state
 
@@ -251,13 +259,36 @@ class Sandbox:
         delivery: Dict[str, Any] = self.control("POST", path)
         return delivery
 
+    def endpoint_action(
+        self,
+        endpoint_id: str,
+        action: str,
+        *,
+        to: Optional[str] = None,
+        to_type: Optional[str] = None,
+    ) -> Dict[str, Any]:
+        """Simulates an action of an endpoint's device; returns the delivery of the webhook.
+
+        Args:
+            endpoint_id: The endpoint.
+            action: ``"connect"``, ``"disconnect"``, ``"eligible"``, ``"ineligible"`` or
+                ``"outbound"``.
+            to: For ``"outbound"``: what the device wants to be connected to.
+            to_type: For ``"outbound"``: ``"PHONE_NUMBER"``, ``"CALL_ID"`` or ``"ENDPOINT"``.
+        """
+        fields = {"to": to, "toType": to_type}
+        given = {key: value for key, value in fields.items() if value is not None}
+        path = f"/endpoints/{quote(endpoint_id, safe='')}/{quote(action, safe='')}"
+        delivery: Dict[str, Any] = self.control("POST", path, given or None)
+        return delivery
+
     def webhooks(self) -> List[Dict[str, Any]]:
         """Returns the webhooks, with the results of their deliveries."""
         webhooks: List[Dict[str, Any]] = self.control("GET", "/webhooks")
         return webhooks
 
     def reset(self) -> None:
-        """Restores the initial state: no participants, sessions, faults or recorded requests."""
+        """Restores the initial state: no participants, sessions, endpoints, faults or requests."""
         self.control("POST", "/reset")
         self.client_secret, self.password = self._initial_secrets
 
