@@ -85,7 +85,9 @@ class Request(Generic[T]):
         for key, value in zip(operation.ids, self.ids):
             text += f',"{key}":{arguments.ENCODER.encode(value)}'
         if self.body is not None:
-            body = self.body if operation.document != "bxml" else arguments.ENCODER.encode(self.body)
+            body = (
+                self.body if operation.document != "bxml" else arguments.ENCODER.encode(self.body)
+            )
             text += f',"{operation.document}":{body}'
         return f"{text}}}".encode()
 
@@ -106,6 +108,9 @@ def list_of(read: Callable[[Any], T]) -> Callable[[Any], List[T]]:
 def _unchanged(response: Any) -> Any:
     return response
 
+
+# The library's own limit.
+_MAX_CURSOR = 8192
 
 CALL = "bw_call"
 STATS = Request(Operation(None, _unchanged, function="bw_client_stats"))
@@ -137,10 +142,15 @@ def next_cursor(page: EndpointPage, earlier: Set[str]) -> Optional[str]:
     """The cursor of the page after this one; None for the last page.
 
     Raises:
-        ProtocolError: An earlier page had the same cursor, so that there would be no end.
+        ProtocolError: An earlier page had the same cursor, so that there would be no end. Or the
+            cursor does not fit into a request.
     """
     cursor = page.next_cursor
     if cursor is not None:
+        if len(cursor) > _MAX_CURSOR:
+            length = f"{len(cursor)} characters; at most {_MAX_CURSOR} are allowed"
+            message = f"the service returned a page cursor of {length}"
+            raise local(ProtocolError, message, "listEndpoints")
         if cursor in earlier:
             message = "the service returned the same page cursor twice"
             raise local(ProtocolError, message, "listEndpoints")

@@ -10,7 +10,7 @@ import re
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any, Dict, Optional, Tuple
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import unquote
 
 from ._arguments import items, wrong_type
 
@@ -429,10 +429,9 @@ def _next_cursor(envelope: Dict[str, Any]) -> Optional[str]:
     links = envelope.get("links")
     for link in map(_object, links if isinstance(links, list) else ()):
         if _text(link, "rel") == "next":
-            try:
-                query = parse_qs(urlsplit(_text(link, "href") or "").query)
-            except ValueError:
-                continue
-            for cursor in query.get("afterCursor", ()):
-                return cursor
+            query = (_text(link, "href") or "").partition("#")[0].partition("?")[2]
+            for name, _, value in (part.partition("=") for part in query.split("&")):
+                if name == "afterCursor" and value:
+                    # A plus sign of Base64 is not a space, even if the service does not escape it.
+                    return unquote(value)
     return None
