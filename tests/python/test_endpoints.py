@@ -536,13 +536,13 @@ INVALID = [
     ("create_endpoint", {"direction": "\ud800"}, "direction: has a lone surrogate"),
     ("create_endpoint", {"tag": "\U0001f600" * 1025}, "tag: has 1025 characters"),
     ("create_endpoint", {"tag": "a\0b"}, r"tag: must not contain U\+0000"),
-    ("create_endpoint", {"event_callback_url": "/hook"}, "eventCallbackUrl"),
-    ("create_endpoint", {"event_fallback_url": "ftp://h/"}, "eventFallbackUrl"),
+    ("create_endpoint", {"event_callback_url": "/hook"}, "event_callback_url"),
+    ("create_endpoint", {"event_fallback_url": "ftp://h/"}, "event_fallback_url"),
     ("create_endpoint", {"connection_metadata": {"a": float("nan")}}, "connection_metadata"),
     ("create_endpoint", {"connection_metadata": deep}, "connection_metadata: is nested too"),
     ("list_endpoints", {"type": "SIP"}, "type"),
     ("list_endpoints", {"status": "connected"}, r'status: "connected" is not'),
-    ("list_endpoints", {"after_cursor": ""}, "afterCursor: is empty"),
+    ("list_endpoints", {"after_cursor": ""}, "after_cursor: is empty"),
     ("list_endpoints", {"after_cursor": "a\0"}, r"after_cursor: must not contain U\+0000"),
     ("list_endpoints", {"after_cursor": "x" * 60_000}, "has 60000 characters"),
     ("list_endpoints", {"limit": 0}, "limit"),
@@ -615,7 +615,7 @@ def test_missing_direction_is_a_type_error(client: Client) -> None:
 
 def test_endpoints_need_their_url(plain: Sandbox) -> None:
     with plain.client(endpoints_url=None) as client:
-        with pytest.raises(BwError, match="endpointsUrl") as caught:
+        with pytest.raises(BwError, match=r"^listEndpoints: endpoints_url: is m") as caught:
             client.list_endpoints()
         assert caught.value.outcome == "not_sent"
         client.create_session()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from typing import List, Optional, Tuple, Type
 
-from .client import Client
+from .client import SERVICE, Client
 from .errors import (
     BwError,
     CallTimeoutError,
@@ -25,7 +25,6 @@ from .errors import (
 
 _MISSING_PARTICIPANT = "00000000-0000-0000-0000-000000000000"
 """The id of a participant that does not exist: reading it changes nothing."""
-_SERVICE = "https://api.webrtc.bandwidth.com/v1"
 _TOKEN_ENDPOINT = "https://api.bandwidth.com/api/v1/oauth2/token"
 
 # The beginning of the library's messages about token requests.
@@ -64,7 +63,7 @@ def check(
     Raises:
         LibraryError: The shared library is not found.
     """
-    url = os.environ.get("BW_BASE_URL") or _SERVICE
+    url = os.environ.get("BW_BASE_URL") or SERVICE
     account = os.environ.get("BW_ACCOUNT_ID", "")
     try:
         with Client.from_env(ca_file=ca_file, proxy=proxy, timeout=timeout) as client:
