@@ -24,6 +24,7 @@ from bw_webrtc import (
     ParticipantSubscription,
     Permission,
     Subscriptions,
+    UnauthorizedError,
     _names,
     _operations,
 )
@@ -284,6 +285,20 @@ def test_every_key_has_a_name() -> None:
     )
     assert _names.translate("config.retryBaseMs: must be a whole number from 1 to 3600000") == (
         "retry_base: must be a number of seconds from 0.001 to 3600"
+    )
+
+
+@pytest.mark.parametrize("call", CALLS)
+def test_advice_contains_the_names_of_python(plain: Sandbox, call: Callable[..., Any]) -> None:
+    plain.fault("createSession", "delay", ms=20_000, count=None)
+    with pytest.raises(CallTimeoutError, match="see timeout and attempt_timeout in the config"):
+        call(plain, "create_session", timeout=0.3)
+    with pytest.raises(
+        UnauthorizedError, match="check client_id and client_secret: "
+    ), plain.client(client_secret="wrong") as client:
+        client.create_session()
+    assert _names.translate_advice("check baseUrl: the callbackUrl is wrong: baseUrl") == (
+        "check base_url: the callbackUrl is wrong: baseUrl"
     )
 
 

@@ -18,10 +18,11 @@ import sys
 import time
 
 import gevent
-from bw_webrtc import CallTimeoutError, Client, NotFoundError
+from bw_webrtc import BwError, CallTimeoutError, Client, NotFoundError
 
 client = Client.from_env(timeout=20)
-pool = gevent.get_hub().threadpool
+hub = gevent.get_hub()
+hub.NOT_ERROR += (BwError,)
 client.create_session()
 ticks = 0
 
@@ -34,7 +35,7 @@ def tick():
 
 
 def call(function, *arguments, **options):
-    return pool.apply(function, arguments, options)
+    return hub.threadpool.apply(function, arguments, options)
 
 
 watching = gevent.spawn(tick)

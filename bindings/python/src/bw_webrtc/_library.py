@@ -19,10 +19,12 @@ from ._version import __version__
 from .enums import Outcome
 from .errors import (
     BwError,
+    CallTimeoutError,
     ConfigError,
     InvalidArgumentError,
     LibraryError,
     ProtocolError,
+    UnauthorizedError,
     from_document,
 )
 
@@ -242,6 +244,8 @@ class Library:
         ):
             body = "" if operation is None else operation.argument
             error["message"] = _names.translate(str(error.get("message")), body=body)
+        elif status in (CallTimeoutError.STATUS, UnauthorizedError.STATUS):
+            error["message"] = _names.translate_advice(str(error.get("message")))
         return from_document(status, {"error": error})
 
     def _error(self, status: int, document: Optional[bytes]) -> Dict[str, Any]:

@@ -59,6 +59,12 @@ def translate(message: str, *, body: str = "") -> str:
     return _TOKEN.sub(replace, message)
 
 
+def translate_advice(message: str) -> str:
+    """A message about a call that failed, with Python's names before the service's own words."""
+    advice, colon, words = message.partition(": ")
+    return re.sub(r"[a-z]+[A-Z]\w*", lambda m: NAMES.get(m[0], m[0]), advice) + colon + words
+
+
 # The arguments of set_credentials, by the options that the library's messages name.
 _CREDENTIALS = {
     "client_id": "identifier",
