@@ -103,7 +103,9 @@ def test_missing_program_is_reported(monkeypatch: pytest.MonkeyPatch, tmp_path: 
         Sandbox()
     monkeypatch.delenv("BW_SANDBOX")
     monkeypatch.setenv("PATH", str(tmp_path))
-    with pytest.raises(FileNotFoundError, match="bw-sandbox is not on PATH; install"):
+    with pytest.raises(
+        FileNotFoundError, match=r"bw-sandbox is not on PATH; install bw-webrtc\[sandbox\]"
+    ):
         find_sandbox()
     program = tmp_path / "bw-sandbox"
     program.touch(mode=0o755)

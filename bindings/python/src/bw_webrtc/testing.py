@@ -7,12 +7,14 @@
         ...
         assert len(sandbox.requests()) == 2
 
-``bw_webrtc.pytest_plugin`` contains fixtures for pytest. The sandbox is a separate program, whose
-path is the value of the environment variable BW_SANDBOX, by default ``bw-sandbox`` on PATH.
+``bw_webrtc.pytest_plugin`` contains fixtures for pytest. The sandbox is a separate program. Its
+path is the value of the environment variable BW_SANDBOX. Without it, the program of ``pip install
+bw-webrtc[sandbox]`` is used, or ``bw-sandbox`` on PATH.
 """
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import os
 import shutil
@@ -321,13 +323,23 @@ def find_sandbox() -> str:
         FileNotFoundError: It is not found; the message states what to do.
     """
     name = os.environ.get(VARIABLE)
-    path = shutil.which(name or "bw-sandbox")
+    path = shutil.which(name or _packaged() or "bw-sandbox")
     if path is None:
         problem = (
             f"{VARIABLE} is {name}, which is not a program" if name else "bw-sandbox is not on PATH"
         )
-        raise FileNotFoundError(f"{problem}; install bw-sandbox, or set {VARIABLE} to its path")
+        raise FileNotFoundError(
+            f"{problem}; install bw-webrtc[sandbox], or set {VARIABLE} to the path of bw-sandbox"
+        )
     return path
+
+
+def _packaged() -> Optional[str]:
+    """The program in the package bw-webrtc-sandbox, if it is installed."""
+    spec = importlib.util.find_spec("bw_webrtc_sandbox")
+    folders = [] if spec is None else list(spec.submodule_search_locations or ())
+    programs = [str(Path(folder) / "bw-sandbox") for folder in folders]
+    return next(filter(os.path.isfile, programs), None)
 
 
 def _first_line(process: subprocess.Popen[bytes], folder: Path) -> str:
