@@ -6,10 +6,10 @@ use std::fmt;
 use std::marker::PhantomData;
 
 use serde::de::value::MapAccessDeserializer;
-use serde::de::{Deserialize, DeserializeSeed, Deserializer, IgnoredAny, MapAccess, Visitor};
+use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
-use crate::json::{Kind, Text, array, string, without_mark};
+use crate::json::{Kind, array, string, without_mark};
 
 /// What the response of an operation must contain.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -75,39 +75,16 @@ struct Resource<'a> {
     sessions: Option<&'a RawValue>,
 }
 
-/// A 2xx response without what it must contain.
-#[derive(Debug)]
-pub struct UnusableBody {
-    /// What is missing. It quotes nothing, because the response may contain a token.
-    pub problem: String,
-    /// The body.
-    pub body: Vec<u8>,
-}
-
 impl ResponseBody {
     /// Checks the body of a 2xx response and returns the document for the caller.
     ///
     /// # Errors
-    /// The problem, and the body.
-    pub fn check(self, body: Vec<u8>) -> Result<String, UnusableBody> {
-        let unusable = |problem, body| Err(UnusableBody { problem, body });
-        let mut text = match String::from_utf8(body) {
-            Ok(text) => text,
-            Err(error) => {
-                return unusable("the response is not UTF-8".to_owned(), error.into_bytes());
-            }
-        };
+    /// What is missing. The message quotes nothing, because the response may contain a token.
+    pub fn check(self, body: Vec<u8>) -> Result<String, String> {
+        let mut text =
+            String::from_utf8(body).map_err(|_| "the response is not UTF-8".to_owned())?;
         let mark = text.len() - without_mark(&text).len();
         text.drain(..mark);
-        match self.check_text(&text) {
-            Ok(None) => Ok(text),
-            Ok(Some(document)) => Ok(document.to_owned()),
-            Err(problem) => unusable(problem, text.into_bytes()),
-        }
-    }
-
-    /// Checks a response, and returns the document for the caller if it is another one.
-    fn check_text(self, text: &str) -> Result<Option<&'static str>, String> {
         let default = match self {
             ResponseBody::Array => Some("[]"),
             ResponseBody::Subscriptions => Some("{}"),
@@ -115,14 +92,14 @@ impl ResponseBody {
             _ => None,
         };
         if let (Some(default), "" | "null") = (default, text.trim()) {
-            return Ok(Some(default));
+            return Ok(default.to_owned());
         }
         match self {
             ResponseBody::CreatedParticipant => {
-                if is_usual_participant(text) {
-                    return Ok(None);
+                if is_usual_participant(&text) {
+                    return Ok(text);
                 }
-                let CreatedParticipant { participant, token } = object(text)?;
+                let CreatedParticipant { participant, token } = object(&text)?;
                 let participant = participant.filter(|value| Kind::of(value) == Kind::Object);
                 let participant = participant.ok_or("the response has no participant")?;
                 if object::<Resource>(participant.get())?.id().is_none() {
@@ -131,27 +108,27 @@ impl ResponseBody {
                 token.and_then(non_empty).ok_or("the response has no token")?;
             }
             ResponseBody::CreatedSession => {
-                object::<Resource>(text)?.id().ok_or("the response has no id")?;
+                object::<Resource>(&text)?.id().ok_or("the response has no id")?;
             }
             ResponseBody::CreatedEndpoint => {
-                let data = data(text, Kind::Object)?;
+                let data = data(&text, Kind::Object)?;
                 let Endpoint { endpoint_id, token } = object(data)?;
                 endpoint_id.and_then(non_empty).ok_or("the response has no data.endpointId")?;
                 token.and_then(non_empty).ok_or("the response has no data.token")?;
             }
-            ResponseBody::Endpoint => drop(data(text, Kind::Object)?),
-            ResponseBody::EndpointPage => drop(data(text, Kind::Array)?),
-            ResponseBody::Array => check_kind(text, Kind::Array)?,
-            ResponseBody::Object | ResponseBody::Subscriptions => check_kind(text, Kind::Object)?,
+            ResponseBody::Endpoint => drop(data(&text, Kind::Object)?),
+            ResponseBody::EndpointPage => drop(data(&text, Kind::Array)?),
+            ResponseBody::Array => check_kind(&text, Kind::Array)?,
+            ResponseBody::Object | ResponseBody::Subscriptions => check_kind(&text, Kind::Object)?,
             // Other text is not from the service, but from a proxy or a login page.
             ResponseBody::Empty => {
-                return match serde_json::from_str::<&RawValue>(text) {
-                    Ok(_) => Ok(Some("null")),
+                return match serde_json::from_str::<&RawValue>(&text) {
+                    Ok(_) => Ok("null".to_owned()),
                     Err(_) => Err("the response is neither empty nor JSON".to_owned()),
                 };
             }
         }
-        Ok(None)
+        Ok(text)
     }
 
     /// Whether the response contains a token, which the service returns only once.
@@ -159,60 +136,23 @@ impl ResponseBody {
         matches!(self, ResponseBody::CreatedParticipant | ResponseBody::CreatedEndpoint)
     }
 
-    /// The id of the resource that the operation created. Anything else in the response may be invalid
-    /// or cut off.
-    pub fn created_id(self, response: &[u8]) -> Option<String> {
-        let keys: &[&str] = match self {
-            ResponseBody::CreatedParticipant => &["participant", "id"],
-            ResponseBody::CreatedSession => &["id"],
-            ResponseBody::CreatedEndpoint => &["data", "endpointId"],
-            _ => return None,
-        };
-        let response = String::from_utf8_lossy(response);
-        let mut id = None;
-        let mut deserializer = serde_json::Deserializer::from_str(without_mark(&response));
-        // What precedes an error is used.
-        let _ = Member { keys, id: &mut id }.deserialize(&mut deserializer);
-        id.filter(|id| !id.is_empty())
-    }
-}
-
-/// Reads the string at a path of keys as soon as it is found, so that a later error does not matter.
-struct Member<'a> {
-    keys: &'a [&'a str],
-    id: &'a mut Option<String>,
-}
-
-impl<'de> DeserializeSeed<'de> for Member<'_> {
-    type Value = ();
-
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
-        if !self.keys.is_empty() {
-            return deserializer.deserialize_map(self);
-        }
-        let Text(id) = Text::deserialize(deserializer)?;
-        *self.id = Some(id.into_owned());
-        Ok(())
-    }
-}
-
-impl<'de> Visitor<'de> for Member<'_> {
-    type Value = ();
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("an object")
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<(), A::Error> {
-        while let Some(Text(key)) = members.next_key()? {
-            match self.keys.split_first() {
-                Some((first, keys)) if key == *first => {
-                    members.next_value_seed(Member { keys, id: self.id })?;
-                }
-                _ => drop(members.next_value::<IgnoredAny>()?),
+    /// The id of the resource that the operation created, in a response that was checked.
+    pub fn created_id(self, response: &str) -> Option<String> {
+        match self {
+            ResponseBody::CreatedParticipant => {
+                let participant = object::<CreatedParticipant>(response).ok()?.participant?;
+                object::<Resource>(participant.get()).ok()?.id().map(Cow::into_owned)
             }
+            ResponseBody::CreatedSession => {
+                object::<Resource>(response).ok()?.id().map(Cow::into_owned)
+            }
+            ResponseBody::CreatedEndpoint => {
+                let data = data(response, Kind::Object).ok()?;
+                let id = object::<Endpoint>(data).ok()?.endpoint_id?;
+                non_empty(id).map(Cow::into_owned)
+            }
+            _ => None,
         }
-        Ok(())
     }
 }
 
@@ -350,8 +290,7 @@ mod tests {
                 r#"{"id":null,"participant_ids":[]}"#,
             ),
         ] {
-            let checked = expected.check(body.into()).ok();
-            assert_eq!(checked.as_deref(), Some(document), "{expected:?} {body}");
+            assert_eq!(expected.check(body.into()).as_deref(), Ok(document), "{expected:?} {body}");
         }
         for (expected, body) in [
             (ResponseBody::Array, "{}"),
@@ -370,40 +309,9 @@ mod tests {
     #[test]
     fn id_of_a_created_resource_is_read() {
         let created = r#"{"id":"no","participant":{"id":"p"},"token":"t"}"#;
-        assert_eq!(ResponseBody::CreatedParticipant.created_id(created.as_bytes()).as_deref(), Some("p"));
-        assert_eq!(ResponseBody::CreatedSession.created_id(br#"{"id":"s"}"#).as_deref(), Some("s"));
-        assert_eq!(ResponseBody::Object.created_id(br#"{"id":"s"}"#), None);
-    }
-
-    #[test]
-    fn id_is_read_although_the_rest_of_the_response_is_invalid() {
-        use ResponseBody::{CreatedEndpoint, CreatedParticipant, CreatedSession};
-        for (expected, body, id) in [
-            (CreatedEndpoint, r#"{"data":{"endpointId":"x"}}"#, Some("x")),
-            (CreatedEndpoint, r#"{"data":{"endpointId":"x","token":7}}"#, Some("x")),
-            (CreatedEndpoint, r#"{"data":{"endpointId":"x","token":"\u0000"}}"#, Some("x")),
-            (CreatedEndpoint, r#"{"data":{"token":"\ud800","endpointId":"\u0078"}}"#, Some("x")),
-            (CreatedEndpoint, r#"{"links":[{}],"data":{"endpointId":"x","tok"#, Some("x")),
-            (CreatedEndpoint, r#"{"data":{"endpointId":"x","endpointId":"x","token":"t"}}"#, Some("x")),
-            (CreatedEndpoint, "\u{feff}{\"data\":{\"endpointId\":\"x\"\u{0}", Some("x")),
-            (CreatedEndpoint, r#"{"endpointId":"x","data":{"y":{"endpointId":"x"}}}"#, None),
-            (CreatedEndpoint, r#"{"data":{"endpointId":""}}"#, None),
-            (CreatedEndpoint, r#"{"data":{"endpointId":"x"#, None),
-            (CreatedEndpoint, r#"{"data":[{"endpointId":"x"}]}"#, None),
-            (CreatedParticipant, r#"{"participant":{"id":"x"}}"#, Some("x")),
-            (CreatedParticipant, r#"{"token":"","participant":{"id":"x"}} x"#, Some("x")),
-            (CreatedParticipant, r#"{"id":"x","participant":{}}"#, None),
-            (CreatedSession, r#"{"id":"x""#, Some("x")),
-            (CreatedSession, r#"{"id":{"id":"x"}}"#, None),
-            (CreatedSession, "<html>", None),
-        ] {
-            assert_eq!(expected.created_id(body.as_bytes()).as_deref(), id, "{body}");
-        }
-        let not_utf8 = b"{\"data\":{\"endpointId\":\"x\",\"token\":\"\xff\"}}".to_vec();
-        let unusable = CreatedEndpoint.check(not_utf8).unwrap_err();
-        assert_eq!(CreatedEndpoint.created_id(&unusable.body).as_deref(), Some("x"));
-        let deep = format!(r#"{{"x":{},"id":"x""#, "[".repeat(100_000) + &"]".repeat(100_000));
-        assert_eq!(CreatedSession.created_id(deep.as_bytes()).as_deref(), Some("x"));
+        assert_eq!(ResponseBody::CreatedParticipant.created_id(created).as_deref(), Some("p"));
+        assert_eq!(ResponseBody::CreatedSession.created_id(r#"{"id":"s"}"#).as_deref(), Some("s"));
+        assert_eq!(ResponseBody::Object.created_id(r#"{"id":"s"}"#), None);
     }
 
     #[test]
@@ -431,9 +339,9 @@ mod tests {
             (EndpointPage, r#"{"links":[],"data":[],"errors":[],"page":{"pageSize":1}}"#),
             (EndpointPage, r#"{"data":[1,null]}"#),
         ] {
-            assert_eq!(expected.check(body.into()).ok().as_deref(), Some(body));
+            assert_eq!(expected.check(body.into()).as_deref(), Ok(body));
         }
-        assert_eq!(CreatedEndpoint.created_id(created.as_bytes()).as_deref(), Some("e-1"));
+        assert_eq!(CreatedEndpoint.created_id(created).as_deref(), Some("e-1"));
         for (expected, body, problem) in [
             (CreatedEndpoint, "", "is not a JSON object"),
             (CreatedEndpoint, "[]", "is not a JSON object"),
@@ -454,9 +362,8 @@ mod tests {
             (EndpointPage, r#"{"data":null}"#, "has no data"),
             (EndpointPage, "<html>", "is not a JSON object"),
         ] {
-            let unusable = expected.check(body.into()).unwrap_err();
-            assert!(unusable.problem.contains(problem), "{problem}\nis not in\n{unusable:?}");
-            assert_eq!(unusable.body, body.as_bytes());
+            let message = expected.check(body.into()).unwrap_err();
+            assert!(message.contains(problem), "{problem}\nis not in\n{message}");
         }
         for (open, close) in [("[", "]"), ("{\"a\":", "}")] {
             let deep = open.repeat(200_000) + "1" + &close.repeat(200_000);
@@ -475,7 +382,7 @@ mod tests {
         ] {
             let expected = ResponseBody::CreatedParticipant;
             assert!(expected.check(body.into()).is_ok(), "{body}");
-            assert_eq!(expected.created_id(body.as_bytes()).as_deref(), Some("p"), "{body}");
+            assert_eq!(expected.created_id(body).as_deref(), Some("p"), "{body}");
         }
     }
 

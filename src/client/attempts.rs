@@ -9,7 +9,7 @@ use super::retry_budget::{RETRY_COST, SUCCESS_REFILL, TIMEOUT_RETRY_COST};
 use super::services::ServiceTransport;
 use super::stats::CallCounter;
 use super::token_request;
-use crate::api::{self, Disposition, Ids, Operation, RetryClass, Service, UnusableBody};
+use crate::api::{self, Disposition, Ids, Operation, RetryClass, Service};
 use crate::auth::{Authorization, Kind};
 use crate::error::{Error, ErrorResponse, Outcome, Status};
 use crate::memory;
@@ -39,8 +39,6 @@ pub struct Call<'a> {
     pub target: &'a str,
     /// The body of the request.
     pub body: Option<&'a str>,
-    /// The `user_data` of a call in a queue; otherwise 0.
-    pub user_data: usize,
 }
 
 /// Executes one call, and counts the call and its result.
@@ -200,8 +198,7 @@ fn read_join_result(client: &Client, call: &Call<'_>, context: &CallContext<'_>)
     let read = |operation: &'static Operation| {
         let target = api::fill(&call.service.prefix, operation.path, call.ids).ok()?;
         let service = call.service;
-        let (ids, target) = (call.ids, &*target);
-        let read = Call { operation, service, ids, target, body: None, user_data: 0 };
+        let read = Call { operation, service, ids: call.ids, target: &target, body: None };
         run_attempts(client, &read, context, &client.stats.begin_internal(operation)).ok()
     };
     let is_in_session = read(&api::GET_PARTICIPANT)
@@ -238,7 +235,7 @@ fn attempt(
         needs_new_connection,
     };
     match client.exchange(&call.service.transport, &request, context) {
-        Ok(response) if (200..300).contains(&response.status) => success(client, call, response),
+        Ok(response) if (200..300).contains(&response.status) => success(call.operation, response),
         Ok(response) => Err(rejection(call.operation.service, &response, authorization)),
         Err(failure) => Err(transport_error(failure)),
     }
@@ -269,28 +266,25 @@ impl Client {
     }
 }
 
-fn success(client: &Client, call: &Call<'_>, response: Response) -> Result<String, AttemptError> {
+fn success(operation: &Operation, response: Response) -> Result<String, AttemptError> {
     let status = response.status;
-    let operation = call.operation;
-    let (error, transient, body) = match response.body_error {
-        Some(error) => (Error::new(error.status, error.message), error.transient, response.body),
-        None if response.content_coding.is_some() => {
-            (unsupported_coding(&response), false, Vec::new())
-        }
+    let (error, transient) = match response.body_error {
+        Some(error) => (Error::new(error.status, error.message), error.transient),
+        None if response.content_coding.is_some() => (unsupported_coding(&response), false),
         None if memory::require_to_read(response.body.len()).is_err() => {
-            (memory::exhausted(), false, response.body)
+            (memory::exhausted(), false)
         }
         None => match operation.response.check(response.body) {
             Ok(document) => return Ok(document),
-            Err(UnusableBody { problem, body }) => {
-                let key = operation.service.url_key();
-                let message = format!("{problem} (HTTP {status}); check {key}");
-                (Error::new(Status::Protocol, message), false, body)
-            }
+            Err(why) => (
+                Error::new(
+                    Status::Protocol,
+                    format!("{why} (HTTP {status}); check {}", operation.service.url_key()),
+                ),
+                false,
+            ),
         },
     };
-    // Otherwise the caller could not delete what the service has created.
-    client.record_late_object(operation, body, call.body, call.user_data);
     let response =
         ErrorResponse { http_status: status, request_id: None, retry_after_ms: None, body: None };
     let error = Error { response: Some(Box::new(response)), ..error };

@@ -186,7 +186,6 @@ impl Client {
             body: body.map(|body| memory::copy(&body)).transpose()?,
             session: call.session.map(Cow::into_owned),
             participant: call.participant.map(Cow::into_owned),
-            user_data: 0,
         })
     }
 
@@ -221,8 +220,7 @@ impl Client {
         }
         let (operation, target, body) = (call.operation, &call.target, call.body.as_deref());
         let service = self.services.get(operation.service)?;
-        let user_data = call.user_data;
-        let call = Call { operation, service, ids: &ids, target, body, user_data };
+        let call = Call { operation, service, ids: &ids, target, body };
         match cancelled {
             Some(_) => attempts::execute(self, &call, &context),
             None => attempts::execute_and_count(self, &call, &context),
@@ -275,12 +273,11 @@ impl Client {
     pub(crate) fn record_late_object(
         &self,
         operation: &'static Operation,
-        response: impl AsRef<[u8]>,
+        document: &str,
         request: Option<&str>,
         user_data: usize,
     ) -> bool {
-        let id = operation.response.created_id(response.as_ref());
-        let Some(id) = id else { return false };
+        let Some(id) = operation.response.created_id(document) else { return false };
         // Bounds the memory of the list. The service's ids have 36 characters.
         let id: String = id.chars().take(256).collect();
         self.log.line(Level::Warn, || {
@@ -315,8 +312,7 @@ impl Client {
         let context = CallContext { deadline: Deadline::after(self.timeout), cancel };
         let service = self.services.get(operation.service)?;
         let (target, body) = request_for(service, operation, ids, path, request)?;
-        let (target, body) = (&*target, body.as_deref());
-        let call = Call { operation, service, ids, target, body, user_data: 0 };
+        let call = Call { operation, service, ids, target: &target, body: body.as_deref() };
         attempts::execute_and_count(self, &call, &context)
     }
 }
@@ -352,8 +348,6 @@ pub struct PreparedCall {
     target: String,
     /// The body of the request.
     pub body: Option<String>,
-    /// The `user_data` of a call in a queue; otherwise 0.
-    pub user_data: usize,
     session: Option<String>,
     participant: Option<String>,
 }

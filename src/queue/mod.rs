@@ -123,7 +123,7 @@ impl Queue {
     pub fn submit(&self, call: &str, user_data: usize) -> Result<u64, Error> {
         // A long backlog must leave memory for the running calls.
         crate::memory::require(HEADROOM)?;
-        let call = PreparedCall { user_data, ..self.client.prepare(call)? };
+        let call = self.client.prepare(call)?;
         let operation = call.operation;
         let reject = |status, message: &str| Err(Error::new(status, message).of(operation.name));
         if self.client.is_cancelled() {
