@@ -110,6 +110,14 @@ def test_missing_program_is_reported(monkeypatch: pytest.MonkeyPatch, tmp_path: 
     program = tmp_path / "bw-sandbox"
     program.touch(mode=0o755)
     assert find_sandbox() == str(program)
+    # The program of the extra "sandbox" is preferred.
+    package = tmp_path / "site" / "bw_webrtc_sandbox"
+    package.mkdir(parents=True)
+    (package / "__init__.py").touch()
+    packaged = package / "bw-sandbox"
+    packaged.touch(mode=0o755)
+    monkeypatch.syspath_prepend(package.parent)
+    assert find_sandbox() == str(packaged)
 
 
 def test_faults_state_and_devices(plain: Sandbox) -> None:
