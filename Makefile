@@ -204,9 +204,9 @@ lint: tools $(VENV)/ready
 	CARGO=$(CARGO) $(PYTHON) packaging/notices.py --check
 	scripts/check-msrv
 	CC=$(CC) CXX=$(CXX) tests/c/header_matrix.sh $(BUILD)/c
-	$(VENV_PYTHON) -m ruff check bindings/python tests benches packaging
-	$(VENV_PYTHON) -m ruff format --check bindings/python tests benches packaging
-	cd bindings/python && $(CURDIR)/$(VENV_PYTHON) -m mypy --strict hatch_build.py src examples ../../tests/python ../../tests/hosts
+	$(VENV_PYTHON) -m ruff check bindings/python bindings/python-sandbox tests benches packaging
+	$(VENV_PYTHON) -m ruff format --check bindings/python bindings/python-sandbox tests benches packaging
+	cd bindings/python && $(CURDIR)/$(VENV_PYTHON) -m mypy --strict hatch_build.py src examples ../python-sandbox/src ../../tests/python ../../tests/hosts
 	cd bindings/python && MYPYPATH=../../tests/packaging $(CURDIR)/$(VENV_PYTHON) -m mypy --strict ../../tests/packaging ../../packaging/abi ../../packaging/notices.py
 	cd benches && $(CURDIR)/$(VENV_PYTHON) -m mypy --strict --config-file ../bindings/python/pyproject.toml gates.py bench.py suite
 	scripts/check-words

@@ -2,13 +2,16 @@
 
 The environment variable BW_WEBRTC_BUILD selects how:
 
-- not set: Cargo builds the library and links it with Zig, so that it runs with glibc 2.17 and
+- not set: the library that ``cargo build --release`` built, if it is newer than its sources.
+  Otherwise as ``zig``.
+- ``zig``: Cargo builds the library and links it with Zig, so that it runs with glibc 2.17 and
   later. Cargo must be installed; cargo-zigbuild and Zig are installed from PyPI for the build.
 - ``native``: Cargo builds it with the machine's own linker. The wheel requires this glibc or a
   later one.
 - a path: this library is used.
 
-The platform tag of the wheel states the glibc that the library in it requires.
+The platform tag of the wheel states the glibc that the library in it requires. ``pip install -v``
+shows what the build does.
 """
 
 from __future__ import annotations
@@ -26,6 +29,7 @@ from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
 VARIABLE = "BW_WEBRTC_BUILD"
 NAME = "libbw_webrtc.so.0"
+LIBRARY = "libbw_webrtc.so"
 # The licenses of the dependencies that are linked into the library.
 NOTICES = "THIRD-PARTY-NOTICES"
 OLDEST_GLIBC = 17  # 2.17
@@ -39,21 +43,15 @@ class LibraryHook(BuildHookInterface[Any]):
 
     def dependencies(self) -> List[str]:
         """The packages from PyPI that the build needs in addition to hatchling."""
-        return [] if os.environ.get(VARIABLE) else ZIG
+        return ZIG if way(rust_sources(Path(self.root)), LIBRARY) == "zig" else []
 
     def initialize(self, version: str, build_data: Dict[str, Any]) -> None:
         """Builds the library, and adds it to the wheel."""
         if version == "editable":
             # The modules are used from the source tree; BW_WEBRTC_LIBRARY selects the library.
             return
-        how = os.environ.get(VARIABLE, "")
         sources = rust_sources(Path(self.root))
-        if how in ("", "native"):
-            library = build(sources, with_zig=not how)
-        else:
-            library = Path(how).resolve()
-            if not library.is_file():
-                raise SystemExit(f"bw-webrtc: {VARIABLE} is {how}, which is not a file")
+        library = find_or_build(sources, LIBRARY, "bw-webrtc")
         build_data["force_include"][str(library)] = f"bw_webrtc/{NAME}"
         build_data["force_include"][str(sources / NOTICES)] = f"bw_webrtc/{NOTICES}"
         build_data["pure_python"] = False
@@ -68,8 +66,45 @@ def rust_sources(root: Path) -> Path:
     raise SystemExit(f"bw-webrtc: the sources of the library are not found from {root}")
 
 
-def build(sources: Path, *, with_zig: bool) -> Path:
-    """Builds the library, and returns its path."""
+def report(text: str) -> None:
+    """Reports a step. pip shows it with -v."""
+    print(f"bw-webrtc: {text}", file=sys.stderr, flush=True)  # noqa: T201
+
+
+def target_folder(sources: Path) -> Path:
+    """The directory that cargo builds into, unless its configuration contains another one."""
+    return Path(os.environ.get("CARGO_TARGET_DIR") or sources / "target").resolve()
+
+
+def way(sources: Path, file: str) -> str:
+    """How to get a file: a path, ``native`` or ``zig``."""
+    how = os.environ.get(VARIABLE, "")
+    built = target_folder(sources) / "release" / file
+    if how or not built.is_file():
+        return how or "zig"
+    inputs = [sources / name for name in ("Cargo.toml", "Cargo.lock", "build.rs")]
+    for folder in ("src", "codegen", "model", "sandbox"):
+        inputs += (sources / folder).rglob("*")
+    newest = max(path.stat().st_mtime for path in inputs if path.is_file())
+    return str(built) if built.stat().st_mtime >= newest else "zig"
+
+
+def find_or_build(sources: Path, file: str, package: str) -> Path:
+    """Returns the path of a file that cargo builds."""
+    how = way(sources, file)
+    if how in ("zig", "native"):
+        what = "links it for glibc 2.17 and later" if how == "zig" else "links it for this system"
+        report(f"cargo builds {file} and {what}; this takes minutes")
+        return build(sources, file, package, with_zig=how == "zig")
+    found = Path(how).resolve()
+    if not found.is_file():
+        raise SystemExit(f"bw-webrtc: {VARIABLE} is {how}, which is not a file")
+    report(f"uses {found}, which is already built")
+    return found
+
+
+def build(sources: Path, file: str, package: str, *, with_zig: bool) -> Path:
+    """Builds a file of a package of the workspace, and returns its path."""
     cargo = os.environ.get("CARGO", "cargo")
     if shutil.which(cargo) is None:
         raise SystemExit(
@@ -85,10 +120,10 @@ def build(sources: Path, *, with_zig: bool) -> Path:
         program = shutil.which("cargo-zigbuild", path=scripts()) or "cargo-zigbuild"
         command = [program, "zigbuild", "--target", f"{target}.2.{OLDEST_GLIBC}"]
     # Passed to cargo, because its configuration may contain another directory.
-    folder = Path(os.environ.get("CARGO_TARGET_DIR") or sources / "target").resolve()
-    command += ["--release", "--locked", "--package", "bw-webrtc", "--target-dir", str(folder)]
+    folder = target_folder(sources)
+    command += ["--release", "--locked", "--package", package, "--target-dir", str(folder)]
     subprocess.run(command, cwd=sources, env=env, check=True)
-    return folder / target / "release" / "libbw_webrtc.so"
+    return folder / target / "release" / file
 
 
 def scripts() -> str:

@@ -6,6 +6,7 @@ import os
 import platform
 import shutil
 import sys
+import time
 import zipfile
 from pathlib import Path
 from typing import List
@@ -14,7 +15,7 @@ import pytest
 
 from bw_webrtc import __version__
 from bw_webrtc.testing import Sandbox
-from packages import DIST, RELEASE_PYTHON, RELEASED, ROOT, TARGET, run
+from packages import DIST, RELEASE, RELEASE_PYTHON, RELEASED, ROOT, TARGET, run
 
 HERE = Path(__file__).parent
 PACKAGE = ROOT / "bindings" / "python"
@@ -82,8 +83,42 @@ def test_auditwheel_confirms_the_platform_tag() -> None:
 def test_pip_install_builds_the_wheel(tmp_path: Path) -> None:
     """From the source folder; pip downloads what the build needs."""
     python = venv(sys.executable, tmp_path / "venv")
-    assert TAG in pip_install(python, "-v", PACKAGE)
+    output = pip_install(python, "-v", PACKAGE, BW_WEBRTC_BUILD="zig")
+    assert TAG in output
+    assert "bw-webrtc: cargo builds libbw_webrtc.so and links it for glibc 2.17" in output
     assert_works_without_compiler(python, tmp_path)
+
+
+def test_pip_install_uses_a_library_that_is_already_built(tmp_path: Path) -> None:
+    """From the source folder, after ``cargo build --release``."""
+    python = venv(sys.executable, tmp_path / "venv")
+    began = time.monotonic()
+    output = pip_install(python, "-v", PACKAGE, CARGO="/nowhere/cargo")
+    assert time.monotonic() - began < 60
+    assert f"bw-webrtc: uses {RELEASE / 'libbw_webrtc.so'}, which is already built" in output
+    assert "ziglang" not in output
+    assert_works_without_compiler(python, tmp_path)
+
+
+FIXTURES = """
+def test_create(bw_client, bw_sandbox):
+    assert bw_client.create_participant().token
+    assert len(bw_sandbox.requests()) == 1
+"""
+
+
+def test_sandbox_extra_is_enough_for_the_fixtures(tmp_path: Path) -> None:
+    python = venv(sys.executable, tmp_path / "venv")
+    pip_install(python, "pytest")
+    pip_install(python, "--no-index", "--find-links", DIST, "bw-webrtc[sandbox]")
+    (tmp_path / "conftest.py").write_text('pytest_plugins = ["bw_webrtc.pytest_plugin"]')
+    (tmp_path / "test_program.py").write_text(FIXTURES)
+    # Neither PATH nor a variable contains the program.
+    env = {"PATH": "/nowhere", "BW_SANDBOX": "", "PYTHONPATH": ""}
+    output = run(python, "-m", "pytest", "-q", "test_program.py", env=env, cwd=tmp_path)
+    assert "1 passed" in output
+    printed = run(python.parent / "bw-sandbox", "--version", env=env)
+    assert printed.split() == ["bw-sandbox", __version__]
 
 
 def test_source_distribution_builds_with_rust(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ import socket
 import subprocess
 import sys
 import threading
-from http.server import BaseHTTPRequestHandler, HTTPServer
+from http.server import BaseHTTPRequestHandler, HTTPServer, ThreadingHTTPServer
 from pathlib import Path
 from types import TracebackType
 from typing import (
@@ -181,6 +181,64 @@ class HttpServer:
         self._server.server_close()
 
 
+class PageServer:
+    """A server for BRTC Endpoints with persistent connections.
+
+    ``respond`` receives the path of a request with its query, and returns the JSON document.
+    """
+
+    def __init__(self, respond: Callable[[str], Any]) -> None:
+        paths: List[str] = []
+
+        class Handler(BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+            # The head and the body are sent together.
+            wbufsize = -1
+            disable_nagle_algorithm = True
+
+            def do_GET(self) -> None:
+                paths.append(self.path)
+                body = json.dumps(respond(self.path)).encode()
+                self.send_response(200)
+                self.send_header("Content-Length", str(len(body)))
+                self.end_headers()
+                self.wfile.write(body)
+
+            def log_message(self, *_: object) -> None:
+                pass
+
+        self.paths = paths
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self._server.daemon_threads = True
+        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,))
+        self._thread.start()
+        url = f"http://127.0.0.1:{self._server.server_port}"
+        self.options: Dict[str, Any] = {
+            "account_id": "9900000",
+            "username": "user",
+            "password": "secret",
+            "base_url": f"{url}/v1",
+            "endpoints_url": f"{url}/v2",
+            "timeout": LIMIT,
+        }
+
+    def client(self) -> Client:
+        return Client(**self.options)
+
+    def __enter__(self) -> PageServer:
+        return self
+
+    def __exit__(
+        self,
+        exc_type: Optional[Type[BaseException]],
+        exc: Optional[BaseException],
+        traceback: Optional[TracebackType],
+    ) -> None:
+        self._server.shutdown()
+        self._thread.join(LIMIT)
+        self._server.server_close()
+
+
 class WebhookServer(HttpServer):
     """A server for webhooks, whose callback URL is ``url``."""
 
@@ -201,7 +259,7 @@ class WebhookServer(HttpServer):
 
 VARIABLES = (
     *("BW_ACCOUNT_ID", "BW_CLIENT_ID", "BW_CLIENT_SECRET", "BW_USERNAME", "BW_PASSWORD"),
-    *("BW_BASE_URL", "BW_TOKEN_URL"),
+    *("BW_BASE_URL", "BW_ENDPOINTS_URL", "BW_TOKEN_URL"),
 )
 Environment = Dict[str, Optional[str]]
 

@@ -28,7 +28,7 @@ from bw_webrtc import (
 )
 from bw_webrtc import client as client_module
 from bw_webrtc.testing import Sandbox
-from support import LIMIT
+from support import LIMIT, Background
 
 T = TypeVar("T")
 Run = Callable[[Coroutine[Any, Any, T]], T]
@@ -215,12 +215,12 @@ def test_invalid_arguments_are_raised_at_the_await(run: Run[Any], plain: Sandbox
                 await client.create_participant(tag="x" * 51)
             with pytest.raises(TypeError, match="session_id must be a str"):
                 await client.get_session(5)  # type: ignore[arg-type]
-            with pytest.raises(InvalidArgumentError, match="sessionId"):
+            with pytest.raises(InvalidArgumentError, match="session_id"):
                 await client.get_session("..")
         assert plain.requests() == []
 
     run(work())
-    with pytest.raises(InvalidArgumentError, match=r"options\.workers"):
+    with pytest.raises(InvalidArgumentError, match=r"^workers: must be"):
         plain.async_client(workers=0)
     with pytest.raises(TypeError, match="workers must be an int"):
         plain.async_client(workers="many")
@@ -243,21 +243,104 @@ def test_call_document_escapes_its_strings() -> None:
     assert json.loads(created.document()) == {"operation": "createSession", "body": {}}
 
 
-def test_client_belongs_to_one_loop(plain: Sandbox) -> None:
+NewLoop = Callable[[], asyncio.AbstractEventLoop]
+LOOPS: List[NewLoop] = [asyncio.new_event_loop, uvloop.new_event_loop]
+
+
+@pytest.mark.parametrize("new_loop", LOOPS)
+@pytest.mark.parametrize("next_loop", LOOPS)
+def test_several_loops_one_after_the_other(
+    plain: Sandbox, new_loop: NewLoop, next_loop: NewLoop
+) -> None:
+    """As with the async views of Flask, each of which has a new loop."""
     client = plain.async_client()
 
-    async def call() -> object:
-        return await client.create_session()
+    async def view(tag: str) -> object:
+        first, second = await asyncio.gather(
+            client.create_session(tag=tag), client.create_session(tag=tag)
+        )
+        assert first.id != second.id
+        return first.tag
 
-    first, second = asyncio.new_event_loop(), asyncio.new_event_loop()
+    for number, create in enumerate((new_loop, next_loop, new_loop)):
+        loop = create()
+        assert loop.run_until_complete(view(str(number))) == str(number)
+        loop.close()
+    # Loops that take turns, as those of pytest fixtures of different scopes.
+    loops = [new_loop(), next_loop()]
+    for number in range(6):
+        assert loops[number % 2].run_until_complete(view("turn")) == "turn"
+    loops[0].run_until_complete(client.aclose())
+    for loop in loops:
+        loop.close()
+    assert client.closed
+    assert client.take_late() == LateObjects()
+
+
+def test_closed_loop_leaves_its_calls(plain: Sandbox) -> None:
+    client = plain.async_client()
+    tasks: List[asyncio.Future[Any]] = []
+    plain.fault("getSession", "delay", ms=60_000)
+
+    async def leave() -> None:
+        tasks.append(asyncio.ensure_future(client.get_session("0" * 36)))
+        tasks.append(asyncio.ensure_future(client.create_session(tag="lost")))
+        await asyncio.sleep(0)
+        select.select([client._descriptor], [], [], LIMIT)
+
+    async def work() -> None:
+        await client.create_session(tag="other")
+        # The call of the closed loop is cancelled.
+        await until(lambda: client.stats()["inFlight"] == 0)
+        await client.aclose()
+
+    loop = asyncio.new_event_loop()
+    loop.run_until_complete(leave())
+    loop.close()
+    asyncio.run(work())
+    assert [late.tag for late in client.take_late().objects] == ["lost"]
+    for task in tasks:
+        task._log_destroy_pending = False  # type: ignore[attr-defined]
+
+
+def test_two_loops_at_the_same_time_are_rejected(plain: Sandbox) -> None:
+    client = plain.async_client()
+    plain.fault("createSession", "delay", ms=300)
+    started, failed = threading.Event(), threading.Event()
+
+    async def use() -> None:
+        task = asyncio.ensure_future(client.create_session(tag="first"))
+        await asyncio.sleep(0)
+        started.set()
+        while not failed.is_set():
+            await asyncio.sleep(0.01)
+        assert (await task).tag == "first"
+
+    first = Background(lambda: asyncio.run(use()))
+    assert started.wait(LIMIT)
     try:
-        first.run_until_complete(call())
-        with pytest.raises(RuntimeError, match="one event loop"):
-            second.run_until_complete(call())
-        first.run_until_complete(client.aclose())
+        with pytest.raises(RuntimeError, match="in use by another event loop; create one client"):
+            asyncio.run(client.create_session())
     finally:
-        first.close()
-        second.close()
+        failed.set()
+    first.result()
+
+    # A loop that is not running, but whose call is in progress.
+    async def start() -> Awaitable[Any]:
+        return asyncio.ensure_future(client.create_session(tag="paused"))
+
+    async def other() -> Any:
+        return (await client.create_session(tag="other")).tag
+
+    paused = asyncio.new_event_loop()
+    task = paused.run_until_complete(start())
+    paused.run_until_complete(asyncio.sleep(0))
+    with pytest.raises(RuntimeError, match="in use by another event loop"):
+        asyncio.run(other())
+    assert paused.run_until_complete(task).tag == "paused"
+    assert asyncio.run(other()) == "other"
+    paused.close()
+    asyncio.run(client.aclose())
 
 
 def test_calls_can_be_awaited_in_any_order(run: Run[Any], plain: Sandbox) -> None:

@@ -322,7 +322,7 @@ def test_all_errors_of_a_configuration_are_named() -> None:
         )
     error = caught.value
     assert (error.status, error.name, error.outcome) == (3, "BW_E_CONFIG", None)
-    for part in ("timeoutMs", "mine", "maxRetries"):
+    for part in ("timeout: ", "mine", "max_retries: "):
         assert part in error.message
     assert "hush" not in str(error)
 
@@ -403,7 +403,7 @@ def test_options_override_the_environment(plain: Sandbox, monkeypatch: pytest.Mo
     assert len(plain.requests("token")) == 1
     with pytest.raises(ConfigError, match="variable BW_PASSWORD is not set"):
         Client.from_env(username="u")
-    with pytest.raises(ConfigError, match="timeoutMs"):
+    with pytest.raises(ConfigError, match=r"^timeout: must be"):
         Client.from_env(timeout=-1)
     for unknown in ("timout", "environment"):
         with pytest.raises(TypeError, match=f"unexpected keyword argument '{unknown}'"):

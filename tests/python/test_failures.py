@@ -100,8 +100,8 @@ def test_second_401_is_reported(sandbox: Sandbox) -> None:
 @pytest.mark.parametrize(
     ("status", "body", "cls", "message"),
     [
-        (401, {"error": "invalid_client"}, bw_webrtc.UnauthorizedError, "clientId and clientSecr"),
-        (400, {"error": "invalid_client"}, bw_webrtc.UnauthorizedError, "clientId and clientSecr"),
+        (401, {"error": "invalid_client"}, bw_webrtc.UnauthorizedError, "client_id and client_"),
+        (400, {"error": "invalid_client"}, bw_webrtc.UnauthorizedError, "client_id and client_"),
         (200, {"token_type": "Bearer"}, bw_webrtc.ProtocolError, "access_token"),
         (200, "<html>", bw_webrtc.ProtocolError, "JSON"),
         (500, "", bw_webrtc.ServerError, "HTTP 500"),

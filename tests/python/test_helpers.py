@@ -74,11 +74,128 @@ def test_invalid_bxml_argument_is_rejected(arguments: Any, message: str) -> None
     assert caught.value.outcome is None
 
 
-@pytest.mark.parametrize("helper", ["transfer_bxml", "parse_event", "token_claims"])
+@pytest.mark.parametrize("helper", ["transfer_bxml", "uui", "parse_event", "token_claims"])
 @pytest.mark.parametrize("value", [None, 5, ["x"], {}])
 def test_wrong_type_is_a_type_error(helper: str, value: object) -> None:
     with pytest.raises(TypeError, match="must be a str"):
         getattr(bw_webrtc, helper)(value)
+
+
+def test_connect_bxml() -> None:
+    head = '<?xml version="1.0" encoding="UTF-8"?><Response><Connect'
+    one = "<Endpoint>e-1</Endpoint>"
+    assert bw_webrtc.connect_bxml("e-1") == f"{head}>{one}</Connect></Response>"
+    for ids in (["e-1", "e-2"], ("e-1", "e-2"), iter(["e-1", "e-2"])):
+        bxml = bw_webrtc.connect_bxml(ids)
+        assert bxml == f"{head}>{one}<Endpoint>e-2</Endpoint></Connect></Response>"
+    bxml = bw_webrtc.connect_bxml(
+        "e-1", event_callback_url="/status?a=1&b='2'", event_fallback_url="https://h/<x>"
+    )
+    (connect,) = ElementTree.fromstring(bxml).iter("Connect")
+    assert connect.attrib == {
+        "eventCallbackUrl": "/status?a=1&b='2'",
+        "eventFallbackUrl": "https://h/<x>",
+    }
+
+
+def test_connect_bxml_of_the_sandbox(client: Client) -> None:
+    created = client.create_endpoint(direction="INBOUND")
+    bxml = bw_webrtc.connect_bxml(created.id)
+    (endpoint,) = ElementTree.fromstring(bxml).iter("Endpoint")
+    assert endpoint.text == created.id
+    assert created.token not in bxml
+
+
+@pytest.mark.parametrize(
+    ("ids", "options", "message"),
+    [
+        ([], {}, "endpoint_ids"),
+        ([""], {}, r"endpoint_ids\[0\]: is empty"),
+        (["e-1", "e\0"], {}, r"endpoint_ids\[1\]: must not contain U\+0000"),
+        (["\ud800"], {}, r"endpoint_ids\[0\]: has a lone surrogate"),
+        (["a\n"], {}, r"endpoint_ids\[0\]"),
+        ("", {}, r"endpoint_ids\[0\]: is empty"),
+        ("e-1", {"event_callback_url": ""}, "event_?[cC]allback_?[uU]rl"),
+        ("e-1", {"event_callback_url": "a\0"}, r"event_callback_url: must not contain U\+0000"),
+        ("e-1", {"event_fallback_url": "\udfff"}, "event_fallback_url: has a lone surrogate"),
+    ],
+)
+def test_invalid_connect_argument_is_rejected(ids: Any, options: Any, message: str) -> None:
+    with pytest.raises(InvalidArgumentError, match=message) as caught:
+        bw_webrtc.connect_bxml(ids, **options)
+    assert caught.value.outcome is None
+
+
+@pytest.mark.parametrize(
+    ("ids", "options", "message"),
+    [
+        (None, {}, "endpoint_ids must be an iterable of str, not NoneType"),
+        (5, {}, "endpoint_ids must be an iterable of str, not int"),
+        (b"e-1", {}, "endpoint_ids must be an iterable of str, not bytes"),
+        ({"e-1": 1}, {}, "endpoint_ids must be an iterable of str, not dict"),
+        ([5], {}, r"endpoint_ids\[0\] must be a str, not int"),
+        ("e-1", {"event_callback_url": 5}, "event_callback_url must be a str or None, not int"),
+        ("e-1", {"event_fallback_url": b"/"}, "event_fallback_url must be a str or None"),
+    ],
+)
+def test_connect_argument_of_wrong_type_is_named(ids: Any, options: Any, message: str) -> None:
+    with pytest.raises(TypeError, match=message):
+        bw_webrtc.connect_bxml(ids, **options)
+
+
+def test_uui() -> None:
+    assert bw_webrtc.uui("abc.def.ghi") == "abc.def.ghi;encoding=jwt"
+    joined = bw_webrtc.uui("abc.def.ghi", CALL)
+    first = "93d6f3c0be5845960b744fa28015d8ede84bd1a4;encoding=base64"
+    assert joined == f"{first},abc.def.ghi;encoding=jwt"
+    assert f'uui="{joined}"' in bw_webrtc.transfer_bxml("abc.def.ghi", CALL)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("",), "token: is empty"),
+        (("secret;b",), "token: must not contain semicolons"),
+        (("secret\0",), r"token: must not contain U\+0000"),
+        (("\ud800",), "token: has a lone surrogate"),
+        (("t", "93d6f3c0"), "call_id: .* is not a call id"),
+        (("t", ""), "call_id: .* is not a call id"),
+        (("t", "c\0"), r"call_id: must not contain U\+0000"),
+    ],
+)
+def test_invalid_uui_argument_is_rejected(arguments: Any, message: str) -> None:
+    with pytest.raises(InvalidArgumentError, match=message) as caught:
+        bw_webrtc.uui(*arguments)
+    assert "secret" not in str(caught.value)
+    with pytest.raises(TypeError, match="call_id must be a str, not int"):
+        bw_webrtc.uui("t", 5)  # type: ignore[arg-type]
+
+
+def test_event_of_each_form_of_endpoints() -> None:
+    spec = bw_webrtc.parse_event(
+        '{"eventType":"DEVICE_CONNECTED","eventTime":"2026-01-02T03:04:05.678Z",'
+        '"endpointId":"e-1","tag":"t","device":{"deviceId":"d-1"},"status":"CONNECTED"}'
+    )
+    documented = bw_webrtc.parse_event(
+        '{"event":"endpointConnected","timestamp":1767323045678,"endpointId":"e-1",'
+        '"deviceId":"d-1","tags":"t","accountId":"9"}'
+    )
+    time = datetime(2026, 1, 2, 3, 4, 5, 678000, timezone.utc)
+    for event in (spec, documented):
+        assert (event.timestamp, event.endpoint_id, event.tag) == (time, "e-1", "t")
+        assert (event.device_id, event.participant_id, event.known) == ("d-1", None, True)
+    assert spec.event == documented.event == "endpointConnected"
+    assert (spec.raw["status"], documented.account_id) == ("CONNECTED", "9")
+    wish = bw_webrtc.parse_event(
+        '{"event":"outboundConnectionRequest","timestamp":"1","endpointId":"e-1",'
+        '"to":"+1919","toType":"PHONE_NUMBER"}'
+    )
+    assert (wish.to, wish.to_type) == ("+1919", "PHONE_NUMBER")
+    # An unknown event is never rejected, whatever its fields are.
+    for odd in ("[]", "{}", "null", "true", "9" * 15, '"x"', "-1"):
+        body = f'{{"event":"nextYear","timestamp":{odd},"endpointId":{odd},"to":{odd}}}'
+        event = bw_webrtc.parse_event(body)
+        assert (event.event, event.known) == ("nextYear", False)
 
 
 def test_parse_event() -> None:

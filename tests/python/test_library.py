@@ -197,6 +197,26 @@ def test_module_prints_searched_locations() -> None:
     assert "is not found. Looked in:" in completed.stderr
 
 
+def test_module_prints_its_version() -> None:
+    # Also without the library.
+    completed = python(["-m", "bw_webrtc", "--version"], {"BW_WEBRTC_LIBRARY": None})
+    assert (completed.returncode, completed.stderr) == (0, "")
+    assert completed.stdout == f"bw_webrtc {__version__}\n"
+
+
+def test_module_prints_help() -> None:
+    completed = python(["-m", "bw_webrtc", "--help"])
+    assert (completed.returncode, completed.stderr) == (0, "")
+    assert completed.stdout.startswith("usage: python -m bw_webrtc [-h] [--version]\n")
+    for text in (
+        "Without a command: print the versions in use",
+        "--version",
+        "check",
+        "make one harmless call with the environment's credentials",
+    ):
+        assert text in completed.stdout
+
+
 def test_module_rejects_unknown_arguments() -> None:
     completed = python(["-m", "bw_webrtc", "nonsense"])
     assert completed.returncode == 2

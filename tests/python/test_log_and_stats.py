@@ -7,7 +7,7 @@ import gc
 import json
 import logging
 import threading
-from typing import Any, List, Optional
+from typing import Any, List, Union
 
 import pytest
 
@@ -74,10 +74,14 @@ def test_stats(client: Client, sandbox: Sandbox) -> None:
         (logging.WARNING, {logging.WARNING, logging.ERROR}),
         (logging.ERROR, {logging.ERROR}),
         (logging.CRITICAL, set()),
+        ("DEBUG", {logging.DEBUG, logging.INFO, logging.WARNING, logging.ERROR}),
+        ("INFO", {logging.INFO, logging.WARNING, logging.ERROR}),
+        ("WARN", {logging.WARNING, logging.ERROR}),
+        ("ERROR", {logging.ERROR}),
         (None, set()),
     ],
 )
-def test_set_log(plain: Sandbox, level: Optional[int], levels: object) -> None:
+def test_set_log(plain: Sandbox, level: Union[int, str, None], levels: object) -> None:
     lines = listen("bw_webrtc")
     with plain.client(max_retries=1) as client:
         client.create_session()
@@ -288,9 +292,12 @@ def test_threads_change_the_log_while_the_client_is_closed(plain: Sandbox) -> No
 
 def test_set_log_rejects_wrong_types(plain: Sandbox) -> None:
     with plain.client() as client:
-        for level in ("INFO", 2.5, True):
-            with pytest.raises(TypeError, match="level must be an int"):
+        for level in (b"INFO", 2.5, True):
+            with pytest.raises(TypeError, match="level must be an int, the name of a level or N"):
                 client.set_log(level)  # type: ignore[arg-type]
+        for name in ("info", "LOUD", ""):
+            with pytest.raises(InvalidArgumentError, match="level: is not the name of a level"):
+                client.set_log(name)
         with pytest.raises(TypeError, match="logger must be a str or a Logger"):
             client.set_log(logging.INFO, 5)  # type: ignore[arg-type]
     with pytest.raises(InvalidHandleError):

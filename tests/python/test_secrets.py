@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import traceback
 from typing import Any, Dict, List
@@ -35,7 +36,26 @@ def test_repr_of_a_client_contains_no_credentials(
         shown = repr(client) + str(client) + repr(vars(client))
     assert SECRET not in shown
     assert "some-user" not in shown
-    assert repr(client) == f"<bw_webrtc.Client closed at {id(client):#x}>"
+    host = plain.url.split("/")[2]
+    assert repr(client) == f"<bw_webrtc.Client of account 9900000 at {host}, closed>"
+    other = plain.async_client(**options)
+    assert repr(other) == f"<bw_webrtc.AsyncClient of account 9900000 at {host}, open>"
+    asyncio.run(other.aclose())
+    other_options: Dict[str, Any] = {identifier: "u", secret: SECRET}
+    with Client("7", **other_options) as real:
+        assert repr(real) == "<bw_webrtc.Client of account 7 at api.webrtc.bandwidth.com, open>"
+
+
+def test_repr_of_a_client_from_the_environment(
+    plain: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in plain.environment().items():
+        monkeypatch.setenv(name, value)
+    host = plain.url.split("/")[2]
+    for options, account in (({}, "9900000"), ({"account_id": "7"}, "7")):
+        with Client.from_env(**options) as client:
+            assert repr(client) == f"<bw_webrtc.Client of account {account} at {host}, open>"
+    assert "not created" in repr(Client.__new__(Client))
 
 
 @pytest.mark.parametrize(("identifier", "key"), PAIRS)

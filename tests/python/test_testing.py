@@ -30,6 +30,12 @@ def test_invite(bw_client: Client, bw_sandbox: Sandbox) -> None:
     assert bw_sandbox.requests()[0]["body"]["tag"] == "alice"
 
 
+def test_endpoint(bw_client: Client, bw_sandbox: Sandbox) -> None:
+    created = bw_client.create_endpoint(direction="INBOUND")
+    bw_sandbox.endpoint_action(created.id, "connect")
+    assert bw_client.get_endpoint(created.id).status == "CONNECTED"
+
+
 def test_each_test_starts_with_the_initial_state(bw_client: Client, bw_sandbox: Sandbox) -> None:
     assert bw_sandbox.requests() == []
     bw_sandbox.fault("createParticipant", "status", status=429)
@@ -43,7 +49,7 @@ def test_fixtures_work_in_the_tests_of_a_user(tmp_path: Path) -> None:
     (tmp_path / "test_program.py").write_text(USERS_TEST)
     completed = python(["-m", "pytest", "-q", "-p", "no:cacheprovider"], cwd=tmp_path)
     assert completed.returncode == 0, completed.stdout
-    assert "2 passed" in completed.stdout
+    assert "3 passed" in completed.stdout
 
 
 def test_with_statement_stops_the_sandbox() -> None:
@@ -97,11 +103,21 @@ def test_missing_program_is_reported(monkeypatch: pytest.MonkeyPatch, tmp_path: 
         Sandbox()
     monkeypatch.delenv("BW_SANDBOX")
     monkeypatch.setenv("PATH", str(tmp_path))
-    with pytest.raises(FileNotFoundError, match="bw-sandbox is not on PATH; install"):
+    with pytest.raises(
+        FileNotFoundError, match=r"bw-sandbox is not on PATH; install bw-webrtc\[sandbox\]"
+    ):
         find_sandbox()
     program = tmp_path / "bw-sandbox"
     program.touch(mode=0o755)
     assert find_sandbox() == str(program)
+    # The program of the extra "sandbox" is preferred.
+    package = tmp_path / "site" / "bw_webrtc_sandbox"
+    package.mkdir(parents=True)
+    (package / "__init__.py").touch()
+    packaged = package / "bw-sandbox"
+    packaged.touch(mode=0o755)
+    monkeypatch.syspath_prepend(package.parent)
+    assert find_sandbox() == str(packaged)
 
 
 def test_faults_state_and_devices(plain: Sandbox) -> None:

@@ -19,6 +19,7 @@ from __future__ import annotations
 from ._version import __version__
 from .async_client import AsyncClient
 from .client import Client
+from .enums import Direction, EndpointStatus, Outcome, Permission
 from .errors import (
     BadRequestError,
     BwError,
@@ -36,7 +37,6 @@ from .errors import (
     NetworkError,
     NotFoundError,
     NoValueError,
-    Outcome,
     ProtocolError,
     ProxyError,
     QueueClosedError,
@@ -85,8 +85,10 @@ __all__ = [
     "CreatedEndpoint",
     "CreatedParticipant",
     "Device",
+    "Direction",
     "Endpoint",
     "EndpointPage",
+    "EndpointStatus",
     "Event",
     "ForbiddenError",
     "HttpStatusError",
@@ -102,6 +104,7 @@ __all__ = [
     "Outcome",
     "Participant",
     "ParticipantSubscription",
+    "Permission",
     "ProtocolError",
     "ProxyError",
     "QueueClosedError",

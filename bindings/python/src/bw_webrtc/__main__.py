@@ -16,16 +16,27 @@ def main(argv: Optional[List[str]] = None) -> int:
     """Prints the versions, or the result of the check. Returns 1 if something is wrong."""
     parser = argparse.ArgumentParser(
         prog="python -m bw_webrtc",
-        description="Print the versions in use and where the shared library was found.",
+        usage="%(prog)s [-h] [--version]\n       %(prog)s check [-h] [options]",
+        description="Without a command: print the versions in use, and where the shared library "
+        "was found.",
     )
-    commands = parser.add_subparsers(dest="command", metavar="check")
+    parser.add_argument(
+        "--version",
+        action="version",
+        version=f"bw_webrtc {__version__}",
+        help="print the version of the package, and exit",
+    )
+    commands = parser.add_subparsers(
+        dest="command", title="commands", metavar="command", prog=parser.prog
+    )
     checking = commands.add_parser(
         "check",
         help="make one harmless call with the environment's credentials",
         description="Make one harmless call with the credentials in BW_ACCOUNT_ID, BW_CLIENT_ID "
         "and BW_CLIENT_SECRET (or BW_USERNAME and BW_PASSWORD, which stop working on 2 December "
-        "2026), and report what is right or wrong. BW_BASE_URL, BW_TOKEN_URL and the settings file "
-        "BW_CONFIG_FILE are used if they are set.",
+        "2026), and report what is right or wrong. BW_BASE_URL, BW_ENDPOINTS_URL, BW_TOKEN_URL and "
+        "the settings file BW_CONFIG_FILE are used if they are set. The call reads a participant "
+        "that does not exist.",
     )
     checking.add_argument("--ca-file", help="PEM file with the certificate authorities to trust")
     checking.add_argument("--proxy", help="URL of the proxy")

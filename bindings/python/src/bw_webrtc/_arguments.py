@@ -107,21 +107,27 @@ def items(name: str, wanted: str, value: object) -> Iterable[Any]:
     return value
 
 
-def milliseconds(name: str, seconds: object) -> int:
+def milliseconds(
+    name: str,
+    seconds: object,
+    operation: Optional[str] = None,
+    *,
+    error: Type[BwError] = ConfigError,
+) -> int:
     """Seconds as whole milliseconds. A positive value never becomes 0."""
     if isinstance(seconds, bool) or not isinstance(seconds, (int, float)):
         raise wrong_type(name, "a number of seconds", seconds)
     # Also rejects NaN and infinity.
     if not abs(seconds) <= 1e12:
-        raise invalid(f"{name}: must be a finite number of seconds", error=ConfigError)
+        raise invalid(f"{name}: must be a finite number of seconds", operation, error=error)
     rounded = round(seconds * 1000)
     return 1 if rounded == 0 and seconds > 0 else rounded
 
 
-def integer(name: str, value: object) -> int:
+def integer(name: str, value: object, *, wanted: str = "an int") -> int:
     """An int."""
     if isinstance(value, bool) or not isinstance(value, int):
-        raise wrong_type(name, "an int", value)
+        raise wrong_type(name, wanted, value)
     return value
 
 

@@ -9,7 +9,7 @@ import stat
 from pathlib import Path
 from typing import Dict, List, Optional, Tuple, Type
 
-from .client import Client
+from .client import SERVICE, Client
 from .errors import (
     BwError,
     CallTimeoutError,
@@ -29,7 +29,6 @@ from .errors import (
 
 _MISSING_PARTICIPANT = "00000000-0000-0000-0000-000000000000"
 """The id of a participant that does not exist: reading it changes nothing."""
-_SERVICE = "https://api.webrtc.bandwidth.com/v1"
 _VARIABLES = {
     "accountId": "BW_ACCOUNT_ID",
     "clientId": "BW_CLIENT_ID",
@@ -81,7 +80,7 @@ def check(
 def _check(
     ca_file: Optional[str], proxy: Optional[str], timeout: Optional[float]
 ) -> Tuple[bool, str]:
-    url, account = _setting("baseUrl") or _SERVICE, _setting("accountId")
+    url, account = _setting("baseUrl") or SERVICE, _setting("accountId")
     try:
         with Client.from_env(ca_file=ca_file, proxy=proxy, timeout=timeout) as client:
             client.get_participant(_MISSING_PARTICIPANT)

@@ -13,9 +13,20 @@ from ctypes import POINTER, c_char_p, c_int32, c_uint32, c_uint64, c_void_p
 from pathlib import Path
 from typing import Any, Callable, Dict, List, Optional, Tuple, Type
 
-from . import _operations
+from . import _names, _operations
+from ._request import CALL, Operation
 from ._version import __version__
-from .errors import BwError, LibraryError, Outcome, ProtocolError, from_document
+from .enums import Outcome
+from .errors import (
+    BwError,
+    CallTimeoutError,
+    ConfigError,
+    InvalidArgumentError,
+    LibraryError,
+    ProtocolError,
+    UnauthorizedError,
+    from_document,
+)
 
 ABI = 0
 SONAME = f"libbw_webrtc.so.{ABI}"
@@ -169,11 +180,16 @@ class Library:
             self._functions["bw_free"](text)
 
     def call(
-        self, name: str, *arguments: Any, received: Optional[List[Optional[bytes]]] = None
+        self,
+        name: str,
+        *arguments: Any,
+        received: Optional[List[Optional[bytes]]] = None,
+        operation: Optional[Operation[Any]] = None,
     ) -> Optional[bytes]:
         """Calls a function whose last parameter receives its document, and returns the document.
 
         The document is also appended to ``received``, before any exception is raised.
+        ``operation`` is what the function executes.
 
         Raises:
             BwError: The function returned another status than ``BW_OK``.
@@ -195,7 +211,7 @@ class Library:
                 free(out)
         document = documents[0]
         if status:
-            raise self.failure(status, document)
+            raise self.failure(status, document, operation)
         return document
 
     def response(self, document: Optional[bytes], operation: Optional[str]) -> Any:
@@ -214,21 +230,43 @@ class Library:
                 attempts=1,
             ) from None
 
-    def failure(self, status: int, document: Optional[bytes]) -> BwError:
+    def failure(
+        self,
+        status: int,
+        document: Optional[bytes],
+        operation: Optional[Operation[Any]] = None,
+    ) -> BwError:
         """The exception for a status and its error document."""
+        error = self._error(status, document)
+        # The caller of a generic call used the service's names.
+        is_generic = operation is not None and operation.function == CALL
+        if operation is not None and not (is_generic or error.get("operation")):
+            error["operation"] = operation.name
+            error["outcome"] = error.get("outcome") or Outcome.NOT_SENT
+        if status == ConfigError.STATUS or (
+            status == InvalidArgumentError.STATUS and not is_generic
+        ):
+            body = "" if operation is None else operation.argument
+            error["message"] = _names.translate(str(error.get("message")), body=body)
+        elif status in (CallTimeoutError.STATUS, UnauthorizedError.STATUS):
+            error["message"] = _names.translate_advice(str(error.get("message")))
+        return from_document(status, {"error": error})
+
+    def _error(self, status: int, document: Optional[bytes]) -> Dict[str, Any]:
+        """The object in an error document."""
         if not document:
             # An error without a document: its allocation failed.
-            name = self.status_name(status)
-            return from_document(status, {"error": {"status": status, "name": name}})
+            return {"status": status, "name": self.status_name(status)}
+        error: Dict[str, Any]
         try:
-            return from_document(status, decode(document))
+            error = decode(document)["error"]
         except NOT_REPRESENTABLE:
             # Only the service's body can cause this. It remains JSON text.
-            error: Dict[str, Any] = {"status": status}
+            error = {"status": status}
             for key, convert in _ERROR_KEYS:
                 value = self._value(document, f"/error/{key}")
                 error[key] = None if value is None else convert(value)
-            return from_document(status, {"error": error})
+        return error
 
     def _value(self, document: bytes, pointer: str) -> Optional[str]:
         """A value in a document, as ``bw_json_get`` returns it; None if it is missing or null."""

@@ -71,7 +71,7 @@ class Log:
         if level is None:
             library.call("bw_client_set_log", handle, _OFF, _NO_CALLBACK, None)
             return
-        code, target = _code(arguments.integer("level", level)), _logger(logger)
+        code, target = _code(_number(level)), _logger(logger)
         key = self._own.setdefault(target, next(_keys))
         _loggers[key] = target
         try:
@@ -99,6 +99,16 @@ class Log:
 def _code(level: int) -> int:
     """The library's level for a level of ``logging``."""
     return max((code for least, code in _LEVELS if least >= level), default=_OFF)
+
+
+def _number(level: object) -> int:
+    """The number of a level of ``logging``, which may be given by its name."""
+    if not isinstance(level, str):
+        return arguments.integer("level", level, wanted="an int, the name of a level or None")
+    number = logging.getLevelName(level)
+    if not isinstance(number, int):
+        raise arguments.invalid("level: is not the name of a level of logging, such as INFO")
+    return number
 
 
 def _logger(logger: object) -> logging.Logger:

@@ -50,6 +50,7 @@ ADD_PARTICIPANT_TO_SESSION = Operation(
     "sessionId",
     "participantId",
     document="body",
+    argument="subscriptions",
 )
 REMOVE_PARTICIPANT_FROM_SESSION = Operation(
     "removeParticipantFromSession",
@@ -69,6 +70,7 @@ UPDATE_PARTICIPANT_SUBSCRIPTIONS = Operation(
     "sessionId",
     "participantId",
     document="body",
+    argument="subscriptions",
 )
 CREATE_ENDPOINT = Operation(
     "createEndpoint",

@@ -11,7 +11,7 @@ from collections import abc
 from typing import Any, Callable, Generic, List, Mapping, Optional, Set, Tuple, TypeVar, Union
 
 from . import _arguments as arguments
-from .errors import ProtocolError, local
+from .errors import InvalidArgumentError, ProtocolError, local
 from .models import (
     Endpoint,
     EndpointPage,
@@ -36,11 +36,12 @@ class Operation(Generic[T]):
         read: Converts the response to the result.
         ids: The ids in its path, in order: the name in a call document, and the argument's name.
         document: The name of the request document in a call document; None if there is none.
+        argument: The argument that is the whole request document, if its name differs.
         creates: Whether every call creates a new object.
         function: The library's function.
     """
 
-    __slots__ = ("creates", "document", "function", "ids", "name", "read")
+    __slots__ = ("argument", "creates", "document", "function", "ids", "name", "read")
 
     def __init__(
         self,
@@ -48,6 +49,7 @@ class Operation(Generic[T]):
         read: Callable[[Any], T],
         *ids: str,
         document: Optional[str] = None,
+        argument: str = "",
         creates: bool = False,
         function: Optional[str] = None,
     ) -> None:
@@ -55,6 +57,7 @@ class Operation(Generic[T]):
         self.read = read
         self.ids = {key: _snake_case(key) for key in ids}
         self.document = document
+        self.argument = argument
         self.creates = creates
         self.function = function or f"bw_{_snake_case(name or '')}"
 
@@ -84,8 +87,8 @@ class Request(Generic[T]):
             texts.append(None if self.body is None else self.body.encode())
         return texts
 
-    def document(self) -> bytes:
-        """The whole call as one JSON text."""
+    def document(self, timeout: Optional[float] = None) -> bytes:
+        """The whole call as one JSON text. ``timeout`` replaces that of the client."""
         operation = self.operation
         if operation.function == CALL:
             return (self.body or "").encode()
@@ -97,6 +100,8 @@ class Request(Generic[T]):
                 self.body if operation.document != "bxml" else arguments.ENCODER.encode(self.body)
             )
             text += f',"{operation.document}":{body}'
+        if timeout is not None:
+            text += f',"timeoutMs":{_milliseconds(timeout, operation.name)}'
         return f"{text}}}".encode()
 
 
@@ -117,18 +122,27 @@ def _unchanged(response: Any) -> Any:
     return response
 
 
+# The library's own limit.
+_MAX_CURSOR = 8192
+
 CALL = "bw_call"
 STATS = Request(Operation(None, _unchanged, function="bw_client_stats"))
 RELOAD = Request(Operation(None, Reload.from_raw, function="bw_client_reload"))
 TAKE_LATE = Request(Operation(None, LateObjects.from_raw, function="bw_client_take_late"))
 
 
-def call(document: Mapping[str, Any]) -> Request[Any]:
+def _milliseconds(timeout: object, operation: Optional[str]) -> int:
+    return arguments.milliseconds("timeout", timeout, operation, error=InvalidArgumentError)
+
+
+def call(document: Mapping[str, Any], timeout: Optional[float] = None) -> Request[Any]:
     """The request of any operation, given as one document."""
     if not isinstance(document, abc.Mapping):
         raise arguments.wrong_type("call", "a mapping", document)
     operation = document.get("operation")
     name = operation if isinstance(operation, str) else None
+    if timeout is not None:
+        document = {**document, "timeoutMs": _milliseconds(timeout, name)}
     body = arguments.to_json("call", document, name)
     return Request(Operation(name, _unchanged, document="call", function=CALL), (), body)
 
@@ -148,10 +162,15 @@ def next_cursor(page: EndpointPage, earlier: Set[str]) -> Optional[str]:
     """The cursor of the page after this one; None for the last page.
 
     Raises:
-        ProtocolError: An earlier page had the same cursor, so that there would be no end.
+        ProtocolError: An earlier page had the same cursor, so that there would be no end. Or the
+            cursor does not fit into a request.
     """
     cursor = page.next_cursor
     if cursor is not None:
+        if len(cursor) > _MAX_CURSOR:
+            length = f"{len(cursor)} characters; at most {_MAX_CURSOR} are allowed"
+            message = f"the service returned a page cursor of {length}"
+            raise local(ProtocolError, message, "listEndpoints")
         if cursor in earlier:
             message = "the service returned the same page cursor twice"
             raise local(ProtocolError, message, "listEndpoints")

@@ -29,7 +29,8 @@ from . import _arguments as arguments
 from . import _library, _operations, _request
 from ._request import SubscriptionsLike
 from .client import Client, creates
-from .errors import CallCancelledError, InvalidHandleError, Outcome, local
+from .enums import Outcome
+from .errors import CallCancelledError, InvalidHandleError, local
 from .models import (
     CreatedEndpoint,
     CreatedParticipant,
@@ -50,7 +51,11 @@ _NO_WAIT = 0
 
 
 class AsyncClient:
-    """A client of the service for one event loop.
+    """A client of the service for asyncio.
+
+    It can be used in several event loops, one after the other: the next loop may use it when no
+    call is in progress and the previous loop is closed or not running. To use two loops at the same
+    time, in different threads, create a client for each.
 
     Cancelling a task cancels its call. If the service creates an object nevertheless,
     ``take_late()`` returns it.
@@ -125,9 +130,8 @@ class AsyncClient:
             # Its tasks can no longer receive responses.
             for number in list(self._calls):
                 self._abandon(number)
-        elif self._loop is not None and self._process == os.getpid():
-            # Not in a forked child, which shares the loop's epoll instance with its parent.
-            self._loop.remove_reader(self._descriptor)
+        else:
+            self._leave_loop()
         self._finalizer()
         if not self._may_be_late:
             self._client.close()
@@ -160,7 +164,7 @@ class AsyncClient:
         await self.aclose()
 
     def __repr__(self) -> str:
-        return f"<bw_webrtc.AsyncClient {'closed' if self.closed else 'open'} at {id(self):#x}>"
+        return f"<bw_webrtc.AsyncClient {self._client._describe(self.closed)}>"
 
     def __reduce__(self) -> NoReturn:
         raise TypeError("an AsyncClient can be neither pickled nor copied")
@@ -186,7 +190,7 @@ class AsyncClient:
         return self._client.metrics()
 
     def set_log(
-        self, level: Optional[int], logger: Union[str, logging.Logger] = "bw_webrtc"
+        self, level: Union[int, str, None], logger: Union[str, logging.Logger] = "bw_webrtc"
     ) -> None:
         """Sends log lines to a logger, as ``Client.set_log``.
 
@@ -204,6 +208,7 @@ class AsyncClient:
         publish_permissions: Optional[Iterable[str]] = None,
         tag: Optional[str] = None,
         device_api_version: Optional[str] = None,
+        timeout: Optional[float] = None,
     ) -> CreatedParticipant:
         """Creates a participant, and the token for its device.
 
@@ -212,10 +217,11 @@ class AsyncClient:
 
         Args:
             callback_url: The absolute URL to which the service sends webhooks.
-            publish_permissions: What the participant may publish: any of ``"AUDIO"`` and
-                ``"VIDEO"``.
+            publish_permissions: What the participant may publish: any of ``Permission``, or
+                ``"AUDIO"`` and ``"VIDEO"``.
             tag: A text of at most 50 characters, for your own use.
             device_api_version: The version of the device API: ``"V3"``, or the older ``"V2"``.
+            timeout: The limit for this call, in seconds, instead of the client's ``timeout``.
 
         Returns:
             The participant and its token. The service returns the token only once.
@@ -226,13 +232,19 @@ class AsyncClient:
             tag,
             device_api_version,
         )
-        return await self._run(request)
+        return await self._run(request, timeout)
 
-    async def get_participant(self, participant_id: str) -> Participant:
+    async def get_participant(
+        self,
+        participant_id: str,
+        *,
+        timeout: Optional[float] = None,
+    ) -> Participant:
         """Reads a participant.
 
         Args:
             participant_id: The participant's id.
+            timeout: The limit for this call, in seconds, instead of the client's ``timeout``.
 
         Returns:
             The participant.
@@ -240,22 +252,33 @@ class AsyncClient:
         Raises:
             NotFoundError: The participant does not exist.
         """
-        return await self._run(_operations.get_participant(participant_id))
+        return await self._run(_operations.get_participant(participant_id), timeout)
 
-    async def delete_participant(self, participant_id: str) -> None:
+    async def delete_participant(
+        self,
+        participant_id: str,
+        *,
+        timeout: Optional[float] = None,
+    ) -> None:
         """Deletes a participant, and removes it from its session.
 
         If its media connection was lost, the participant has already been deleted.
 
         Args:
             participant_id: The participant's id.
+            timeout: The limit for this call, in seconds, instead of the client's ``timeout``.
 
         Raises:
             NotFoundError: The participant does not exist.
         """
-        await self._run(_operations.delete_participant(participant_id))
+        await self._run(_operations.delete_participant(participant_id), timeout)
 
-    async def create_session(self, *, tag: Optional[str] = None) -> Session:
+    async def create_session(
+        self,
+        *,
+        tag: Optional[str] = None,
+        timeout: Optional[float] = None,
+    ) -> Session:
         """Creates a session.
 
         It is never retried if the service may have processed the request: if the outcome of the
@@ -263,17 +286,19 @@ class AsyncClient:
 
         Args:
             tag: A text of at most 50 characters, for your own use.
+            timeout: The limit for this call, in seconds, instead of the client's ``timeout``.
 
         Returns:
             The session.
         """
-        return await self._run(_operations.create_session(tag))
+        return await self._run(_operations.create_session(tag), timeout)
 
-    async def get_session(self, session_id: str) -> Session:
+    async def get_session(self, session_id: str, *, timeout: Optional[float] = None) -> Session:
         """Reads a session.
 
         Args:
             session_id: The session's id.
+            timeout: The limit for this call, in seconds, instead of the client's ``timeout``.
 
         Returns:
             The session.
@@ -281,24 +306,31 @@ class AsyncClient:
         Raises:
             NotFoundError: The session does not exist.
         """
-        return await self._run(_operations.get_session(session_id))
+        return await self._run(_operations.get_session(session_id), timeout)
 
-    async def delete_session(self, session_id: str) -> None:
+    async def delete_session(self, session_id: str, *, timeout: Optional[float] = None) -> None:
         """Deletes a session; its participants remain.
 
         Args:
             session_id: The session's id.
+            timeout: The limit for this call, in seconds, instead of the client's ``timeout``.
 
         Raises:
             NotFoundError: The session does not exist.
         """
-        await self._run(_operations.delete_session(session_id))
+        await self._run(_operations.delete_session(session_id), timeout)
 
-    async def list_session_participants(self, session_id: str) -> List[Participant]:
+    async def list_session_participants(
+        self,
+        session_id: str,
+        *,
+        timeout: Optional[float] = None,
+    ) -> List[Participant]:
         """Lists the participants in a session.
 
         Args:
             session_id: The session's id.
+            timeout: The limit for this call, in seconds, instead of the client's ``timeout``.
 
         Returns:
             The participants.
@@ -306,13 +338,15 @@ class AsyncClient:
         Raises:
             NotFoundError: The session does not exist.
         """
-        return await self._run(_operations.list_session_participants(session_id))
+        return await self._run(_operations.list_session_participants(session_id), timeout)
 
     async def add_participant_to_session(
         self,
         session_id: str,
         participant_id: str,
         subscriptions: Optional[SubscriptionsLike] = None,
+        *,
+        timeout: Optional[float] = None,
     ) -> None:
         """Adds a participant to a session.
 
@@ -323,36 +357,48 @@ class AsyncClient:
                 everyone in the session, including participants that join later;
                 ``Subscriptions.to(participant_id, ..)`` for these participants; None for nobody. A
                 mapping in the service's own form is also accepted.
+            timeout: The limit for this call, in seconds, instead of the client's ``timeout``.
 
         Raises:
             ConflictError: The participant is already in a session, or the session is full.
             NotFoundError: The session or the participant does not exist.
         """
         request = _operations.add_participant_to_session(session_id, participant_id, subscriptions)
-        await self._run(request)
+        await self._run(request, timeout)
 
-    async def remove_participant_from_session(self, session_id: str, participant_id: str) -> None:
+    async def remove_participant_from_session(
+        self,
+        session_id: str,
+        participant_id: str,
+        *,
+        timeout: Optional[float] = None,
+    ) -> None:
         """Removes a participant from a session.
 
         Args:
             session_id: The session's id.
             participant_id: The participant's id.
+            timeout: The limit for this call, in seconds, instead of the client's ``timeout``.
 
         Raises:
             NotFoundError: The participant is not in the session.
         """
-        await self._run(_operations.remove_participant_from_session(session_id, participant_id))
+        request = _operations.remove_participant_from_session(session_id, participant_id)
+        await self._run(request, timeout)
 
     async def get_participant_subscriptions(
         self,
         session_id: str,
         participant_id: str,
+        *,
+        timeout: Optional[float] = None,
     ) -> Subscriptions:
         """Reads whom a participant hears in a session.
 
         Args:
             session_id: The session's id.
             participant_id: The participant's id.
+            timeout: The limit for this call, in seconds, instead of the client's ``timeout``.
 
         Returns:
             The subscriptions; empty if the participant hears nobody.
@@ -361,13 +407,15 @@ class AsyncClient:
             NotFoundError: The participant is not in the session.
         """
         request = _operations.get_participant_subscriptions(session_id, participant_id)
-        return await self._run(request)
+        return await self._run(request, timeout)
 
     async def update_participant_subscriptions(
         self,
         session_id: str,
         participant_id: str,
         subscriptions: Optional[SubscriptionsLike] = None,
+        *,
+        timeout: Optional[float] = None,
     ) -> None:
         """Changes whom a participant hears in a session.
 
@@ -380,6 +428,7 @@ class AsyncClient:
                 everyone in the session, including participants that join later;
                 ``Subscriptions.to(participant_id, ..)`` for these participants; None for nobody. A
                 mapping in the service's own form is also accepted.
+            timeout: The limit for this call, in seconds, instead of the client's ``timeout``.
 
         Raises:
             NotFoundError: The participant is not in the session.
@@ -389,7 +438,7 @@ class AsyncClient:
             participant_id,
             subscriptions,
         )
-        await self._run(request)
+        await self._run(request, timeout)
 
     async def create_endpoint(
         self,
@@ -400,6 +449,7 @@ class AsyncClient:
         event_fallback_url: Optional[str] = None,
         tag: Optional[str] = None,
         connection_metadata: Optional[Mapping[str, Any]] = None,
+        timeout: Optional[float] = None,
     ) -> CreatedEndpoint:
         """Creates an endpoint, and the token for its device (BRTC).
 
@@ -409,13 +459,14 @@ class AsyncClient:
 
         Args:
             type: The type of endpoint: ``"WEBRTC"``.
-            direction: The calls that the endpoint takes part in: ``"INBOUND"``, ``"OUTBOUND"`` or
-                ``"BIDIRECTIONAL"``.
+            direction: The calls that the endpoint takes part in, a ``Direction``: ``"INBOUND"``,
+                ``"OUTBOUND"`` or ``"BIDIRECTIONAL"``.
             event_callback_url: The absolute URL to which the service sends webhooks.
             event_fallback_url: The absolute URL to which the service sends a webhook that
                 ``event_callback_url`` did not accept.
             tag: A text of at most 1024 characters, for your own use.
             connection_metadata: A mapping of JSON values. The service does not document its keys.
+            timeout: The limit for this call, in seconds, instead of the client's ``timeout``.
 
         Returns:
             The endpoint and its token. The service returns the token only once.
@@ -432,7 +483,7 @@ class AsyncClient:
             tag,
             connection_metadata,
         )
-        return await self._run(request)
+        return await self._run(request, timeout)
 
     async def list_endpoints(
         self,
@@ -441,25 +492,30 @@ class AsyncClient:
         status: Optional[str] = None,
         after_cursor: Optional[str] = None,
         limit: Optional[int] = None,
+        timeout: Optional[float] = None,
     ) -> EndpointPage:
         """Lists one page of the account's endpoints (BRTC).
 
         Args:
             type: Only endpoints of this type: ``"WEBRTC"``.
-            status: Only endpoints with this status: ``"CONNECTED"`` or ``"DISCONNECTED"``.
+            status: Only endpoints with this ``EndpointStatus``: ``"CONNECTED"`` or
+                ``"DISCONNECTED"``.
             after_cursor: The ``next_cursor`` of the previous page.
             limit: The number of endpoints in a page, from 1 to 1000 (100).
+            timeout: The limit for this call, in seconds, instead of the client's ``timeout``.
 
         Returns:
             The endpoints of the page, and the cursor of the next page.
         """
-        return await self._run(_operations.list_endpoints(type, status, after_cursor, limit))
+        request = _operations.list_endpoints(type, status, after_cursor, limit)
+        return await self._run(request, timeout)
 
-    async def get_endpoint(self, endpoint_id: str) -> Endpoint:
+    async def get_endpoint(self, endpoint_id: str, *, timeout: Optional[float] = None) -> Endpoint:
         """Reads an endpoint and its devices (BRTC).
 
         Args:
             endpoint_id: The endpoint's id.
+            timeout: The limit for this call, in seconds, instead of the client's ``timeout``.
 
         Returns:
             The endpoint, without its token.
@@ -467,20 +523,27 @@ class AsyncClient:
         Raises:
             NotFoundError: The endpoint does not exist.
         """
-        return await self._run(_operations.get_endpoint(endpoint_id))
+        return await self._run(_operations.get_endpoint(endpoint_id), timeout)
 
-    async def delete_endpoint(self, endpoint_id: str) -> None:
+    async def delete_endpoint(self, endpoint_id: str, *, timeout: Optional[float] = None) -> None:
         """Deletes an endpoint, and ends its media (BRTC).
 
         Args:
             endpoint_id: The endpoint's id.
+            timeout: The limit for this call, in seconds, instead of the client's ``timeout``.
 
         Raises:
             NotFoundError: The endpoint does not exist.
         """
-        await self._run(_operations.delete_endpoint(endpoint_id))
+        await self._run(_operations.delete_endpoint(endpoint_id), timeout)
 
-    async def update_endpoint_bxml(self, endpoint_id: str, bxml: str) -> None:
+    async def update_endpoint_bxml(
+        self,
+        endpoint_id: str,
+        bxml: str,
+        *,
+        timeout: Optional[float] = None,
+    ) -> None:
         """Replaces the BXML of an endpoint (BRTC).
 
         Bandwidth documents this operation, but in 2026 the service does not offer it yet.
@@ -488,11 +551,12 @@ class AsyncClient:
         Args:
             endpoint_id: The endpoint's id.
             bxml: The BXML document, which must be well-formed XML without a DTD.
+            timeout: The limit for this call, in seconds, instead of the client's ``timeout``.
 
         Raises:
             NotFoundError: The endpoint does not exist, or the service does not offer the operation.
         """
-        await self._run(_operations.update_endpoint_bxml(endpoint_id, bxml))
+        await self._run(_operations.update_endpoint_bxml(endpoint_id, bxml), timeout)
 
     # End of the generated part.
 
@@ -502,13 +566,16 @@ class AsyncClient:
         type: Optional[str] = None,
         status: Optional[str] = None,
         limit: Optional[int] = None,
+        timeout: Optional[float] = None,
     ) -> AsyncIterator[Endpoint]:
         """Iterates over all endpoints of the account (BRTC), one request for each page.
 
         Args:
             type: Only endpoints of this type: ``"WEBRTC"``.
-            status: Only endpoints with this status: ``"CONNECTED"`` or ``"DISCONNECTED"``.
+            status: Only endpoints with this ``EndpointStatus``: ``"CONNECTED"`` or
+                ``"DISCONNECTED"``.
             limit: The number of endpoints in a page, from 1 to 1000 (100).
+            timeout: The limit for each request, in seconds, instead of the client's ``timeout``.
 
         Yields:
             The endpoints, without tokens.
@@ -520,7 +587,7 @@ class AsyncClient:
         earlier: Set[str] = set()
         while True:
             page = await self.list_endpoints(
-                type=type, status=status, limit=limit, after_cursor=cursor
+                type=type, status=status, limit=limit, after_cursor=cursor, timeout=timeout
             )
             for endpoint in page.endpoints:
                 yield endpoint
@@ -528,11 +595,11 @@ class AsyncClient:
             if cursor is None:
                 return
 
-    async def call(self, document: Mapping[str, Any]) -> Any:
+    async def call(self, document: Mapping[str, Any], *, timeout: Optional[float] = None) -> Any:
         """Executes any operation, given as one mapping, as ``Client.call``."""
-        return await self._run(_request.call(document))
+        return await self._run(_request.call(document, timeout))
 
-    def _run(self, request: _request.Request[T]) -> Awaitable[T]:
+    def _run(self, request: _request.Request[T], timeout: Optional[float] = None) -> Awaitable[T]:
         """Submits a request, and returns an awaitable for its result."""
         operation = request.operation
         self._check_open(operation.name)
@@ -540,7 +607,15 @@ class AsyncClient:
         if self._loop is not loop:
             self._watch(loop)
         number = c_uint64()
-        self._library.call("bw_queue_submit", self._queue, request.document(), None, number)
+        # The timeout of a generic call is part of its document.
+        self._library.call(
+            "bw_queue_submit",
+            self._queue,
+            request.document(timeout),
+            None,
+            number,
+            operation=operation,
+        )
         # Completions are fetched only on this thread, so this one has not been fetched yet.
         future: asyncio.Future[Any] = loop.create_future()
         self._calls[number.value] = (operation, future)
@@ -575,15 +650,31 @@ class AsyncClient:
         self._library.function("bw_queue_cancel")(self._queue, number)
 
     def _watch(self, loop: asyncio.AbstractEventLoop) -> None:
-        if self._loop is not None:
-            raise RuntimeError(
-                "an AsyncClient belongs to one event loop; create one client for each loop"
-            )
+        """Fetches completions in another loop from now on."""
+        previous = self._loop
+        if previous is not None and self._process == os.getpid():
+            is_waiting = any(future is not None for _, future in self._calls.values())
+            if previous.is_closed():
+                # Its tasks can no longer receive responses.
+                for number in list(self._calls):
+                    self._abandon(number)
+            elif previous.is_running() or is_waiting:
+                raise RuntimeError(
+                    "this AsyncClient is in use by another event loop; create one client for each "
+                    "loop that runs at the same time"
+                )
+            self._leave_loop()
         descriptor = self._library.function("bw_queue_fd")(self._queue)
         if descriptor < 0:
             raise OSError("the queue has no descriptor: too many files are open")
         loop.add_reader(descriptor, self._fetch_some)
         self._loop, self._descriptor, self._process = loop, descriptor, os.getpid()
+
+    def _leave_loop(self) -> None:
+        loop, self._loop = self._loop, None
+        # Not in a forked child, which shares the loop's epoll instance with its parent.
+        if loop is not None and not loop.is_closed() and self._process == os.getpid():
+            loop.remove_reader(self._descriptor)
 
     def _fetch_some(self) -> None:
         # The descriptor remains readable while completions are available.
@@ -609,7 +700,7 @@ class AsyncClient:
             del self._calls[number.value]
         try:
             if status.value:
-                raise self._library.failure(status.value, document)
+                raise self._library.failure(status.value, document, operation)
             response = self._library.response(document, operation.name)
         except Exception as error:
             if isinstance(error, CallCancelledError) and error.outcome == Outcome.UNKNOWN:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import os
 import weakref
 from collections import deque
 from ctypes import c_void_p
@@ -23,11 +24,12 @@ from typing import (
     TypeVar,
     Union,
 )
+from urllib.parse import urlsplit
 
 from . import _arguments as arguments
-from . import _config, _library, _log, _operations, _request
+from . import _config, _library, _log, _names, _operations, _request
 from ._request import SubscriptionsLike
-from .errors import BwError, InvalidHandleError, LibraryError, local
+from .errors import BwError, InvalidArgumentError, InvalidHandleError, LibraryError, local
 from .models import (
     CreatedEndpoint,
     CreatedParticipant,
@@ -42,6 +44,8 @@ from .models import (
 )
 
 T = TypeVar("T")
+
+SERVICE = "https://api.webrtc.bandwidth.com/v1"
 
 # The number of late objects that are kept, in addition to the library's own list.
 _MAX_LATE = 1024
@@ -140,7 +144,7 @@ class Client:
         log_format: Optional[str] = None,
         config_file: Optional[arguments.PathLike] = None,
     ) -> None:
-        self._open(_config.to_document(locals()))
+        self._open(_config.to_document(locals()), account_id, base_url, config_file is None)
 
     @classmethod
     def from_env(cls, **options: Any) -> Client:
@@ -161,15 +165,24 @@ class Client:
             LibraryError: The shared library is not found.
         """
         client = cls.__new__(cls)
-        client._open(_config.with_environment(options))
+        config = _config.with_environment(options)
+        account_id = options.get("account_id") or os.environ.get("BW_ACCOUNT_ID")
+        base_url = options.get("base_url") or os.environ.get("BW_BASE_URL")
+        is_complete = not (options.get("config_file") or os.environ.get("BW_CONFIG_FILE"))
+        client._open(config, account_id, base_url, is_complete)
         return client
 
-    def _open(self, config: str) -> None:
+    def _open(
+        self, config: str, account_id: Optional[str], base_url: Optional[str], is_complete: bool
+    ) -> None:
         library = _library.load()
         handle = c_void_p()
         library.call("bw_client_new", config.encode(), handle)
         self._library = library
         self._handle = handle
+        # For repr. What only a settings file contains is not known here.
+        self._account_id = account_id
+        self._base_url = base_url or (SERVICE if is_complete else None)
         self._log = _log.Log()
         # The library's list of late objects at close(), if the client is closed.
         self._late: List[Optional[bytes]] = []
@@ -207,7 +220,15 @@ class Client:
         self.close()
 
     def __repr__(self) -> str:
-        return f"<bw_webrtc.Client {'closed' if self.closed else 'open'} at {id(self):#x}>"
+        return f"<bw_webrtc.Client {self._describe(self.closed)}>"
+
+    def _describe(self, closed: bool) -> str:
+        """The account, the host and the state."""
+        if self._finalizer is None:
+            return "not created"
+        account = f"of account {self._account_id} " if self._account_id else ""
+        host = urlsplit(self._base_url).netloc.rpartition("@")[2] if self._base_url else ""
+        return f"{account}{f'at {host}, ' if host else ''}{'closed' if closed else 'open'}"
 
     def __reduce__(self) -> NoReturn:
         raise TypeError(
@@ -229,7 +250,11 @@ class Client:
         """
         new = [arguments.text("identifier", identifier), arguments.text("secret", secret)]
         self._check_open()
-        self._library.call("bw_client_set_credentials", self._handle, *map(str.encode, new))
+        try:
+            self._library.call("bw_client_set_credentials", self._handle, *map(str.encode, new))
+        except InvalidArgumentError as error:
+            message = _names.translate_credentials(error.message)
+            raise local(InvalidArgumentError, message) from None
 
     def reload(self) -> Reload:
         """Reads the settings file and the environment again, and replaces the credentials.
@@ -257,6 +282,7 @@ class Client:
         publish_permissions: Optional[Iterable[str]] = None,
         tag: Optional[str] = None,
         device_api_version: Optional[str] = None,
+        timeout: Optional[float] = None,
     ) -> CreatedParticipant:
         """Creates a participant, and the token for its device.
 
@@ -265,10 +291,11 @@ class Client:
 
         Args:
             callback_url: The absolute URL to which the service sends webhooks.
-            publish_permissions: What the participant may publish: any of ``"AUDIO"`` and
-                ``"VIDEO"``.
+            publish_permissions: What the participant may publish: any of ``Permission``, or
+                ``"AUDIO"`` and ``"VIDEO"``.
             tag: A text of at most 50 characters, for your own use.
             device_api_version: The version of the device API: ``"V3"``, or the older ``"V2"``.
+            timeout: The limit for this call, in seconds, instead of the client's ``timeout``.
 
         Returns:
             The participant and its token. The service returns the token only once.
@@ -279,13 +306,19 @@ class Client:
             tag,
             device_api_version,
         )
-        return self._run(request)
+        return self._run(request, timeout)
 
-    def get_participant(self, participant_id: str) -> Participant:
+    def get_participant(
+        self,
+        participant_id: str,
+        *,
+        timeout: Optional[float] = None,
+    ) -> Participant:
         """Reads a participant.
 
         Args:
             participant_id: The participant's id.
+            timeout: The limit for this call, in seconds, instead of the client's ``timeout``.
 
         Returns:
             The participant.
@@ -293,22 +326,28 @@ class Client:
         Raises:
             NotFoundError: The participant does not exist.
         """
-        return self._run(_operations.get_participant(participant_id))
+        return self._run(_operations.get_participant(participant_id), timeout)
 
-    def delete_participant(self, participant_id: str) -> None:
+    def delete_participant(self, participant_id: str, *, timeout: Optional[float] = None) -> None:
         """Deletes a participant, and removes it from its session.
 
         If its media connection was lost, the participant has already been deleted.
 
         Args:
             participant_id: The participant's id.
+            timeout: The limit for this call, in seconds, instead of the client's ``timeout``.
 
         Raises:
             NotFoundError: The participant does not exist.
         """
-        self._run(_operations.delete_participant(participant_id))
+        self._run(_operations.delete_participant(participant_id), timeout)
 
-    def create_session(self, *, tag: Optional[str] = None) -> Session:
+    def create_session(
+        self,
+        *,
+        tag: Optional[str] = None,
+        timeout: Optional[float] = None,
+    ) -> Session:
         """Creates a session.
 
         It is never retried if the service may have processed the request: if the outcome of the
@@ -316,17 +355,19 @@ class Client:
 
         Args:
             tag: A text of at most 50 characters, for your own use.
+            timeout: The limit for this call, in seconds, instead of the client's ``timeout``.
 
         Returns:
             The session.
         """
-        return self._run(_operations.create_session(tag))
+        return self._run(_operations.create_session(tag), timeout)
 
-    def get_session(self, session_id: str) -> Session:
+    def get_session(self, session_id: str, *, timeout: Optional[float] = None) -> Session:
         """Reads a session.
 
         Args:
             session_id: The session's id.
+            timeout: The limit for this call, in seconds, instead of the client's ``timeout``.
 
         Returns:
             The session.
@@ -334,24 +375,31 @@ class Client:
         Raises:
             NotFoundError: The session does not exist.
         """
-        return self._run(_operations.get_session(session_id))
+        return self._run(_operations.get_session(session_id), timeout)
 
-    def delete_session(self, session_id: str) -> None:
+    def delete_session(self, session_id: str, *, timeout: Optional[float] = None) -> None:
         """Deletes a session; its participants remain.
 
         Args:
             session_id: The session's id.
+            timeout: The limit for this call, in seconds, instead of the client's ``timeout``.
 
         Raises:
             NotFoundError: The session does not exist.
         """
-        self._run(_operations.delete_session(session_id))
+        self._run(_operations.delete_session(session_id), timeout)
 
-    def list_session_participants(self, session_id: str) -> List[Participant]:
+    def list_session_participants(
+        self,
+        session_id: str,
+        *,
+        timeout: Optional[float] = None,
+    ) -> List[Participant]:
         """Lists the participants in a session.
 
         Args:
             session_id: The session's id.
+            timeout: The limit for this call, in seconds, instead of the client's ``timeout``.
 
         Returns:
             The participants.
@@ -359,13 +407,15 @@ class Client:
         Raises:
             NotFoundError: The session does not exist.
         """
-        return self._run(_operations.list_session_participants(session_id))
+        return self._run(_operations.list_session_participants(session_id), timeout)
 
     def add_participant_to_session(
         self,
         session_id: str,
         participant_id: str,
         subscriptions: Optional[SubscriptionsLike] = None,
+        *,
+        timeout: Optional[float] = None,
     ) -> None:
         """Adds a participant to a session.
 
@@ -376,32 +426,47 @@ class Client:
                 everyone in the session, including participants that join later;
                 ``Subscriptions.to(participant_id, ..)`` for these participants; None for nobody. A
                 mapping in the service's own form is also accepted.
+            timeout: The limit for this call, in seconds, instead of the client's ``timeout``.
 
         Raises:
             ConflictError: The participant is already in a session, or the session is full.
             NotFoundError: The session or the participant does not exist.
         """
         request = _operations.add_participant_to_session(session_id, participant_id, subscriptions)
-        self._run(request)
+        self._run(request, timeout)
 
-    def remove_participant_from_session(self, session_id: str, participant_id: str) -> None:
+    def remove_participant_from_session(
+        self,
+        session_id: str,
+        participant_id: str,
+        *,
+        timeout: Optional[float] = None,
+    ) -> None:
         """Removes a participant from a session.
 
         Args:
             session_id: The session's id.
             participant_id: The participant's id.
+            timeout: The limit for this call, in seconds, instead of the client's ``timeout``.
 
         Raises:
             NotFoundError: The participant is not in the session.
         """
-        self._run(_operations.remove_participant_from_session(session_id, participant_id))
+        self._run(_operations.remove_participant_from_session(session_id, participant_id), timeout)
 
-    def get_participant_subscriptions(self, session_id: str, participant_id: str) -> Subscriptions:
+    def get_participant_subscriptions(
+        self,
+        session_id: str,
+        participant_id: str,
+        *,
+        timeout: Optional[float] = None,
+    ) -> Subscriptions:
         """Reads whom a participant hears in a session.
 
         Args:
             session_id: The session's id.
             participant_id: The participant's id.
+            timeout: The limit for this call, in seconds, instead of the client's ``timeout``.
 
         Returns:
             The subscriptions; empty if the participant hears nobody.
@@ -409,13 +474,16 @@ class Client:
         Raises:
             NotFoundError: The participant is not in the session.
         """
-        return self._run(_operations.get_participant_subscriptions(session_id, participant_id))
+        request = _operations.get_participant_subscriptions(session_id, participant_id)
+        return self._run(request, timeout)
 
     def update_participant_subscriptions(
         self,
         session_id: str,
         participant_id: str,
         subscriptions: Optional[SubscriptionsLike] = None,
+        *,
+        timeout: Optional[float] = None,
     ) -> None:
         """Changes whom a participant hears in a session.
 
@@ -428,6 +496,7 @@ class Client:
                 everyone in the session, including participants that join later;
                 ``Subscriptions.to(participant_id, ..)`` for these participants; None for nobody. A
                 mapping in the service's own form is also accepted.
+            timeout: The limit for this call, in seconds, instead of the client's ``timeout``.
 
         Raises:
             NotFoundError: The participant is not in the session.
@@ -437,7 +506,7 @@ class Client:
             participant_id,
             subscriptions,
         )
-        self._run(request)
+        self._run(request, timeout)
 
     def create_endpoint(
         self,
@@ -448,6 +517,7 @@ class Client:
         event_fallback_url: Optional[str] = None,
         tag: Optional[str] = None,
         connection_metadata: Optional[Mapping[str, Any]] = None,
+        timeout: Optional[float] = None,
     ) -> CreatedEndpoint:
         """Creates an endpoint, and the token for its device (BRTC).
 
@@ -457,13 +527,14 @@ class Client:
 
         Args:
             type: The type of endpoint: ``"WEBRTC"``.
-            direction: The calls that the endpoint takes part in: ``"INBOUND"``, ``"OUTBOUND"`` or
-                ``"BIDIRECTIONAL"``.
+            direction: The calls that the endpoint takes part in, a ``Direction``: ``"INBOUND"``,
+                ``"OUTBOUND"`` or ``"BIDIRECTIONAL"``.
             event_callback_url: The absolute URL to which the service sends webhooks.
             event_fallback_url: The absolute URL to which the service sends a webhook that
                 ``event_callback_url`` did not accept.
             tag: A text of at most 1024 characters, for your own use.
             connection_metadata: A mapping of JSON values. The service does not document its keys.
+            timeout: The limit for this call, in seconds, instead of the client's ``timeout``.
 
         Returns:
             The endpoint and its token. The service returns the token only once.
@@ -480,7 +551,7 @@ class Client:
             tag,
             connection_metadata,
         )
-        return self._run(request)
+        return self._run(request, timeout)
 
     def list_endpoints(
         self,
@@ -489,25 +560,29 @@ class Client:
         status: Optional[str] = None,
         after_cursor: Optional[str] = None,
         limit: Optional[int] = None,
+        timeout: Optional[float] = None,
     ) -> EndpointPage:
         """Lists one page of the account's endpoints (BRTC).
 
         Args:
             type: Only endpoints of this type: ``"WEBRTC"``.
-            status: Only endpoints with this status: ``"CONNECTED"`` or ``"DISCONNECTED"``.
+            status: Only endpoints with this ``EndpointStatus``: ``"CONNECTED"`` or
+                ``"DISCONNECTED"``.
             after_cursor: The ``next_cursor`` of the previous page.
             limit: The number of endpoints in a page, from 1 to 1000 (100).
+            timeout: The limit for this call, in seconds, instead of the client's ``timeout``.
 
         Returns:
             The endpoints of the page, and the cursor of the next page.
         """
-        return self._run(_operations.list_endpoints(type, status, after_cursor, limit))
+        return self._run(_operations.list_endpoints(type, status, after_cursor, limit), timeout)
 
-    def get_endpoint(self, endpoint_id: str) -> Endpoint:
+    def get_endpoint(self, endpoint_id: str, *, timeout: Optional[float] = None) -> Endpoint:
         """Reads an endpoint and its devices (BRTC).
 
         Args:
             endpoint_id: The endpoint's id.
+            timeout: The limit for this call, in seconds, instead of the client's ``timeout``.
 
         Returns:
             The endpoint, without its token.
@@ -515,20 +590,27 @@ class Client:
         Raises:
             NotFoundError: The endpoint does not exist.
         """
-        return self._run(_operations.get_endpoint(endpoint_id))
+        return self._run(_operations.get_endpoint(endpoint_id), timeout)
 
-    def delete_endpoint(self, endpoint_id: str) -> None:
+    def delete_endpoint(self, endpoint_id: str, *, timeout: Optional[float] = None) -> None:
         """Deletes an endpoint, and ends its media (BRTC).
 
         Args:
             endpoint_id: The endpoint's id.
+            timeout: The limit for this call, in seconds, instead of the client's ``timeout``.
 
         Raises:
             NotFoundError: The endpoint does not exist.
         """
-        self._run(_operations.delete_endpoint(endpoint_id))
+        self._run(_operations.delete_endpoint(endpoint_id), timeout)
 
-    def update_endpoint_bxml(self, endpoint_id: str, bxml: str) -> None:
+    def update_endpoint_bxml(
+        self,
+        endpoint_id: str,
+        bxml: str,
+        *,
+        timeout: Optional[float] = None,
+    ) -> None:
         """Replaces the BXML of an endpoint (BRTC).
 
         Bandwidth documents this operation, but in 2026 the service does not offer it yet.
@@ -536,11 +618,12 @@ class Client:
         Args:
             endpoint_id: The endpoint's id.
             bxml: The BXML document, which must be well-formed XML without a DTD.
+            timeout: The limit for this call, in seconds, instead of the client's ``timeout``.
 
         Raises:
             NotFoundError: The endpoint does not exist, or the service does not offer the operation.
         """
-        self._run(_operations.update_endpoint_bxml(endpoint_id, bxml))
+        self._run(_operations.update_endpoint_bxml(endpoint_id, bxml), timeout)
 
     # End of the generated part.
 
@@ -550,13 +633,16 @@ class Client:
         type: Optional[str] = None,
         status: Optional[str] = None,
         limit: Optional[int] = None,
+        timeout: Optional[float] = None,
     ) -> Iterator[Endpoint]:
         """Iterates over all endpoints of the account (BRTC), one request for each page.
 
         Args:
             type: Only endpoints of this type: ``"WEBRTC"``.
-            status: Only endpoints with this status: ``"CONNECTED"`` or ``"DISCONNECTED"``.
+            status: Only endpoints with this ``EndpointStatus``: ``"CONNECTED"`` or
+                ``"DISCONNECTED"``.
             limit: The number of endpoints in a page, from 1 to 1000 (100).
+            timeout: The limit for each request, in seconds, instead of the client's ``timeout``.
 
         Yields:
             The endpoints, without tokens.
@@ -567,24 +653,27 @@ class Client:
         cursor: Optional[str] = None
         earlier: Set[str] = set()
         while True:
-            page = self.list_endpoints(type=type, status=status, limit=limit, after_cursor=cursor)
+            page = self.list_endpoints(
+                type=type, status=status, limit=limit, after_cursor=cursor, timeout=timeout
+            )
             yield from page.endpoints
             cursor = _request.next_cursor(page, earlier)
             if cursor is None:
                 return
 
-    def call(self, document: Mapping[str, Any]) -> Any:
+    def call(self, document: Mapping[str, Any], *, timeout: Optional[float] = None) -> Any:
         """Executes any operation, given as one mapping.
 
         Args:
             document: The operation by its name at the service, with its ids, its body and,
                 optionally, a timeout for this call: ``{"operation": "addParticipantToSession",
                 "sessionId": .., "participantId": .., "body": {..}, "timeoutMs": 500}``.
+            timeout: The limit for this call, in seconds, instead of ``timeoutMs``.
 
         Returns:
             The service's response as Python objects.
         """
-        return self._run(_request.call(document))
+        return self._run(_request.call(document, timeout))
 
     def stats(self) -> Dict[str, Any]:
         """Returns counters of this client: calls, attempts, statuses, connections, times.
@@ -633,7 +722,7 @@ class Client:
         return LateObjects((*found.objects, *lost), found.dropped + dropped)
 
     def set_log(
-        self, level: Optional[int], logger: Union[str, logging.Logger] = "bw_webrtc"
+        self, level: Union[int, str, None], logger: Union[str, logging.Logger] = "bw_webrtc"
     ) -> None:
         """Sends log lines of this client to a logger. Logging is disabled initially.
 
@@ -643,20 +732,24 @@ class Client:
         Args:
             level: What the library reports, as in ``logging``: ``logging.ERROR`` (failed calls),
                 ``WARNING`` (also attempts that are retried), ``INFO`` (also calls that succeeded)
-                or ``DEBUG`` (also every attempt). None disables logging. The logger's own level
-                also applies.
+                or ``DEBUG`` (also every attempt), or its name, such as ``"INFO"``. None disables
+                logging. The logger's own level also applies.
             logger: The logger, or its name.
         """
         self._check_open()
         self._log.set(self._library, self._handle, level, logger)
 
-    def _run(self, request: _request.Request[T]) -> T:
+    def _run(self, request: _request.Request[T], timeout: Optional[float] = None) -> T:
         """Executes a request, and waits for its response."""
         operation, library = request.operation, self._library
         received: List[Optional[bytes]] = []
         try:
+            if timeout is None:
+                function, texts = operation.function, request.texts()
+            else:
+                function, texts = _request.CALL, [request.document(timeout)]
             document = library.call(
-                operation.function, self._handle, *request.texts(), received=received
+                function, self._handle, *texts, received=received, operation=operation
             )
             return operation.read(library.response(document, operation.name))
         except InvalidHandleError as error:

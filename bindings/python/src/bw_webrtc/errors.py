@@ -6,16 +6,9 @@ import builtins
 from collections import abc
 from typing import Any, ClassVar, Dict, List, Mapping, Optional, Tuple, Type, Union
 
+from .enums import Outcome
 
-class Outcome:
-    """The values of ``BwError.outcome``: whether the service may have processed a failed call."""
-
-    NOT_SENT = "not_sent"
-    """The service received nothing: it is safe to repeat the call."""
-    REJECTED = "rejected"
-    """The service responded and did nothing."""
-    UNKNOWN = "unknown"
-    """The request was sent and no usable response was received: it may have been processed."""
+_OUTCOMES: Dict[Any, str] = {outcome.value: outcome for outcome in Outcome}
 
 
 class LibraryError(ImportError):
@@ -33,7 +26,7 @@ class BwError(Exception):
         name: The name of that status, such as ``"BW_E_TIMEOUT"``.
         message: What was wrong and what to do; it never contains a secret.
         operation: The service's operation, such as ``"createParticipant"``.
-        outcome: One of ``Outcome``, or None if the service was not involved.
+        outcome: An ``Outcome``, or None if the service was not involved.
         attempts: The number of attempts.
         http_status: The HTTP status of the response, if there was one.
         request_id: The service's id of the request, for Bandwidth's support.
@@ -83,7 +76,8 @@ class BwError(Exception):
         self.name: str = error.get("name") or self.NAME
         self.message: str = error.get("message") or "no reason was given"
         self.operation: Optional[str] = error.get("operation")
-        self.outcome: Optional[str] = error.get("outcome")
+        outcome = error.get("outcome")
+        self.outcome: Optional[str] = _OUTCOMES.get(outcome, outcome)
         self.attempts: int = error.get("attempts") or 0
         self.http_status: Optional[int] = error.get("httpStatus")
         self.request_id: Optional[str] = error.get("requestId")

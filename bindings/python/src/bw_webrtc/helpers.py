@@ -8,6 +8,7 @@ from typing import Any, Dict, Iterable, Optional, Union
 
 from . import _arguments as arguments
 from . import _library
+from .errors import InvalidArgumentError
 from .models import Event, TokenClaims
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
@@ -134,7 +135,11 @@ def parse_event(body: Union[str, bytes]) -> Event:
     timestamp = None
     # An unknown event may have any timestamp.
     if type(millis) is int:
-        timestamp = _after_epoch("event.timestamp", timedelta(milliseconds=1), millis)
+        try:
+            timestamp = _after_epoch("event.timestamp", timedelta(milliseconds=1), millis)
+        except InvalidArgumentError:
+            if known:
+                raise
 
     def text(key: str) -> Optional[str]:
         value = raw.get(key)

@@ -9,8 +9,8 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta, timezone
-from typing import TYPE_CHECKING, Any, Dict, Optional, Tuple
-from urllib.parse import parse_qs, urlsplit
+from typing import TYPE_CHECKING, Any, Dict, Optional, Sequence, Tuple
+from urllib.parse import unquote
 
 from ._arguments import items, wrong_type
 
@@ -27,7 +27,7 @@ class ParticipantSubscription:
     """
 
     participant_id: str
-    stream_aliases: Tuple[str, ...] = ()
+    stream_aliases: Sequence[str] = ()
     """The streams of the participant; if empty, all of them."""
     raw: Dict[str, Any] = field(default_factory=dict, repr=False, compare=False)
 
@@ -71,7 +71,7 @@ class Subscriptions:
     """
 
     session_id: Optional[str] = None
-    participants: Tuple[ParticipantSubscription, ...] = ()
+    participants: Sequence[ParticipantSubscription] = ()
     raw: Dict[str, Any] = field(default_factory=dict, repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -122,7 +122,7 @@ class Participant:
     id: str
     """Empty if the service omitted it."""
     publish_permissions: Tuple[str, ...] = ()
-    """Any of ``"AUDIO"`` and ``"VIDEO"``, in any order."""
+    """Any of ``Permission``, in any order."""
     tag: Optional[str] = None
     callback_url: Optional[str] = None
     device_api_version: Optional[str] = None
@@ -211,7 +211,7 @@ class Device:
     """Empty if the service omitted it."""
     name: Optional[str] = None
     status: Optional[str] = None
-    """``"CONNECTED"`` or ``"DISCONNECTED"``."""
+    """An ``EndpointStatus``."""
     created_at: Optional[datetime] = None
     """An aware datetime."""
     raw: Dict[str, Any] = field(default_factory=dict, repr=False, compare=False)
@@ -241,7 +241,7 @@ class Endpoint:
     type: Optional[str] = None
     """``"WEBRTC"``."""
     status: Optional[str] = None
-    """``"CONNECTED"`` or ``"DISCONNECTED"``."""
+    """An ``EndpointStatus``."""
     tag: Optional[str] = None
     created_at: Optional[datetime] = None
     """An aware datetime."""
@@ -448,10 +448,9 @@ def _next_cursor(envelope: Dict[str, Any]) -> Optional[str]:
     links = envelope.get("links")
     for link in map(_object, links if isinstance(links, list) else ()):
         if _text(link, "rel") == "next":
-            try:
-                query = parse_qs(urlsplit(_text(link, "href") or "").query)
-            except ValueError:
-                continue
-            for cursor in query.get("afterCursor", ()):
-                return cursor
+            query = (_text(link, "href") or "").partition("#")[0].partition("?")[2]
+            for name, _, value in (part.partition("=") for part in query.split("&")):
+                if name == "afterCursor" and value:
+                    # A plus sign of Base64 is not a space, even if the service does not escape it.
+                    return unquote(value)
     return None

@@ -7,12 +7,14 @@
         ...
         assert len(sandbox.requests()) == 2
 
-``bw_webrtc.pytest_plugin`` contains fixtures for pytest. The sandbox is a separate program, whose
-path is the value of the environment variable BW_SANDBOX, by default ``bw-sandbox`` on PATH.
+``bw_webrtc.pytest_plugin`` contains fixtures for pytest. The sandbox is a separate program. Its
+path is the value of the environment variable BW_SANDBOX. Without it, the program of ``pip install
+bw-webrtc[sandbox]`` is used, or ``bw-sandbox`` on PATH.
 """
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import os
 import shutil
@@ -56,6 +58,7 @@ class Sandbox:
 
     Attributes:
         url: The base URL for a client.
+        endpoints_url: The URL of BRTC Endpoints for a client.
         token_url: The token URL for a client.
         ca_file: The certificate authority to trust; None without ``tls``.
         account_id: The account.
@@ -113,6 +116,7 @@ class Sandbox:
             self.stop()
             raise
         origin = self.url[: self.url.rindex("/v1")]
+        self.endpoints_url = f"{origin}/v2"
         self.token_url = f"{origin}/api/v1/oauth2/token"
         self._control = f"{origin}/_sandbox"
         handlers: List[urllib.request.BaseHandler] = [urllib.request.ProxyHandler({})]
@@ -150,7 +154,12 @@ class Sandbox:
         return AsyncClient(**self._options(options))
 
     def _options(self, given: Dict[str, Any]) -> Dict[str, Any]:
-        options = {"account_id": self.account_id, "base_url": self.url, "ca_file": self.ca_file}
+        options = {
+            "account_id": self.account_id,
+            "base_url": self.url,
+            "endpoints_url": self.endpoints_url,
+            "ca_file": self.ca_file,
+        }
         if {"username", "password"} & given.keys():
             options.update(username=self.username, password=self.password)
         else:
@@ -165,6 +174,7 @@ class Sandbox:
             "BW_CLIENT_ID": self.client_id,
             "BW_CLIENT_SECRET": self.client_secret,
             "BW_BASE_URL": self.url,
+            "BW_ENDPOINTS_URL": self.endpoints_url,
             "BW_TOKEN_URL": self.token_url,
         }
 
@@ -230,7 +240,7 @@ class Sandbox:
         self.password = password or self.password
 
     def state(self) -> Dict[str, Any]:
-        """Returns the accounts, sessions, participants and subscriptions that exist."""
+        """Returns what exists: the account, sessions, participants, subscriptions and endpoints."""
         state: Dict[str, Any] = self.control("GET", "/state")
         return state
 
@@ -251,13 +261,36 @@ class Sandbox:
         delivery: Dict[str, Any] = self.control("POST", path)
         return delivery
 
+    def endpoint_action(
+        self,
+        endpoint_id: str,
+        action: str,
+        *,
+        to: Optional[str] = None,
+        to_type: Optional[str] = None,
+    ) -> Dict[str, Any]:
+        """Simulates an action of an endpoint's device; returns the delivery of the webhook.
+
+        Args:
+            endpoint_id: The endpoint.
+            action: ``"connect"``, ``"disconnect"``, ``"eligible"``, ``"ineligible"`` or
+                ``"outbound"``.
+            to: For ``"outbound"``: what the device wants to be connected to.
+            to_type: For ``"outbound"``: ``"PHONE_NUMBER"``, ``"CALL_ID"`` or ``"ENDPOINT"``.
+        """
+        fields = {"to": to, "toType": to_type}
+        given = {key: value for key, value in fields.items() if value is not None}
+        path = f"/endpoints/{quote(endpoint_id, safe='')}/{quote(action, safe='')}"
+        delivery: Dict[str, Any] = self.control("POST", path, given or None)
+        return delivery
+
     def webhooks(self) -> List[Dict[str, Any]]:
         """Returns the webhooks, with the results of their deliveries."""
         webhooks: List[Dict[str, Any]] = self.control("GET", "/webhooks")
         return webhooks
 
     def reset(self) -> None:
-        """Restores the initial state: no participants, sessions, faults or recorded requests."""
+        """Restores the initial state: no participants, sessions, endpoints, faults or requests."""
         self.control("POST", "/reset")
         self.client_secret, self.password = self._initial_secrets
 
@@ -290,13 +323,23 @@ def find_sandbox() -> str:
         FileNotFoundError: It is not found; the message states what to do.
     """
     name = os.environ.get(VARIABLE)
-    path = shutil.which(name or "bw-sandbox")
+    path = shutil.which(name or _packaged() or "bw-sandbox")
     if path is None:
         problem = (
             f"{VARIABLE} is {name}, which is not a program" if name else "bw-sandbox is not on PATH"
         )
-        raise FileNotFoundError(f"{problem}; install bw-sandbox, or set {VARIABLE} to its path")
+        raise FileNotFoundError(
+            f"{problem}; install bw-webrtc[sandbox], or set {VARIABLE} to the path of bw-sandbox"
+        )
     return path
+
+
+def _packaged() -> Optional[str]:
+    """The program in the package bw-webrtc-sandbox, if it is installed."""
+    spec = importlib.util.find_spec("bw_webrtc_sandbox")
+    folders = [] if spec is None else list(spec.submodule_search_locations or ())
+    programs = [str(Path(folder) / "bw-sandbox") for folder in folders]
+    return next(filter(os.path.isfile, programs), None)
 
 
 def _first_line(process: subprocess.Popen[bytes], folder: Path) -> str:
