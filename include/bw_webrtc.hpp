@@ -240,8 +240,7 @@ private:
     Argument argument_;
 };
 
-// Appends a JSON string. Unlike bw_json_quote, it does not check the UTF-8: the function that receives
-// the document does.
+// Appends a JSON string. It does not check the UTF-8: the function that receives the document does.
 inline void append_string(std::string &json, const std::string &text)
 {
     static const char hex[] = "0123456789abcdef";
@@ -808,20 +807,23 @@ std::vector<T> list(const detail::Document &document, const char *pointer = "")
 // these functions; this header does not need it.
 template <typename Json, typename T>
 auto to_json(Json &json, const T &value) ->
-    typename std::enable_if<detail::HasDump<T>::value, decltype(Json::parse(value.dump()), void())>::type
+    typename std::enable_if<detail::HasDump<T>::value,
+                            decltype(Json::parse(value.dump()), void())>::type
 {
     json = Json::parse(value.dump());
 }
 template <typename Json, typename T>
 auto from_json(const Json &json, T &result) ->
-    typename std::enable_if<std::is_base_of<detail::Result, T>::value && detail::HasDump<Json>::value>::type
+    typename std::enable_if<std::is_base_of<detail::Result, T>::value &&
+                            detail::HasDump<Json>::value>::type
 {
     result = T(json.dump());
 }
 
 // All endpoints that match a query, as a range for one loop:
 // for (const bw::Endpoint &endpoint : client.endpoints()). Each page is requested when it is
-// needed. The loop throws Error, also BW_E_PROTOCOL if the service repeats a cursor.
+// needed. The loop throws Error, also BW_E_PROTOCOL if the service repeats a cursor. Only one thread
+// may use an iterator.
 class Endpoints {
 public:
     class iterator {
@@ -1318,7 +1320,8 @@ inline std::string json_get(const detail::Document &document, const detail::Argu
 
 // Returns the number of items of an array, or of members of an object; see bw_json_length. Throws
 // Error.
-inline std::uint64_t json_length(const detail::Document &document, const detail::Argument &pointer = "")
+inline std::uint64_t json_length(const detail::Document &document,
+                                 const detail::Argument &pointer = "")
 {
     std::uint64_t length = 0;
     detail::invoke(bw_json_length, document.c_str(), pointer.c_str(), &length);

@@ -568,7 +568,9 @@ void helpers()
     check_throws(BW_E_INVALID_ARGUMENT, "", 0, "event.event: is missing", [] { bw::parse_event("{}"); });
     CHECK(bw::json_get(bw::token_claims("e30.eyJwIjoieCJ9.c2ln"), "/participantId") == "x");
     check_throws(BW_E_INVALID_ARGUMENT, "", 0, "is not a JWT", [] { bw::token_claims("x"); });
-    CHECK_TEXT(bw::json_get(bw::connect_bxml(bw::array({"e-1", "e-2"}), R"({"eventCallbackUrl": "/x"})"), "/bxml").c_str(),
+    const std::string connect =
+        bw::connect_bxml(bw::array({"e-1", "e-2"}), R"({"eventCallbackUrl": "/x"})");
+    CHECK_TEXT(bw::json_get(connect, "/bxml").c_str(),
           "<Connect eventCallbackUrl=\"/x\"><Endpoint>e-1</Endpoint><Endpoint>e-2</Endpoint></Connect>");
     check_throws(BW_E_INVALID_ARGUMENT, "", 0, "endpoint_ids: is empty", [] { bw::connect_bxml("[]"); });
     CHECK(bw::uui("abc.def.ghi") == "abc.def.ghi;encoding=jwt");

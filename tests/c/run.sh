@@ -37,7 +37,7 @@ run() { # name program arguments..
 ln -sf libbw_webrtc.so "$libraries/libbw_webrtc.so.0"
 flags=(-g -Wall -Wextra -Wpedantic -Wsequence-point -Werror -Iinclude -Ibindings/c -Itests/c)
 link=(-L"$libraries" -lbw_webrtc -Wl,-rpath,"$libraries" -pthread)
-for program in abi_test live_test calls; do
+for program in abi_test live_test typed_test calls; do
   "${CC:-cc}" -std=gnu99 "${flags[@]}" "tests/c/$program.c" -o "$build/$program" "${link[@]}"
 done
 "${CC:-cc}" -std=gnu99 "${flags[@]}" bindings/c/examples/test_your_program.c \
@@ -110,7 +110,7 @@ run abi "$build/abi_test"
 for standard in 11 17; do run "pages-c++$standard" "$build/pages_test_$standard"; done
 export BW_SANDBOX=$sandbox
 run test_your_program "$build/test_your_program"
-for language in live_test live_test_cpp live_test_static; do
+for language in live_test typed_test live_test_cpp live_test_static; do
   run "$language-http" "$build/$language" "$plain"
   run "$language-https" "$build/$language" "$secure" "$build/ca.pem"
 done
@@ -155,7 +155,7 @@ if command -v valgrind >/dev/null; then
   run abi-valgrind "${memcheck[@]}" --freelist-vol=500000 "$build/abi_test" 2000
   run pages-valgrind "${memcheck[@]}" "$build/pages_test_11"
   run test_your_program-valgrind "${memcheck[@]}" "$build/test_your_program"
-  for language in live_test live_test_cpp; do
+  for language in live_test typed_test live_test_cpp; do
     run "$language-http-valgrind" "${memcheck[@]}" "$build/$language" "$plain"
     # valgrind does not see which bytes ring's assembly code initializes. Leaks are still reported.
     run "$language-https-valgrind" "${memcheck[@]}" --undef-value-errors=no \
