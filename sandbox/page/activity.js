@@ -66,8 +66,12 @@ function summarizeRequest(request) {
     h("time", {}, clock(request.time)),
     h("span", { class: "what" }, h("b", {}, request.method), " ", request.operation ?? request.path),
     result(request),
-    h("span", { class: "duration" }, request.finished ? `${request.durationMs} ms` : ""),
+    h("span", { class: "duration" }, duration(request)),
   ];
+}
+
+function duration({ finished, durationMs }) {
+  return finished ? `${durationMs || "< 1"} ms` : "";
 }
 
 function result({ finished, status }) {
@@ -86,7 +90,6 @@ function createWebhook(webhook) {
     h("span", { class: "what" }, h("b", {}, body.event ?? body.eventType), " ",
       names.get(subject) ?? body.tag ?? body.tags ?? subject?.slice(0, 8) ?? ""),
     outcome(webhook),
-    h("span", { class: "duration" }),
   ], [
     ["Receiver", url ?? "no callback URL"],
     ["Result", error ?? `HTTP ${status}`],

@@ -57,12 +57,23 @@ export function setText(element, text) {
 
 /** A short form of an id; the whole id is its title. */
 export function shortId(id) {
-  return h("code", { class: "id", title: id }, id.replace(/^[a-z]-/, "").slice(0, 8));
+  return h("code", { class: "id", title: id }, shorten(id));
 }
 
 /** What people call a participant, session or endpoint. */
 export function nameOf(item) {
-  return item.tag || (item.id ?? item.endpointId).replace(/^[a-z]-/, "").slice(0, 8);
+  return item.tag || shorten(item.id ?? item.endpointId);
+}
+
+/** The first digits of an id, without the prefix that all endpoints and devices have. */
+function shorten(id) {
+  return id.replace(/^[a-z]-/, "").slice(0, 8);
+}
+
+/** The name of an item in bold, and a short form of its id. */
+export function heading(item) {
+  const id = shortId(item.id ?? item.endpointId);
+  return item.tag ? [h("strong", {}, item.tag), id] : [h("strong", {}, id)];
 }
 
 /** A label with a color: `good`, `warning`, `bad` or none. */

@@ -4,6 +4,12 @@ import { byId, chip, h, pretty, reconcile } from "./dom.js";
 
 const form = byId("fault-form");
 const error = byId("fault-error");
+/** How the parameters of a fault are shown. */
+const UNITS = {
+  status: (value) => `status ${value}`,
+  ms: (value) => `${value} ms`,
+  bytesPerSecond: (value) => `${value} bytes per second`,
+};
 
 /** Shows the faults that affect later requests. */
 export function showFaults(faults) {
@@ -28,10 +34,10 @@ function createRow({ operation, kind, count, after, ...parameters }) {
     h("div", { class: "name" },
       h("strong", {}, operation === "*" ? "all operations" : operation), " ", effect.toLowerCase()),
     h("div", { class: "chips" },
-      ...Object.entries(values).map(([name, value]) => chip(`${name} ${value}`, "warning")),
+      ...Object.entries(values).map(([name, value]) => chip(UNITS[name](value), "warning")),
       ...Object.entries(headers ?? {}).map(([name, value]) => chip(`${name}: ${value}`)),
       chip(count === null ? "all requests" : count === 1 ? "1 request" : `${count} requests`),
-      after ? chip(`after ${after}`) : null),
+      after ? chip(after === 1 ? "after 1 request" : `after ${after} requests`) : null),
     body === undefined ? null : h("pre", {}, pretty(body)));
 }
 

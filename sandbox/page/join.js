@@ -34,6 +34,7 @@ async function start() {
   const { sdk } = document.body.dataset;
   if (sdk !== "available") {
     byId("unavailable").hidden = false;
+    byId("state").hidden = true;
     byId(sdk).hidden = false;
     setText(byId("websocket-url"), SIGNALING_URL);
     return;

@@ -5,15 +5,22 @@ import { nameOf, s } from "./dom.js";
 
 const SIZE = 360;
 const CENTER = SIZE / 2;
+/** The space for a node and its label, above and below the circle. */
+const MARGIN = 50;
 let count = 0;
 
 /** Draws the participants of a session. */
 export function draw(participants) {
   const arrow = `arrow-${++count}`;
   const crowded = participants.length > 8;
-  const node = crowded ? 11 : 20;
+  const node = crowded ? 8 : 20;
   const places = new Map(participants.map(({ id }, index) => [id, place(index, participants.length)]));
-  const picture = s("svg", { viewBox: `0 0 ${SIZE} ${SIZE}`, class: "picture", role: "img" },
+  const heights = [...places.values()].map(({ y }) => y);
+  const top = Math.min(...heights) - MARGIN;
+  const picture = s("svg", {
+    viewBox: `0 ${top} ${SIZE} ${Math.max(...heights) + MARGIN - top}`,
+    class: `picture ${crowded ? "crowded" : ""}`, role: "img",
+  },
     s("title", {}, describe(participants)),
     s("defs", {}, s("marker", {
       id: arrow, viewBox: "0 0 10 10", refX: 9, refY: 5, orient: "auto-start-reverse",
@@ -42,8 +49,9 @@ export function draw(participants) {
     },
       s("circle", { class: "loudness", cx: x, cy: y, r: node }),
       s("circle", { class: "disc", cx: x, cy: y, r: node }),
-      s("text", { class: "initial", x, y: y + node * 0.32, "font-size": node * 0.9 },
-        [...name][0].toUpperCase()),
+      crowded ? null : s("text", {
+        class: "initial", x, y: y + node * 0.32, "font-size": node * 0.9, "text-anchor": "middle",
+      }, [...name][0].toUpperCase()),
       s("text", { class: "label", ...label, "text-anchor": anchor, "font-size": crowded ? 11 : 14 },
         shorten(name, crowded ? 9 : 16))));
   }
@@ -102,7 +110,7 @@ function place(index, total) {
   if (total === 1) return { x: CENTER, y: CENTER, angle: Math.PI / 2 };
   // Two participants are side by side.
   const angle = (index / total) * 2 * Math.PI + (total === 2 ? Math.PI : -Math.PI / 2);
-  const radius = total > 8 ? 112 : 118;
+  const radius = total > 8 ? 110 : 122;
   return { x: CENTER + radius * Math.cos(angle), y: CENTER + radius * Math.sin(angle), angle };
 }
 

@@ -1,6 +1,6 @@
 // Sessions with their participants, participants without a session, and endpoints.
 
-import { byId, bytes, chip, h, nameOf, reconcile, setText, shortId } from "./dom.js";
+import { byId, bytes, chip, h, heading, nameOf, reconcile, setText, shortId } from "./dom.js";
 import { draw, emphasize, showLevels } from "./picture.js";
 
 const NO_SESSION = "no session";
@@ -46,7 +46,7 @@ export function showDevices(devices) {
 function createCard(session) {
   const id = `session-${session.id.replace(/\W/g, "")}`;
   const card = h("article", { class: "card session", "aria-labelledby": id },
-    h("h3", { id }), h("div", { class: "figure" }), h("ul", { class: "rows" }));
+    h("h3", { id }), h("figure", { class: "figure" }), h("ul", { class: "rows" }));
   const [, figure, list] = card.children;
   const show = (event) => {
     const of = event?.target.closest?.(".participant, .node");
@@ -71,14 +71,17 @@ function updateCard(card, session, about, all) {
     ...(isSession ? [" ", shortId(session.id)] : []),
     h("small", {}, number === 1 ? "1 participant" : `${number} participants`));
   figure.hidden = !isSession || number === 0;
-  figure.replaceChildren(...(figure.hidden ? [] : [draw(session.participants)]));
+  figure.replaceChildren(...(figure.hidden ? [] : [
+    draw(session.participants),
+    h("figcaption", { class: "muted" }, "Arrows point to those who hear"),
+  ]));
   reconcile(list, session.participants, ({ id }) => id, createParticipant,
-    (row, participant) => updateParticipant(row, participant, about, all));
+    (row, participant) => updateParticipant(row, participant, session, about, all));
 }
 
 function createParticipant(participant) {
   return h("li", { class: "participant" },
-    h("div", { class: "name" }), h("div", { class: "chips" }),
+    h("div", { class: "name" }),
     h("p", { class: "hears" }),
     h("p", { class: "media muted" }),
     h("meter", { min: 0, max: 1, value: 0, hidden: true,
@@ -86,23 +89,27 @@ function createParticipant(participant) {
     h("div", { class: "actions" }));
 }
 
-function updateParticipant(row, participant, about, all) {
-  const [name, chips, hears, , , actions] = row.children;
-  name.replaceChildren(h("strong", {}, nameOf(participant)), " ", shortId(participant.id));
+function updateParticipant(row, participant, session, about, all) {
+  const [name, hears, , , actions] = row.children;
   const permissions = participant.publishPermissions.map((text) => text.toLowerCase()).sort();
-  chips.replaceChildren(
+  name.replaceChildren(
+    ...heading(participant),
     participant.connected ? chip("connected", "good") : chip("no device"),
     ...permissions.map((permission) => chip(permission, "", `may publish ${permission}`)));
-  hears.hidden = participant.sessions.length === 0;
-  const heard = participant.hears.map((id) => (all.has(id) ? nameOf(all.get(id)) : id));
-  setText(hears, `hears ${heard.join(", ") || "nobody"}`);
+  hears.hidden = session.id === NO_SESSION;
+  setText(hears, `hears ${describeHeard(participant.hears, session, all)}`);
   if (about.media && !actions.firstChild) {
     // The id is not secret, and a browser does not send the fragment.
     actions.append(h("a", {
       class: "button", href: `/join#participant=${participant.id}`, target: "_blank", rel: "noopener",
-      "aria-label": `Join as ${nameOf(participant)} (opens a new tab)`,
-    }, "Join as this participant"));
+    }, "Join", h("span", { class: "hidden" }, ` as ${nameOf(participant)} (opens a new tab)`)));
   }
+}
+
+function describeHeard(ids, session, all) {
+  if (ids.length > 2 && ids.length === session.participants.length - 1) return `all ${ids.length} others`;
+  const names = ids.map((id) => (all.has(id) ? nameOf(all.get(id)) : id));
+  return names.join(", ") || "nobody";
 }
 
 function updateEndpoint(row, endpoint) {
@@ -111,8 +118,8 @@ function updateEndpoint(row, endpoint) {
   row.shown = text;
   const isConnected = endpoint.status === "CONNECTED";
   row.replaceChildren(
-    h("div", { class: "name" }, h("strong", {}, nameOf(endpoint)), " ", shortId(endpoint.endpointId)),
-    h("div", { class: "chips" },
+    h("div", { class: "name" },
+      ...heading(endpoint),
       chip(endpoint.status.toLowerCase(), isConnected ? "good" : ""),
       chip(endpoint.direction.toLowerCase()),
       endpoint.eligible ? chip("eligible for calls", "good") : null),
@@ -129,9 +136,9 @@ function loudest(devices) {
 }
 
 function describeDevice({ published, received }) {
-  const total = (streams, kind) =>
-    streams.reduce((sum, stream) => sum + (stream[kind]?.bytes ?? 0), 0);
-  const figures = (streams) =>
-    `audio ${bytes(total(streams, "audio"))}, video ${bytes(total(streams, "video"))}`;
+  const figures = (streams) => ["audio", "video"].map((kind) => [kind, streams.filter((s) => s[kind])])
+    .filter(([, found]) => found.length)
+    .map(([kind, found]) => `${bytes(found.reduce((sum, s) => sum + s[kind].bytes, 0))} ${kind}`)
+    .join(", ") || "nothing";
   return `sends ${figures(published)}; receives ${figures(received)}`;
 }

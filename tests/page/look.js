@@ -13,13 +13,19 @@ try {
   for (const [name, options] of Object.entries({
     light: { colorScheme: "light" },
     dark: { colorScheme: "dark" },
-    phone: { viewport: { width: 390, height: 844 }, deviceScaleFactor: 2, colorScheme: "light" },
+    phone: { viewport: { width: 390, height: 844 }, colorScheme: "light" },
   })) {
     const page = await open(browser, sandbox.origin, { ...options, prepare: (p) => withDevices(p, levels(example)) });
     await until("the picture", () => page.locator(".picture .edge").first().isVisible());
     await page.waitForTimeout(600);
     await page.locator("#request-list summary").nth(2).click();
     await screenshot(page, name);
+    if (name === "phone") {
+      for (const [at, section] of ["sessions", "endpoints", "requests", "faults"].entries()) {
+        await page.locator(`#${section}`).evaluate((e) => e.scrollIntoView());
+        await page.screenshot({ path: `${process.env.BW_PAGE_OUT}/phone-${at}.png` });
+      }
+    }
     console.log(name, page.problems);
   }
   const join = await open(browser, `${sandbox.origin}/join#participant=${example.alice.id}`);

@@ -231,8 +231,8 @@ impl Store {
         Ok(callback)
     }
 
-    /// Returns the state for tests: at most `limit` sessions, and at most `limit` participants, those
-    /// in a session first. `hears` lists the participants that one hears now.
+    /// Returns the state for tests: at most `limit` sessions, newest first, and at most `limit`
+    /// participants, those in a session first. `hears` lists the participants that one hears now.
     pub fn state(&self, limit: usize) -> Value {
         let with_session = |expected| {
             self.participants.iter().filter(move |(_, p)| p.session.is_some() == expected)
@@ -247,9 +247,10 @@ impl Store {
                 state
             })
             .collect();
-        let sessions: Vec<Value> = self
-            .sessions
-            .iter()
+        let mut newest: Vec<_> = self.sessions.iter().collect();
+        newest.sort_by_key(|(_, session)| std::cmp::Reverse(session.created));
+        let sessions: Vec<Value> = newest
+            .into_iter()
             .take(limit)
             .map(|(id, s)| json!({"id": id, "tag": s.tag, "participants": s.members}))
             .collect();
