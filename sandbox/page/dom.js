@@ -93,6 +93,11 @@ export function bytes(count) {
   return count < 1e6 ? `${Math.round(count / 1000)} kB` : `${(count / 1e6).toFixed(1)} MB`;
 }
 
+/** An audio level in dBov as a loudness from 0 to 1, as people hear it: -60 dB is silent. */
+export function loudness(level) {
+  return Math.min(1, Math.max(0, (level + 60) / 50));
+}
+
 /** A document as indented text. */
 export function pretty(document) {
   return typeof document === "string" ? document : JSON.stringify(document, null, 2);

@@ -1,6 +1,6 @@
 // Sessions with their participants, participants without a session, and endpoints.
 
-import { byId, bytes, chip, h, heading, nameOf, reconcile, setText, shortId } from "./dom.js";
+import { byId, bytes, chip, h, heading, loudness, nameOf, reconcile, setText, shortId } from "./dom.js";
 import { draw, emphasize, showLevels } from "./picture.js";
 
 const NO_SESSION = "no session";
@@ -31,10 +31,11 @@ export function showAccount(account, about) {
 
 /** Shows the devices of the participants and how loud they are. */
 export function showDevices(devices) {
-  const levelOf = (id) => loudest(devices?.[id]);
+  const devicesOf = (id) => (devices ?? []).filter(({ participantId }) => participantId === id);
+  const levelOf = (id) => loudest(devicesOf(id));
   for (const picture of sessionList.querySelectorAll(".picture")) showLevels(picture, levelOf);
   for (const row of sessionList.querySelectorAll(".participant")) {
-    const figures = devices?.[row.dataset.key] ?? [];
+    const figures = devicesOf(row.dataset.key);
     const level = loudest(figures);
     const meter = row.querySelector("meter");
     meter.hidden = level === null;
@@ -129,16 +130,22 @@ function updateEndpoint(row, endpoint) {
       new Date(device.creationTimestamp).toLocaleTimeString()))));
 }
 
+/** How loud a participant is, from 0 to 1; null if this is not known. */
 function loudest(devices) {
-  const levels = (devices ?? []).flatMap(({ published }) => published)
-    .map(({ audio }) => audio?.level ?? null).filter((level) => level !== null);
-  return levels.length ? Math.max(...levels) : null;
+  const levels = devices.flatMap(({ published }) => published)
+    .map(({ level }) => level ?? null).filter((level) => level !== null);
+  return levels.length ? loudness(Math.max(...levels)) : null;
 }
 
 function describeDevice({ published, received }) {
-  const figures = (streams) => ["audio", "video"].map((kind) => [kind, streams.filter((s) => s[kind])])
-    .filter(([, found]) => found.length)
-    .map(([kind, found]) => `${bytes(found.reduce((sum, s) => sum + s[kind].bytes, 0))} ${kind}`)
+  return `sends ${describeTracks(published)}; receives ${describeTracks(received)}`;
+}
+
+function describeTracks(tracks) {
+  const totals = new Map();
+  for (const { mediaType, bytes: count } of tracks) {
+    totals.set(mediaType, (totals.get(mediaType) ?? 0) + count);
+  }
+  return [...totals].sort().map(([kind, count]) => `${bytes(count)} ${kind.toLowerCase()}`)
     .join(", ") || "nothing";
-  return `sends ${figures(published)}; receives ${figures(received)}`;
 }

@@ -1,5 +1,7 @@
 // What a participant sends: microphone and camera, or a test tone and pattern; and how loud a stream is.
 
+import { loudness } from "./dom.js";
+
 const COLORS = ["#c8c8c8", "#c8c832", "#32c8c8", "#32c832", "#c832c8", "#c83232", "#3232c8"];
 
 let context = null;
@@ -112,7 +114,6 @@ export function loudnessOf(stream) {
   return () => {
     analyser.getFloatTimeDomainData(samples);
     const power = samples.reduce((sum, sample) => sum + sample * sample, 0) / samples.length;
-    // From -60 dB to -10 dB, as people hear it.
-    return power === 0 ? 0 : Math.min(1, Math.max(0, (10 * Math.log10(power) + 60) / 50));
+    return loudness(10 * Math.log10(power));
   };
 }

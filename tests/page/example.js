@@ -36,19 +36,16 @@ export async function fill(sandbox, hooks) {
 
 /** The devices of the example, as a build with media reports them. */
 export function levels({ alice, bob, dave }) {
-  const stream = (level, kilobytes) => ({
-    id: "stream", alias: null,
-    audio: { level, bytes: kilobytes * 1000 }, video: { bytes: kilobytes * 14_000 },
+  const tracks = (kilobytes, level) => [
+    { streamId: "s", alias: null, mediaType: "AUDIO", bytes: kilobytes * 1000, frames: 300, level },
+    { streamId: "s", alias: null, mediaType: "VIDEO", bytes: kilobytes * 14_000, frames: 90, level: null },
+  ];
+  const device = ({ id }, level, received) => ({
+    participantId: id, deviceId: `device of ${id}`, connected: true, published: tracks(64, level),
+    received: received.flatMap((other) =>
+      tracks(60).map((track) => ({ ...track, participantId: other.id }))),
   });
-  const device = (level, received) => [{
-    id: "device", published: [stream(level, 64)],
-    received: received.map((participantId) => ({ participantId, ...stream(null, 60) })),
-  }];
-  return {
-    [alice.id]: device(0.72, [bob.id]),
-    [bob.id]: device(0.12, [alice.id]),
-    [dave.id]: device(0, [alice.id, bob.id]),
-  };
+  return [device(alice, -18, [bob]), device(bob, -52, [alice]), device(dave, -127, [alice, bob])];
 }
 
 /** Adds devices to the first event that a page receives, as a build with media does. */

@@ -77,7 +77,7 @@ impl Feed {
             state.deliveries.since(known.as_ref().map_or(0, |seen| seen.webhooks), MAX_HISTORY);
         let now = Seen {
             account: account(&state),
-            devices: devices::snapshot(&state),
+            devices: devices::snapshot(&self.sandbox),
             faults: state.faults.all(),
             requests: requests_seen,
             webhooks: webhooks_seen,
