@@ -42,8 +42,8 @@ export function showWebhooks(added, account) {
 function renderRequests() {
   const words = byId("filter").value.toLowerCase().split(/\s+/).filter(Boolean);
   const all = [...requests.values()].reverse();
-  const shown = all.filter((request) => {
-    const text = JSON.stringify(request).toLowerCase();
+  const shown = all.filter(({ method, operation, path, status, body }) => {
+    const text = [method, operation, path, status, JSON.stringify(body)].join(" ").toLowerCase();
     return words.every((word) => text.includes(word));
   });
   const note = byId("no-requests");

@@ -72,7 +72,7 @@ test("a row emphasizes the arrows of its participant", async () => {
   await sandbox.add(session, bob, [carol]);
   await sandbox.add(session, carol, [bob]);
   const page = await open(browser, sandbox.origin);
-  await page.getByRole("listitem").filter({ hasText: "Alice" }).hover();
+  await page.locator(".participant").filter({ hasText: "Alice" }).hover();
   await until("one arrow", async () => await page.locator(".edge.emphasis").count() === 1);
   assert.equal(await page.locator(".edge.emphasis").getAttribute("data-from"), bob.id);
 });
@@ -83,7 +83,7 @@ test("requests appear with status, time and body, and without secrets", async ()
   const grant = await fetch(`${sandbox.origin}/api/v1/oauth2/token`, {
     method: "POST",
     headers: { Authorization: `Basic ${Buffer.from("client:client-secret").toString("base64")}` },
-    body: new URLSearchParams({ grant_type: "client_credentials", client_secret: "client-secret" }),
+    body: new URLSearchParams({ grant_type: "client_credentials", scope: "" }),
   });
   const { access_token: accessToken } = await grant.json();
   await fetch(`${sandbox.origin}${sandbox.account}/sessions`, {
@@ -95,8 +95,10 @@ test("requests appear with status, time and body, and without secrets", async ()
   const created = rows.filter({ hasText: "createParticipant" });
   await created.locator("summary").click();
   assert.match(await created.locator("dl").textContent(), /"tag": "caller"/);
-  await page.locator("#filter").fill("TOKEN 200");
+  await page.locator("#filter").fill("CREATEsession 200");
   await until("the filter", async () => await rows.count() === 1);
+  await page.locator("#filter").fill("grant_type=client");
+  await until("the filter of bodies", async () => await rows.getByText("token", { exact: true }).count() === 1);
   await page.locator("#filter").fill("nothing like this");
   await until("no row", () => page.getByText("No request matches the filter.").isVisible());
   await page.locator("#filter").fill("");
@@ -199,7 +201,7 @@ test("webhooks and endpoints appear with their results", async () => {
   await sandbox.control("POST", `/participants/${lost.id}/connect`);
   await sandbox.control("POST", `/endpoints/${created.data.endpointId}/connect`);
   const webhook = (name) => page.locator("#webhook-list li").filter({ hasText: name }).first();
-  await until("the result", () => webhook("caller").getByText("204").isVisible());
+  await until("the result", () => webhook("caller").getByText("204", { exact: true }).isVisible());
   await until("the failure", () => webhook("lost").getByText("failed").isVisible());
   await until("no receiver", () => webhook("desk").getByText("no receiver").isVisible());
   await webhook("lost").locator("summary").click();
