@@ -189,7 +189,8 @@ test-page: tools $(BUILD)/page-npm/ready $(DEVICE_SDK)/device-sdk.js
 	$(CARGO) build --package bw-sandbox
 	cp tests/page/*.js $(BUILD)/page-npm
 	cd $(BUILD)/page-npm && BW_SANDBOX=$(TARGET_DIR)/debug/bw-sandbox BW_DEVICE_SDK=$(DEVICE_SDK) \
-	  BW_PAGE_OUT=$(CURDIR)/$(BUILD)/page node --test --test-reporter=spec --test-concurrency=1
+	  BW_PAGE_OUT=$(CURDIR)/$(BUILD)/page node --test --test-reporter=spec --test-concurrency=1 \
+	  page.test.js join.test.js
 
 $(BUILD)/page-npm/ready: tests/page/package.json tests/page/package-lock.json
 	tests/page/need

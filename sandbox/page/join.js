@@ -44,9 +44,7 @@ async function start() {
   const name = nameOf(participant);
   document.title = `${name} · bw-sandbox`;
   setText(byId("who"), `Join as ${name}`);
-  setText(byId("where"), participant.sessions.length
-    ? `Participant ${participant.id}, in a session`
-    : `Participant ${participant.id}, not in a session yet`);
+  setText(byId("where"), `Participant ${participant.id}`);
   for (const kind of ["audio", "video"]) {
     const isAllowed = participant.publishPermissions.includes(kind.toUpperCase());
     form[kind].checked = isAllowed;
@@ -64,10 +62,15 @@ function participantOf(text) {
   }
 }
 
-async function findParticipant() {
+/** The state of a participant; undefined if there is none. */
+async function fetchParticipant(wanted) {
   const response = await fetch("/_sandbox/state");
   const { accounts } = await response.json();
-  const found = accounts[0].participants.find(({ id }) => id === participant.id);
+  return accounts[0].participants.find(({ id }) => id === wanted);
+}
+
+async function findParticipant() {
+  const found = await fetchParticipant(participant.id);
   if (found) participant = found;
   else {
     byId("unavailable").hidden = false;
@@ -164,9 +167,14 @@ function record(text) {
 }
 
 /** Shows a stream of another participant. */
-function addTile({ endpointId, mediaStream, mediaTypes, participantId, alias }) {
+async function addTile({ endpointId, mediaStream, mediaTypes, participantId, alias }) {
   removeTile(endpointId, true);
-  const name = alias || participantId?.slice(0, 8) || endpointId;
+  const tile = { mediaStream };
+  tiles.set(endpointId, tile);
+  const publisher = await fetchParticipant(participantId);
+  // It may have ended in the meantime.
+  if (tiles.get(endpointId) !== tile) return;
+  const name = publisher ? nameOf(publisher) : alias || endpointId;
   const video = h("video", { autoplay: true, playsinline: true, "aria-label": `Video of ${name}` });
   video.srcObject = mediaStream;
   video.play().catch(() => record(`Click on the page to hear ${name}`));
@@ -174,9 +182,10 @@ function addTile({ endpointId, mediaStream, mediaTypes, participantId, alias }) 
     video,
     h("figcaption", {}, h("strong", {}, name), " ", h("span", { class: "muted" },
       (mediaTypes ?? []).join(", ").toLowerCase())),
-    h("meter", { min: 0, max: 1, value: 0, "aria-label": `Audio level of ${name}` }),
+    h("meter", { min: 0, max: 1, value: 0, hidden: !mediaStream.getAudioTracks().length,
+      "aria-label": `Audio level of ${name}` }),
     h("p", { class: "muted figures" }));
-  tiles.set(endpointId, { element, mediaStream, loudness: loudnessOf(mediaStream), name });
+  Object.assign(tile, { element, loudness: loudnessOf(mediaStream), name });
   byId("tiles").append(element);
   byId("silence").hidden = true;
   record(`Receiving ${name}`);
@@ -185,10 +194,10 @@ function addTile({ endpointId, mediaStream, mediaTypes, participantId, alias }) 
 function removeTile(endpointId, isReplaced = false) {
   const tile = tiles.get(endpointId);
   if (!tile) return;
-  tile.element.remove();
   tiles.delete(endpointId);
+  tile.element?.remove();
   byId("silence").hidden = tiles.size > 0;
-  if (!isReplaced) record(`No longer receiving ${tile.name}`);
+  if (tile.element && !isReplaced) record(`No longer receiving ${tile.name}`);
 }
 
 /** The statistics of all tracks, by the id of the track. */
@@ -207,6 +216,7 @@ async function showFigures() {
   const { sent, received } = await statistics();
   setText(byId("own").querySelector("p"), `audio ${bytes(sent.audio)}, video ${bytes(sent.video)} sent`);
   for (const { element, mediaStream } of tiles.values()) {
+    if (!element) continue;
     let [heard, seen] = [0, 0];
     for (const track of mediaStream.getTracks()) {
       const report = received.get(track.id);
@@ -222,9 +232,7 @@ async function showFigures() {
 function showLoudness() {
   if (own && ownLoudness) byId("own").querySelector("meter").value = ownLoudness();
   for (const { element, loudness } of tiles.values()) {
-    const meter = element.querySelector("meter");
-    meter.hidden = !loudness;
-    if (loudness) meter.value = loudness();
+    if (loudness) element.querySelector("meter").value = loudness();
   }
 }
 

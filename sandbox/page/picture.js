@@ -6,7 +6,7 @@ import { nameOf, s } from "./dom.js";
 const SIZE = 360;
 const CENTER = SIZE / 2;
 /** The space for a node and its label, above and below the circle. */
-const MARGIN = 50;
+const MARGIN = 54;
 let count = 0;
 
 /** Draws the participants of a session. */
@@ -42,7 +42,7 @@ export function draw(participants) {
     const [outX, outY] = [Math.cos(angle), Math.sin(angle)];
     const label = crowded
       ? { x: x + outX * (node + 7), y: y + outY * (node + 7) + 4 }
-      : { x, y: y + (outY < -0.3 ? -node - 10 : node + 20) };
+      : { x, y: y + (outY < -0.3 ? -node - 16 : node + 27) };
     const anchor = crowded && Math.abs(outX) > 0.3 ? (outX > 0 ? "start" : "end") : "middle";
     picture.append(s("g", {
       class: `node ${participant.connected ? "connected" : ""}`, "data-id": participant.id,
