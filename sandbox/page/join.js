@@ -14,6 +14,9 @@ window.RTCPeerConnection = class extends window.RTCPeerConnection {
   }
 };
 
+/** How long the sandbox may take to accept the connection, in milliseconds. */
+const CONNECT_TIMEOUT = 10_000;
+
 const form = byId("form");
 const tiles = new Map();
 let participant = { id: "" };
@@ -92,7 +95,7 @@ async function join() {
     device = new BandwidthRtc();
     device.onStreamAvailable(addTile);
     device.onStreamUnavailable((endpointId) => removeTile(endpointId));
-    await device.connect({ deviceToken: token ?? await fetchToken() }, { websocketUrl: SIGNALING_URL });
+    await connect(token ?? await fetchToken());
     record("Connected");
     if (own.getTracks().length) {
       await device.publish(own);
@@ -102,6 +105,16 @@ async function join() {
   } catch (error) {
     leave();
     setText(byId("problem"), `Cannot join: ${error.message ?? error}`);
+  }
+}
+
+/** Connects. The SDK tries again without end, so the page must be loaded again after a failure. */
+async function connect(deviceToken) {
+  const late = new Promise((resolve) => setTimeout(resolve, CONNECT_TIMEOUT, "late"));
+  const connected = device.connect({ deviceToken }, { websocketUrl: SIGNALING_URL });
+  if (await Promise.race([connected, late]) === "late") {
+    setText(byId("join"), "Load again");
+    throw new Error("the sandbox does not accept the connection; its log states the reason");
   }
 }
 
@@ -120,7 +133,11 @@ async function fetchToken() {
 }
 
 function leave() {
-  device?.disconnect();
+  try {
+    device?.disconnect();
+  } catch {
+    // The SDK is between two attempts to connect.
+  }
   device = null;
   // A token can be used again, but it may have expired.
   token = null;
@@ -238,7 +255,8 @@ function showLoudness() {
 
 form.addEventListener("submit", (event) => {
   event.preventDefault();
-  join();
+  if (byId("join").textContent === "Load again") location.reload();
+  else join();
 });
 byId("leave").addEventListener("click", () => {
   leave();

@@ -51,7 +51,7 @@ function setCount(section, number) {
 let announced = null;
 let timer = null;
 
-/** Tells screen readers what has changed, at most once in two seconds. */
+/** Reports changes to screen readers, at most once in two seconds. */
 function announce() {
   timer ??= setTimeout(() => {
     timer = null;

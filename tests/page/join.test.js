@@ -130,6 +130,17 @@ test("a refused microphone is reported, and the form can be used again", async (
   assert.ok(await page.locator("#join").isEnabled());
 });
 
+test("a sandbox that refuses the connection is reported", async () => {
+  const { id } = await sandbox.participant({ tag: "Expired", publishPermissions: [] });
+  const { page } = await openJoin(`participant=${id}`);
+  // Instead of the stand-in: the sandbox without media, which refuses the handshake.
+  await page.routeWebSocket(/\/v3\//, (socket) => socket.connectToServer());
+  await page.locator("#join").click();
+  await until("the error", () => page.getByText("Cannot join: the sandbox does not accept").isVisible());
+  await page.getByRole("button", { name: "Load again" }).click();
+  await until("the form", () => page.getByRole("button", { name: "Join", exact: true }).isVisible());
+});
+
 for (const [name, options] of Object.entries({
   "join-light": { colorScheme: "light" },
   "join-dark": { colorScheme: "dark" },

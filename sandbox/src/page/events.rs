@@ -29,11 +29,12 @@ const MAX_BODY: usize = 16 * 1024;
 pub struct Feed {
     sandbox: Arc<Sandbox>,
     /// `None` before the first event.
-    seen: Option<Seen>,
+    sent: Option<Snapshot>,
     pause: Duration,
 }
 
-struct Seen {
+/// What was in the events so far.
+struct Snapshot {
     state: Arc<State>,
     account: Value,
     devices: Value,
@@ -45,7 +46,7 @@ struct Seen {
 impl Feed {
     /// Creates the feed of a page that has received nothing.
     pub fn new(sandbox: Arc<Sandbox>) -> Feed {
-        Feed { sandbox, seen: None, pause: Duration::ZERO }
+        Feed { sandbox, sent: None, pause: Duration::ZERO }
     }
 
     /// Waits for a change, and returns the parts that have changed. The first event, and the first
@@ -65,32 +66,32 @@ impl Feed {
     fn changes(&mut self) -> Map<String, Value> {
         let state = self.sandbox.state();
         let mut changes = Map::new();
-        let known = self.seen.take().filter(|seen| Arc::ptr_eq(&seen.state, &state));
+        let known = self.sent.take().filter(|sent| Arc::ptr_eq(&sent.state, &state));
         if known.is_none() {
             changes.insert("reset".to_owned(), json!(true));
             changes.insert("about".to_owned(), self.about());
         }
-        let (requests, requests_seen) = state
+        let (requests, requests_sent) = state
             .recorder
-            .changed_since(known.as_ref().map_or(0, |seen| seen.requests), MAX_HISTORY);
-        let (webhooks, webhooks_seen) =
-            state.deliveries.since(known.as_ref().map_or(0, |seen| seen.webhooks), MAX_HISTORY);
-        let now = Seen {
+            .changed_since(known.as_ref().map_or(0, |sent| sent.requests), MAX_HISTORY);
+        let (webhooks, webhooks_sent) =
+            state.deliveries.since(known.as_ref().map_or(0, |sent| sent.webhooks), MAX_HISTORY);
+        let now = Snapshot {
             account: account(&state),
             devices: devices::snapshot(&self.sandbox),
             faults: state.faults.all(),
-            requests: requests_seen,
-            webhooks: webhooks_seen,
+            requests: requests_sent,
+            webhooks: webhooks_sent,
             state,
         };
         let known = known.as_ref();
-        if known.is_none_or(|seen| seen.account != now.account) {
+        if known.is_none_or(|sent| sent.account != now.account) {
             changes.insert("account".to_owned(), now.account.clone());
         }
-        if known.is_none_or(|seen| seen.devices != now.devices) {
+        if known.is_none_or(|sent| sent.devices != now.devices) {
             changes.insert("devices".to_owned(), now.devices.clone());
         }
-        if known.is_none_or(|seen| seen.faults != now.faults) {
+        if known.is_none_or(|sent| sent.faults != now.faults) {
             changes.insert("faults".to_owned(), json!(now.faults));
         }
         if known.is_none() || !requests.is_empty() {
@@ -100,7 +101,7 @@ impl Feed {
         if known.is_none() || !webhooks.is_empty() {
             changes.insert("webhooks".to_owned(), json!(webhooks));
         }
-        self.seen = Some(now);
+        self.sent = Some(now);
         changes
     }
 
