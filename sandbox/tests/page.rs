@@ -209,7 +209,7 @@ fn events_follow_the_requests() {
 fn event_shows_a_request_in_progress_and_one_without_a_response() {
     let sandbox = Sandbox::start(&[]);
     let mut events = Events::open(&sandbox);
-    sandbox.add_fault(&json!({"operation": "getSession", "kind": "delay", "ms": 60_000}));
+    sandbox.add_fault(&json!({"operation": "getSession", "kind": "delay", "ms": 3000}));
     sandbox.add_fault(&json!({"operation": "createSession", "kind": "close_before"}));
     events
         .until("the faults", |known| known["faults"].as_array().is_some_and(|all| all.len() == 2));
@@ -226,6 +226,7 @@ fn event_shows_a_request_in_progress_and_one_without_a_response() {
             && find(known, "createSession")["finished"] == true
             && find(known, "createSession")["status"].is_null()
     });
+    events.until("the response", |known| find(known, "getSession")["status"] == 404);
     // Both faults have been used.
     events.until("the end of the faults", |known| known["faults"] == json!([]));
 }
