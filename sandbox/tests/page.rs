@@ -4,6 +4,7 @@ mod support;
 
 use std::io::{BufRead, BufReader, Write};
 use std::net::TcpStream;
+use std::time::Instant;
 
 use serde_json::{Value, json};
 use support::receiver::WebhookReceiver;
@@ -29,9 +30,16 @@ impl Events {
         Events { lines: BufReader::new(stream), text: String::new(), known: json!({}) }
     }
 
-    /// The next event, after comments that keep the connection open.
+    /// The next event.
     fn next(&mut self) -> Value {
+        let started = Instant::now();
         loop {
+            // A comment keeps the connection open every 15 seconds.
+            assert!(
+                started.elapsed() < TIMEOUT,
+                "timeout while waiting for an event: {}",
+                self.known
+            );
             let mut line = String::new();
             assert_ne!(self.lines.read_line(&mut line).unwrap(), 0, "the stream has ended");
             if let Some(data) = line.strip_prefix("data: ") {
@@ -43,7 +51,7 @@ impl Events {
 
     /// Reads events until a condition holds.
     fn until(&mut self, what: &str, condition: impl Fn(&Value) -> bool) {
-        let started = std::time::Instant::now();
+        let started = Instant::now();
         while !condition(&self.known) {
             assert!(
                 started.elapsed() < TIMEOUT,
