@@ -56,7 +56,7 @@ PLACES = CARGO='$(CARGO)' DESTDIR='$(DESTDIR)' PREFIX='$(PREFIX)' BINDIR='$(BIND
   INCLUDEDIR='$(INCLUDEDIR)' DATADIR='$(DATADIR)' RELEASE_DIR='$(RELEASE_DIR)'
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test build-tests test-rust test-c test-python test-sdk test-page device-sdk test-release test-hosts test-hostile soak \
+.PHONY: help demo test build-tests test-rust test-c test-python test-sdk test-page test-page-media device-sdk test-release test-hosts test-hostile soak \
   gates bench install uninstall release dist test-packaging packaging-tools lint header generated clean tools
 
 # Reports a missing tool in one line.
@@ -191,6 +191,13 @@ test-page: tools $(BUILD)/page-npm/ready $(DEVICE_SDK)/device-sdk.js
 	cd $(BUILD)/page-npm && BW_SANDBOX=$(TARGET_DIR)/debug/bw-sandbox BW_DEVICE_SDK=$(DEVICE_SDK) \
 	  BW_PAGE_OUT=$(CURDIR)/$(BUILD)/page node --test --test-reporter=spec --test-concurrency=1 \
 	  page.test.js join.test.js
+
+# The page that joins, with media: bw-sandbox with devices and the SDK.
+test-page-media: tools $(BUILD)/page-npm/ready $(DEVICE_SDK)/device-sdk.js
+	BW_DEVICE_SDK=$(DEVICE_SDK) $(CARGO) build --package bw-sandbox --features media
+	cp tests/page/*.js $(BUILD)/page-npm
+	cd $(BUILD)/page-npm && BW_SANDBOX=$(TARGET_DIR)/debug/bw-sandbox \
+	  BW_PAGE_OUT=$(CURDIR)/$(BUILD)/page node --test --test-reporter=spec media.test.js
 
 $(BUILD)/page-npm/ready: tests/page/package.json tests/page/package-lock.json
 	tests/page/need
