@@ -3,6 +3,8 @@
 #   make help      print this list
 #   make demo      build everything and start bw-sandbox; create participants from C, C++ and Python
 #   make test      all tests: Rust, C and C++, Python, side by side
+#   make test-page  tests of bw-sandbox's live page in headless Chromium
+#   make device-sdk  bundle the official device SDK, which bw-sandbox embeds if BW_DEVICE_SDK names it
 #   make test-hosts  tests in real media servers; reports what is not installed
 #   make test-hostile  sanitizers, fuzzers, failing allocations and system calls, supply chain checks
 #   make soak      several minutes of load with faults (MINUTES=5), in which every call is accounted for
@@ -29,6 +31,7 @@ TARGET_DIR = $(shell CARGO='$(CARGO)' scripts/target-dir)
 # With the features that the tests need: otherwise cargo compiles some dependencies twice.
 CARGO_BUILD_DEBUG = $(CARGO) build --workspace --all-targets
 VENV := $(BUILD)/venv
+DEVICE_SDK := $(CURDIR)/$(BUILD)/device-sdk
 VENV_PYTHON := $(VENV)/bin/python
 SDK_VENV := $(BUILD)/sdk-venv
 
@@ -53,7 +56,7 @@ PLACES = CARGO='$(CARGO)' DESTDIR='$(DESTDIR)' PREFIX='$(PREFIX)' BINDIR='$(BIND
   INCLUDEDIR='$(INCLUDEDIR)' DATADIR='$(DATADIR)' RELEASE_DIR='$(RELEASE_DIR)'
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test build-tests test-rust test-c test-python test-sdk test-release test-hosts test-hostile soak \
+.PHONY: help demo test build-tests test-rust test-c test-python test-sdk test-page test-page-media device-sdk test-release test-hosts test-hostile soak \
   gates bench install uninstall release dist test-packaging packaging-tools lint header generated clean tools
 
 # Reports a missing tool in one line.
@@ -181,6 +184,37 @@ test-sdk: tools $(SDK_VENV)/ready
 	$(CARGO_BUILD_DEBUG)
 	BW_SANDBOX=$(TARGET_DIR)/debug/bw-sandbox \
 	  $(SDK_VENV)/bin/python -m pytest -q -c tests/sdk/pytest.ini tests/sdk
+
+# bw-sandbox's live page, in a real browser. Its screenshots are in build/page.
+test-page: tools $(BUILD)/page-npm/ready $(DEVICE_SDK)/device-sdk.js
+	$(CARGO) build --package bw-sandbox
+	cp tests/page/*.js $(BUILD)/page-npm
+	cd $(BUILD)/page-npm && BW_SANDBOX=$(TARGET_DIR)/debug/bw-sandbox BW_DEVICE_SDK=$(DEVICE_SDK) \
+	  BW_PAGE_OUT=$(CURDIR)/$(BUILD)/page node --test --test-reporter=spec --test-concurrency=1 \
+	  page.test.js join.test.js
+
+# The page that joins, with media: bw-sandbox with devices and the SDK.
+test-page-media: tools $(BUILD)/page-npm/ready $(DEVICE_SDK)/device-sdk.js
+	BW_DEVICE_SDK=$(DEVICE_SDK) $(CARGO) build --package bw-sandbox --features media
+	cp tests/page/*.js $(BUILD)/page-npm
+	cd $(BUILD)/page-npm && BW_SANDBOX=$(TARGET_DIR)/debug/bw-sandbox \
+	  BW_PAGE_OUT=$(CURDIR)/$(BUILD)/page node --test --test-reporter=spec media.test.js
+
+$(BUILD)/page-npm/ready: tests/page/package.json tests/page/package-lock.json
+	tests/page/need
+	mkdir -p $(@D)
+	cp $^ $(@D)
+	cd $(@D) && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error
+	@touch $@
+
+device-sdk: $(DEVICE_SDK)/device-sdk.js
+
+$(DEVICE_SDK)/device-sdk.js: $(wildcard sandbox/page/sdk/*)
+	tests/page/need
+	mkdir -p $(BUILD)/device-sdk-npm
+	cp $^ $(BUILD)/device-sdk-npm
+	cd $(BUILD)/device-sdk-npm && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error
+	cd $(BUILD)/device-sdk-npm && node bundle.js $(@D)
 
 $(SDK_VENV)/ready: tests/sdk/requirements.txt
 	$(PYTHON) -m venv $(SDK_VENV)

@@ -105,6 +105,8 @@ and HTTP Basic with --username and --password unless --no-basic is given.
 
 Routes for tests, without authentication, and not for web pages of other sites (the Host header must
 be localhost or an IP address, and Origin, if present, the same):
+  GET    /                       the live page: sessions, requests, webhooks, faults
+  GET    /_sandbox/events        what the live page shows, as server-sent events
   POST   /_sandbox/faults        adds a fault:
                                  {\"operation\": .., \"kind\": .., \"count\": 3 or null, \"after\": 0}
                                  operation: a name, \"token\", or \"*\" (all operations of /v1
@@ -121,6 +123,8 @@ be localhost or an IP address, and Origin, if present, the same):
   POST   /_sandbox/participants/{id}/connect, /leave, /disconnect
                                  simulates this action of a device; the webhook is sent to the
                                  participant's callbackUrl
+  POST   /_sandbox/participants/{id}/token
+                                 a new token of the participant: {\"token\": \"..\"}
   POST   /_sandbox/endpoints/{id}/connect, /disconnect, /eligible, /ineligible, /outbound
                                  simulates this action of a device; the webhook is sent to the
                                  endpoint's eventCallbackUrl; outbound has a body:

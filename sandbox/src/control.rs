@@ -10,11 +10,11 @@ use axum::routing::{get, post};
 use axum::{Json, Router};
 use serde_json::{Value, json};
 
-use crate::origin;
 use crate::recorder::RecordedRequest;
 use crate::response::ServiceResponse;
 use crate::sandbox::{self, Sandbox};
 use crate::webhooks::{Delivery, Webhook};
+use crate::{origin, page};
 
 type State = extract::State<Arc<Sandbox>>;
 
@@ -30,6 +30,8 @@ pub fn routes() -> Router<Arc<Sandbox>> {
         .route("/endpoints/{id}/{action}", post(endpoint_action))
         .route("/webhooks", get(webhooks))
         .route("/reset", post(reset))
+        .route("/events", get(page::events))
+        .route("/participants/{id}/token", post(participant_token))
         .fallback(unknown_route)
         .layer(middleware::from_fn(reject_web_pages))
 }
@@ -56,9 +58,9 @@ async fn requests(sandbox: State) -> Json<Vec<RecordedRequest>> {
 
 async fn state(sandbox: State) -> Json<Value> {
     let state = sandbox.state();
-    let mut account = state.v1.state();
+    let mut account = state.v1.state(usize::MAX);
     account["id"] = json!(sandbox.arguments.account);
-    account["endpoints"] = state.v2.state();
+    account["endpoints"] = state.v2.state(usize::MAX);
     Json(json!({"accounts": [account]}))
 }
 
@@ -69,6 +71,15 @@ async fn revoke_tokens(sandbox: State) -> Response {
 
 async fn rotate_secret(sandbox: State, body: Bytes) -> Response {
     no_content(sandbox.auth.rotate(&body))
+}
+
+/// A new token of a participant, for the page that joins as this participant.
+async fn participant_token(sandbox: State, Path(id): Path<String>) -> Response {
+    let response = match sandbox.state().v1.issue_token(&id) {
+        Ok(token) => ServiceResponse::ok(&json!({"token": token})),
+        Err(response) => response,
+    };
+    response.with_header("Cache-Control", "no-store").into_http()
 }
 
 type DevicePath = Path<(String, String)>;

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::auth::TOKEN_OPERATION;
@@ -12,20 +12,24 @@ use crate::response::ServiceResponse;
 use crate::{v1, v2};
 
 /// A fault that a test has added.
-#[derive(Clone, Deserialize)]
+#[derive(Clone, Deserialize, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-struct Fault {
+pub struct Fault {
     operation: String,
     kind: Kind,
     #[serde(default = "default_count")]
     count: Option<u64>,
     #[serde(default)]
     after: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
     status: Option<u16>,
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     headers: BTreeMap<String, String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     body: Option<Value>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     ms: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     bytes_per_second: Option<u32>,
 }
 
@@ -33,7 +37,7 @@ fn default_count() -> Option<u64> {
     Some(1)
 }
 
-#[derive(Clone, Copy, Deserialize, PartialEq, Eq)]
+#[derive(Clone, Copy, Deserialize, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 enum Kind {
     Status,
@@ -93,6 +97,11 @@ impl Faults {
         }
         self.lock().push(fault);
         Ok(())
+    }
+
+    /// The faults that affect later requests, in the order in which they were added.
+    pub fn all(&self) -> Vec<Fault> {
+        self.lock().clone()
     }
 
     /// Removes all faults.

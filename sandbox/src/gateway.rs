@@ -98,10 +98,12 @@ pub async fn handle(
         // Recorded now: the request of a client that does not wait for the response counts as well.
         record_id: state.recorder.add(RecordedRequest {
             id: 0,
+            revision: 0,
             operation,
             method: head.method.to_string(),
             path,
             status: None,
+            duration: None,
             connection: connection.number,
             time,
             query: recorder::redact_query(head.uri.query().unwrap_or_default()),

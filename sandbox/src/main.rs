@@ -9,6 +9,7 @@
 //! | `server`, `stream`, `tls` | accepts connections, and makes them fail on request |
 //! | `gateway` | `/v1`, `/v2` and the token endpoint: routing, credentials, faults, operation |
 //! | `control`, `origin` | `/_sandbox`: the routes for tests, and who may use them |
+//! | `page` | the live page and its events |
 //! | `sandbox` | what all requests share, and what a reset replaces |
 //! | `auth`, `jwt` | the token endpoint, the check of credentials, and tokens |
 //! | `v1` | WebRTC v1: its operations, and the state that they work on |
@@ -17,7 +18,7 @@
 //! | `response` | responses, and the error bodies of WebRTC v1 |
 //! | `clock` | the time |
 //!
-//! Dependencies point in one direction: `main` → `server`, `control`, `gateway` → `sandbox` →
+//! Dependencies point in one direction: `main` → `server`, `control`, `page`, `gateway` → `sandbox` →
 //! `faults` → `v1`, `v2` → `auth` → `recorder`, `webhooks`, `response`, `stream`, `jwt`, `cli`, `clock`.
 
 mod auth;
@@ -28,6 +29,7 @@ mod faults;
 mod gateway;
 mod jwt;
 mod origin;
+mod page;
 mod recorder;
 mod response;
 mod sandbox;
@@ -55,6 +57,7 @@ fn main() -> ExitCode {
     };
     let result = runtime.block_on(async {
         let router = Router::new()
+            .merge(page::routes())
             .nest("/_sandbox", control::routes())
             .fallback(gateway::handle)
             .with_state(Arc::new(Sandbox::new(arguments.clone())?));

@@ -7,6 +7,8 @@ use axum::http::{HeaderMap, HeaderName, header};
 use serde::Serialize;
 use serde_json::{Map, Value};
 
+use crate::clock;
+
 /// The headers that are recorded: an allow-list, because a client may send a secret in any other.
 const RECORDED_HEADERS: [HeaderName; 9] = [
     header::ACCEPT,
@@ -33,6 +35,9 @@ pub struct RecordedRequest {
     /// Identifies the request for `set_status`.
     #[serde(skip)]
     pub id: u64,
+    /// The number of the last change, for `changed_since`.
+    #[serde(skip)]
+    pub revision: u64,
     /// The operation, if the route is known.
     pub operation: Option<&'static str>,
     /// The method.
@@ -47,6 +52,9 @@ pub struct RecordedRequest {
     pub connection: u64,
     /// When the request arrived, in milliseconds since 1970.
     pub time: u64,
+    /// The time from the request to its response, in milliseconds; `None` before the response.
+    #[serde(rename = "durationMs")]
+    pub duration: Option<u64>,
     /// The headers that contain no credentials.
     pub headers: Map<String, Value>,
     /// The body: a document, or a form without secret values; null if there was none.
@@ -55,34 +63,61 @@ pub struct RecordedRequest {
 
 /// The last requests.
 #[derive(Default)]
-pub struct Recorder(Mutex<VecDeque<RecordedRequest>>);
+pub struct Recorder(Mutex<Requests>);
+
+#[derive(Default)]
+struct Requests {
+    list: VecDeque<RecordedRequest>,
+    /// The number of changes.
+    revision: u64,
+}
 
 impl Recorder {
     /// Adds a request, and removes the oldest one if there are too many. Returns the id.
     pub fn add(&self, mut request: RecordedRequest) -> u64 {
         let mut requests = self.lock();
-        if requests.len() == CAPACITY {
-            requests.pop_front();
+        if requests.list.len() == CAPACITY {
+            requests.list.pop_front();
         }
-        request.id = requests.back().map_or(0, |last| last.id) + 1;
+        requests.revision += 1;
+        request.revision = requests.revision;
+        request.id = requests.list.back().map_or(0, |last| last.id) + 1;
         let id = request.id;
-        requests.push_back(request);
+        requests.list.push_back(request);
         id
     }
 
-    /// Sets the status of a request's response.
+    /// Sets the status of a request's response; `None` if the connection was closed instead.
     pub fn set_status(&self, id: u64, status: Option<u16>) {
-        if let Some(request) = self.lock().iter_mut().rev().find(|request| request.id == id) {
+        let mut requests = self.lock();
+        let revision = requests.revision + 1;
+        if let Some(request) = requests.list.iter_mut().rev().find(|request| request.id == id) {
             request.status = status;
+            request.duration = Some(clock::unix_millis().saturating_sub(request.time));
+            request.revision = revision;
+            requests.revision = revision;
         }
+    }
+
+    /// The newest `limit` requests that have changed since a revision, oldest first, and the current
+    /// revision.
+    pub fn changed_since(&self, revision: u64, limit: usize) -> (Vec<RecordedRequest>, u64) {
+        let requests = self.lock();
+        if requests.revision == revision {
+            return (Vec::new(), revision);
+        }
+        let changed = requests.list.iter().rev().filter(|request| request.revision > revision);
+        let mut changed: Vec<_> = changed.take(limit).cloned().collect();
+        changed.reverse();
+        (changed, requests.revision)
     }
 
     /// The requests, oldest first.
     pub fn requests(&self) -> Vec<RecordedRequest> {
-        self.lock().iter().cloned().collect()
+        self.lock().list.iter().cloned().collect()
     }
 
-    fn lock(&self) -> MutexGuard<'_, VecDeque<RecordedRequest>> {
+    fn lock(&self) -> MutexGuard<'_, Requests> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

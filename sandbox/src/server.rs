@@ -82,7 +82,11 @@ impl Server {
         let mut out = std::io::stdout().lock();
         out.write_all(text.as_bytes())
             .and_then(|()| out.flush())
-            .map_err(|e| format!("cannot print the URL: {e}"))
+            .map_err(|e| format!("cannot print the URL: {e}"))?;
+        if !arguments.quiet {
+            eprintln!("bw-sandbox: live page: {root}/");
+        }
+        Ok(())
     }
 
     /// Serves until the process ends.

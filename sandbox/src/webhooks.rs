@@ -60,24 +60,40 @@ pub struct Attempt {
 
 /// The last deliveries.
 #[derive(Default)]
-pub struct Deliveries(Mutex<VecDeque<Delivery>>);
+pub struct Deliveries(Mutex<DeliveryList>);
+
+#[derive(Default)]
+struct DeliveryList {
+    list: VecDeque<Delivery>,
+    /// The number of deliveries, including those that were removed.
+    total: usize,
+}
 
 impl Deliveries {
     /// Adds a delivery, and removes the oldest one if there are too many.
     pub fn add(&self, delivery: Delivery) {
         let mut deliveries = self.lock();
-        if deliveries.len() == CAPACITY {
-            deliveries.pop_front();
+        if deliveries.list.len() == CAPACITY {
+            deliveries.list.pop_front();
         }
-        deliveries.push_back(delivery);
+        deliveries.list.push_back(delivery);
+        deliveries.total += 1;
     }
 
     /// The deliveries, oldest first.
     pub fn all(&self) -> Vec<Delivery> {
-        self.lock().iter().cloned().collect()
+        self.lock().list.iter().cloned().collect()
     }
 
-    fn lock(&self) -> MutexGuard<'_, VecDeque<Delivery>> {
+    /// The newest `limit` deliveries after the first `count`, oldest first, and their total number.
+    pub fn since(&self, count: usize, limit: usize) -> (Vec<Delivery>, usize) {
+        let deliveries = self.lock();
+        let new = deliveries.total.saturating_sub(count).min(limit).min(deliveries.list.len());
+        let first = deliveries.list.len() - new;
+        (deliveries.list.range(first..).cloned().collect(), deliveries.total)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, DeliveryList> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -83,6 +83,9 @@ fn requests_are_logged_without_credentials() {
     assert_eq!(sandbox.send(&user_request("GET", &path, "")).status, 404);
     let mut line = String::new();
     log.read_line(&mut line).unwrap();
+    assert_eq!(line, format!("bw-sandbox: live page: http://{}/\n", sandbox.address));
+    line.clear();
+    log.read_line(&mut line).unwrap();
     assert!(line.contains(&format!("GET {path} -> 404 (getSession, ")), "{line}");
     sandbox.add_fault(&json!({"operation": "*", "kind": "close_before"}));
     assert_eq!(sandbox.send_raw(user_request("POST", SESSIONS, "")), b"");

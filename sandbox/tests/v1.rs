@@ -235,7 +235,7 @@ fn gateway_rejects_wrong_credentials_accounts_and_routes() {
         ("GET", "/v1/accounts/9900000/sessions/a/b/c"),
         ("GET", "/v2/accounts/9900000/sessions"),
         ("GET", "/v1"),
-        ("GET", "/"),
+        ("POST", "/"),
         ("GET", "/v1/accounts//participants/x"),
     ] {
         let response = send(method, path, Some("user:secret"));

@@ -50,6 +50,11 @@ const NAMES: [(Operation, &str); 11] = [
 ];
 
 impl Operation {
+    /// The names of all operations.
+    pub fn names() -> Vec<&'static str> {
+        NAMES.iter().map(|(_, name)| *name).collect()
+    }
+
     /// The operation with this name.
     pub fn from_name(name: &str) -> Option<Operation> {
         NAMES.iter().find(|(_, known)| *known == name).map(|(operation, _)| *operation)
@@ -121,9 +126,16 @@ impl Service {
         store
     }
 
-    /// Returns the state of all participants and sessions for tests.
-    pub fn state(&self) -> Value {
-        self.store().state()
+    /// Returns the state of at most `limit` participants and sessions for tests.
+    pub fn state(&self, limit: usize) -> Value {
+        self.store().state(limit)
+    }
+
+    /// Returns a new token for a participant.
+    pub fn issue_token(&self, participant: &str) -> Result<String, ServiceResponse> {
+        let document = self.store().participant(participant).map_err(error_response)?;
+        let version = document["deviceApiVersion"].as_str().unwrap_or_default();
+        Ok(self.signer.participant_token(&self.account, participant, version))
     }
 
     /// Applies the action of a participant's device. Returns the webhook that is due.

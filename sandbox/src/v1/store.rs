@@ -231,11 +231,15 @@ impl Store {
         Ok(callback)
     }
 
-    /// Returns the whole state for tests; `hears` lists the participants that one hears now.
-    pub fn state(&self) -> Value {
-        let participants: Vec<Value> = self
-            .participants
-            .iter()
+    /// Returns the state for tests: at most `limit` sessions, newest first, and at most `limit`
+    /// participants, those in a session first. `hears` lists the participants that one hears now.
+    pub fn state(&self, limit: usize) -> Value {
+        let with_session = |expected| {
+            self.participants.iter().filter(move |(_, p)| p.session.is_some() == expected)
+        };
+        let participants: Vec<Value> = with_session(true)
+            .chain(with_session(false))
+            .take(limit)
             .map(|(id, participant)| {
                 let mut state = document(id, participant);
                 state["connected"] = json!(participant.connected);
@@ -243,9 +247,11 @@ impl Store {
                 state
             })
             .collect();
-        let sessions: Vec<Value> = self
-            .sessions
-            .iter()
+        let mut newest: Vec<_> = self.sessions.iter().collect();
+        newest.sort_by_key(|(_, session)| std::cmp::Reverse(session.created));
+        let sessions: Vec<Value> = newest
+            .into_iter()
+            .take(limit)
             .map(|(id, s)| json!({"id": id, "tag": s.tag, "participants": s.members}))
             .collect();
         json!({"participants": participants, "sessions": sessions})

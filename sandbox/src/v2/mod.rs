@@ -39,6 +39,11 @@ const OPERATIONS: [Operation; 5] =
     [CreateEndpoint, ListEndpoints, GetEndpoint, DeleteEndpoint, UpdateEndpointBxml];
 
 impl Operation {
+    /// The names of all operations.
+    pub fn names() -> Vec<&'static str> {
+        OPERATIONS.map(Operation::name).to_vec()
+    }
+
     /// The operation with this name.
     pub fn from_name(name: &str) -> Option<Operation> {
         OPERATIONS.into_iter().find(|operation| operation.name() == name)
@@ -117,9 +122,9 @@ impl Service {
         store
     }
 
-    /// Returns the state of all endpoints for tests.
-    pub fn state(&self) -> Value {
-        self.store().state()
+    /// Returns the state of the last `limit` endpoints for tests.
+    pub fn state(&self, limit: usize) -> Value {
+        self.store().state(limit)
     }
 
     /// Executes the operation of a route. `origin` is the scheme and the authority for links.

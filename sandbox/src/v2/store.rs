@@ -276,9 +276,10 @@ impl Store {
         Page { endpoints, next, total }
     }
 
-    /// Returns the whole state for tests.
-    pub fn state(&self) -> Value {
-        self.endpoints.values().map(Endpoint::state).collect()
+    /// Returns the state of the last `limit` endpoints for tests.
+    pub fn state(&self, limit: usize) -> Value {
+        let first = self.len().saturating_sub(limit);
+        self.endpoints.values().skip(first).map(Endpoint::state).collect()
     }
 }
 
