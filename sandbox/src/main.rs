@@ -9,6 +9,7 @@
 //! | `server`, `stream`, `tls` | accepts connections, and makes them fail on request |
 //! | `gateway` | `/v1`, `/v2` and the token endpoint: routing, credentials, faults, operation |
 //! | `control`, `origin` | `/_sandbox`: the routes for tests, and who may use them |
+//! | `devices` | the websocket of the device SDKs, and the media (feature `media`) |
 //! | `sandbox` | what all requests share, and what a reset replaces |
 //! | `auth`, `jwt` | the token endpoint, the check of credentials, and tokens |
 //! | `v1` | WebRTC v1: its operations, and the state that they work on |
@@ -24,6 +25,8 @@ mod auth;
 mod cli;
 mod clock;
 mod control;
+#[cfg(feature = "media")]
+mod devices;
 mod faults;
 mod gateway;
 mod jwt;
@@ -54,10 +57,14 @@ fn main() -> ExitCode {
         Err(error) => return fail(&format!("cannot start threads: {error}")),
     };
     let result = runtime.block_on(async {
-        let router = Router::new()
-            .nest("/_sandbox", control::routes())
-            .fallback(gateway::handle)
-            .with_state(Arc::new(Sandbox::new(arguments.clone())?));
+        let sandbox = Arc::new(Sandbox::new(arguments.clone())?);
+        let router = Router::new().nest("/_sandbox", control::routes()).fallback(gateway::handle);
+        #[cfg(feature = "media")]
+        let router = {
+            devices::start(&sandbox)?;
+            router.merge(devices::routes())
+        };
+        let router = router.with_state(sandbox);
         let server = server::Server::bind(&arguments, router).await?;
         // Before the URL is printed: who has read it may already send a signal.
         let stop_signal = server::stop_signal();

@@ -1,0 +1,532 @@
+//! A device: what it publishes, what it receives, and the offers for both.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+use str0m::change::{SdpAnswer, SdpOffer, SdpPendingOffer};
+use str0m::channel::{ChannelConfig, ChannelId};
+use str0m::media::{Direction, MediaKind, Mid};
+use tokio::sync::mpsc;
+
+use super::peer::{KeyframeRequests, Peer, Sockets};
+use super::planner::{self, DeviceKey, Kind, Participant, Source, Track};
+use super::sdp::{self, Section};
+use super::signaling::{self, RpcError};
+use crate::sandbox::State;
+use crate::v1::Callback;
+use crate::webhooks::Webhook;
+
+/// How long a device may take to answer an offer. The SDK ignores an offer that it considers old.
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(10);
+/// The time between two heartbeats.
+const HEARTBEAT_INTERVAL: Duration = Duration::from_secs(5);
+/// How long an audio level is current.
+const LEVEL_LIFETIME: Duration = Duration::from_secs(1);
+
+/// What is sent to a device.
+pub enum Outgoing {
+    /// A text frame.
+    Text(String),
+    /// The end of the connection, with a code of RFC 6455.
+    Close(u16),
+}
+
+/// A websocket of a device.
+pub struct Socket {
+    /// Identifies the websocket.
+    pub id: u64,
+    /// What is sent on it.
+    pub outbox: mpsc::Sender<Outgoing>,
+}
+
+/// A device of a participant.
+pub struct Device {
+    /// The id in webhooks.
+    pub id: String,
+    /// The id of the participant.
+    pub participant: String,
+    /// The id that the SDK has chosen for itself, and repeats when it connects again.
+    pub unique_id: String,
+    /// The state in which the participant exists.
+    pub state: Arc<State>,
+    /// The receiver of webhooks.
+    pub callback: Callback,
+    /// Sends webhooks in their order.
+    pub webhooks: mpsc::UnboundedSender<Webhook>,
+    /// The websocket; `None` while it is lost.
+    pub socket: Option<Socket>,
+    /// When the websocket was lost.
+    pub lost: Option<Instant>,
+    /// The connection on which the device sends.
+    pub publisher: Option<Publisher>,
+    /// The connection on which the device receives.
+    pub subscriber: Option<Subscriber>,
+}
+
+/// The connection on which a device sends.
+pub struct Publisher {
+    /// The connection.
+    pub peer: Peer,
+    /// The id of the connection in messages.
+    pub endpoint: String,
+    /// What the device sends.
+    pub tracks: Vec<Published>,
+    heartbeat: Option<ChannelId>,
+    last_ping: Option<Instant>,
+    /// The number of heartbeats that the device has answered.
+    pub pongs: u64,
+}
+
+/// A track that a device sends.
+pub struct Published {
+    /// The track.
+    pub track: Track,
+    /// The track's media section.
+    pub mid: Mid,
+    /// The requests for keyframes.
+    pub keyframes: KeyframeRequests,
+    /// The number of bytes that have arrived, without headers.
+    pub bytes: u64,
+    /// The number of frames that have arrived.
+    pub frames: u64,
+    /// The last audio level, and when it arrived.
+    pub level: Option<(i8, Instant)>,
+}
+
+/// The connection on which a device receives.
+pub struct Subscriber {
+    /// The connection.
+    pub peer: Peer,
+    /// What the device receives.
+    pub received: Vec<Received>,
+    /// Whether the connection must be established again.
+    pub must_restart: bool,
+    endpoint: String,
+    revision: u64,
+    pending: Option<Pending>,
+}
+
+/// An offer that the device has not answered yet.
+struct Pending {
+    offer: SdpPendingOffer,
+    params: Value,
+    sent: Instant,
+}
+
+/// A track that a device receives.
+pub struct Received {
+    /// The track of the other device.
+    pub source: Source,
+    /// The id of the other participant.
+    pub participant: String,
+    /// The id of the stream.
+    pub stream: String,
+    /// Audio or video.
+    pub kind: Kind,
+    /// The media section in which the device receives it.
+    pub mid: Mid,
+    /// Whether the device has accepted it.
+    pub is_open: bool,
+    /// Whether it is being removed.
+    pub is_stopped: bool,
+    /// The number of bytes that were sent, without headers.
+    pub bytes: u64,
+    /// The number of frames that were sent.
+    pub frames: u64,
+    metadata: (String, Value),
+}
+
+/// A track that a device should receive, with what its offer states.
+pub struct Wanted {
+    /// The track of the other device.
+    pub source: Source,
+    /// The id of the other participant.
+    pub participant: String,
+    /// The other device's connection.
+    pub endpoint: String,
+    /// The track.
+    pub track: Track,
+}
+
+impl Device {
+    /// Sends a text. A device that does not read loses its websocket.
+    pub fn send(&mut self, text: String) {
+        if let Some(socket) = &self.socket {
+            if socket.outbox.try_send(Outgoing::Text(text)).is_err() {
+                self.lose_socket();
+            }
+        }
+    }
+
+    /// Ends the websocket, with the code that tells the SDK whether to connect again.
+    pub fn close_socket(&mut self, code: u16) {
+        if let Some(socket) = self.socket.take() {
+            // If the device does not read, dropping the sender ends the connection.
+            let _ = socket.outbox.try_send(Outgoing::Close(code));
+        }
+    }
+
+    /// Starts the time in which the device may connect again.
+    pub fn lose_socket(&mut self) {
+        self.socket = None;
+        self.lost = Some(Instant::now());
+    }
+
+    /// Replaces the websocket by that of a device that has connected again. An offer that was not
+    /// answered is sent again.
+    pub fn take_over(&mut self, socket: Socket) {
+        self.close_socket(1000);
+        (self.socket, self.lost) = (Some(socket), None);
+        let again = self.subscriber.as_mut().and_then(Subscriber::repeat_offer);
+        if let Some(text) = again {
+            self.send(text);
+        }
+    }
+
+    /// The device as the planner sees it.
+    pub fn planned(&self, key: DeviceKey) -> planner::Device {
+        let tracks = self.publisher.iter().flat_map(|publisher| &publisher.tracks);
+        planner::Device {
+            key,
+            participant: self.participant.clone(),
+            tracks: tracks.map(|published| published.track.clone()).collect(),
+        }
+    }
+
+    /// Accepts an offer of what the device publishes. Returns the result of the call.
+    pub fn publish(
+        &mut self,
+        offer: &str,
+        aliases: &BTreeMap<String, String>,
+        participant: &Participant,
+        sockets: &Sockets,
+    ) -> Result<Value, RpcError> {
+        let invalid = |message| RpcError::new(-32602, message);
+        let is_permitted = |kind| participant.permissions.contains(&kind);
+        let (sections, offer) = sdp::read_offer(offer, is_permitted).map_err(invalid)?;
+        let mut publisher = self.publisher.take().unwrap_or_else(|| Publisher::new(sockets));
+        // A connection whose offer fails is unusable, and the next offer starts a new one.
+        let answer = publisher.peer.with(|rtc| {
+            let offer = SdpOffer::from_sdp_string(&offer).ok()?;
+            Some(rtc.sdp_api().accept_offer(offer).ok()?.to_sdp_string())
+        });
+        let answer = answer.flatten().ok_or(invalid("the offer is invalid"))?;
+        publisher.set_tracks(sections, aliases);
+        let metadata = publisher.metadata(&self.participant);
+        let endpoint = publisher.endpoint.clone();
+        self.publisher = Some(publisher);
+        Ok(json!({"sdpAnswer": answer, "endpointId": endpoint, "streamMetadata": metadata}))
+    }
+
+    /// Sends an offer if the device should receive something else, and no offer is pending.
+    pub fn negotiate(&mut self, wanted: Vec<Wanted>, sockets: &Sockets, now: Instant) {
+        if self.subscriber.is_none() && wanted.is_empty() {
+            return;
+        }
+        let subscriber = self.subscriber.get_or_insert_with(|| Subscriber::new(sockets));
+        if let Some(text) = subscriber.offer(wanted, now) {
+            self.send(text);
+        }
+    }
+
+    /// Closes both connections.
+    pub fn close_media(&mut self, sockets: &Sockets) {
+        let publisher = self.publisher.take().map(|publisher| publisher.peer);
+        let subscriber = self.subscriber.take().map(|subscriber| subscriber.peer);
+        for peer in publisher.into_iter().chain(subscriber) {
+            peer.close(sockets);
+        }
+    }
+
+    /// What the page and the tests show of the device.
+    pub fn snapshot(&self, now: Instant) -> Value {
+        let published: Vec<Value> = self
+            .publisher
+            .iter()
+            .flat_map(|publisher| &publisher.tracks)
+            .map(|published| {
+                let level = published.level.filter(|(_, time)| now - *time < LEVEL_LIFETIME);
+                json!({
+                    "streamId": published.track.stream, "alias": published.track.alias,
+                    "mediaType": published.track.kind.name(), "bytes": published.bytes,
+                    "frames": published.frames, "level": level.map(|(level, _)| level),
+                })
+            })
+            .collect();
+        let received: Vec<Value> = self
+            .subscriber
+            .iter()
+            .flat_map(|subscriber| &subscriber.received)
+            .filter(|received| received.is_open && !received.is_stopped)
+            .map(|received| {
+                json!({
+                    "participantId": received.participant, "streamId": received.stream,
+                    "mediaType": received.kind.name(), "bytes": received.bytes,
+                    "frames": received.frames,
+                })
+            })
+            .collect();
+        json!({
+            "participantId": self.participant, "deviceId": self.id,
+            "connected": self.socket.is_some(),
+            "heartbeats": self.publisher.as_ref().map_or(0, |publisher| publisher.pongs),
+            "published": published, "received": received,
+        })
+    }
+}
+
+impl Publisher {
+    fn new(sockets: &Sockets) -> Publisher {
+        let mut peer = Peer::new(sockets, Instant::now());
+        // The SDK opens this channel with a fixed number and without a handshake.
+        peer.with(|rtc| {
+            rtc.direct_api().create_data_channel(ChannelConfig {
+                label: "__heartbeat__".into(),
+                negotiated: Some(0),
+                protocol: "udp".into(),
+                ..ChannelConfig::default()
+            })
+        });
+        Publisher {
+            peer,
+            endpoint: uuid::Uuid::new_v4().to_string(),
+            tracks: Vec::new(),
+            heartbeat: None,
+            last_ping: None,
+            pongs: 0,
+        }
+    }
+
+    /// The track with this media section.
+    pub fn track(&mut self, mid: Mid) -> Option<&mut Published> {
+        self.tracks.iter_mut().find(|published| published.mid == mid)
+    }
+
+    /// Replaces the tracks, but keeps the counters of those that continue.
+    fn set_tracks(&mut self, sections: Vec<Section>, aliases: &BTreeMap<String, String>) {
+        let mut before = std::mem::take(&mut self.tracks);
+        for Section { mid, kind, stream } in sections {
+            let same = |published: &Published| {
+                published.track.mid == mid && published.track.stream == stream
+            };
+            let alias = aliases.get(&stream).cloned();
+            let published = match before.iter().position(same) {
+                Some(index) => {
+                    let mut published = before.swap_remove(index);
+                    published.track.alias = alias.or(published.track.alias);
+                    published
+                }
+                None => Published {
+                    mid: Mid::from(mid.as_str()),
+                    track: Track { mid, stream, alias, kind },
+                    keyframes: KeyframeRequests::default(),
+                    bytes: 0,
+                    frames: 0,
+                    level: None,
+                },
+            };
+            self.tracks.push(published);
+        }
+    }
+
+    fn metadata(&self, participant: &str) -> Value {
+        stream_metadata(
+            self.tracks
+                .iter()
+                .map(|published| metadata(&published.track, &self.endpoint, participant)),
+        )
+    }
+
+    /// The heartbeat channel is open.
+    pub fn open_heartbeat(&mut self, channel: ChannelId) {
+        self.heartbeat = Some(channel);
+    }
+
+    /// Sends a heartbeat that is due.
+    pub fn send_heartbeat(&mut self, now: Instant) {
+        let Some(channel) = self.heartbeat else { return };
+        if self.last_ping.is_none_or(|last| now - last >= HEARTBEAT_INTERVAL) {
+            self.last_ping = Some(now);
+            self.peer.with(|rtc| rtc.channel(channel).map(|mut c| c.write(false, b"PING").is_ok()));
+        }
+    }
+}
+
+impl Subscriber {
+    fn new(sockets: &Sockets) -> Subscriber {
+        Subscriber {
+            peer: Peer::new(sockets, Instant::now()),
+            received: Vec::new(),
+            must_restart: false,
+            endpoint: uuid::Uuid::new_v4().to_string(),
+            revision: 0,
+            pending: None,
+        }
+    }
+
+    /// Makes the next offer, unless the device already receives what it should, or has an offer to
+    /// answer. Returns the text of the event.
+    fn offer(&mut self, mut wanted: Vec<Wanted>, now: Instant) -> Option<String> {
+        match &self.pending {
+            Some(pending) if now - pending.sent < ANSWER_TIMEOUT => return None,
+            // What was not answered is offered again.
+            Some(_) => self.discard_offer(),
+            None => {}
+        }
+        let mut stopped = Vec::new();
+        for received in &mut self.received {
+            match wanted.iter().position(|wanted| wanted.is(received)) {
+                Some(index) => drop(wanted.swap_remove(index)),
+                None => {
+                    received.is_stopped = true;
+                    stopped.push(received.mid);
+                }
+            }
+        }
+        if stopped.is_empty() && wanted.is_empty() && !self.must_restart {
+            return None;
+        }
+        // The tracks of a stream one after another, so that the device gets them together.
+        wanted.sort_by(|a, b| (&a.source).cmp(&b.source));
+        let must_restart = std::mem::take(&mut self.must_restart);
+        let made = self.peer.with(|rtc| {
+            let mut changes = rtc.sdp_api();
+            for mid in stopped {
+                changes.stop_media(mid);
+            }
+            let mut added = Vec::new();
+            for wanted in wanted {
+                let kind = match wanted.track.kind {
+                    Kind::Audio => MediaKind::Audio,
+                    Kind::Video => MediaKind::Video,
+                };
+                let stream = Some(wanted.track.stream.clone());
+                let mid = changes.add_media(kind, Direction::SendOnly, stream, None, None);
+                added.push(wanted.received(mid));
+            }
+            if must_restart {
+                changes.ice_restart(true);
+            }
+            let (offer, pending) = changes.apply()?;
+            Some((offer.to_sdp_string(), pending, added))
+        });
+        let (sdp, offer, added) = made.flatten()?;
+        self.received.extend(added);
+        self.revision += 1;
+        let current = self.received.iter().filter(|received| !received.is_stopped);
+        let params = json!({
+            "sdpOffer": sdp, "sdpRevision": self.revision, "endpointId": self.endpoint,
+            "streamMetadata": stream_metadata(current.map(|received| received.metadata.clone())),
+        });
+        let text = signaling::event("sdpOffer", &params);
+        self.pending = Some(Pending { offer, params, sent: now });
+        Some(text)
+    }
+
+    fn discard_offer(&mut self) {
+        self.pending = None;
+        self.received.retain(|received| received.is_open);
+    }
+
+    /// The pending offer with a new revision, because the SDK ignores one that it has seen.
+    fn repeat_offer(&mut self) -> Option<String> {
+        let pending = self.pending.as_mut()?;
+        self.revision += 1;
+        pending.params["sdpRevision"] = json!(self.revision);
+        pending.sent = Instant::now();
+        Some(signaling::event("sdpOffer", &pending.params))
+    }
+
+    /// Accepts the answer to the pending offer. An answer without an offer is ignored: the device may
+    /// answer an offer twice after it has connected again.
+    pub fn answer(&mut self, answer: &str) -> Result<(), RpcError> {
+        let Some(pending) = self.pending.take() else { return Ok(()) };
+        let accepted = self.peer.with(|rtc| {
+            let answer = SdpAnswer::from_sdp_string(answer).ok()?;
+            rtc.sdp_api().accept_answer(pending.offer, answer).ok()
+        });
+        if accepted.flatten().is_none() {
+            self.discard_offer();
+            return Err(RpcError::new(-32602, "the answer is invalid"));
+        }
+        self.received.retain(|received| !received.is_stopped);
+        for received in &mut self.received {
+            received.is_open = true;
+        }
+        Ok(())
+    }
+}
+
+impl Wanted {
+    fn is(&self, received: &Received) -> bool {
+        !received.is_stopped
+            && received.source == self.source
+            && received.stream == self.track.stream
+            && received.kind == self.track.kind
+    }
+
+    fn received(self, mid: Mid) -> Received {
+        Received {
+            metadata: metadata(&self.track, &self.endpoint, &self.participant),
+            source: self.source,
+            participant: self.participant,
+            stream: self.track.stream,
+            kind: self.track.kind,
+            mid,
+            is_open: false,
+            is_stopped: false,
+            bytes: 0,
+            frames: 0,
+        }
+    }
+}
+
+/// The id of a track's stream, and the metadata of a stream with this track only.
+fn metadata(track: &Track, endpoint: &str, participant: &str) -> (String, Value) {
+    let mut metadata = json!({
+        "endpointId": endpoint, "mediaTypes": [track.kind.name()], "participantId": participant,
+    });
+    if let Some(alias) = &track.alias {
+        metadata["alias"] = json!(alias);
+    }
+    (track.stream.clone(), metadata)
+}
+
+/// `streamMetadata`: the metadata of the tracks, joined by stream.
+fn stream_metadata(tracks: impl Iterator<Item = (String, Value)>) -> Value {
+    let mut streams = BTreeMap::<String, Value>::new();
+    for (stream, metadata) in tracks {
+        let known = streams.entry(stream).or_insert_with(|| metadata.clone());
+        if let Some(types) = known["mediaTypes"].as_array_mut() {
+            if !types.contains(&metadata["mediaTypes"][0]) {
+                types.push(metadata["mediaTypes"][0].clone());
+            }
+        }
+    }
+    json!(streams)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn metadata_of_audio_and_video_is_joined_by_stream() {
+        let track = |stream: &str, kind| Track {
+            mid: String::new(),
+            stream: stream.into(),
+            alias: (stream == "s").then(|| "camera".to_owned()),
+            kind,
+        };
+        let tracks = [track("s", Kind::Audio), track("t", Kind::Audio), track("s", Kind::Video)];
+        let joined = stream_metadata(tracks.iter().map(|track| metadata(track, "e", "p")));
+        let expected = json!({
+            "s": {"endpointId": "e", "mediaTypes": ["AUDIO", "VIDEO"], "participantId": "p",
+                "alias": "camera"},
+            "t": {"endpointId": "e", "mediaTypes": ["AUDIO"], "participantId": "p"},
+        });
+        assert_eq!(joined, expected);
+    }
+}
