@@ -6,7 +6,6 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 use str0m::change::{SdpAnswer, SdpOffer, SdpPendingOffer};
-use str0m::channel::{ChannelConfig, ChannelId};
 use str0m::media::{Direction, MediaKind, Mid};
 use tokio::sync::mpsc;
 
@@ -20,8 +19,6 @@ use crate::webhooks::Webhook;
 
 /// How long a device may take to answer an offer. The SDK ignores an offer that it considers old.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(10);
-/// The time between two heartbeats.
-const HEARTBEAT_INTERVAL: Duration = Duration::from_secs(5);
 /// How long an audio level is current.
 const LEVEL_LIFETIME: Duration = Duration::from_secs(1);
 
@@ -73,10 +70,6 @@ pub struct Publisher {
     pub endpoint: String,
     /// What the device sends.
     pub tracks: Vec<Published>,
-    heartbeat: Option<ChannelId>,
-    last_ping: Option<Instant>,
-    /// The number of heartbeats that the device has answered.
-    pub pongs: u64,
 }
 
 /// A track that a device sends.
@@ -104,6 +97,8 @@ pub struct Subscriber {
     /// Whether the connection must be established again.
     pub must_restart: bool,
     endpoint: String,
+    /// Whether the device has accepted an offer.
+    is_established: bool,
     revision: u64,
     pending: Option<Pending>,
 }
@@ -231,6 +226,13 @@ impl Device {
         }
     }
 
+    /// The connections that are alive.
+    pub fn peers(&self) -> impl Iterator<Item = &Peer> {
+        let publisher = self.publisher.as_ref().map(|publisher| &publisher.peer);
+        let subscriber = self.subscriber.as_ref().map(|subscriber| &subscriber.peer);
+        publisher.into_iter().chain(subscriber).filter(|peer| peer.is_alive())
+    }
+
     /// Closes both connections.
     pub fn close_media(&mut self, sockets: &Sockets) {
         let publisher = self.publisher.take().map(|publisher| publisher.peer);
@@ -271,7 +273,7 @@ impl Device {
         json!({
             "participantId": self.participant, "deviceId": self.id,
             "connected": self.socket.is_some(),
-            "heartbeats": self.publisher.as_ref().map_or(0, |publisher| publisher.pongs),
+            "heartbeats": self.peers().map(Peer::pongs).sum::<u64>(),
             "published": published, "received": received,
         })
     }
@@ -280,23 +282,8 @@ impl Device {
 impl Publisher {
     fn new(sockets: &Sockets) -> Publisher {
         let mut peer = Peer::new(sockets, Instant::now());
-        // The SDK opens this channel with a fixed number and without a handshake.
-        peer.with(|rtc| {
-            rtc.direct_api().create_data_channel(ChannelConfig {
-                label: "__heartbeat__".into(),
-                negotiated: Some(0),
-                protocol: "udp".into(),
-                ..ChannelConfig::default()
-            })
-        });
-        Publisher {
-            peer,
-            endpoint: uuid::Uuid::new_v4().to_string(),
-            tracks: Vec::new(),
-            heartbeat: None,
-            last_ping: None,
-            pongs: 0,
-        }
+        peer.with(|rtc| rtc.direct_api().create_data_channel(Peer::heartbeat_channel()));
+        Publisher { peer, endpoint: uuid::Uuid::new_v4().to_string(), tracks: Vec::new() }
     }
 
     /// The track with this media section.
@@ -338,20 +325,6 @@ impl Publisher {
                 .map(|published| metadata(&published.track, &self.endpoint, participant)),
         )
     }
-
-    /// The heartbeat channel is open.
-    pub fn open_heartbeat(&mut self, channel: ChannelId) {
-        self.heartbeat = Some(channel);
-    }
-
-    /// Sends a heartbeat that is due.
-    pub fn send_heartbeat(&mut self, now: Instant) {
-        let Some(channel) = self.heartbeat else { return };
-        if self.last_ping.is_none_or(|last| now - last >= HEARTBEAT_INTERVAL) {
-            self.last_ping = Some(now);
-            self.peer.with(|rtc| rtc.channel(channel).map(|mut c| c.write(false, b"PING").is_ok()));
-        }
-    }
 }
 
 impl Subscriber {
@@ -361,6 +334,7 @@ impl Subscriber {
             received: Vec::new(),
             must_restart: false,
             endpoint: uuid::Uuid::new_v4().to_string(),
+            is_established: false,
             revision: 0,
             pending: None,
         }
@@ -391,8 +365,13 @@ impl Subscriber {
         // The tracks of a stream one after another, so that the device gets them together.
         wanted.sort_by(|a, b| (&a.source).cmp(&b.source));
         let must_restart = std::mem::take(&mut self.must_restart);
+        let is_established = self.is_established;
         let made = self.peer.with(|rtc| {
             let mut changes = rtc.sdp_api();
+            if !is_established {
+                // First, because the connection needs a section that never ends.
+                changes.add_channel_with_config(Peer::heartbeat_channel());
+            }
             for mid in stopped {
                 changes.stop_media(mid);
             }
@@ -451,6 +430,7 @@ impl Subscriber {
             self.discard_offer();
             return Err(RpcError::new(-32602, "the answer is invalid"));
         }
+        self.is_established = true;
         self.received.retain(|received| !received.is_stopped);
         for received in &mut self.received {
             received.is_open = true;

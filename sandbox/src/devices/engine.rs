@@ -349,13 +349,8 @@ impl Engine {
 
     fn process_event(&mut self, key: DeviceKey, side: Side, event: Event) {
         let Some(device) = self.devices.get_mut(&key) else { return };
+        device.peer(side).into_iter().for_each(|peer| peer.process_heartbeat(&event));
         match (side, event) {
-            (Side::Publish, Event::ChannelOpen(channel, _)) => {
-                device.publisher.as_mut().into_iter().for_each(|p| p.open_heartbeat(channel));
-            }
-            (Side::Publish, Event::ChannelData(data)) if data.data == b"PONG" => {
-                device.publisher.as_mut().into_iter().for_each(|p| p.pongs += 1);
-            }
             (Side::Subscribe, Event::Connected) => self.request_keyframes(key),
             (Side::Subscribe, Event::KeyframeRequest(request)) => {
                 let received = device.subscriber.iter().flat_map(|s| &s.received);
@@ -398,8 +393,10 @@ impl Engine {
             // A connection that failed is replaced when the device, or the plan, needs one.
             device.publisher.take_if(|publisher| !publisher.peer.is_alive());
             device.subscriber.take_if(|subscriber| !subscriber.peer.is_alive());
+            for side in [Side::Publish, Side::Subscribe] {
+                device.peer(side).into_iter().for_each(|peer| peer.send_heartbeat(now));
+            }
             let Some(publisher) = &mut device.publisher else { continue };
-            publisher.send_heartbeat(now);
             let Publisher { peer, tracks, .. } = publisher;
             for published in tracks {
                 published.keyframes.send(now, || peer.request_keyframe(published.mid));
@@ -485,11 +482,6 @@ impl Engine {
 }
 
 impl Device {
-    fn peers(&self) -> impl Iterator<Item = &Peer> {
-        let sides = [self.peer_ref(Side::Publish), self.peer_ref(Side::Subscribe)];
-        sides.into_iter().flatten()
-    }
-
     fn peer_ref(&self, side: Side) -> Option<&Peer> {
         let peer = match side {
             Side::Publish => self.publisher.as_ref().map(|publisher| &publisher.peer),

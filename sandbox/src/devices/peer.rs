@@ -6,10 +6,14 @@ use std::net::SocketAddr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::{Duration, Instant};
 
+use str0m::channel::{ChannelConfig, ChannelId};
 use str0m::media::{KeyframeRequestKind, MediaData, Mid};
 use str0m::net::{Protocol, Receive};
 use str0m::{Candidate, Event, Input, Output, Rtc};
 use tokio::net::UdpSocket;
+
+/// The time between two heartbeats.
+const HEARTBEAT_INTERVAL: Duration = Duration::from_secs(5);
 
 /// The UDP sockets, one for each announced address.
 pub struct Sockets(Vec<(SocketAddr, UdpSocket)>);
@@ -59,6 +63,9 @@ pub struct Peer {
     rtc: Rtc,
     timeout: Instant,
     is_alive: bool,
+    heartbeat: Option<ChannelId>,
+    last_ping: Option<Instant>,
+    pongs: u64,
 }
 
 impl Peer {
@@ -70,7 +77,41 @@ impl Peer {
                 rtc.add_local_candidate(candidate);
             }
         }
-        Peer { rtc, timeout: now, is_alive: true }
+        Peer { rtc, timeout: now, is_alive: true, heartbeat: None, last_ping: None, pongs: 0 }
+    }
+
+    /// The channel that the SDK opens on both of its connections, with a fixed number and without
+    /// a handshake. It answers PING there.
+    pub fn heartbeat_channel() -> ChannelConfig {
+        ChannelConfig {
+            label: "__heartbeat__".into(),
+            negotiated: Some(0),
+            protocol: "udp".into(),
+            ..ChannelConfig::default()
+        }
+    }
+
+    /// The number of heartbeats that the device has answered.
+    pub fn pongs(&self) -> u64 {
+        self.pongs
+    }
+
+    /// Sends a heartbeat that is due.
+    pub fn send_heartbeat(&mut self, now: Instant) {
+        let Some(channel) = self.heartbeat else { return };
+        if self.last_ping.is_none_or(|last| now - last >= HEARTBEAT_INTERVAL) {
+            self.last_ping = Some(now);
+            self.with(|rtc| rtc.channel(channel).map(|mut c| c.write(false, b"PING").is_ok()));
+        }
+    }
+
+    /// Processes an event of the heartbeat channel.
+    pub fn process_heartbeat(&mut self, event: &Event) {
+        match event {
+            Event::ChannelOpen(channel, _) => self.heartbeat = Some(*channel),
+            Event::ChannelData(data) if data.data == b"PONG" => self.pongs += 1,
+            _ => {}
+        }
     }
 
     /// Whether the connection can be used. It cannot after an error, or when the device closed it.
