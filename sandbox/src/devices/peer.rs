@@ -249,7 +249,7 @@ mod tests {
     fn keyframe_requests_are_throttled_and_not_forgotten() {
         let (mut requests, start) = (KeyframeRequests::default(), Instant::now());
         let at = |millis| start + Duration::from_millis(millis);
-        let mut sent = |requests: &mut KeyframeRequests, millis, is_possible: bool| {
+        let sent = |requests: &mut KeyframeRequests, millis, is_possible: bool| {
             let mut count = 0;
             requests.send(at(millis), || {
                 count += 1;
