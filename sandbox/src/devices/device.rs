@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use str0m::change::{SdpAnswer, SdpOffer, SdpPendingOffer};
 use str0m::media::{Direction, MediaKind, Mid};
 use tokio::sync::mpsc;
+use tokio::sync::mpsc::error::TrySendError;
 
 use super::peer::{KeyframeRequests, Peer, Sockets};
 use super::planner::{self, DeviceKey, Kind, Participant, Source, Track};
@@ -34,8 +35,19 @@ pub enum Outgoing {
 pub struct Socket {
     /// Identifies the websocket.
     pub id: u64,
-    /// What is sent on it.
-    pub outbox: mpsc::Sender<Outgoing>,
+    outbox: Option<mpsc::Sender<Outgoing>>,
+}
+
+impl Socket {
+    /// A websocket that sends what is put into the outbox, and ends when the outbox is dropped.
+    pub fn new(id: u64, outbox: mpsc::Sender<Outgoing>) -> Socket {
+        Socket { id, outbox: Some(outbox) }
+    }
+
+    /// Puts something into the outbox, if there is one.
+    pub fn try_send(&self, message: Outgoing) -> Option<Result<(), TrySendError<Outgoing>>> {
+        self.outbox.as_ref().map(|outbox| outbox.try_send(message))
+    }
 }
 
 /// A device of a participant.
@@ -148,10 +160,10 @@ pub struct Wanted {
 impl Device {
     /// Sends a text. A device that does not read loses its websocket.
     pub fn send(&mut self, text: String) {
-        if let Some(socket) = &self.socket {
-            if socket.outbox.try_send(Outgoing::Text(text)).is_err() {
-                self.lose_socket();
-            }
+        let Some(socket) = &mut self.socket else { return };
+        // If the websocket has ended, its last messages are still to be processed.
+        if let Some(Err(TrySendError::Full(_))) = socket.try_send(Outgoing::Text(text)) {
+            socket.outbox = None;
         }
     }
 
@@ -159,7 +171,7 @@ impl Device {
     pub fn close_socket(&mut self, code: u16) {
         if let Some(socket) = self.socket.take() {
             // If the device does not read, dropping the sender ends the connection.
-            let _ = socket.outbox.try_send(Outgoing::Close(code));
+            let _ = socket.try_send(Outgoing::Close(code));
         }
     }
 

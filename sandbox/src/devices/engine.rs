@@ -164,11 +164,11 @@ impl Engine {
         }
         let others = self.devices.values().filter(|device| device.participant == participant);
         let Ok(callback) = state.v1.connect_device(&participant) else {
-            let _ = socket.outbox.try_send(Outgoing::Close(1000));
+            let _ = socket.try_send(Outgoing::Close(1000));
             return;
         };
         if others.count() >= MAX_DEVICES {
-            let _ = socket.outbox.try_send(Outgoing::Close(1008));
+            let _ = socket.try_send(Outgoing::Close(1008));
             return;
         }
         let id = uuid::Uuid::new_v4().to_string();

@@ -87,7 +87,7 @@ async fn serve(
     let (outbox, mut outgoing) = mpsc::channel(MAX_OUTBOX);
     log(&sandbox, &format!("a device of participant {participant} connected"));
     let name = participant.clone();
-    let opened = Socket { id, outbox };
+    let opened = Socket::new(id, outbox);
     let open = Command::Open { participant, unique_id, state, socket: opened };
     if commands.send(open).await.is_err() {
         return;
@@ -125,11 +125,8 @@ async fn serve(
                         close(&mut socket, code).await;
                         break code == 1000;
                     }
-                    // The device is gone, or another websocket has replaced this one.
-                    None => {
-                        close(&mut socket, 1000).await;
-                        break true;
-                    }
+                    // The device has not read for too long.
+                    None => break false,
                 };
                 if !matches!(timeout(SEND_TIMEOUT, socket.send(sent)).await, Ok(Ok(()))) {
                     break false;
