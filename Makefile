@@ -2,7 +2,10 @@
 #
 #   make help      print this list
 #   make demo      build everything and start bw-sandbox; create participants from C, C++ and Python
+#   make demo-devices  start bw-sandbox with devices, and print links with which two participants join;
+#                  with BW_HEADLESS=1, they join in headless Chromium, and the demo prints what they hear
 #   make test      all tests: Rust, C and C++, Python, side by side
+#   make test-devices  devices of bw-sandbox: the official browser SDK in headless Chromium
 #   make test-hosts  tests in real media servers; reports what is not installed
 #   make test-hostile  sanitizers, fuzzers, failing allocations and system calls, supply chain checks
 #   make soak      several minutes of load with faults (MINUTES=5), in which every call is accounted for
@@ -31,6 +34,7 @@ CARGO_BUILD_DEBUG = $(CARGO) build --workspace --all-targets
 VENV := $(BUILD)/venv
 VENV_PYTHON := $(VENV)/bin/python
 SDK_VENV := $(BUILD)/sdk-venv
+DEVICES := $(BUILD)/devices
 
 # Releases are compiled and linked with Zig, so that they run on old systems.
 MACHINE := $(shell uname -m)
@@ -53,7 +57,7 @@ PLACES = CARGO='$(CARGO)' DESTDIR='$(DESTDIR)' PREFIX='$(PREFIX)' BINDIR='$(BIND
   INCLUDEDIR='$(INCLUDEDIR)' DATADIR='$(DATADIR)' RELEASE_DIR='$(RELEASE_DIR)'
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test build-tests test-rust test-c test-python test-sdk test-release test-hosts test-hostile soak \
+.PHONY: help demo demo-devices test test-devices build-tests test-rust test-c test-python test-sdk test-release test-hosts test-hostile soak \
   gates bench install uninstall release dist test-packaging packaging-tools lint header generated clean tools
 
 # Reports a missing tool in one line.
@@ -65,6 +69,12 @@ tools:
 demo: tools
 	$(CARGO) build --release --workspace
 	BUILD=$(BUILD) CARGO=$(CARGO) CC=$(CC) CXX=$(CXX) PYTHON=$(PYTHON) scripts/demo
+
+# With the media engine, which `make demo` does not need, and which takes minutes to compile.
+demo-devices: tools $(DEVICES)/ready
+	$(CARGO) build --release --workspace --features bw-sandbox/media
+	BW_DEVICES=$(CURDIR)/$(DEVICES) BUILD=$(BUILD) CARGO=$(CARGO) CC=$(CC) PYTHON=$(PYTHON) \
+	  scripts/demo-devices
 
 help:
 	@sed -n '/^#   make/s/^# //p' Makefile
@@ -180,6 +190,22 @@ test-sdk: tools $(SDK_VENV)/ready
 	$(CARGO_BUILD_DEBUG)
 	BW_SANDBOX=$(TARGET_DIR)/debug/bw-sandbox \
 	  $(SDK_VENV)/bin/python -m pytest -q -c tests/sdk/pytest.ini tests/sdk
+
+# The official browser SDK, as a device of bw-sandbox. The tests of hostile input open 1000 connections.
+test-devices: tools $(DEVICES)/ready
+	$(CARGO) clippy --package bw-sandbox --features media-tests --all-targets -- -D warnings
+	$(CARGO) build --package bw-sandbox --features media-tests --all-targets
+	ulimit -n 4096 && $(CARGO) test --package bw-sandbox --features media-tests --bin bw-sandbox \
+	  --test devices -- --nocapture --test-threads 1
+	BW_DEVICES=$(CURDIR)/$(DEVICES) BW_SANDBOX=$(TARGET_DIR)/debug/bw-sandbox \
+	  node --test --test-force-exit --test-reporter=spec tests/devices/devices.test.mjs
+
+$(DEVICES)/ready: tests/devices/package.json tests/devices/package-lock.json
+	@tests/devices/need
+	@mkdir -p $(DEVICES)
+	cp tests/devices/package.json tests/devices/package-lock.json $(DEVICES)
+	npm ci --prefix $(DEVICES) --ignore-scripts --no-audit --no-fund --loglevel=error
+	@touch $@
 
 $(SDK_VENV)/ready: tests/sdk/requirements.txt
 	$(PYTHON) -m venv $(SDK_VENV)

@@ -203,11 +203,10 @@ fn api_responds_during_hostile_input() {
     };
     measure(&sandbox, "nothing", |_| {});
 
-    measure(&sandbox, "900 half-open sockets", |stop| {
-        let tokens: Vec<String> = (0..90).map(|_| participant(&sandbox).1).collect();
+    measure(&sandbox, "1000 half-open sockets", |stop| {
+        let tokens: Vec<String> = (0..100).map(|_| participant(&sandbox).1).collect();
         let mut open = Vec::new();
-        // A common limit is 1024 descriptors a process.
-        for number in 0..900 {
+        for number in 0..1000 {
             let token = &tokens[number / 10];
             let request = handshake(&format!("/v3/?token={token}&uniqueId={number}"));
             let mut stream = sandbox.connect();
