@@ -133,6 +133,7 @@ be localhost or an IP address, and Origin, if present, the same):
                                  simulates this action of a device; the webhook is sent to the
                                  endpoint's eventCallbackUrl; outbound has a body:
                                  {\"to\": \"+19195551234\", \"toType\": \"PHONE_NUMBER\"}
+  GET    /_sandbox/devices       the connected devices and their media (builds with devices)
   GET    /_sandbox/webhooks      the last 1000 deliveries and their results
   POST   /_sandbox/reset         restores the initial state, and the secrets of the command line;
                                  access tokens stay as they are";

@@ -19,7 +19,8 @@
 //! | `clock` | the time |
 //!
 //! Dependencies point in one direction: `main` → `server`, `control`, `gateway` → `sandbox` →
-//! `faults` → `v1`, `v2` → `auth` → `recorder`, `webhooks`, `response`, `stream`, `jwt`, `cli`, `clock`.
+//! `faults` → `v1`, `v2` → `auth` → `recorder`, `webhooks`, `response`, `stream`, `jwt`, `cli`, `clock`. Only
+//! `devices` and `sandbox` use each other: the sandbox contains the sender of the engine's commands.
 
 mod auth;
 mod cli;

@@ -1,6 +1,6 @@
 //! A device: what it publishes, what it receives, and the offers for both.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -134,10 +134,13 @@ pub struct Received {
     pub kind: Kind,
     /// The media section in which the device receives it.
     pub mid: Mid,
-    /// Whether the device has accepted it.
+    /// Whether the device has accepted the media section.
     pub is_open: bool,
-    /// Whether it is being removed.
-    pub is_stopped: bool,
+    /// Whether the device no longer receives it. The media section stays, for the case that the
+    /// device receives it again.
+    pub is_paused: bool,
+    /// Whether the other device no longer publishes it. The media section is removed.
+    pub is_ended: bool,
     /// The number of bytes that were sent, without headers.
     pub bytes: u64,
     /// The number of frames that were sent.
@@ -167,7 +170,7 @@ impl Device {
         }
     }
 
-    /// Ends the websocket, with the code that tells the SDK whether to connect again.
+    /// Ends the websocket, with the code that decides whether the SDK connects again.
     pub fn close_socket(&mut self, code: u16) {
         if let Some(socket) = self.socket.take() {
             // If the device does not read, dropping the sender ends the connection.
@@ -228,12 +231,19 @@ impl Device {
     }
 
     /// Sends an offer if the device should receive something else, and no offer is pending.
-    pub fn negotiate(&mut self, wanted: Vec<Wanted>, sockets: &Sockets, now: Instant) {
+    /// `published` contains all tracks of all devices.
+    pub fn negotiate(
+        &mut self,
+        wanted: Vec<Wanted>,
+        published: &BTreeSet<Source>,
+        sockets: &Sockets,
+        now: Instant,
+    ) {
         if self.subscriber.is_none() && wanted.is_empty() {
             return;
         }
         let subscriber = self.subscriber.get_or_insert_with(|| Subscriber::new(sockets));
-        if let Some(text) = subscriber.offer(wanted, now) {
+        if let Some(text) = subscriber.offer(wanted, published, now) {
             self.send(text);
         }
     }
@@ -273,7 +283,7 @@ impl Device {
             .subscriber
             .iter()
             .flat_map(|subscriber| &subscriber.received)
-            .filter(|received| received.is_open && !received.is_stopped)
+            .filter(|received| received.is_open && received.is_current())
             .map(|received| {
                 json!({
                     "participantId": received.participant, "streamId": received.stream,
@@ -354,24 +364,30 @@ impl Subscriber {
 
     /// Makes the next offer, unless the device already receives what it should, or has an offer to
     /// answer. Returns the text of the event.
-    fn offer(&mut self, mut wanted: Vec<Wanted>, now: Instant) -> Option<String> {
+    fn offer(
+        &mut self,
+        mut wanted: Vec<Wanted>,
+        published: &BTreeSet<Source>,
+        now: Instant,
+    ) -> Option<String> {
         match &self.pending {
             Some(pending) if now - pending.sent < ANSWER_TIMEOUT => return None,
             // What was not answered is offered again.
             Some(_) => self.discard_offer(),
             None => {}
         }
-        let mut stopped = Vec::new();
+        let mut changed = Vec::new();
         for received in &mut self.received {
-            match wanted.iter().position(|wanted| wanted.is(received)) {
-                Some(index) => drop(wanted.swap_remove(index)),
-                None => {
-                    received.is_stopped = true;
-                    stopped.push(received.mid);
-                }
+            let index = wanted.iter().position(|wanted| wanted.is(received));
+            index.into_iter().for_each(|index| drop(wanted.swap_remove(index)));
+            let is_ended = !published.contains(&received.source);
+            if received.is_paused != index.is_none() || received.is_ended != is_ended {
+                received.is_paused = index.is_none();
+                received.is_ended |= is_ended;
+                changed.push((received.mid, received.is_paused, received.is_ended));
             }
         }
-        if stopped.is_empty() && wanted.is_empty() && !self.must_restart {
+        if changed.is_empty() && wanted.is_empty() && !self.must_restart {
             return None;
         }
         // The tracks of a stream one after another, so that the device gets them together.
@@ -384,8 +400,12 @@ impl Subscriber {
                 // First, because the connection needs a section that never ends.
                 changes.add_channel_with_config(Peer::heartbeat_channel());
             }
-            for mid in stopped {
-                changes.stop_media(mid);
+            for (mid, is_paused, is_ended) in changed {
+                match (is_ended, is_paused) {
+                    (true, _) => changes.stop_media(mid),
+                    (false, true) => changes.set_direction(mid, Direction::Inactive),
+                    (false, false) => changes.set_direction(mid, Direction::SendOnly),
+                }
             }
             let mut added = Vec::new();
             for wanted in wanted {
@@ -406,7 +426,7 @@ impl Subscriber {
         let (sdp, offer, added) = made.flatten()?;
         self.received.extend(added);
         self.revision += 1;
-        let current = self.received.iter().filter(|received| !received.is_stopped);
+        let current = self.received.iter().filter(|received| received.is_current());
         let params = json!({
             "sdpOffer": sdp, "sdpRevision": self.revision, "endpointId": self.endpoint,
             "streamMetadata": stream_metadata(current.map(|received| received.metadata.clone())),
@@ -419,6 +439,8 @@ impl Subscriber {
     fn discard_offer(&mut self) {
         self.pending = None;
         self.received.retain(|received| received.is_open);
+        // The next offer must also contain the changes of this one.
+        self.must_restart = self.is_established;
     }
 
     /// The pending offer with a new revision, because the SDK ignores one that it has seen.
@@ -443,7 +465,7 @@ impl Subscriber {
             return Err(RpcError::new(-32602, "the answer is invalid"));
         }
         self.is_established = true;
-        self.received.retain(|received| !received.is_stopped);
+        self.received.retain(|received| !received.is_ended);
         for received in &mut self.received {
             received.is_open = true;
         }
@@ -451,9 +473,16 @@ impl Subscriber {
     }
 }
 
+impl Received {
+    /// Whether the device should receive the track.
+    pub fn is_current(&self) -> bool {
+        !self.is_paused && !self.is_ended
+    }
+}
+
 impl Wanted {
     fn is(&self, received: &Received) -> bool {
-        !received.is_stopped
+        !received.is_ended
             && received.source == self.source
             && received.stream == self.track.stream
             && received.kind == self.track.kind
@@ -468,7 +497,8 @@ impl Wanted {
             kind: self.track.kind,
             mid,
             is_open: false,
-            is_stopped: false,
+            is_paused: false,
+            is_ended: false,
             bytes: 0,
             frames: 0,
         }

@@ -373,7 +373,8 @@ impl Engine {
     fn request_keyframes(&mut self, key: DeviceKey) {
         let subscriber = self.devices.get(&key).and_then(|device| device.subscriber.as_ref());
         let received = subscriber.into_iter().flat_map(|subscriber| &subscriber.received);
-        let sources: Vec<_> = received.map(|received| received.source.clone()).collect();
+        let current = received.filter(|received| received.is_current());
+        let sources: Vec<_> = current.map(|received| received.source.clone()).collect();
         sources.iter().for_each(|source| self.request_keyframe(source));
     }
 
@@ -403,10 +404,18 @@ impl Engine {
             }
         }
         self.update_plan();
+        let tracks = self.inputs.1.iter().flat_map(|device| {
+            let source = |track: &planner::Track| planner::Source {
+                device: device.key,
+                mid: track.mid.clone(),
+            };
+            device.tracks.iter().map(source)
+        });
+        let published: BTreeSet<planner::Source> = tracks.collect();
         for (key, sources) in &self.plan {
             let wanted = sources.iter().filter_map(|source| self.wanted(source)).collect();
             if let Some(device) = self.devices.get_mut(key) {
-                device.negotiate(wanted, &self.sockets, now);
+                device.negotiate(wanted, &published, &self.sockets, now);
             }
         }
         self.routes = self.routes();
@@ -469,7 +478,7 @@ impl Engine {
         let mut routes = Routes::new();
         for (key, device) in &self.devices {
             let received = device.subscriber.iter().flat_map(|subscriber| &subscriber.received);
-            for received in received.filter(|received| received.is_open && !received.is_stopped) {
+            for received in received.filter(|received| received.is_open && received.is_current()) {
                 if self.plan.get(key).is_some_and(|sources| sources.contains(&received.source)) {
                     let source = &received.source;
                     let source = (source.device, Mid::from(source.mid.as_str()));

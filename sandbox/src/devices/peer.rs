@@ -152,7 +152,7 @@ impl Peer {
         self.handle(Input::Timeout(now));
     }
 
-    /// Sends what is to be sent, and adds the events that have happened.
+    /// Sends the datagrams that are due, and adds the events that have happened.
     pub fn poll(&mut self, sockets: &Sockets, mut add: impl FnMut(Event)) {
         let polled = self.with(|rtc| {
             loop {
