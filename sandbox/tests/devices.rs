@@ -244,9 +244,8 @@ fn api_responds_during_hostile_input() {
         (offer(), connect(&sandbox).call("offerSdp", json!({"sdpOffer": offer()})));
     measure(&sandbox, "changed offers", |stop| {
         let (mut socket, mut seed) = (connect(&sandbox), 1);
-        let mut send =
-            || drop(socket.call("offerSdp", json!({"sdpOffer": mutate(&offer, &mut seed)})));
-        until(stop, Box::new(|| send()));
+        let send = || drop(socket.call("offerSdp", json!({"sdpOffer": mutate(&offer, &mut seed)})));
+        until(stop, Box::new(send));
     });
 
     let sdp = answer["result"]["sdpAnswer"].as_str().unwrap();

@@ -391,7 +391,7 @@ impl Subscriber {
             return None;
         }
         // The tracks of a stream one after another, so that the device gets them together.
-        wanted.sort_by(|a, b| (&a.source).cmp(&b.source));
+        wanted.sort_by(|a, b| a.source.cmp(&b.source));
         let must_restart = std::mem::take(&mut self.must_restart);
         let is_established = self.is_established;
         let made = self.peer.with(|rtc| {

@@ -189,6 +189,8 @@ mod tests {
     }
 
     proptest! {
+        #![proptest_config(ProptestConfig { failure_persistence: None, ..Default::default() })]
+
         #[test]
         fn every_planned_track_is_allowed(participants in participants(), devices in devices()) {
             let plan = plan(&participants, &devices);
