@@ -2,9 +2,12 @@
 #
 #   make help      print this list
 #   make demo      build everything and start bw-sandbox; create participants from C, C++ and Python
+#   make demo-devices  start bw-sandbox with devices, and print links with which two participants join;
+#                  with BW_HEADLESS=1, they join in headless Chromium, and the demo prints what they hear
 #   make test      all tests: Rust, C and C++, Python, side by side
 #   make test-page  tests of bw-sandbox's live page in headless Chromium
 #   make device-sdk  bundle the official device SDK, which bw-sandbox embeds if BW_DEVICE_SDK names it
+#   make test-devices  devices of bw-sandbox: the official browser SDK in headless Chromium
 #   make test-hosts  tests in real media servers; reports what is not installed
 #   make test-hostile  sanitizers, fuzzers, failing allocations and system calls, supply chain checks
 #   make soak      several minutes of load with faults (MINUTES=5), in which every call is accounted for
@@ -34,6 +37,7 @@ VENV := $(BUILD)/venv
 DEVICE_SDK := $(CURDIR)/$(BUILD)/device-sdk
 VENV_PYTHON := $(VENV)/bin/python
 SDK_VENV := $(BUILD)/sdk-venv
+DEVICES := $(BUILD)/devices
 
 # Releases are compiled and linked with Zig, so that they run on old systems.
 MACHINE := $(shell uname -m)
@@ -56,7 +60,7 @@ PLACES = CARGO='$(CARGO)' DESTDIR='$(DESTDIR)' PREFIX='$(PREFIX)' BINDIR='$(BIND
   INCLUDEDIR='$(INCLUDEDIR)' DATADIR='$(DATADIR)' RELEASE_DIR='$(RELEASE_DIR)'
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test build-tests test-rust test-c test-python test-sdk test-page test-page-media device-sdk test-release test-hosts test-hostile soak \
+.PHONY: help demo demo-devices test build-tests test-rust test-c test-python test-sdk test-page test-page-media test-devices device-sdk test-release test-hosts test-hostile soak \
   gates bench install uninstall release dist test-packaging packaging-tools lint header generated clean tools
 
 # Reports a missing tool in one line.
@@ -68,6 +72,12 @@ tools:
 demo: tools
 	$(CARGO) build --release --workspace
 	BUILD=$(BUILD) CARGO=$(CARGO) CC=$(CC) CXX=$(CXX) PYTHON=$(PYTHON) scripts/demo
+
+# With the media engine, which `make demo` does not need, and which takes minutes to compile.
+demo-devices: tools $(DEVICES)/ready $(DEVICE_SDK)/device-sdk.js
+	BW_DEVICE_SDK=$(DEVICE_SDK) $(CARGO) build --release --workspace --features bw-sandbox/media
+	BW_DEVICES=$(CURDIR)/$(DEVICES) BUILD=$(BUILD) CARGO=$(CARGO) CC=$(CC) PYTHON=$(PYTHON) \
+	  scripts/demo-devices
 
 help:
 	@sed -n '/^#   make/s/^# //p' Makefile
@@ -215,6 +225,22 @@ $(DEVICE_SDK)/device-sdk.js: $(wildcard sandbox/page/sdk/*)
 	cp $^ $(BUILD)/device-sdk-npm
 	cd $(BUILD)/device-sdk-npm && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error
 	cd $(BUILD)/device-sdk-npm && node bundle.js $(@D)
+
+# The official browser SDK, as a device of bw-sandbox. The tests of hostile input open 1000 connections.
+test-devices: tools $(DEVICES)/ready
+	$(CARGO) clippy --package bw-sandbox --features media-tests --all-targets -- -D warnings
+	$(CARGO) build --package bw-sandbox --features media-tests --all-targets
+	ulimit -n 4096 && $(CARGO) test --package bw-sandbox --features media-tests --bin bw-sandbox \
+	  --test devices -- --nocapture --test-threads 1
+	BW_DEVICES=$(CURDIR)/$(DEVICES) BW_SANDBOX=$(TARGET_DIR)/debug/bw-sandbox \
+	  node --test --test-force-exit --test-reporter=spec tests/devices/devices.test.mjs
+
+$(DEVICES)/ready: tests/devices/package.json tests/devices/package-lock.json
+	@tests/devices/need
+	@mkdir -p $(DEVICES)
+	cp tests/devices/package.json tests/devices/package-lock.json $(DEVICES)
+	npm ci --prefix $(DEVICES) --ignore-scripts --no-audit --no-fund --loglevel=error
+	@touch $@
 
 $(SDK_VENV)/ready: tests/sdk/requirements.txt
 	$(PYTHON) -m venv $(SDK_VENV)

@@ -45,6 +45,9 @@ pub struct Arguments {
     /// The lifetime of a session
     #[arg(long, value_name = "SECONDS", default_value_t = 9 * 3600)]
     pub session_ttl: u64,
+    /// The lifetime of a participant's token
+    #[arg(long, value_name = "SECONDS", default_value_t = 9 * 3600)]
+    pub participant_token_ttl: u64,
     /// The lifetime of an endpoint
     #[arg(long, value_name = "SECONDS", default_value_t = 24 * 3600, value_parser = endpoint_ttl())]
     pub endpoint_ttl: u64,
@@ -62,6 +65,11 @@ pub struct Arguments {
     /// webhooks are sent to https URLs
     #[arg(long, value_name = "FILE")]
     pub webhook_ca: Option<PathBuf>,
+    /// An address of this machine at which devices on other machines send their media, in addition
+    /// to 127.0.0.1 and the address listened on; can be repeated
+    #[cfg(feature = "media")]
+    #[arg(long, value_name = "ADDRESS")]
+    pub media_address: Vec<std::net::IpAddr>,
     /// After the URL, print lines for a shell that export everything that a client needs
     #[arg(long)]
     pub env: bool,
@@ -129,6 +137,7 @@ be localhost or an IP address, and Origin, if present, the same):
                                  simulates this action of a device; the webhook is sent to the
                                  endpoint's eventCallbackUrl; outbound has a body:
                                  {\"to\": \"+19195551234\", \"toType\": \"PHONE_NUMBER\"}
+  GET    /_sandbox/devices       the connected devices and their media (builds with devices)
   GET    /_sandbox/webhooks      the last 1000 deliveries and their results
   POST   /_sandbox/reset         restores the initial state, and the secrets of the command line;
                                  access tokens stay as they are";

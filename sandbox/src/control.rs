@@ -29,6 +29,7 @@ pub fn routes() -> Router<Arc<Sandbox>> {
         .route("/participants/{id}/{action}", post(participant_action))
         .route("/endpoints/{id}/{action}", post(endpoint_action))
         .route("/webhooks", get(webhooks))
+        .route("/devices", get(devices))
         .route("/reset", post(reset))
         .route("/events", get(page::events))
         .route("/participants/{id}/token", post(participant_token))
@@ -114,6 +115,16 @@ async fn deliver(
 
 async fn webhooks(sandbox: State) -> Json<Vec<Delivery>> {
     Json(sandbox.state().deliveries.all())
+}
+
+#[cfg(feature = "media")]
+async fn devices(sandbox: State) -> Json<Value> {
+    Json(Value::clone(&sandbox.devices.snapshot()))
+}
+
+#[cfg(not(feature = "media"))]
+async fn devices() -> Response {
+    error(404, "this bw-sandbox is built without devices (cargo feature media)")
 }
 
 async fn reset(sandbox: State) -> Response {

@@ -8,9 +8,6 @@ use sha2::Sha256;
 
 use crate::clock::unix_seconds;
 
-/// The lifetime of a participant's token, in seconds.
-const PARTICIPANT_TOKEN_TTL: u64 = 9 * 3600;
-
 /// Signs and verifies tokens with one key.
 pub struct Signer([u8; 32]);
 
@@ -23,10 +20,16 @@ impl Signer {
         Signer(key)
     }
 
-    /// Returns a token for this participant.
-    pub fn participant_token(&self, account: &str, participant: &str, version: &str) -> String {
+    /// Returns a token for this participant, which is valid for `ttl` seconds.
+    pub fn participant_token(
+        &self,
+        account: &str,
+        participant: &str,
+        version: &str,
+        ttl: u64,
+    ) -> String {
         self.sign(&json!({
-            "a": account, "p": participant, "v": version, "exp": unix_seconds() + PARTICIPANT_TOKEN_TTL,
+            "a": account, "p": participant, "v": version, "exp": unix_seconds() + ttl,
             "tid": &uuid::Uuid::new_v4().simple().to_string()[..12], "iss": "sandbox",
         }))
     }
@@ -73,7 +76,7 @@ mod tests {
     #[test]
     fn participant_token_has_the_claims_of_the_service() {
         let signer = Signer::new();
-        let claims = signer.verify(&signer.participant_token("9900000", "p-1", "V3")).unwrap();
+        let claims = signer.verify(&signer.participant_token("9900000", "p-1", "V3", 60)).unwrap();
         assert_eq!((&claims["a"], &claims["p"]), (&json!("9900000"), &json!("p-1")));
         assert_eq!(claims["v"], "V3");
     }

@@ -10,6 +10,7 @@
 //! | `gateway` | `/v1`, `/v2` and the token endpoint: routing, credentials, faults, operation |
 //! | `control`, `origin` | `/_sandbox`: the routes for tests, and who may use them |
 //! | `page` | the live page and its events |
+//! | `devices` | the websocket of the device SDKs, and the media (feature `media`) |
 //! | `sandbox` | what all requests share, and what a reset replaces |
 //! | `auth`, `jwt` | the token endpoint, the check of credentials, and tokens |
 //! | `v1` | WebRTC v1: its operations, and the state that they work on |
@@ -19,12 +20,15 @@
 //! | `clock` | the time |
 //!
 //! Dependencies point in one direction: `main` → `server`, `control`, `page`, `gateway` → `sandbox` →
-//! `faults` → `v1`, `v2` → `auth` → `recorder`, `webhooks`, `response`, `stream`, `jwt`, `cli`, `clock`.
+//! `faults` → `v1`, `v2` → `auth` → `recorder`, `webhooks`, `response`, `stream`, `jwt`, `cli`, `clock`. Only
+//! `devices` and `sandbox` use each other: the sandbox contains the sender of the engine's commands.
 
 mod auth;
 mod cli;
 mod clock;
 mod control;
+#[cfg(feature = "media")]
+mod devices;
 mod faults;
 mod gateway;
 mod jwt;
@@ -56,11 +60,17 @@ fn main() -> ExitCode {
         Err(error) => return fail(&format!("cannot start threads: {error}")),
     };
     let result = runtime.block_on(async {
+        let sandbox = Arc::new(Sandbox::new(arguments.clone())?);
         let router = Router::new()
             .merge(page::routes())
             .nest("/_sandbox", control::routes())
-            .fallback(gateway::handle)
-            .with_state(Arc::new(Sandbox::new(arguments.clone())?));
+            .fallback(gateway::handle);
+        #[cfg(feature = "media")]
+        let router = {
+            devices::start(&sandbox)?;
+            router.merge(devices::routes())
+        };
+        let router = router.with_state(sandbox);
         let server = server::Server::bind(&arguments, router).await?;
         // Before the URL is printed: who has read it may already send a signal.
         let stop_signal = server::stop_signal();

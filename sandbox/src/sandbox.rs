@@ -17,6 +17,9 @@ pub struct Sandbox {
     pub auth: Auth,
     /// Sends webhooks.
     pub webhook_client: WebhookClient,
+    /// The devices that are connected.
+    #[cfg(feature = "media")]
+    pub devices: crate::devices::Devices,
     state: Mutex<Arc<State>>,
 }
 
@@ -52,6 +55,8 @@ impl Sandbox {
         Ok(Sandbox {
             auth: Auth::new(&arguments),
             webhook_client: WebhookClient::new(arguments.webhook_ca.as_deref())?,
+            #[cfg(feature = "media")]
+            devices: crate::devices::Devices::new(&arguments)?,
             state: Mutex::new(State::new(&arguments)),
             arguments,
         })

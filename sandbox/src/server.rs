@@ -160,7 +160,9 @@ async fn serve_http(
         .timer(TokioTimer::new())
         .header_read_timeout(HEAD_TIMEOUT)
         .max_headers(100)
-        .serve_connection(stream, service);
+        .serve_connection(stream, service)
+        // For websockets.
+        .with_upgrades();
     // An error concerns only this connection.
     let _ = served.await;
 }

@@ -1,5 +1,7 @@
 //! WebRTC v1: the routes and the operations.
 
+#[cfg(feature = "media")]
+mod devices;
 mod documents;
 mod store;
 
@@ -9,7 +11,10 @@ use std::time::Duration;
 use axum::http::Method;
 use serde_json::{Value, json};
 
-use self::store::{DeviceAction, Store, StoreError};
+#[cfg(feature = "media")]
+pub use self::devices::ParticipantView;
+pub use self::store::DeviceAction;
+use self::store::{Store, StoreError};
 use crate::auth::AuthError;
 use crate::cli::Arguments;
 use crate::clock;
@@ -102,10 +107,35 @@ pub fn route<'a>(method: &Method, path: &'a str) -> Option<Route<'a>> {
     }
 }
 
+/// The receiver of a participant's webhooks.
+pub struct Callback {
+    url: Option<String>,
+    tag: Option<String>,
+}
+
+impl Callback {
+    /// The webhook that reports the action of a device.
+    pub fn webhook(&self, action: DeviceAction, participant: &str, device: &str) -> Webhook {
+        let mut body = json!({
+            "event": action.event(),
+            // A string, as in the service's own example.
+            "timestamp": clock::unix_millis().to_string(),
+            "participantId": participant,
+            "deviceId": device,
+        });
+        if let Some(tag) = &self.tag {
+            body["tag"] = json!(tag);
+        }
+        Webhook { url: self.url.clone(), fallback_url: None, body }
+    }
+}
+
 /// The service behind its gateway.
 pub struct Service {
     account: String,
     signer: Signer,
+    /// The lifetime of a participant's token, in seconds.
+    token_ttl: u64,
     store: Mutex<Store>,
 }
 
@@ -115,6 +145,7 @@ impl Service {
         Service {
             account: arguments.account.clone(),
             signer: Signer::new(),
+            token_ttl: arguments.participant_token_ttl,
             store: Mutex::new(Store::new(Duration::from_secs(arguments.session_ttl))),
         }
     }
@@ -135,7 +166,7 @@ impl Service {
     pub fn issue_token(&self, participant: &str) -> Result<String, ServiceResponse> {
         let document = self.store().participant(participant).map_err(error_response)?;
         let version = document["deviceApiVersion"].as_str().unwrap_or_default();
-        Ok(self.signer.participant_token(&self.account, participant, version))
+        Ok(self.signer.participant_token(&self.account, participant, version, self.token_ttl))
     }
 
     /// Applies the action of a participant's device. Returns the webhook that is due.
@@ -145,17 +176,8 @@ impl Service {
         action: DeviceAction,
     ) -> Result<Webhook, ServiceResponse> {
         let (url, tag) = self.store().device_action(participant, action).map_err(error_response)?;
-        let mut body = json!({
-            "event": action.event(),
-            // A string, as in the service's own example.
-            "timestamp": clock::unix_millis().to_string(),
-            "participantId": participant,
-            "deviceId": uuid::Uuid::new_v4().to_string(),
-        });
-        if let Some(tag) = tag {
-            body["tag"] = Value::from(tag);
-        }
-        Ok(Webhook { url, fallback_url: None, body })
+        let device = uuid::Uuid::new_v4().to_string();
+        Ok(Callback { url, tag }.webhook(action, participant, &device))
     }
 
     /// Executes the operation of a route.
@@ -182,7 +204,8 @@ impl Service {
                 let id = store.create_participant(properties);
                 let document = store.participant(&id).map_err(error_response)?;
                 drop(store);
-                let token = self.signer.participant_token(&self.account, &id, &version);
+                let token =
+                    self.signer.participant_token(&self.account, &id, &version, self.token_ttl);
                 Ok(ServiceResponse::ok(&json!({"participant": document, "token": token})))
             }
             GetParticipant => document(self.store().participant(participant)),

@@ -231,6 +231,17 @@ impl Store {
         Ok(callback)
     }
 
+    /// What the devices of a participant may send and receive.
+    #[cfg(feature = "media")]
+    pub fn view(&self, id: &str) -> Option<super::ParticipantView> {
+        let participant = self.participants.get(id)?;
+        Some(super::ParticipantView {
+            session: participant.session.clone(),
+            subscriptions: participant.subscriptions.clone(),
+            permissions: participant.properties.publish_permissions.clone(),
+        })
+    }
+
     /// Returns the state for tests: at most `limit` sessions, newest first, and at most `limit`
     /// participants, those in a session first. `hears` lists the participants that one hears now.
     pub fn state(&self, limit: usize) -> Value {

@@ -6,6 +6,7 @@
 
 pub mod openapi;
 pub mod receiver;
+pub mod websocket;
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
