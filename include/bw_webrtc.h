@@ -871,7 +871,8 @@ bw_status bw_client_set_log(bw_client *client,
 bw_status bw_client_stats(bw_client *client, char **out);
 
 /**
- * Returns the list of participants and sessions whose ids no caller received, and clears the list.
+ * Returns the list of participants, sessions and endpoints whose ids no caller received, and clears
+ * the list.
  *
  * An object is in the list if its call was cancelled while it was running, if its completion was
  * not fetched before `bw_queue_free`, or if `out` was NULL or there was no memory for the

@@ -1061,8 +1061,8 @@ public:
     std::string call(const detail::Document &document) const { return invoke(bw_call, document); }
     // Returns the counters of this client; see bw_client_stats.
     std::string stats() const { return invoke(bw_client_stats); }
-    // Returns the participants and sessions whose ids no caller received, and clears this list; see
-    // bw_client_take_late.
+    // Returns the participants, sessions and endpoints whose ids no caller received, and clears this
+    // list; see bw_client_take_late.
     std::string take_late() const { return invoke(bw_client_take_late); }
 
     // Receives a line of the log and its level (BW_LOG_ERROR and so on).

@@ -150,7 +150,8 @@ pub unsafe extern "C" fn bw_client_stats(
     export_document(out, || Ok(CLIENTS.get(client)?.stats()))
 }
 
-/// Returns the list of participants and sessions whose ids no caller received, and clears the list.
+/// Returns the list of participants, sessions and endpoints whose ids no caller received, and clears
+/// the list.
 ///
 /// An object is in the list if its call was cancelled while it was running, if its completion was
 /// not fetched before `bw_queue_free`, or if `out` was NULL or there was no memory for the
