@@ -1066,8 +1066,8 @@ public:
     std::string stats() const { return invoke(bw_client_stats); }
     // Returns these counters as OpenMetrics text, for Prometheus; see bw_client_metrics.
     std::string metrics() const { return invoke(bw_client_metrics); }
-    // Returns the participants and sessions whose ids no caller received, and clears this list; see
-    // bw_client_take_late.
+    // Returns the participants, sessions and endpoints whose ids no caller received, and clears this
+    // list; see bw_client_take_late.
     std::string take_late() const { return invoke(bw_client_take_late); }
 
     // Receives a line of the log and its level (BW_LOG_ERROR and so on).

@@ -121,7 +121,9 @@ pub fn event(data: &[u8]) {
     // SAFETY: a C string, or NULL.
     let read = (!out.is_null()).then(|| unsafe { CStr::from_ptr(out) }.to_owned());
     if let Ok(event) = checked_document(status, out) {
-        let is_checked = event["known"] != false && event["event"] != "connectStatus";
+        // null: a number that serde_json cannot read.
+        let is_checked =
+            !event.is_null() && event["known"] != false && event["event"] != "connectStatus";
         assert!(!is_checked || event["timestamp"].is_u64(), "{event}");
         // Parsing the result again returns the same text.
         let read = read.expect("a document").into_string().expect("UTF-8");
