@@ -190,6 +190,8 @@ impl Engine {
             lost: None,
             publisher: None,
             subscriber: None,
+            revision: 0,
+            retry_after: None,
         };
         self.next_key += 1;
         self.devices.insert(self.next_key, device);
@@ -226,8 +228,7 @@ impl Engine {
                 result
             }
             Call::AnswerSdp(sdp) => {
-                let subscriber = device.subscriber.as_mut();
-                subscriber.map_or(Ok(()), |subscriber| subscriber.answer(&sdp))?;
+                device.answer(&sdp)?;
                 self.request_keyframes(key);
                 self.plan_soon();
                 Ok(json!({}))
