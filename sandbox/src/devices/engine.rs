@@ -241,8 +241,6 @@ impl Engine {
     /// when this was its last device.
     fn end(&mut self, key: DeviceKey, action: DeviceAction) {
         let Some(mut device) = self.devices.remove(&key) else { return };
-        device.close_socket(1000);
-        device.close_media(&self.sockets);
         self.addresses.retain(|_, (other, _)| *other != key);
         let is_same = |other: &Device| {
             other.participant == device.participant && Arc::ptr_eq(&other.state, &device.state)
@@ -250,6 +248,9 @@ impl Engine {
         if !self.devices.values().any(is_same) {
             device.state.v1.end_device(&device.participant, action);
         }
+        // After the change of the state: the device may ask for it when its websocket is closed.
+        device.close_socket(1000);
+        device.close_media(&self.sockets);
         let webhook = device.callback.webhook(action, &device.participant, &device.id);
         let _ = device.webhooks.send(webhook);
         self.plan_soon();
