@@ -97,6 +97,7 @@ fn run(mut socket: WebSocket, stop: &AtomicBool, received: &AtomicU64) {
 
     let mut out = socket.stream.try_clone().unwrap();
     let (sender, events) = mpsc::channel();
+    socket.events.drain(..).for_each(|event| sender.send(event).unwrap());
     thread::spawn(move || {
         while let Some((TEXT, text)) = socket.receive() {
             let _ = sender.send(serde_json::from_str::<Value>(&text).unwrap());

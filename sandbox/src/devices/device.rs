@@ -72,6 +72,10 @@ pub struct Device {
     pub publisher: Option<Publisher>,
     /// The connection on which the device receives.
     pub subscriber: Option<Subscriber>,
+    /// The number of the last offer. The SDK ignores an offer without a higher number.
+    pub revision: u64,
+    /// After an invalid answer, no offer is sent before this time.
+    pub retry_after: Option<Instant>,
 }
 
 /// The connection on which a device sends.
@@ -111,7 +115,6 @@ pub struct Subscriber {
     endpoint: String,
     /// Whether the device has accepted an offer.
     is_established: bool,
-    revision: u64,
     pending: Option<Pending>,
 }
 
@@ -189,7 +192,8 @@ impl Device {
     pub fn take_over(&mut self, socket: Socket) {
         self.close_socket(1000);
         (self.socket, self.lost) = (Some(socket), None);
-        let again = self.subscriber.as_mut().and_then(Subscriber::repeat_offer);
+        let revision = &mut self.revision;
+        let again = self.subscriber.as_mut().and_then(|s| s.repeat_offer(revision));
         if let Some(text) = again {
             self.send(text);
         }
@@ -239,11 +243,12 @@ impl Device {
         sockets: &Sockets,
         now: Instant,
     ) {
-        if self.subscriber.is_none() && wanted.is_empty() {
+        let is_early = self.retry_after.is_some_and(|time| now < time);
+        if is_early || (self.subscriber.is_none() && wanted.is_empty()) {
             return;
         }
         let subscriber = self.subscriber.get_or_insert_with(|| Subscriber::new(sockets));
-        if let Some(text) = subscriber.offer(wanted, published, now) {
+        if let Some(text) = subscriber.offer(wanted, published, &mut self.revision, now) {
             self.send(text);
         }
     }
@@ -253,6 +258,16 @@ impl Device {
         let publisher = self.publisher.as_ref().map(|publisher| &publisher.peer);
         let subscriber = self.subscriber.as_ref().map(|subscriber| &subscriber.peer);
         publisher.into_iter().chain(subscriber).filter(|peer| peer.is_alive())
+    }
+
+    /// Accepts the answer to the pending offer. After an invalid one, the connection starts again.
+    pub fn answer(&mut self, answer: &str) -> Result<(), RpcError> {
+        let result = self.subscriber.as_mut().map_or(Ok(()), |s| s.answer(answer));
+        if result.is_err() {
+            self.subscriber = None;
+            self.retry_after = Some(Instant::now() + ANSWER_TIMEOUT);
+        }
+        result
     }
 
     /// Closes both connections.
@@ -357,7 +372,6 @@ impl Subscriber {
             must_restart: false,
             endpoint: uuid::Uuid::new_v4().to_string(),
             is_established: false,
-            revision: 0,
             pending: None,
         }
     }
@@ -368,14 +382,13 @@ impl Subscriber {
         &mut self,
         mut wanted: Vec<Wanted>,
         published: &BTreeSet<Source>,
+        revision: &mut u64,
         now: Instant,
     ) -> Option<String> {
-        match &self.pending {
-            Some(pending) if now - pending.sent < ANSWER_TIMEOUT => return None,
-            // What was not answered is offered again.
-            Some(_) => self.discard_offer(),
-            None => {}
+        if self.pending.as_ref().is_some_and(|pending| now - pending.sent < ANSWER_TIMEOUT) {
+            return None;
         }
+        let unanswered = self.pending.take();
         let mut changed = Vec::new();
         for received in &mut self.received {
             let index = wanted.iter().position(|wanted| wanted.is(received));
@@ -387,7 +400,8 @@ impl Subscriber {
                 changed.push((received.mid, received.is_paused, received.is_ended));
             }
         }
-        if changed.is_empty() && wanted.is_empty() && !self.must_restart {
+        let is_complete = changed.is_empty() && wanted.is_empty() && unanswered.is_none();
+        if is_complete && !self.must_restart {
             return None;
         }
         // The tracks of a stream one after another, so that the device gets them together.
@@ -396,7 +410,9 @@ impl Subscriber {
         let is_established = self.is_established;
         let made = self.peer.with(|rtc| {
             let mut changes = rtc.sdp_api();
-            if !is_established {
+            if let Some(unanswered) = unanswered {
+                changes.merge(unanswered.offer);
+            } else if !is_established {
                 // First, because the connection needs a section that never ends.
                 changes.add_channel_with_config(Peer::heartbeat_channel());
             }
@@ -425,10 +441,10 @@ impl Subscriber {
         });
         let (sdp, offer, added) = made.flatten()?;
         self.received.extend(added);
-        self.revision += 1;
+        *revision += 1;
         let current = self.received.iter().filter(|received| received.is_current());
         let params = json!({
-            "sdpOffer": sdp, "sdpRevision": self.revision, "endpointId": self.endpoint,
+            "sdpOffer": sdp, "sdpRevision": revision, "endpointId": self.endpoint,
             "streamMetadata": stream_metadata(current.map(|received| received.metadata.clone())),
         });
         let text = signaling::event("sdpOffer", &params);
@@ -436,32 +452,24 @@ impl Subscriber {
         Some(text)
     }
 
-    fn discard_offer(&mut self) {
-        self.pending = None;
-        self.received.retain(|received| received.is_open);
-        // The next offer must also contain the changes of this one.
-        self.must_restart = self.is_established;
-    }
-
     /// The pending offer with a new revision, because the SDK ignores one that it has seen.
-    fn repeat_offer(&mut self) -> Option<String> {
+    fn repeat_offer(&mut self, revision: &mut u64) -> Option<String> {
         let pending = self.pending.as_mut()?;
-        self.revision += 1;
-        pending.params["sdpRevision"] = json!(self.revision);
+        *revision += 1;
+        pending.params["sdpRevision"] = json!(revision);
         pending.sent = Instant::now();
         Some(signaling::event("sdpOffer", &pending.params))
     }
 
     /// Accepts the answer to the pending offer. An answer without an offer is ignored: the device may
     /// answer an offer twice after it has connected again.
-    pub fn answer(&mut self, answer: &str) -> Result<(), RpcError> {
+    fn answer(&mut self, answer: &str) -> Result<(), RpcError> {
         let Some(pending) = self.pending.take() else { return Ok(()) };
         let accepted = self.peer.with(|rtc| {
             let answer = SdpAnswer::from_sdp_string(answer).ok()?;
             rtc.sdp_api().accept_answer(pending.offer, answer).ok()
         });
         if accepted.flatten().is_none() {
-            self.discard_offer();
             return Err(RpcError::new(-32602, "the answer is invalid"));
         }
         self.is_established = true;

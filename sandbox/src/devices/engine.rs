@@ -85,6 +85,8 @@ pub struct Engine {
     plan: Plan,
     routes: Routes,
     next_tick: Instant,
+    /// Before this time, the next comparison would take too much of the processor's time.
+    earliest_tick: Instant,
     /// The number of datagrams that belong to no connection.
     ignored: u64,
 }
@@ -104,6 +106,7 @@ impl Engine {
             plan: Plan::new(),
             routes: Routes::new(),
             next_tick: Instant::now(),
+            earliest_tick: Instant::now(),
             ignored: 0,
         }
     }
@@ -124,8 +127,9 @@ impl Engine {
             let now = Instant::now();
             self.drive(now);
             if self.next_tick <= now {
-                self.next_tick = now + TICK;
                 self.tick(now);
+                self.earliest_tick = Instant::now() + 4 * now.elapsed();
+                self.next_tick = self.earliest_tick.max(now + TICK);
                 self.drive(now);
             }
         }
@@ -186,6 +190,8 @@ impl Engine {
             lost: None,
             publisher: None,
             subscriber: None,
+            revision: 0,
+            retry_after: None,
         };
         self.next_key += 1;
         self.devices.insert(self.next_key, device);
@@ -202,8 +208,11 @@ impl Engine {
         if let Some(id) = request.id {
             device.send(signaling::response(&id, result));
         }
-        // What has changed is planned immediately.
-        self.next_tick = Instant::now();
+    }
+
+    /// Plans without waiting for the next comparison.
+    fn plan_soon(&mut self) {
+        self.next_tick = self.next_tick.min(self.earliest_tick);
     }
 
     fn call(&mut self, key: DeviceKey, call: Call) -> Result<Value, RpcError> {
@@ -214,12 +223,14 @@ impl Engine {
                 let id = device.participant.as_str();
                 let participant = device.state.v1.participants([id].into_iter()).remove(id);
                 let participant = planned(participant.ok_or(gone)?);
-                device.publish(&sdp, &aliases, &participant, &self.sockets)
+                let result = device.publish(&sdp, &aliases, &participant, &self.sockets);
+                self.plan_soon();
+                result
             }
             Call::AnswerSdp(sdp) => {
-                let subscriber = device.subscriber.as_mut();
-                subscriber.map_or(Ok(()), |subscriber| subscriber.answer(&sdp))?;
+                device.answer(&sdp)?;
                 self.request_keyframes(key);
+                self.plan_soon();
                 Ok(json!({}))
             }
             _ => Ok(json!({})),
@@ -230,8 +241,6 @@ impl Engine {
     /// when this was its last device.
     fn end(&mut self, key: DeviceKey, action: DeviceAction) {
         let Some(mut device) = self.devices.remove(&key) else { return };
-        device.close_socket(1000);
-        device.close_media(&self.sockets);
         self.addresses.retain(|_, (other, _)| *other != key);
         let is_same = |other: &Device| {
             other.participant == device.participant && Arc::ptr_eq(&other.state, &device.state)
@@ -239,9 +248,12 @@ impl Engine {
         if !self.devices.values().any(is_same) {
             device.state.v1.end_device(&device.participant, action);
         }
+        // After the change of the state: the device may ask for it when its websocket is closed.
+        device.close_socket(1000);
+        device.close_media(&self.sockets);
         let webhook = device.callback.webhook(action, &device.participant, &device.id);
         let _ = device.webhooks.send(webhook);
-        self.next_tick = Instant::now();
+        self.plan_soon();
     }
 
     fn receive(&mut self, number: usize) {
@@ -389,7 +401,11 @@ impl Engine {
 
     /// Compares the devices with the state of the API.
     fn tick(&mut self, now: Instant) {
-        self.remove_ended_devices(now);
+        let state = self.sandbox.state();
+        let ids: BTreeSet<&str> = self.devices.values().map(|d| d.participant.as_str()).collect();
+        // Once for everything, because requests of the API wait meanwhile.
+        let participants = state.v1.participants(ids.into_iter());
+        self.remove_ended_devices(&state, &participants, now);
         for device in self.devices.values_mut() {
             // A connection that failed is replaced when the device, or the plan, needs one.
             device.publisher.take_if(|publisher| !publisher.peer.is_alive());
@@ -403,7 +419,7 @@ impl Engine {
                 published.keyframes.send(now, || peer.request_keyframe(published.mid));
             }
         }
-        self.update_plan();
+        self.update_plan(participants);
         let tracks = self.inputs.1.iter().flat_map(|device| {
             let source = |track: &planner::Track| planner::Source {
                 device: device.key,
@@ -423,15 +439,17 @@ impl Engine {
         self.sandbox.devices.set_snapshot(devices, self.ignored);
     }
 
-    fn remove_ended_devices(&mut self, now: Instant) {
-        let state = self.sandbox.state();
-        let ids = self.devices.values().map(|device| device.participant.as_str());
-        let participants = state.v1.participants(ids);
+    fn remove_ended_devices(
+        &mut self,
+        state: &Arc<State>,
+        participants: &BTreeMap<String, ParticipantView>,
+        now: Instant,
+    ) {
         let ended: Vec<(DeviceKey, DeviceAction)> = self
             .devices
             .iter()
             .filter_map(|(key, device)| {
-                let is_current = Arc::ptr_eq(&device.state, &state);
+                let is_current = Arc::ptr_eq(&device.state, state);
                 let exists = is_current && participants.contains_key(&device.participant);
                 let is_lost = device.lost.is_some_and(|lost| now - lost >= RECONNECT_TIME);
                 match (exists, is_lost) {
@@ -446,11 +464,8 @@ impl Engine {
         }
     }
 
-    fn update_plan(&mut self) {
-        let devices: Vec<_> =
-            self.devices.iter().map(|(key, device)| device.planned(*key)).collect();
-        let ids: BTreeSet<&str> = devices.iter().map(|d| d.participant.as_str()).collect();
-        let participants = self.sandbox.state().v1.participants(ids.into_iter());
+    fn update_plan(&mut self, participants: BTreeMap<String, ParticipantView>) {
+        let devices = self.devices.iter().map(|(key, device)| device.planned(*key)).collect();
         let participants =
             participants.into_iter().map(|(id, participant)| (id, planned(participant))).collect();
         let inputs = (participants, devices);

@@ -14,6 +14,8 @@ const PING: u8 = 9;
 /// An open websocket.
 pub struct WebSocket {
     pub stream: TcpStream,
+    /// The messages that arrived while `call` waited for a response.
+    pub events: Vec<Value>,
     next_id: u64,
 }
 
@@ -31,7 +33,7 @@ impl WebSocket {
         }
         let head = String::from_utf8(head).unwrap();
         match head.split(' ').nth(1).and_then(|status| status.parse().ok()) {
-            Some(101) => Ok(WebSocket { stream, next_id: 1 }),
+            Some(101) => Ok(WebSocket { stream, events: Vec::new(), next_id: 1 }),
             status => Err(status.unwrap_or_default()),
         }
     }
@@ -77,7 +79,7 @@ impl WebSocket {
         serde_json::from_str(&text).unwrap()
     }
 
-    /// Calls a method, and returns the response. Events before it are ignored.
+    /// Calls a method, and returns the response.
     pub fn call(&mut self, method: &str, params: Value) -> Value {
         let id = self.next_id;
         self.next_id += 1;
@@ -88,6 +90,7 @@ impl WebSocket {
             if message["id"] == json!(id) {
                 return message;
             }
+            self.events.push(message);
         }
     }
 }
