@@ -19,7 +19,7 @@ use super::support::certificates::{Authority, Validity};
 use super::support::process::Sandbox;
 
 /// The timeout of a call that only its deadline ends.
-const CALL_TIMEOUT: Duration = Duration::from_millis(500);
+const CALL_TIMEOUT: Duration = Duration::from_secs(2);
 /// The timeout of an attempt if the next one must succeed, also on a busy machine.
 const ATTEMPT_TIMEOUT: Duration = Duration::from_millis(2000);
 /// The delay that a busy machine may add.

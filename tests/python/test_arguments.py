@@ -281,6 +281,13 @@ def test_every_key_has_a_name() -> None:
     for key in keys:
         if key.lower() != key:
             assert _names.NAMES[key] == re.sub("([A-Z])", r"_\1", key).lower()
+    assert _names.translate_config(
+        "config.retryBaseMs: is wrong; /x: y.json: timeoutMs: must be a whole number from 1 to 5; "
+        "did baseUrl change; config.tokenUrl: is missing; baseUrl is not the service's own"
+    ) == (
+        "retry_base: is wrong; /x: y.json: timeoutMs: must be a whole number from 1 to 5; "
+        "did baseUrl change; token_url: is missing; base_url is not the service's own"
+    )
     assert _names.translate("config.caFile: /a/caFile/x cannot be read") == (
         "ca_file: /a/caFile/x cannot be read"
     )

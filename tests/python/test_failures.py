@@ -135,7 +135,7 @@ def test_missing_and_invalid_responses(
     sandbox: Sandbox, kind: str, parameters: Dict[str, Any], cls: Type[BwError]
 ) -> None:
     sandbox.fault("createParticipant", kind, **parameters)
-    with sandbox.client(timeout=1.0) as client, pytest.raises(cls) as caught:
+    with sandbox.client(timeout=3.0) as client, pytest.raises(cls) as caught:
         client.create_participant()
     assert caught.value.outcome == Outcome.UNKNOWN
     assert caught.value.attempts == 1

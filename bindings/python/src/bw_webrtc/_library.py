@@ -243,9 +243,9 @@ class Library:
         if operation is not None and not (is_generic or error.get("operation")):
             error["operation"] = operation.name
             error["outcome"] = error.get("outcome") or Outcome.NOT_SENT
-        if status == ConfigError.STATUS or (
-            status == InvalidArgumentError.STATUS and not is_generic
-        ):
+        if status == ConfigError.STATUS:
+            error["message"] = _names.translate_config(str(error.get("message")))
+        elif status == InvalidArgumentError.STATUS and not is_generic:
             body = "" if operation is None else operation.argument
             error["message"] = _names.translate(str(error.get("message")), body=body)
         elif status in (CallTimeoutError.STATUS, UnauthorizedError.STATUS):

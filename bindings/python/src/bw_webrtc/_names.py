@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import Dict, Match
+from typing import Dict, List, Match
 
 from . import _config
 
@@ -57,6 +57,21 @@ def translate(message: str, *, body: str = "") -> str:
         return name + times
 
     return _TOKEN.sub(replace, message)
+
+
+# The beginning of a problem in a settings file: its path, and the key.
+_IN_FILE = re.compile(r"(?!config[.:]).+?: [a-z]\w*: ")
+_IN_CODE = re.compile(r"config[.:]|BW_")
+
+
+def translate_config(message: str) -> str:
+    """A message about the configuration. The keys of a settings file are not translated."""
+    problems: List[str] = []
+    in_file = False
+    for problem in message.split("; "):
+        in_file = bool(_IN_FILE.match(problem)) or (in_file and not _IN_CODE.match(problem))
+        problems.append(problem if in_file else translate(problem))
+    return "; ".join(problems)
 
 
 def translate_advice(message: str) -> str:
