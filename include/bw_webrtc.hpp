@@ -792,10 +792,15 @@ struct Event : detail::Result {
 };
 
 // Returns the results of an array in a document, such as
-// bw::list<bw::Participant>(client.list_session_participants(id)).
+// bw::list<bw::Participant>(client.list_session_participants(id)). Throws Error if the value at the
+// JSON pointer is not an array.
 template <typename T>
 std::vector<T> list(const detail::Document &document, const char *pointer = "")
 {
+    if (detail::get(document.str(), pointer).compare(0, 1, "[") != 0) {
+        throw Error(BW_E_INVALID_ARGUMENT,
+                    "{\"error\":{\"message\":\"list: the value at the pointer is not an array\"}}");
+    }
     std::vector<T> results;
     for (const std::string &item : detail::items(document.str(), pointer)) {
         results.push_back(T(item));

@@ -408,6 +408,20 @@ BWT_FUNCTION char *bwt_participant_request(const bwt_participant_options *option
     return request.text;
 }
 
+/* The library also rejects this, but without a document. */
+BWT_FUNCTION bw_status bwt_refuse_null_(bwt_error *error, const char *name, const char *operation)
+{
+    char document[512];
+
+    sprintf(document,
+            "{\"error\":{\"status\":1,\"name\":\"BW_E_INVALID_ARGUMENT\",\"message\":\"%s: is NULL; "
+            "the token, which is returned only once, would be lost\",\"operation\":\"%s\","
+            "\"outcome\":\"not_sent\",\"attempts\":0,\"httpStatus\":null,\"requestId\":null,"
+            "\"retryAfterMs\":null,\"body\":null}}",
+            name, operation);
+    return bwt_error_take_(error, BW_E_INVALID_ARGUMENT, bwt_get(document, ""));
+}
+
 /*
  * Creates a participant: bw_create_participant with structs.
  *
@@ -426,15 +440,8 @@ BWT_FUNCTION bw_status bwt_create_participant(bw_client *client,
 
     if (error != NULL)
         memset(error, 0, sizeof *error);
-    if (participant == NULL) {
-        /* bw_create_participant also rejects this, without a document. */
-        static const char refusal[] =
-            "{\"error\":{\"status\":1,\"name\":\"BW_E_INVALID_ARGUMENT\",\"message\":\"participant: is "
-            "NULL; the token, which is returned only once, would be lost\","
-            "\"operation\":\"createParticipant\",\"outcome\":\"not_sent\",\"attempts\":0,"
-            "\"httpStatus\":null,\"requestId\":null,\"retryAfterMs\":null,\"body\":null}}";
-        return bwt_error_take_(error, BW_E_INVALID_ARGUMENT, bwt_get(refusal, ""));
-    }
+    if (participant == NULL)
+        return bwt_refuse_null_(error, "participant", "createParticipant");
     memset(participant, 0, sizeof *participant);
     request = bwt_participant_request(options);
     if (request == NULL)
@@ -900,11 +907,16 @@ BWT_FUNCTION bw_status bwt_create_endpoint(bw_client *client,
                                            bwt_endpoint *endpoint,
                                            bwt_error *error)
 {
-    char *document = NULL, *request = bwt_endpoint_request(options);
+    char *document = NULL, *request;
     bw_status status = BW_E_INTERNAL;
 
+    if (error != NULL)
+        memset(error, 0, sizeof *error);
+    if (endpoint == NULL)
+        return bwt_refuse_null_(error, "endpoint", "createEndpoint");
+    request = bwt_endpoint_request(options);
     if (request != NULL)
-        status = bw_create_endpoint(client, request, endpoint != NULL ? &document : NULL);
+        status = bw_create_endpoint(client, request, &document);
     free(request);
     return bwt_endpoint_take_(endpoint, status, document, error);
 }

@@ -575,6 +575,7 @@ void helpers()
     check_throws(BW_E_INVALID_ARGUMENT, "", 0, "endpoint_ids: is empty", [] { bw::connect_bxml("[]"); });
     CHECK(bw::uui("abc.def.ghi") == "abc.def.ghi;encoding=jwt");
     check_throws(BW_E_INVALID_ARGUMENT, "", 0, "call_id: \"c-1\" is not", [] { bw::uui("t", "c-1"); });
+    check_throws(BW_E_INVALID_ARGUMENT, "", 0, "is not an array", [] { bw::list<bw::Endpoint>("{\"data\":[]}"); });
     CHECK(bw::json_quote("a\"b") == "\"a\\\"b\"" && bw::json_length("{\"a\":[1,2]}", "/a") == 2);
     check_throws(BW_E_INVALID_ARGUMENT, "", 0, "must be an array or an object", [] { bw::json_length("1"); });
 }

@@ -138,6 +138,9 @@ static void endpoints(bw_client *client)
     CHECK(bwt_delete_endpoint(client, endpoint.id, &error) == BW_OK);
     CHECK(bwt_get_endpoint(client, endpoint.id, NULL, NULL) == BW_E_NOT_FOUND);
     CHECK(bwt_create_endpoint(client, &options, NULL, NULL) == BW_E_INVALID_ARGUMENT);
+    CHECK(bwt_create_endpoint(client, &options, NULL, &error) == BW_E_INVALID_ARGUMENT);
+    CHECK_TEXT(error.message, "endpoint: is NULL");
+    bwt_error_clear(&error);
     CHECK(bwt_create_endpoint(client, NULL, &read, &error) == BW_E_INVALID_ARGUMENT && read.id == NULL);
     CHECK_TEXT(error.message, "request.direction: is missing");
     bwt_error_clear(&error);

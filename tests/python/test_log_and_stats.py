@@ -75,6 +75,7 @@ def test_stats(client: Client, sandbox: Sandbox) -> None:
         (logging.ERROR, {logging.ERROR}),
         (logging.CRITICAL, set()),
         ("DEBUG", {logging.DEBUG, logging.INFO, logging.WARNING, logging.ERROR}),
+        ("info", {logging.INFO, logging.WARNING, logging.ERROR}),
         ("INFO", {logging.INFO, logging.WARNING, logging.ERROR}),
         ("WARN", {logging.WARNING, logging.ERROR}),
         ("ERROR", {logging.ERROR}),

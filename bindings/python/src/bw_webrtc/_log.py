@@ -105,7 +105,7 @@ def _number(level: object) -> int:
     """The number of a level of ``logging``, which may be given by its name."""
     if not isinstance(level, str):
         return arguments.integer("level", level, wanted="an int, the name of a level or None")
-    number = logging.getLevelName(level)
+    number = logging.getLevelName(level.upper())
     if not isinstance(number, int):
         raise arguments.invalid("level: is not the name of a level of logging, such as INFO")
     return number
