@@ -38,13 +38,14 @@ def tag_of(call_id: str) -> str:
     return f"{call_id[: LONGEST_TAG - len(digest) - 1]}~{digest}"
 
 
-def settings_version() -> tuple[int, int, int] | None:
+def settings_version() -> tuple[int, int, int, int] | None:
     """Which version of the settings file exists. None if there is no file."""
     try:
         about = Path(os.environ["BW_CONFIG_FILE"]).stat()
     except (KeyError, OSError):
         return None
-    return about.st_ino, about.st_mtime_ns, about.st_size
+    # A chmod changes only the last.
+    return about.st_ino, about.st_mtime_ns, about.st_size, about.st_ctime_ns
 
 
 class Routing:
@@ -55,7 +56,7 @@ class Routing:
 
     def __init__(self) -> None:
         self._client: Client | None = None
-        self._version: tuple[int, int, int] | None = None
+        self._version: tuple[int, int, int, int] | None = None
         # Kamailio does not start if this raises. It must start without the service, so a problem is
         # only logged here, before the first caller meets it.
         try:
