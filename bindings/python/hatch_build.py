@@ -83,8 +83,7 @@ def way(sources: Path, file: str) -> str:
     if how or not built.is_file():
         return how or "zig"
     inputs = [sources / name for name in ("Cargo.toml", "Cargo.lock", "build.rs")]
-    for folder in ("src", "codegen", "model", "sandbox"):
-        inputs += (sources / folder).rglob("*")
+    inputs += (sources / ("sandbox" if file == "bw-sandbox" else "src")).rglob("*")
     newest = max(path.stat().st_mtime for path in inputs if path.is_file())
     return str(built) if built.stat().st_mtime >= newest else "zig"
 

@@ -6,7 +6,6 @@ import os
 import platform
 import shutil
 import sys
-import time
 import zipfile
 from pathlib import Path
 from typing import List
@@ -92,9 +91,7 @@ def test_pip_install_builds_the_wheel(tmp_path: Path) -> None:
 def test_pip_install_uses_a_library_that_is_already_built(tmp_path: Path) -> None:
     """From the source folder, after ``cargo build --release``."""
     python = venv(sys.executable, tmp_path / "venv")
-    began = time.monotonic()
     output = pip_install(python, "-v", PACKAGE, CARGO="/nowhere/cargo")
-    assert time.monotonic() - began < 60
     assert f"bw-webrtc: uses {RELEASE / 'libbw_webrtc.so'}, which is already built" in output
     assert "ziglang" not in output
     assert_works_without_compiler(python, tmp_path)

@@ -104,7 +104,9 @@ def test_c_tests_pass_with_the_shipped_library(unpacked: Path, tmp_path: Path) -
     for name in ("abi_test", "live_test"):
         run(CC, *flags, ROOT / "tests" / "c" / f"{name}.c", "-o", tmp_path / name, *link)
     outputs = [run(tmp_path / "abi_test", "2000")]
-    with Sandbox(tls=True, program=str(unpacked / "bin" / "bw-sandbox")) as sandbox:
+    with Sandbox(
+        tls=True, program=str(unpacked / "bin" / "bw-sandbox"), arguments=["--endpoint-bxml"]
+    ) as sandbox:
         assert sandbox.ca_file is not None
         outputs.append(run(tmp_path / "live_test", sandbox.url, sandbox.ca_file))
     for lines in outputs:

@@ -209,7 +209,7 @@ def test_it_creates_the_client_later_if_the_start_was_too_early(tmp_path: Path) 
     with Sandbox(tls=True) as sandbox:
         late = tmp_path / "ca.pem"
         variables = {"BW_CA_FILE": str(late)}
-        with kamailio(sandbox, variables=variables, logged="caFile") as caller:
+        with kamailio(sandbox, variables=variables, logged="ca_file") as caller:
             (reply,) = caller.ask("MESSAGE", ["early"], LIMIT).values()
             assert (reply.status, reply.reason) == (503, "BW_E_CONFIG")
             shutil.copy(str(sandbox.ca_file), late)
