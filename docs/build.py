@@ -139,6 +139,8 @@ def main() -> None:
     html = folder / "html"
     stage(folder / "book")
     (folder / "book/src/pictures").mkdir(exist_ok=True)
+    for picture in (DOCS / "pictures").glob("*.png"):
+        shutil.copy(picture, folder / "book/src/pictures")
     pictures(folder / "book/src/pictures")
     book(folder / "book", html)
     c_reference(html / "c")

@@ -1,9 +1,10 @@
 /*
- * libbw_webrtc: control Bandwidth's WebRTC service from C.
+ * libbw_webrtc: control Bandwidth's WebRTC services from C.
  *
- * A program creates participants and passes their tokens to browsers and other devices, creates
- * sessions, adds participants to sessions, and controls who hears whom. Requests and responses are
- * JSON text. Every function that sends a request to the service has this form:
+ * With BRTC, a program creates endpoints, passes their tokens to browsers and other devices, and
+ * creates the BXML that connects phone calls to them. With WebRTC v1, it creates participants and
+ * sessions, adds participants to sessions, and controls who hears whom. A new account has only BRTC.
+ * Requests and responses are JSON text. Every function that sends a request to the service has this form:
  *
  *     bw_status bw_verb_noun(bw_client *client, <ids and JSON text>, char **out);
  *
@@ -19,13 +20,15 @@
  *                   "httpStatus": 401, "requestId": null, "retryAfterMs": null, "body": {..}}}
  *
  *    "outcome" reports whether the service may have processed the request:
- *        "not_sent"  The service received nothing. It is safe to repeat the call.
+ *        "not_sent"  The service has not received the operation, or has rejected its access token and
+ *                    no new token could be obtained. It is safe to repeat the call.
  *        "rejected"  The service responded, and it did nothing.
  *        "unknown"   The request was sent, but there was no usable response. The service may have
  *                    processed the request.
  *        null        The function sends no request.
  *    A program without a JSON library can read the documents with bw_json_get. `out` may be NULL if
- *    the document is not needed, except when a participant is created: its token is returned once.
+ *    the document is not needed, except when a participant or an endpoint is created: its token is
+ *    returned once.
  * 3. Retries. A client repeats a failed request, within the deadline, if this is safe. A create
  *    request with an unknown outcome is never repeated.
  * 4. Memory. The caller frees text that a function returns through a char ** with bw_free. Do not
@@ -47,15 +50,16 @@
  *    queue (bw_queue_new), poll the queue's descriptor, and fetch the completions. Each accepted
  *    call completes exactly once. Before you free a queue, close it and fetch until BW_E_CLOSED.
  *    There are no completion callbacks.
- * 10. Late objects. If a create request completes after its call was cancelled, the participant or
- *    session exists, but no caller has its id. bw_client_take_late returns the ids of such objects.
+ * 10. Late objects. If a create request completes after its call was cancelled, the participant,
+ *    session or endpoint exists, but no caller has its id. bw_client_take_late returns the ids of such objects.
  * 11. Side effects. There is no global initialization. The library prints nothing, and it changes
  *    no signal handler and no locale. Messages never contain secrets. Environment variables
- *    configure a client only in bw_client_new(NULL, ..), and never in a set-uid process. However,
+ *    configure a client only in bw_client_new(NULL, ..), with the key `environment`, and in
+ *    bw_client_reload, and never in a set-uid process. However,
  *    the first bw_client_new in a process reads and ignores the proxy variables: during this call,
  *    no other thread may call setenv.
  *
- * A complete program (to build it: cc program.c -lbw_webrtc). It reads the credentials from the
+ * A complete program for WebRTC v1 (to build it: cc program.c -lbw_webrtc). It reads the credentials from the
  * environment variables BW_ACCOUNT_ID, BW_CLIENT_ID and BW_CLIENT_SECRET:
  *
  *     #include <stdio.h>
@@ -239,7 +243,7 @@ typedef void (*bw_log_callback)(int32_t level, const char *line, void *user_data
 #define BW_E_FORBIDDEN 22
 
 /**
- * HTTP 404: there is no such participant or session.
+ * HTTP 404: there is no such participant, session or endpoint.
  */
 #define BW_E_NOT_FOUND 23
 
@@ -249,7 +253,7 @@ typedef void (*bw_log_callback)(int32_t level, const char *line, void *user_data
 #define BW_E_CONFLICT 24
 
 /**
- * HTTP 429: too many requests. `retryAfterMs` in the error document may state how long to wait.
+ * HTTP 429: too many requests, or too many endpoints. `retryAfterMs` in the error document may state how long to wait.
  */
 #define BW_E_RATE_LIMITED 25
 
@@ -712,9 +716,13 @@ bw_status bw_update_endpoint_bxml(bw_client *client,
  * Executes any operation, which is described by one JSON document.
  *
  * - `call_json`: `{"operation": "addParticipantToSession", "sessionId": "..", "participantId":
- *   "..", "body": {..}, "timeoutMs": 500}`. `operation` is the operation's name at the service.
- *   The ids and the body are those of the operation. `timeoutMs` is optional: it replaces the
- *   client's timeout for this call.
+ *   "..", "body": {..}, "timeoutMs": 500}`. The keys are:
+ *   - `operation`: required. The operation's name at the service.
+ *   - `sessionId`, `participantId`, `endpointId`: the ids that the operation's own function takes.
+ *   - `body`: the request document of the operation, as a JSON object.
+ *   - `query`: the query of listEndpoints, as a JSON object.
+ *   - `bxml`: the BXML of updateEndpointBxml, as a string.
+ *   - `timeoutMs`: replaces the client's timeout for this call, 1 to 86400000.
  * - `out`: receives the same document as from the operation's own function. The caller frees it
  *   with `bw_free`. `out` must not be NULL if the operation returns a token (createParticipant and
  *   createEndpoint).

@@ -26,6 +26,8 @@
  * fields. A NULL result discards it, except for a new participant or endpoint, whose token is returned
  * only once.
  *
+ * A call has the timeout of its client. For another timeout, use bw_call with "timeoutMs".
+ *
  * Threads and blocking: each function behaves as the function of the same name in bw_webrtc.h.
  */
 #ifndef BW_WEBRTC_TYPED_H
@@ -157,7 +159,7 @@ typedef struct bwt_endpoint {
 /* Which endpoints to list. NULL and 0 (BWT_ENDPOINT_QUERY_INIT) select all. */
 typedef struct bwt_endpoint_query {
     const char *status;
-    const char *after_cursor; /* next_cursor of the previous page */
+    const char *after_cursor; /* next_cursor of the previous page; valid until the call returns */
     unsigned long limit;      /* endpoints in a page, 1 to 1000 */
 } bwt_endpoint_query;
 
@@ -1007,8 +1009,15 @@ BWT_FUNCTION int bwt_cursor_(char *url)
     return to != url;
 }
 
-/* Lists one page of endpoints (bw_list_endpoints). `query` may be NULL. For the next page, set
- * `after_cursor` to `next_cursor`; stop if a cursor is repeated. */
+/* Lists one page of endpoints (bw_list_endpoints). `query` may be NULL. The function overwrites `page`:
+ * clear a previous page first. For the next page, set `after_cursor` to `next_cursor`, which must stay
+ * valid until the call returns. Therefore, take it out of the page before you clear the page:
+ *
+ *     cursor = page.next_cursor;
+ *     page.next_cursor = NULL;
+ *     bwt_endpoint_page_clear(&page);
+ *
+ * Free it with bw_free after the call. Stop if a cursor is repeated. */
 BWT_FUNCTION bw_status bwt_list_endpoints(bw_client *client,
                                           const bwt_endpoint_query *query,
                                           bwt_endpoint_page *page,

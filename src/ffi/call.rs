@@ -90,9 +90,13 @@ fn deliver(
 /// Executes any operation, which is described by one JSON document.
 ///
 /// - `call_json`: `{"operation": "addParticipantToSession", "sessionId": "..", "participantId":
-///   "..", "body": {..}, "timeoutMs": 500}`. `operation` is the operation's name at the service.
-///   The ids and the body are those of the operation. `timeoutMs` is optional: it replaces the
-///   client's timeout for this call.
+///   "..", "body": {..}, "timeoutMs": 500}`. The keys are:
+///   - `operation`: required. The operation's name at the service.
+///   - `sessionId`, `participantId`, `endpointId`: the ids that the operation's own function takes.
+///   - `body`: the request document of the operation, as a JSON object.
+///   - `query`: the query of listEndpoints, as a JSON object.
+///   - `bxml`: the BXML of updateEndpointBxml, as a string.
+///   - `timeoutMs`: replaces the client's timeout for this call, 1 to 86400000.
 /// - `out`: receives the same document as from the operation's own function. The caller frees it
 ///   with `bw_free`. `out` must not be NULL if the operation returns a token (createParticipant and
 ///   createEndpoint).

@@ -39,11 +39,11 @@ pub const BW_E_UNAUTHORIZED: bw_status = 21;
 /// HTTP 403: the credentials have no role for WebRTC or no access to the account, or there is no
 /// such route.
 pub const BW_E_FORBIDDEN: bw_status = 22;
-/// HTTP 404: there is no such participant or session.
+/// HTTP 404: there is no such participant, session or endpoint.
 pub const BW_E_NOT_FOUND: bw_status = 23;
 /// HTTP 409: the participant is already in a session, or the session is full.
 pub const BW_E_CONFLICT: bw_status = 24;
-/// HTTP 429: too many requests. `retryAfterMs` in the error document may state how long to wait.
+/// HTTP 429: too many requests, or too many endpoints. `retryAfterMs` in the error document may state how long to wait.
 pub const BW_E_RATE_LIMITED: bw_status = 25;
 /// HTTP 5xx: the service or a gateway failed.
 pub const BW_E_SERVER: bw_status = 26;

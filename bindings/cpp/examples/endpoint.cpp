@@ -6,15 +6,13 @@
 int main()
 try {
     const bw::Client client(from_environment());
-    const std::string response = client.create_endpoint(
-        R"({"type": "WEBRTC", "direction": "BIDIRECTIONAL", "tag": "from C++"})");
-    const std::string id = bw::json_get(response, "/data/endpointId");
-    const std::string token = bw::json_get(response, "/data/token");
-    std::cout << "endpoint    " << id << "\ntoken       " << token.substr(0, 12) << "... ("
-              << token.size() << " characters)\nexpires     "
-              << bw::json_get(response, "/data/expirationTimestamp") << "\n";
+    const bw::Endpoint endpoint(
+        client.create_endpoint(bw::EndpointRequest("BIDIRECTIONAL").tag("from C++")));
+    const std::string token = endpoint.token.value_or("");
+    std::cout << "endpoint    " << endpoint.id << "\ntoken       " << token.substr(0, 12) << "... ("
+              << token.size() << " characters)\nexpires     " << endpoint.expiration_timestamp << "\n";
     // An endpoint counts towards the quota of the account until it expires.
-    client.delete_endpoint(id);
+    client.delete_endpoint(endpoint.id);
 } catch (const bw::Error &error) {
     std::cerr << error.status_name() << ": " << error.what() << "\n";
     return 1;
