@@ -356,10 +356,23 @@ def test_invalid_timeout_of_a_call(plain: Sandbox, call: Callable[..., Any], nam
     for number in (float("nan"), float("inf"), 1e300):
         with pytest.raises(InvalidArgumentError, match=r"timeout: must be a finite"):
             call(plain, name, *arguments, timeout=number)
+    seconds = r"^\w+: timeout: must be a number of seconds from 0\.001 to 86400 \["
     for number in (0, -1, 10**9):
-        with pytest.raises(InvalidArgumentError, match=r"timeout(Ms)?: must be a ") as caught:
+        with pytest.raises(InvalidArgumentError, match=seconds) as caught:
             call(plain, name, *arguments, timeout=number)
         assert caught.value.operation == "createSession"
+    assert plain.requests() == []
+
+
+@pytest.mark.parametrize("call", CALLS)
+def test_call_that_is_too_large_as_json(plain: Sandbox, call: Callable[..., Any]) -> None:
+    bxml = "<Response>" + '<Pause length="1"/>' * 3300 + "</Response>"
+    assert len(bxml) < 65536
+    with pytest.raises(InvalidArgumentError) as caught:
+        call(plain, "update_endpoint_bxml", "e-1", bxml, timeout=LIMIT)
+    assert re.search(
+        r": bxml: as JSON, the call has \d+ bytes; at most 65536 are allowed", str(caught.value)
+    )
     assert plain.requests() == []
 
 

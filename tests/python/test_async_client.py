@@ -484,6 +484,37 @@ def test_late_objects_are_bounded(
     run(work())
 
 
+@pytest.mark.parametrize("in_progress", [True, False])
+def test_client_cannot_be_closed_while_another_loop_uses_it(
+    plain: Sandbox, in_progress: bool
+) -> None:
+    client = plain.async_client()
+    ready, tried = threading.Event(), threading.Event()
+
+    async def use() -> None:
+        created = await client.create_session()
+        plain.fault("getSession", "delay", ms=60_000)
+        task = asyncio.ensure_future(client.get_session(created.id)) if in_progress else None
+        await until(lambda: client.stats()["inFlight"] == int(in_progress))
+        ready.set()
+        await until(tried.is_set)
+        assert not client.closed
+        await client.aclose()
+        if task is not None:
+            with pytest.raises(CallCancelledError):
+                await task
+
+    first = Background(lambda: asyncio.run(use()))
+    assert ready.wait(LIMIT)
+    try:
+        with pytest.raises(RuntimeError, match="in use by another event loop; create one client"):
+            asyncio.run(client.aclose())
+    finally:
+        tried.set()
+    first.result()
+    assert client.closed
+
+
 def test_client_can_be_closed_after_its_loop(plain: Sandbox) -> None:
     client = plain.async_client()
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import socket
+from pathlib import Path
 from typing import Callable, Tuple
 
 import pytest
@@ -60,6 +62,16 @@ def test_all_variables_missing(plain: Sandbox) -> None:
 def test_missing_token_url(plain: Sandbox) -> None:
     output = sentence(environment(plain, BW_TOKEN_URL=None))
     assert output.startswith("wrong: the configuration: BW_TOKEN_URL: is missing")
+
+
+def test_settings_file_that_is_a_fifo(plain: Sandbox, tmp_path: Path) -> None:
+    fifo = tmp_path / "bandwidth.json"
+    os.mkfifo(fifo, 0o600)
+    # Without the variables that override the file.
+    file = environment(plain, BW_CONFIG_FILE=str(fifo), BW_BASE_URL=None, BW_ACCOUNT_ID=None)
+    output = sentence(file)
+    assert output.startswith("wrong: the configuration: ")
+    assert str(fifo) in output
 
 
 def test_invalid_url(plain: Sandbox) -> None:

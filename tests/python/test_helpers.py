@@ -6,7 +6,7 @@ import base64
 import json
 import warnings
 from datetime import datetime, timedelta, timezone
-from typing import Any
+from typing import Any, Dict, List
 from xml.etree import ElementTree
 
 import pytest
@@ -221,6 +221,28 @@ def test_parse_event() -> None:
     assert (bare.device_id, bare.tag) == (None, None)
 
 
+@pytest.mark.parametrize(
+    "event",
+    [
+        {"event": "onLeave", "participantId": "p"},
+        {"event": "endpointConnected", "endpointId": "e-1"},
+        {"event": "nextYear"},
+    ],
+)
+def test_event_with_a_time_that_is_no_datetime(event: Dict[str, Any]) -> None:
+    limit = 9007199254740991
+    times: List[object] = [limit, 253402300800000]
+    if event["event"] != "onLeave":
+        times += [-1, limit + 1, 10**30, 1.5, "soon", [1], None, True]
+    for time in times:
+        parsed = bw_webrtc.parse_event(json.dumps({**event, "timestamp": time}))
+        assert (parsed.event, parsed.timestamp) == (event["event"], None)
+        assert parsed.raw["timestamp"] == time
+    latest = bw_webrtc.parse_event(json.dumps({**event, "timestamp": 253402300799999}))
+    assert latest.timestamp is not None
+    assert latest.timestamp.year == 9999
+
+
 def test_parse_event_of_the_sandbox(plain: Sandbox) -> None:
     with WebhookServer() as server, plain.client() as client:
         created = client.create_participant(tag="alice", callback_url=server.url)
@@ -244,10 +266,6 @@ def test_parse_event_of_the_sandbox(plain: Sandbox) -> None:
         (b"{}\0", "body: must not contain NUL"),
         ("{}", r"event\.event: is missing"),
         ('{"event":"onLeave"}', r"timestamp: is missing; event\.participantId: is missing"),
-        (
-            '{"event":"onLeave","timestamp":9007199254740991,"participantId":"p"}',
-            r"event\.timestamp: .* beyond the years",
-        ),
         ("[" * 100_000, "event"),
         (
             '{"event":"onLeave","timestamp":1,"participantId":"p","n":' + "9" * 5000 + "}",

@@ -29,6 +29,8 @@ from .errors import (
 
 _MISSING_PARTICIPANT = "00000000-0000-0000-0000-000000000000"
 """The id of a participant that does not exist: reading it changes nothing."""
+# The library's own limit for a settings file, in bytes.
+_MAX_FILE = 64 * 1024
 _VARIABLES = {
     "accountId": "BW_ACCOUNT_ID",
     "clientId": "BW_CLIENT_ID",
@@ -80,9 +82,11 @@ def check(
 def _check(
     ca_file: Optional[str], proxy: Optional[str], timeout: Optional[float]
 ) -> Tuple[bool, str]:
-    url, account = _setting("baseUrl") or SERVICE, _setting("accountId")
+    url = SERVICE
     try:
         with Client.from_env(ca_file=ca_file, proxy=proxy, timeout=timeout) as client:
+            # Only now, when the library has accepted the settings file.
+            url = _setting("baseUrl") or SERVICE
             client.get_participant(_MISSING_PARTICIPANT)
     except ConfigError as error:
         return False, f"wrong: the configuration: {error.message}"
@@ -93,6 +97,7 @@ def _check(
     except BwError as error:
         return False, _sentence(error, url)
     right = [*_steps(url, 3), "the credentials", "the account"]
+    account = _setting("accountId")
     end = "" if _uses_token() else f"; but user names stop working on 2 December 2026: {_USE}"
     return True, f"right: {_join(right)} (account {account} at {url}){end}"
 
@@ -113,7 +118,12 @@ def _setting(key: str) -> str:
 def _file() -> Dict[str, object]:
     """The content of the settings file. The library reports its problems."""
     try:
-        content = json.loads(Path(os.environ["BW_CONFIG_FILE"]).read_text(encoding="utf-8"))
+        # Without waiting for the writer of a FIFO.
+        descriptor = os.open(os.environ["BW_CONFIG_FILE"], os.O_RDONLY | os.O_NONBLOCK)
+        with os.fdopen(descriptor, "rb") as file:
+            if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+                return {}
+            content = json.loads(file.read(_MAX_FILE))
     except (KeyError, OSError, ValueError, RecursionError):
         return {}
     return content if isinstance(content, dict) else {}

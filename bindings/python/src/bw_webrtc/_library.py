@@ -247,7 +247,12 @@ class Library:
             error["message"] = _names.translate_config(str(error.get("message")))
         elif status == InvalidArgumentError.STATUS and not is_generic:
             body = "" if operation is None else operation.argument
-            error["message"] = _names.translate(str(error.get("message")), body=body)
+            message = str(error.get("message"))
+            if message.startswith("call: has ") and operation is not None:
+                # The caller gave no document of the whole call, but its largest part.
+                part = "bxml: " if operation.document == "bxml" else body and f"{body}: "
+                message = f"{part}as JSON, the call {message[len('call: ') :]}"
+            error["message"] = _names.translate(message, body=body)
         elif status in (CallTimeoutError.STATUS, UnauthorizedError.STATUS):
             error["message"] = _names.translate_advice(str(error.get("message")))
         return from_document(status, {"error": error})

@@ -122,8 +122,9 @@ def _unchanged(response: Any) -> Any:
     return response
 
 
-# The library's own limit.
+# The library's own limits.
 _MAX_CURSOR = 8192
+_MAX_TIMEOUT = 86400
 
 CALL = "bw_call"
 STATS = Request(Operation(None, _unchanged, function="bw_client_stats"))
@@ -132,7 +133,11 @@ TAKE_LATE = Request(Operation(None, LateObjects.from_raw, function="bw_client_ta
 
 
 def _milliseconds(timeout: object, operation: Optional[str]) -> int:
-    return arguments.milliseconds("timeout", timeout, operation, error=InvalidArgumentError)
+    limit = arguments.milliseconds("timeout", timeout, operation, error=InvalidArgumentError)
+    if not 1 <= limit <= _MAX_TIMEOUT * 1000:
+        message = f"timeout: must be a number of seconds from 0.001 to {_MAX_TIMEOUT}"
+        raise arguments.invalid(message, operation)
+    return limit
 
 
 def call(document: Mapping[str, Any], timeout: Optional[float] = None) -> Request[Any]:

@@ -48,6 +48,10 @@ T = TypeVar("T")
 # The number of completions that are fetched at a time, so that the loop's other handlers can run.
 _AT_ONCE = 16
 _NO_WAIT = 0
+_IN_USE = (
+    "this AsyncClient is in use by another event loop; create one client for each loop that runs "
+    "at the same time"
+)
 
 
 class AsyncClient:
@@ -119,9 +123,14 @@ class AsyncClient:
         Closing twice is allowed, and so is closing after the event loop was closed. Late
         responses to cancelled calls are received as long as this object exists: see
         ``take_late()``.
+
+        Raises:
+            RuntimeError: Another event loop, which is running, uses the client.
         """
         if self.closed:
             return
+        if self._is_in_use_elsewhere():
+            raise RuntimeError(_IN_USE)
         self._library.function("bw_queue_close")(self._queue)
         # The completions are available at once.
         while self._fetch():
@@ -659,16 +668,20 @@ class AsyncClient:
                 for number in list(self._calls):
                     self._abandon(number)
             elif previous.is_running() or is_waiting:
-                raise RuntimeError(
-                    "this AsyncClient is in use by another event loop; create one client for each "
-                    "loop that runs at the same time"
-                )
+                raise RuntimeError(_IN_USE)
             self._leave_loop()
         descriptor = self._library.function("bw_queue_fd")(self._queue)
         if descriptor < 0:
             raise OSError("the queue has no descriptor: too many files are open")
         loop.add_reader(descriptor, self._fetch_some)
         self._loop, self._descriptor, self._process = loop, descriptor, os.getpid()
+
+    def _is_in_use_elsewhere(self) -> bool:
+        """Whether a loop of another thread is running, which alone may complete its futures."""
+        loop = self._loop
+        if loop is None or self._process != os.getpid() or not loop.is_running():
+            return False
+        return loop is not asyncio.get_running_loop()
 
     def _leave_loop(self) -> None:
         loop, self._loop = self._loop, None

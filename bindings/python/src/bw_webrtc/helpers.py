@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import warnings
 from datetime import datetime, timedelta, timezone
 from typing import Any, Dict, Iterable, Optional, Union
 
 from . import _arguments as arguments
 from . import _library
-from .errors import InvalidArgumentError
 from .models import Event, TokenClaims
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
+# The library's own limit for times in milliseconds.
+_TIME_LIMIT = 1 << 53
 
 
 class BxmlWarning(UserWarning):
@@ -130,16 +132,12 @@ def parse_event(body: Union[str, bytes]) -> Event:
     else:
         body = _bytes("body", body, wanted="a str or bytes")
     raw = _document("event", "bw_parse_event", body)
-    known = raw.get("known") is not False
     millis = raw.get("timestamp")
     timestamp = None
-    # An unknown event may have any timestamp.
-    if type(millis) is int:
-        try:
-            timestamp = _after_epoch("event.timestamp", timedelta(milliseconds=1), millis)
-        except InvalidArgumentError:
-            if known:
-                raise
+    # Some events may have any timestamp, and the library's limit is beyond that of a datetime.
+    if type(millis) is int and 0 <= millis < _TIME_LIMIT:
+        with contextlib.suppress(OverflowError):
+            timestamp = _EPOCH + timedelta(milliseconds=millis)
 
     def text(key: str) -> Optional[str]:
         value = raw.get(key)
@@ -155,7 +153,7 @@ def parse_event(body: Union[str, bytes]) -> Event:
         account_id=text("accountId"),
         to=text("to"),
         to_type=text("toType"),
-        known=known,
+        known=raw.get("known") is not False,
         raw=raw,
     )
 
@@ -178,11 +176,7 @@ def token_claims(token: str) -> TokenClaims:
         account_id=document["accountId"],
         participant_id=document["participantId"],
         version=document["version"],
-        expires_at=(
-            None
-            if expires_at is None
-            else _after_epoch("token: exp", timedelta(seconds=1), expires_at)
-        ),
+        expires_at=(None if expires_at is None else _after_epoch("token: exp", expires_at)),
         expires_in=None if expires_in is None else timedelta(milliseconds=expires_in),
         claims=document["claims"],
     )
@@ -203,8 +197,8 @@ def _bytes(name: str, value: object, *, wanted: str = "a str") -> bytes:
     return arguments.text(name, value, wanted=wanted).encode()
 
 
-def _after_epoch(name: str, unit: timedelta, count: int) -> datetime:
+def _after_epoch(name: str, seconds: int) -> datetime:
     try:
-        return _EPOCH + count * unit
+        return _EPOCH + timedelta(seconds=seconds)
     except OverflowError:
-        raise arguments.invalid(f"{name}: {count} is beyond the years of a datetime") from None
+        raise arguments.invalid(f"{name}: {seconds} is beyond the years of a datetime") from None

@@ -358,7 +358,8 @@ class Event:
     event: str
     """For example ``"onConnect"`` (WebRTC v1) or ``"endpointConnected"`` (BRTC Endpoints)."""
     timestamp: Optional[datetime] = None
-    """The time of the event, in UTC (an aware datetime). Not all unknown events have one."""
+    """The time of the event, in UTC (an aware datetime). None if it is missing, or no number
+    of milliseconds that a datetime can represent: see ``raw``."""
     participant_id: Optional[str] = None
     """The participant; None for events of BRTC Endpoints."""
     device_id: Optional[str] = None
