@@ -47,8 +47,8 @@ for standard in 11 17; do
   "${CXX:-c++}" -std=c++$standard "${flags[@]}" tests/c/pages_test.cpp -o "$build/pages_test_$standard" \
     "${link[@]}"
 done
-"${CXX:-c++}" -std=c++17 "${flags[@]}" -DMIXED_PART -c tests/c/mixed_test.cpp -o "$build/mixed_part.o"
-"${CXX:-c++}" -std=c++11 "${flags[@]}" tests/c/mixed_test.cpp "$build/mixed_part.o" \
+"${CXX:-c++}" -std=c++11 "${flags[@]}" -DMIXED_PART -c tests/c/mixed_test.cpp -o "$build/mixed_part.o"
+"${CXX:-c++}" -std=c++17 "${flags[@]}" tests/c/mixed_test.cpp "$build/mixed_part.o" \
   -o "$build/mixed_test" "${link[@]}"
 "${CXX:-c++}" -std=c++11 -fno-rtti "${flags[@]}" -c tests/c/live_test.cpp -o "$build/no_rtti.o"
 # With the static library, the program needs no shared library of this project.
