@@ -47,21 +47,59 @@
 
 namespace bw {
 
-#if __cplusplus >= 201703L
-template <typename T>
-using optional = std::optional<T>;
-#else
-// The part of std::optional that this header needs, for C++11 and C++14.
+// A value or nothing. It is the same class in every standard, so that a program may mix objects of
+// C++11 and C++17. As of C++17, it converts to and from std::optional.
 template <typename T>
 class optional {
 public:
     optional() : value_(), has_value_(false) {}
-    optional(T value) : value_(std::move(value)), has_value_(true) {}
+    template <typename U, typename = typename std::enable_if<
+                              std::is_convertible<U &&, T>::value &&
+                              !std::is_same<typename std::decay<U>::type, optional>::value>::type>
+    optional(U &&value) : value_(std::forward<U>(value)), has_value_(true)
+    {
+    }
+#if __cplusplus >= 201703L
+    optional(std::nullopt_t) : optional() {}
+    optional(const std::optional<T> &other)
+        : value_(other ? *other : T()), has_value_(other.has_value())
+    {
+    }
+    operator std::optional<T>() const
+    {
+        return has_value_ ? std::optional<T>(value_) : std::optional<T>();
+    }
+    friend bool operator==(const optional &a, std::nullopt_t) { return !a.has_value_; }
+    friend bool operator!=(const optional &a, std::nullopt_t) { return a.has_value_; }
+    friend bool operator==(const optional &a, const std::optional<T> &b) { return a == optional(b); }
+    friend bool operator==(const std::optional<T> &a, const optional &b) { return optional(a) == b; }
+    friend bool operator!=(const optional &a, const std::optional<T> &b) { return !(a == b); }
+    friend bool operator!=(const std::optional<T> &a, const optional &b) { return !(a == b); }
+#endif
+    friend bool operator==(const optional &a, const optional &b)
+    {
+        return a.has_value_ == b.has_value_ && (!a.has_value_ || a.value_ == b.value_);
+    }
+    friend bool operator!=(const optional &a, const optional &b) { return !(a == b); }
+    template <typename U>
+    friend typename std::enable_if<std::is_convertible<const U &, T>::value, bool>::type operator==(
+        const optional &a, const U &b)
+    {
+        return a.has_value_ && a.value_ == b;
+    }
+    template <typename U>
+    friend typename std::enable_if<std::is_convertible<const U &, T>::value, bool>::type operator!=(
+        const optional &a, const U &b)
+    {
+        return !(a == b);
+    }
 
     bool has_value() const noexcept { return has_value_; }
     explicit operator bool() const noexcept { return has_value_; }
     const T &operator*() const noexcept { return value_; }
+    T &operator*() noexcept { return value_; }
     const T *operator->() const noexcept { return &value_; }
+    T *operator->() noexcept { return &value_; }
     const T &value() const
     {
         if (!has_value_) {
@@ -74,12 +112,12 @@ public:
     {
         return has_value_ ? value_ : static_cast<T>(std::forward<U>(other));
     }
+    void reset() { *this = optional(); }
 
 private:
     T value_;
     bool has_value_;
 };
-#endif
 
 namespace detail {
 
@@ -109,12 +147,18 @@ inline std::string get(const std::string &document, const char *pointer)
     return find(document, pointer).value_or("");
 }
 
-// A number at a JSON pointer, if it is present.
+// A number at a JSON pointer. None, unless its text is digits only and at most 2^53 - 1.
 inline optional<std::int64_t> find_number(const std::string &document, const char *pointer)
 {
-    const optional<std::string> text = find(document, pointer);
-    return text ? optional<std::int64_t>(std::strtoll(text->c_str(), nullptr, 10))
-                : optional<std::int64_t>();
+    const std::string text = get(document, pointer);
+    std::int64_t number = text.empty() ? -1 : 0;
+    for (const char c : text) {
+        number = c >= '0' && c <= '9' ? number * 10 + (c - '0') : -1;
+        if (number < 0 || number > 9007199254740991) {
+            return optional<std::int64_t>();
+        }
+    }
+    return number < 0 ? optional<std::int64_t>() : optional<std::int64_t>(number);
 }
 
 // The items of a valid JSON array, or the members of an object, as JSON texts. One pass.
@@ -285,6 +329,10 @@ public:
     {
     }
 
+    // A move copies too, so that an error which was moved from is still complete.
+    Error(const Error &) = default;
+    Error &operator=(const Error &) = default;
+
     // The reason for the failure, one of BW_E_*.
     bw_status status() const noexcept { return status_; }
     // The name of the status, such as "BW_E_TIMEOUT".
@@ -404,11 +452,21 @@ public:
         append_strings(json_, values);
         return self();
     }
-    // Sets a key to JSON text.
+    // Sets a key to JSON text. A null pointer omits the key. Throws Error unless the text is exactly
+    // one JSON value.
     Self &set_json(const char *key, const Document &json)
     {
-        begin(key);
-        json_ += json.str();
+        if (json.c_str() != nullptr) {
+            char *raw = nullptr;
+            const bw_status status = bw_json_get(json.c_str(), "", &raw);
+            const Text text(raw);
+            // BW_E_NO_VALUE: the JSON value null.
+            if (status != BW_OK && status != BW_E_NO_VALUE) {
+                throw Error(status, copy(text));
+            }
+            begin(key);
+            json_ += json.str();
+        }
         return self();
     }
     // The JSON text.
@@ -773,8 +831,11 @@ struct Event : detail::Result {
           to_type(find("/toType"))
     {
         const optional<std::int64_t> ms = detail::find_number(document, "/timestamp");
-        if (ms) {
-            time = std::chrono::system_clock::time_point(std::chrono::milliseconds(*ms));
+        using Time = std::chrono::system_clock::time_point;
+        // The clock of most systems counts nanoseconds, and ends in the year 2262.
+        if (ms && *ms <= std::chrono::duration_cast<std::chrono::milliseconds>(
+                             Time::max().time_since_epoch()).count()) {
+            time = Time(std::chrono::milliseconds(*ms));
         }
     }
     // Such as "onConnect" or "endpointConnected".
@@ -842,10 +903,14 @@ public:
         iterator() = default;
         reference operator*() const { return state_->page.endpoints[state_->index]; }
         pointer operator->() const { return &**this; }
+        // After an Error, the iterator is unchanged, and may be incremented again.
         iterator &operator++()
         {
-            state_->index++;
-            skip_to_endpoint();
+            if (state_->index + 1 < state_->page.endpoints.size()) {
+                state_->index++;
+            } else {
+                next_page();
+            }
             return *this;
         }
         void operator++(int) { ++*this; }
@@ -865,32 +930,38 @@ public:
         };
 
         iterator(bw_client *client, const std::string &query)
-            : state_(new State{client, query, EndpointPage(), 0, {}})
+            : state_(new State{client, query, fetch(client, query), 0, {}})
         {
-            fetch();
-            skip_to_endpoint();
+            if (state_->page.endpoints.empty()) {
+                next_page();
+            }
         }
-        void fetch()
+        static EndpointPage fetch(bw_client *client, const std::string &query)
         {
-            state_->page = EndpointPage(
-                detail::invoke(bw_list_endpoints, state_->client, state_->query.c_str()));
-            state_->index = 0;
+            return EndpointPage(detail::invoke(bw_list_endpoints, client, query.c_str()));
         }
-        void skip_to_endpoint()
+        // Fetches pages until one contains endpoints. An exception leaves the state unchanged.
+        void next_page()
         {
-            while (state_->index >= state_->page.endpoints.size()) {
-                if (!state_->page.next_cursor) {
+            State next = {state_->client, state_->query, EndpointPage(), 0, {}};
+            optional<std::string> cursor = state_->page.next_cursor;
+            do {
+                if (!cursor) {
                     state_.reset();
                     return;
                 }
-                const std::string cursor = *state_->page.next_cursor;
-                if (!state_->seen.insert(hash(cursor)).second) {
+                const std::uint64_t hashed = hash(*cursor);
+                if (state_->seen.count(hashed) > 0 || !next.seen.insert(hashed).second) {
                     detail::throw_protocol("listEndpoints",
                                            "the service returned the same cursor twice");
                 }
-                state_->query = with_cursor(state_->query, cursor);
-                fetch();
-            }
+                next.query = with_cursor(next.query, *cursor);
+                next.page = fetch(next.client, next.query);
+                cursor = next.page.next_cursor;
+            } while (next.page.endpoints.empty());
+            state_->seen.insert(next.seen.begin(), next.seen.end());
+            next.seen.swap(state_->seen);
+            *state_ = std::move(next);
         }
         static std::uint64_t hash(const std::string &text)
         {

@@ -203,13 +203,26 @@ typedef struct bwt_text {
     size_t capacity;
 } bwt_text;
 
+/* Internal: overwrites a buffer, which may contain a secret, and frees it. */
+BWT_FUNCTION void bwt_erase_(bwt_text *text)
+{
+    volatile char *byte = text->text;
+    size_t i;
+
+    for (i = 0; byte != NULL && i < text->length; i++)
+        byte[i] = '\0';
+    free(text->text);
+    text->text = NULL;
+}
+
 BWT_FUNCTION void bwt_append_(bwt_text *to, const char *bytes, size_t count)
 {
     if (to->text != NULL && count >= to->capacity - to->length) {
         size_t capacity = (to->capacity + count) * 2;
-        char *grown = capacity > count ? (char *)realloc(to->text, capacity) : NULL;
-        if (grown == NULL)
-            free(to->text);
+        char *grown = capacity > count ? (char *)malloc(capacity) : NULL;
+        if (grown != NULL)
+            memcpy(grown, to->text, to->length);
+        bwt_erase_(to);
         to->text = grown;
         to->capacity = capacity;
     }
@@ -343,13 +356,7 @@ BWT_FUNCTION bw_status bwt_client_new(const bwt_client_options *options,
             return bwt_error_take_(error, BW_E_INTERNAL, NULL);
     }
     status = bw_client_new(config.text, client, &document);
-    if (config.text != NULL) {
-        /* Erase the secret. */
-        volatile char *byte = config.text;
-        while (config.length-- > 0)
-            *byte++ = '\0';
-        free(config.text);
-    }
+    bwt_erase_(&config);
     return status == BW_OK ? BW_OK : bwt_error_take_(error, status, document);
 }
 
@@ -410,18 +417,28 @@ BWT_FUNCTION char *bwt_participant_request(const bwt_participant_options *option
     return request.text;
 }
 
-/* The library also rejects this, but without a document. */
-BWT_FUNCTION bw_status bwt_refuse_null_(bwt_error *error, const char *name, const char *operation)
+/* Internal: fills `error` with a message. The texts are short, and need no escapes. */
+BWT_FUNCTION bw_status bwt_refuse_(bwt_error *error,
+                                   const char *name,
+                                   const char *problem,
+                                   const char *operation)
 {
+    const char *quote = operation != NULL ? "\"" : "";
     char document[512];
 
     sprintf(document,
-            "{\"error\":{\"status\":1,\"name\":\"BW_E_INVALID_ARGUMENT\",\"message\":\"%s: is NULL; "
-            "the token, which is returned only once, would be lost\",\"operation\":\"%s\","
-            "\"outcome\":\"not_sent\",\"attempts\":0,\"httpStatus\":null,\"requestId\":null,"
-            "\"retryAfterMs\":null,\"body\":null}}",
-            name, operation);
+            "{\"error\":{\"status\":1,\"name\":\"BW_E_INVALID_ARGUMENT\",\"message\":\"%s: %s\","
+            "\"operation\":%s%s%s,\"outcome\":\"not_sent\",\"attempts\":0,\"httpStatus\":null,"
+            "\"requestId\":null,\"retryAfterMs\":null,\"body\":null}}",
+            name, problem, quote, operation != NULL ? operation : "null", quote);
     return bwt_error_take_(error, BW_E_INVALID_ARGUMENT, bwt_get(document, ""));
+}
+
+/* Internal: the library also rejects this, but without a document. */
+BWT_FUNCTION bw_status bwt_refuse_null_(bwt_error *error, const char *name, const char *operation)
+{
+    return bwt_refuse_(error, name, "is NULL; the token, which is returned only once, would be lost",
+                       operation);
 }
 
 /*
@@ -488,21 +505,43 @@ BWT_FUNCTION char *bwt_copy_(const char *text, size_t length)
     return copy;
 }
 
-/* Internal: splits the array at a pointer in one pass. Returns its items as JSON texts, or NULL if there
- * are none or there is no memory. Free with bwt_texts_clear_. */
-BWT_FUNCTION char **bwt_items_(const char *document, const char *pointer, size_t *length)
+/* Internal: frees texts and their array. */
+BWT_FUNCTION void bwt_texts_clear_(char **texts, size_t length)
 {
-    char *array = bwt_get(document, pointer), **items = NULL;
+    size_t i;
+
+    for (i = 0; i < length; i++)
+        bw_free(texts[i]);
+    free(texts);
+}
+
+/* Internal: splits the array at a pointer in one pass. `*items` are its items as JSON texts, or NULL if
+ * there are none. Free with bwt_texts_clear_. Returns BW_E_INTERNAL if there is no memory. */
+BWT_FUNCTION bw_status bwt_items_(const char *document,
+                                  const char *pointer,
+                                  char ***items,
+                                  size_t *length)
+{
+    char *array = NULL;
     const char *c, *start;
     uint64_t count = 0;
     int depth = 0, in_string = 0;
+    bw_status status = bw_json_get(document, pointer, &array);
 
+    *items = NULL;
     *length = 0;
-    if (array != NULL && array[0] == '[' && bw_json_length(array, "", &count, NULL) == BW_OK &&
-        count > 0)
-        items = (char **)calloc((size_t)count, sizeof *items);
-    start = array != NULL ? array + 1 : NULL;
-    for (c = array; items != NULL && *c != '\0'; c++) {
+    if (status != BW_OK || array == NULL) {
+        bw_free(array);
+        return status == BW_OK || status == BW_E_INTERNAL ? BW_E_INTERNAL : BW_OK;
+    }
+    if (array[0] == '[')
+        status = bw_json_length(array, "", &count, NULL);
+    if (status == BW_OK && count > 0) {
+        *items = (char **)calloc((size_t)count, sizeof **items);
+        status = *items != NULL ? BW_OK : BW_E_INTERNAL;
+    }
+    start = array + 1;
+    for (c = array; status == BW_OK && count > 0 && *c != '\0'; c++) {
         if (in_string) {
             if (*c == '\\')
                 c++;
@@ -517,22 +556,21 @@ BWT_FUNCTION char **bwt_items_(const char *document, const char *pointer, size_t
         else if (*c == ']' || *c == '}')
             depth--;
         if (*length < count && ((*c == ',' && depth == 1) || depth == 0)) {
-            items[(*length)++] = bwt_copy_(start, (size_t)(c - start));
+            char *item = bwt_copy_(start, (size_t)(c - start));
+            if (item == NULL)
+                status = BW_E_INTERNAL;
+            else
+                (*items)[(*length)++] = item;
             start = c + 1;
         }
     }
     bw_free(array);
-    return items;
-}
-
-/* Internal: frees texts and their array. */
-BWT_FUNCTION void bwt_texts_clear_(char **texts, size_t length)
-{
-    size_t i;
-
-    for (i = 0; i < length; i++)
-        bw_free(texts[i]);
-    free(texts);
+    if (status != BW_OK) {
+        bwt_texts_clear_(*items, *length);
+        *items = NULL;
+        *length = 0;
+    }
+    return status;
 }
 
 /* Reads a participant (bw_get_participant). */
@@ -667,8 +705,10 @@ BWT_FUNCTION bw_status bwt_list_session_participants(bw_client *client,
         memset(list, 0, sizeof *list);
     if (status != BW_OK || list == NULL)
         return bwt_finish_(error, status, document);
-    items = bwt_items_(document, "", &count);
+    status = bwt_items_(document, "", &items, &count);
     bw_free(document);
+    if (status != BW_OK)
+        return bwt_error_take_(error, status, NULL);
     if (count == 0)
         return BW_OK;
     list->items = (bwt_participant *)calloc(count, sizeof *list->items);
@@ -688,13 +728,15 @@ BWT_FUNCTION bw_status bwt_list_session_participants(bw_client *client,
 /*
  * Returns a Subscriptions document as JSON text: the body of addParticipantToSession and
  * updateParticipantSubscriptions. `options` may be NULL (nobody). The caller frees the text with free.
- * NULL if there is no memory.
+ * NULL if there is no memory, or if participant_ids is NULL with a length.
  */
 BWT_FUNCTION char *bwt_subscriptions_request(const bwt_subscription_options *options)
 {
     bwt_text request = {NULL, 0, 128};
     size_t i;
 
+    if (options != NULL && options->length > 0 && options->participant_ids == NULL)
+        return NULL;
     request.text = (char *)malloc(request.capacity);
     bwt_append_(&request, "{", 1);
     if (options != NULL)
@@ -734,6 +776,8 @@ BWT_FUNCTION bw_status bwt_add_participant_to_session(bw_client *client,
     bw_status status = BW_E_INTERNAL;
 
     bwt_begin_(error);
+    if (request == NULL && options != NULL && options->length > 0 && options->participant_ids == NULL)
+        return bwt_refuse_(error, "participant_ids", "is NULL, but length is not 0", "addParticipantToSession");
     if (request != NULL)
         status = bw_add_participant_to_session(client, session_id, participant_id, request, &document);
     free(request);
@@ -766,6 +810,8 @@ BWT_FUNCTION bw_status bwt_update_participant_subscriptions(bw_client *client,
     bw_status status = BW_E_INTERNAL;
 
     bwt_begin_(error);
+    if (request == NULL && options != NULL && options->length > 0 && options->participant_ids == NULL)
+        return bwt_refuse_(error, "participant_ids", "is NULL, but length is not 0", "updateParticipantSubscriptions");
     if (request != NULL)
         status = bw_update_participant_subscriptions(client, session_id, participant_id, request,
                                                      &document);
@@ -802,7 +848,13 @@ BWT_FUNCTION bw_status bwt_get_participant_subscriptions(bw_client *client,
     if (status != BW_OK || subscriptions == NULL)
         return bwt_finish_(error, status, document);
     subscriptions->session_id = bwt_get(document, "/sessionId");
-    subscriptions->participant_ids = bwt_items_(document, "/participants", &subscriptions->length);
+    status = bwt_items_(document, "/participants", &subscriptions->participant_ids,
+                        &subscriptions->length);
+    if (status != BW_OK) {
+        bwt_subscriptions_clear(subscriptions);
+        bw_free(document);
+        return bwt_error_take_(error, status, NULL);
+    }
     for (i = 0; i < subscriptions->length; i++) {
         char *item = subscriptions->participant_ids[i];
         subscriptions->participant_ids[i] = bwt_get(item, "/participantId");
@@ -835,11 +887,12 @@ BWT_FUNCTION void bwt_endpoint_clear(bwt_endpoint *endpoint)
     memset(endpoint, 0, sizeof *endpoint);
 }
 
-/* Internal: fills an endpoint from its JSON object. */
-BWT_FUNCTION void bwt_endpoint_read_(bwt_endpoint *endpoint, const char *object)
+/* Internal: fills an endpoint from its JSON object. Returns BW_E_INTERNAL if there is no memory. */
+BWT_FUNCTION bw_status bwt_endpoint_read_(bwt_endpoint *endpoint, const char *object)
 {
     size_t i, count;
-    char **devices = bwt_items_(object, "/devices", &count);
+    char **devices;
+    bw_status status = bwt_items_(object, "/devices", &devices, &count);
 
     endpoint->id = bwt_get(object, "/endpointId");
     endpoint->token = bwt_get(object, "/token");
@@ -850,12 +903,15 @@ BWT_FUNCTION void bwt_endpoint_read_(bwt_endpoint *endpoint, const char *object)
     endpoint->devices =
         count > 0 ? (bwt_device *)calloc(count, sizeof *endpoint->devices) : NULL;
     endpoint->device_count = endpoint->devices != NULL ? count : 0;
+    if (endpoint->device_count < count)
+        status = BW_E_INTERNAL;
     for (i = 0; i < endpoint->device_count; i++) {
         endpoint->devices[i].id = bwt_get(devices[i], "/deviceId");
         endpoint->devices[i].name = bwt_get(devices[i], "/deviceName");
         endpoint->devices[i].status = bwt_get(devices[i], "/status");
     }
     bwt_texts_clear_(devices, count);
+    return status;
 }
 
 /* Internal: fills an endpoint from a response. */
@@ -872,15 +928,21 @@ BWT_FUNCTION bw_status bwt_endpoint_take_(bwt_endpoint *endpoint,
     if (status != BW_OK || endpoint == NULL)
         return bwt_finish_(error, status, document);
     data = bwt_get(document, "/data");
-    bwt_endpoint_read_(endpoint, data);
+    if (data != NULL)
+        status = bwt_endpoint_read_(endpoint, data);
     bw_free(data);
     endpoint->document = document;
+    if (status != BW_OK) {
+        bwt_endpoint_clear(endpoint);
+        return bwt_error_take_(error, status, NULL);
+    }
     return BW_OK;
 }
 
 /*
  * Returns the request document of createEndpoint as JSON text: the "body" of the document for
- * bw_queue_submit and bw_call. The caller frees the text with free. NULL if there is no memory.
+ * bw_queue_submit and bw_call. The caller frees the text with free. NULL if there is no memory, or if
+ * connection_metadata is not exactly one JSON value.
  */
 BWT_FUNCTION char *bwt_endpoint_request(const bwt_endpoint_options *options)
 {
@@ -895,6 +957,14 @@ BWT_FUNCTION char *bwt_endpoint_request(const bwt_endpoint_options *options)
         bwt_append_field_(&request, "eventCallbackUrl", options->event_callback_url);
         bwt_append_field_(&request, "eventFallbackUrl", options->event_fallback_url);
         if (options->connection_metadata != NULL) {
+            char *value = NULL;
+            bw_status status = bw_json_get(options->connection_metadata, "", &value);
+            bw_free(value);
+            /* Not exactly one JSON value. */
+            if (status != BW_OK && status != BW_E_NO_VALUE) {
+                free(request.text);
+                return NULL;
+            }
             bwt_append_(&request, ",\"connectionMetadata\":", 22);
             bwt_append_(&request, options->connection_metadata, strlen(options->connection_metadata));
         }
@@ -916,6 +986,16 @@ BWT_FUNCTION bw_status bwt_create_endpoint(bw_client *client,
         memset(error, 0, sizeof *error);
     if (endpoint == NULL)
         return bwt_refuse_null_(error, "endpoint", "createEndpoint");
+    memset(endpoint, 0, sizeof *endpoint);
+    if (options != NULL && options->connection_metadata != NULL) {
+        status = bw_json_get(options->connection_metadata, "", &document);
+        bw_free(document);
+        document = NULL;
+        if (status == BW_E_INVALID_ARGUMENT)
+            return bwt_refuse_(error, "connection_metadata", "is not one valid JSON value",
+                               "createEndpoint");
+        status = BW_E_INTERNAL;
+    }
     request = bwt_endpoint_request(options);
     if (request != NULL)
         status = bw_create_endpoint(client, request, &document);
@@ -1044,7 +1124,7 @@ BWT_FUNCTION bw_status bwt_list_endpoints(bw_client *client,
     free(request.text);
     if (status != BW_OK || page == NULL)
         return bwt_finish_(error, status, document);
-    items = bwt_items_(document, "/links", &count);
+    status = bwt_items_(document, "/links", &items, &count);
     for (i = 0; i < count; i++) {
         char *rel = bwt_get(items[i], "/rel");
         char *href = bwt_get(items[i], "/href");
@@ -1057,20 +1137,29 @@ BWT_FUNCTION bw_status bwt_list_endpoints(bw_client *client,
         bw_free(href);
     }
     bwt_texts_clear_(items, count);
-    items = bwt_items_(document, "/data", &count);
+    if (status == BW_OK)
+        status = bwt_items_(document, "/data", &items, &count);
+    else
+        items = NULL, count = 0;
     bw_free(document);
     page->items = count > 0 ? (bwt_endpoint *)calloc(count, sizeof *page->items) : NULL;
     if (count > 0 && page->items == NULL) {
         bwt_texts_clear_(items, count);
-        bwt_endpoint_page_clear(page);
-        return bwt_error_take_(error, BW_E_INTERNAL, NULL);
+        count = 0;
+        items = NULL;
+        status = BW_E_INTERNAL;
     }
     page->length = count;
     for (i = 0; i < count; i++) {
-        bwt_endpoint_read_(&page->items[i], items[i]);
+        bw_status read = bwt_endpoint_read_(&page->items[i], items[i]);
         page->items[i].document = items[i];
+        status = read != BW_OK ? read : status;
     }
     free(items);
+    if (status != BW_OK) {
+        bwt_endpoint_page_clear(page);
+        return bwt_error_take_(error, status, NULL);
+    }
     return BW_OK;
 }
 
@@ -1107,9 +1196,16 @@ BWT_FUNCTION bw_status bwt_parse_event(const char *body, bwt_event *event, bwt_e
     time = bwt_get(document, "/timestamp");
     event->name = bwt_get(document, "/event");
     event->is_known = known == NULL || strcmp(known, "false") != 0;
-    /* At most 18 digits, which fit. An unknown event may contain anything. */
-    for (digit = time; digit != NULL && *digit >= '0' && *digit <= '9' && digit - time < 18; digit++)
+    /* Digits only, and at most 2^53 - 1. An unknown event may contain anything. */
+    for (digit = time; digit != NULL && *digit != '\0'; digit++) {
+        if (*digit < '0' || *digit > '9' || digit - time >= 16) {
+            event->timestamp_ms = 0;
+            break;
+        }
         event->timestamp_ms = event->timestamp_ms * 10 + (*digit - '0');
+    }
+    if (event->timestamp_ms >> 53 != 0)
+        event->timestamp_ms = 0;
     event->participant_id = bwt_get(document, "/participantId");
     event->endpoint_id = bwt_get(document, "/endpointId");
     event->device_id = bwt_get(document, "/deviceId");
@@ -1121,6 +1217,17 @@ BWT_FUNCTION bw_status bwt_parse_event(const char *body, bwt_event *event, bwt_e
     bw_free(known);
     bw_free(time);
     return BW_OK;
+}
+
+/* Internal: reads the BXML from a document. */
+BWT_FUNCTION bw_status bwt_bxml_take_(char **bxml, bw_status status, char *document, bwt_error *error)
+{
+    *bxml = NULL;
+    if (status != BW_OK)
+        return bwt_error_take_(error, status, document);
+    *bxml = bwt_get(document, "/bxml");
+    bw_free(document);
+    return *bxml != NULL ? BW_OK : bwt_error_take_(error, BW_E_INTERNAL, NULL);
 }
 
 /* Creates the BXML that connects a phone call to endpoints (bw_connect_bxml). `endpoint_ids` are
@@ -1138,7 +1245,11 @@ BWT_FUNCTION bw_status bwt_connect_bxml(const char *const *endpoint_ids,
     bw_status status = BW_OK;
 
     bwt_begin_(error);
+    if (bxml == NULL)
+        return bwt_refuse_(error, "bxml", "is NULL", NULL);
     *bxml = NULL;
+    if (endpoint_ids == NULL && length > 0)
+        return bwt_refuse_(error, "endpoint_ids", "is NULL, but length is not 0", NULL);
     ids.text = (char *)malloc(ids.capacity);
     options.text = (char *)malloc(options.capacity);
     bwt_append_(&ids, "[", 1);
@@ -1164,9 +1275,7 @@ BWT_FUNCTION bw_status bwt_connect_bxml(const char *const *endpoint_ids,
         status = bw_connect_bxml(ids.text, options.text, &document);
     free(ids.text);
     free(options.text);
-    if (status == BW_OK)
-        *bxml = bwt_get(document, "/bxml");
-    return bwt_finish_(error, status, document);
+    return bwt_bxml_take_(bxml, status, document, error);
 }
 
 /* Creates the BXML that transfers a phone call to a session (bw_transfer_bxml). `call_id` and `sip_uri`
@@ -1178,11 +1287,13 @@ BWT_FUNCTION bw_status bwt_transfer_bxml(const char *token,
                                          bwt_error *error)
 {
     char *document = NULL;
-    bw_status status = bw_transfer_bxml(token, call_id, sip_uri, &document);
+    bw_status status;
 
     bwt_begin_(error);
-    *bxml = status == BW_OK ? bwt_get(document, "/bxml") : NULL;
-    return bwt_finish_(error, status, document);
+    if (bxml == NULL)
+        return bwt_refuse_(error, "bxml", "is NULL", NULL);
+    status = bw_transfer_bxml(token, call_id, sip_uri, &document);
+    return bwt_bxml_take_(bxml, status, document, error);
 }
 
 #ifdef __cplusplus

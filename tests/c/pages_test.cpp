@@ -178,6 +178,66 @@ void repeated_cursors_are_rejected()
     CHECK(found == 3);
 }
 
+// An iteration continues after an error.
+void failed_pages_are_requested_again()
+{
+    int requests = 0;
+    Server server([&](const std::string &path) {
+        requests++;
+        if (path.find("afterCursor=c") != std::string::npos) {
+            return page("[" + endpoint(2) + "]", "");
+        }
+        if (path.find("afterCursor=b") != std::string::npos) {
+            return requests < 5 ? http("{}", "503 Busy\r\n") : page("[]", "/?afterCursor=c");
+        }
+        return page("[" + endpoint(1) + "]", "/?afterCursor=b");
+    });
+    const bw::Client client = server.client();
+    const bw::Endpoints all = client.endpoints();
+    bw::Endpoints::iterator it = all.begin();
+    for (int i = 0; i < 3; i++) {
+        check_throws(BW_E_SERVER, "", [&] { ++it; });
+        CHECK(it != all.end() && it->id == "e-1");
+    }
+    ++it;
+    CHECK(it != all.end() && it->id == "e-2");
+    ++it;
+    CHECK(it == all.end());
+}
+
+void timestamps()
+{
+    const struct {
+        const char *json;
+        long long ms;
+    } cases[] = {{"0", 0}, {"\"1605739845431\"", 1605739845431}, {"\"2026-99-99\"", -1},
+                 {"\"soon\"", -1}, {"\"\"", -1}, {"-1", -1}, {"1.5", -1}, {"1e3", -1},
+                 {"9007199254740992", -1}, {"9223372036854775807", -1}, {"{}", -1},
+                 {"99999999999999999999", -1}, {"null", -1}};
+    for (const auto &item : cases) {
+        const bw::Event event(bw::Object().set_json("timestamp", item.json));
+        CHECK(event.time.has_value() == (item.ms >= 0));
+        CHECK(!event.time || event.time->time_since_epoch() == std::chrono::milliseconds(item.ms));
+    }
+    const bw::EndpointPage most(std::string("{\"data\":[],\"page\":{\"totalElements\":9007199254740991}}"));
+    CHECK(most.total_elements == 9007199254740991);
+    // More than the clock can count, if it counts nanoseconds.
+    const bw::Event late(std::string("{\"timestamp\":9007199254740991}"));
+    CHECK(!late.time || late.time->time_since_epoch() == std::chrono::milliseconds(9007199254740991));
+}
+
+void json_texts_are_checked()
+{
+    for (const char *json : {"{},\"eventCallbackUrl\":\"x\"", "", "{", "01", "\"a\",1", "{} x"}) {
+        check_throws(BW_E_INVALID_ARGUMENT, "json: is",
+                     [json] { bw::EndpointRequest("INBOUND").connection_metadata(json); });
+    }
+    const char *null_pointer = nullptr;
+    CHECK(bw::Object().set_json("a", null_pointer).dump() == "{}");
+    CHECK(bw::Object().set_json("a", "null").set_json("b", "\"{},1\"").dump() ==
+          "{\"a\":null,\"b\":\"{},1\"}");
+}
+
 void unusual_pages()
 {
     for (const char *data : {"null", "{}", "\"[1]\"", "[null]", "[1]", "[{}]", "[[]]", "[{\"endpointId\":null}]"}) {
@@ -223,9 +283,19 @@ void results_from_documents()
     CHECK(bw::Object().set("a", std::vector<std::string>{"\"", "b"}).set_json("c", "[1]").dump() ==
           "{\"a\":[\"\\\"\",\"b\"],\"c\":[1]}");
     CHECK(bw::array({}) == "[]");
-    // The optional of C++11.
     CHECK(bw::optional<int>(3).value() == 3 && bw::optional<int>().value_or(4) == 4);
+    bw::optional<std::string> text = "a";
+    CHECK(text == "a" && text != bw::optional<std::string>() && text->size() == 1);
+    text.reset();
+    CHECK(!text && text == bw::optional<std::string>());
 #if __cplusplus >= 201703L
+    static_assert(!std::is_same<bw::optional<int>, std::optional<int>>::value, "one class everywhere");
+    const std::optional<std::string> none = text, some_text = bw::optional<std::string>("b");
+    CHECK(!none && some_text == "b" && text == none && none == text && text == std::nullopt);
+    text = some_text;
+    CHECK(text == some_text && some_text == text && *text == "b" && text != none);
+    text = std::nullopt;
+    CHECK(!text.has_value());
     const std::string_view view = "{\"a\":\"b\"}, and more";
     CHECK(bw::json_get(view.substr(0, 9), std::string_view("/a")) == "b");
 #endif
@@ -246,6 +316,9 @@ void errors()
         CHECK(copied.retry_after() && *copied.retry_after() == std::chrono::seconds(900));
         CHECK(!copied.request_id() && copied.outcome() == "rejected");
         CHECK(copied.what() == std::string(error.what()));
+        bw::Error source(error);
+        const bw::Error moved(std::move(source));
+        CHECK(moved.attempts() == 1 && source.attempts() == 1 && source.outcome() == "rejected");
     }
 }
 
@@ -255,6 +328,9 @@ int main()
 {
     cursors_are_followed();
     repeated_cursors_are_rejected();
+    failed_pages_are_requested_again();
+    timestamps();
+    json_texts_are_checked();
     unusual_pages();
     results_from_documents();
     errors();

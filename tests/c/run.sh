@@ -47,6 +47,9 @@ for standard in 11 17; do
   "${CXX:-c++}" -std=c++$standard "${flags[@]}" tests/c/pages_test.cpp -o "$build/pages_test_$standard" \
     "${link[@]}"
 done
+"${CXX:-c++}" -std=c++11 "${flags[@]}" -DMIXED_PART -c tests/c/mixed_test.cpp -o "$build/mixed_part.o"
+"${CXX:-c++}" -std=c++17 "${flags[@]}" tests/c/mixed_test.cpp "$build/mixed_part.o" \
+  -o "$build/mixed_test" "${link[@]}"
 "${CXX:-c++}" -std=c++11 -fno-rtti "${flags[@]}" -c tests/c/live_test.cpp -o "$build/no_rtti.o"
 # With the static library, the program needs no shared library of this project.
 "${CC:-cc}" -std=gnu99 "${flags[@]}" tests/c/live_test.c -o "$build/live_test_static" \
@@ -107,6 +110,7 @@ read -r plain <&3 && read -r secure <&4 || { echo "run.sh: bw-sandbox did not st
 bash tests/c/header_matrix.sh "$build" >"$build/headers.out" || true
 count "$build/headers.out"
 run abi "$build/abi_test"
+run mixed "$build/mixed_test"
 for standard in 11 17; do run "pages-c++$standard" "$build/pages_test_$standard"; done
 export BW_SANDBOX=$sandbox
 run test_your_program "$build/test_your_program"

@@ -1,6 +1,45 @@
 /* All functions of the typed layer against a running bw-sandbox. Usage: typed_test BASE_URL [CA_FILE] */
-#include "bw_webrtc_typed.h"
+#include <stdlib.h>
+
 #include "check.h"
+
+/* Allocations of the header that succeed before one fails; negative: all succeed. */
+static int allocations = -1;
+static int unwiped;
+
+static void *limited_malloc(size_t size)
+{
+    return allocations == 0 || allocations-- == 0 ? NULL : malloc(size);
+}
+
+static void *limited_calloc(size_t count, size_t size)
+{
+    return allocations == 0 || allocations-- == 0 ? NULL : calloc(count, size);
+}
+
+/* A freed buffer of the header contains no secret. */
+static void checked_free(void *text)
+{
+    unwiped += text != NULL && memchr(text, '{', 1) != NULL && strstr((char *)text, "TopSecret") != NULL;
+    free(text);
+}
+
+/* A realloc does not wipe the old buffer. */
+static __attribute__((unused)) void *checked_realloc(void *text, size_t size)
+{
+    unwiped += strstr((char *)text, "TopSecret") != NULL;
+    return realloc(text, size);
+}
+
+#define malloc limited_malloc
+#define calloc limited_calloc
+#define free checked_free
+#define realloc checked_realloc
+#include "bw_webrtc_typed.h"
+#undef malloc
+#undef calloc
+#undef free
+#undef realloc
 
 static bw_client *new_client(int argc, char **argv)
 {
@@ -147,6 +186,99 @@ static void endpoints(bw_client *client)
     bwt_endpoint_clear(&endpoint);
 }
 
+static void failed_allocations(bw_client *client)
+{
+    static const char *const ids[] = {"e-1"};
+    bwt_endpoint_page page;
+    bwt_endpoint endpoint;
+    bwt_error error;
+    char *bxml;
+    int limit;
+    bw_status status = BW_E_INTERNAL;
+
+    for (limit = 0; status != BW_OK && limit < 1000; limit++) {
+        allocations = limit;
+        status = bwt_list_endpoints(client, NULL, &page, &error);
+        allocations = -1;
+        CHECK(status == BW_E_INTERNAL ? page.items == NULL && page.length == 0 : page.length > 0);
+        bwt_error_clear(&error);
+    }
+    CHECK(limit > 2 && limit < 1000);
+    bwt_endpoint_page_clear(&page);
+    for (limit = 0; limit < 4; limit++) {
+        memset(&endpoint, 0, sizeof endpoint);
+        allocations = limit;
+        status = bwt_endpoint_read_(&endpoint, "{\"devices\":[{\"deviceId\":\"d\"}]}");
+        allocations = -1;
+        CHECK(status == (limit < 3 ? BW_E_INTERNAL : BW_OK));
+        bwt_endpoint_clear(&endpoint);
+    }
+    allocations = 1;
+    CHECK(bwt_connect_bxml(ids, 1, NULL, NULL, &bxml, &error) == BW_E_INTERNAL && bxml == NULL);
+    allocations = -1;
+    bwt_error_clear(&error);
+}
+
+static void invalid_arguments(bw_client *client)
+{
+    static const char *const wrong[] = {"{},\"eventCallbackUrl\":\"https://h\"", "", "{", "{} 1"};
+    bwt_endpoint_options options = BWT_ENDPOINT_OPTIONS_INIT;
+    bwt_subscription_options whom = BWT_SUBSCRIPTION_OPTIONS_INIT;
+    bwt_client_options secret = BWT_CLIENT_OPTIONS_INIT;
+    bwt_endpoint endpoint;
+    bwt_error error;
+    char url[1000], *bxml;
+    size_t i;
+
+    options.direction = "INBOUND";
+    for (i = 0; i < sizeof wrong / sizeof wrong[0]; i++) {
+        options.connection_metadata = wrong[i];
+        CHECK(bwt_create_endpoint(client, &options, &endpoint, &error) == BW_E_INVALID_ARGUMENT);
+        CHECK_TEXT(error.message, "connection_metadata: is not one valid JSON value");
+        CHECK(endpoint.id == NULL && bwt_endpoint_request(&options) == NULL);
+        bwt_error_clear(&error);
+    }
+    CHECK(bwt_connect_bxml(NULL, 1, NULL, NULL, &bxml, &error) == BW_E_INVALID_ARGUMENT && bxml == NULL);
+    CHECK_TEXT(error.message, "endpoint_ids: is NULL");
+    bwt_error_clear(&error);
+    CHECK(bwt_connect_bxml(NULL, 0, NULL, NULL, NULL, NULL) == BW_E_INVALID_ARGUMENT);
+    CHECK(bwt_transfer_bxml("a.b.c", NULL, NULL, NULL, &error) == BW_E_INVALID_ARGUMENT);
+    CHECK_TEXT(error.message, "bxml: is NULL");
+    bwt_error_clear(&error);
+    whom.length = 2;
+    CHECK(bwt_add_participant_to_session(client, "s", "p", &whom, &error) == BW_E_INVALID_ARGUMENT);
+    CHECK_TEXT(error.message, "participant_ids: is NULL");
+    bwt_error_clear(&error);
+    CHECK(bwt_update_participant_subscriptions(client, "s", "p", &whom, NULL) == BW_E_INVALID_ARGUMENT);
+    CHECK(bwt_subscriptions_request(&whom) == NULL);
+    /* The buffer grows after the secret was written to it. */
+    memset(url, 'a', sizeof url);
+    url[sizeof url - 1] = '\0';
+    secret.client_secret = "TopSecret";
+    secret.base_url = url;
+    CHECK(bwt_client_new(&secret, &client, NULL) != BW_OK && unwiped == 0);
+}
+
+static void timestamps(void)
+{
+    static const struct {
+        const char *body;
+        long seconds;
+    } cases[] = {{"\"1605739845431\"", 1605739845}, {"1605739845431", 1605739845}, {"\"2026-99-99\"", 0},
+                 {"1605739845.4", 0}, {"-1605739845431", 0}, {"9007199254740992", 0},
+                 {"9223372036854775807", 0}, {"99999999999999999999", 0}};
+    bwt_event event;
+    char body[200];
+    size_t i;
+
+    for (i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        sprintf(body, "{\"event\":\"other\",\"timestamp\":%s}", cases[i].body);
+        if (CHECK(bwt_parse_event(body, &event, NULL) == BW_OK))
+            CHECK(event.timestamp_ms / 1000 == cases[i].seconds);
+        bwt_event_clear(&event);
+    }
+}
+
 static void helpers(void)
 {
     static const char *const ids[] = {"e-1", "e<2>"};
@@ -198,6 +330,9 @@ int main(int argc, char **argv)
     client = new_client(argc, argv);
     sessions_and_subscriptions(client);
     endpoints(client);
+    failed_allocations(client);
+    invalid_arguments(client);
+    timestamps();
     helpers();
     bw_client_free(client);
     return sum_up();
