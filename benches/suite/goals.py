@@ -123,5 +123,6 @@ GATE_INSTRUCTIONS = 0.40
 """The limit in CI, a little above the goal: compilers and C libraries differ."""
 GATE_OAUTH = 1.03
 """The maximum of instructions per warm call with API credentials ÷ with a user name."""
-GATE_BYTES = 2_750_000
-"""The limit in CI for the stripped library: above the goal, which it misses by 5 %."""
+GATE_BYTES = 3_000_000
+"""The limit in CI for the stripped library: above the goal, which was set
+before endpoints, settings files and metrics: it misses the goal by 13 %."""
