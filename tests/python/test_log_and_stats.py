@@ -296,7 +296,7 @@ def test_set_log_rejects_wrong_types(plain: Sandbox) -> None:
         for level in (b"INFO", 2.5, True):
             with pytest.raises(TypeError, match="level must be an int, the name of a level or N"):
                 client.set_log(level)  # type: ignore[arg-type]
-        for name in ("info", "LOUD", ""):
+        for name in ("LOUD", ""):
             with pytest.raises(InvalidArgumentError, match="level: is not the name of a level"):
                 client.set_log(name)
         with pytest.raises(TypeError, match="logger must be a str or a Logger"):
