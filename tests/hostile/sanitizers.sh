@@ -66,7 +66,7 @@ compile() { # output flags.. source
 
 pids=()
 trap 'kill "${pids[@]}" 2>/dev/null || true' EXIT
-arguments=(--listen 127.0.0.1:0 --account 9900000 --username user --password secret --quiet)
+arguments=(--listen 127.0.0.1:0 --account 9900000 --username user --password secret --endpoint-bxml --quiet)
 exec 3< <(exec "$sandbox" "${arguments[@]}")
 pids+=($!)
 exec 4< <(exec "$sandbox" "${arguments[@]}" --tls --ca-out "$build/ca.pem")
