@@ -141,7 +141,14 @@ fn step(handles: &Handles, action: u8, slot: u8, variant: u8) {
             4 => bw_call(client, call.as_ptr(), o),
             5 => bw_create_participant(client, ptr::null(), o),
             6 => bw_get_participant(client, call.as_ptr(), o),
-            7 if variant % 2 == 0 => bw_client_metrics(client, o),
+            7 if variant % 2 == 0 => {
+                let status = bw_client_metrics(client, o);
+                let text = take_string(out);
+                if status == BW_OK {
+                    assert!(text.is_some_and(|text| text.ends_with("# EOF\n")), "no metrics");
+                }
+                return;
+            }
             7 => bw_client_stats(client, o),
             8 => bw_client_set_credentials(client, c"u".as_ptr(), c"secret".as_ptr(), o),
             9 => bw_client_set_log(
