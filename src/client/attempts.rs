@@ -364,10 +364,11 @@ fn success(client: &Client, call: &Call<'_>, response: Response) -> Result<Strin
         },
     };
     // Otherwise the caller could not delete what the service has created.
-    client.record_late_object(operation, Some(call.number), body, call.body, call.user_data);
+    let is_late =
+        client.record_late_object(operation, Some(call.number), body, call.body, call.user_data);
     let response =
         ErrorResponse { http_status: status, request_id: None, retry_after_ms: None, body: None };
-    let error = Error { response: Some(Box::new(response)), ..error };
+    let error = Error { response: Some(Box::new(response)), is_late, ..error };
     Err(AttemptError { error, outcome: Outcome::Unknown, transient })
 }
 
