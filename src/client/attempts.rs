@@ -445,7 +445,8 @@ pub fn pause_before_retry(
     let jittered = rules.ceiling(attempts).mul_f64(jitter());
     let retry_after = failure.error.response.as_ref().and_then(|answer| answer.retry_after_ms);
     let retry_after = Duration::from_millis(retry_after.unwrap_or(0));
-    if retry_after > rules.max_retry_after {
+    let waited = context.retry_after.get() + retry_after;
+    if waited > rules.max_retry_after {
         return None;
     }
     let pause = jittered.max(retry_after);
@@ -453,8 +454,9 @@ pub fn pause_before_retry(
         .deadline
         .remaining()
         .filter(|left| pause < *left)
-        .filter(|_| client.retry_budget.try_withdraw(retry_cost(&failure.error)))
-        .map(|_| pause)
+        .filter(|_| client.retry_budget.try_withdraw(retry_cost(&failure.error)))?;
+    context.retry_after.set(waited);
+    Some(pause)
 }
 
 /// The cost of a retry after this error.
