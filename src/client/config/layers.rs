@@ -1,7 +1,9 @@
 //! The layers of a configuration: the settings file, the environment variables and the options in code.
 //! A higher layer overrides a lower one.
 
+use std::env;
 use std::ffi::OsString;
+use std::path::PathBuf;
 
 use zeroize::Zeroizing;
 
@@ -174,11 +176,17 @@ impl Config {
     /// # Errors
     /// `Status::Config`, with all problems. Credentials are never quoted.
     pub fn from_json(text: &str) -> Result<Config, Error> {
-        Config::from_layers(text, |name| std::env::var_os(name))
+        Config::read_again(text, env::current_dir().ok())
+    }
+
+    /// As [`Config::from_json`], with the folder at which the relative paths of files start.
+    pub(super) fn read_again(text: &str, folder: Option<PathBuf>) -> Result<Config, Error> {
+        Config::from_layers(text, folder, |name| env::var_os(name))
     }
 
     fn from_layers(
         text: &str,
+        folder: Option<PathBuf>,
         variable: impl Fn(&str) -> Option<OsString>,
     ) -> Result<Config, Error> {
         let fail = |message: String| Error::rejected(Status::Config, message);
@@ -192,6 +200,7 @@ impl Config {
         let has_environment = given("environment").is_some_and(|(_, value)| value.boolean());
         let mut file = given("configFile").map(|(_, value)| value.to_text().to_owned());
         let mut config = Config::default();
+        config.tls_files.folder = folder;
         if has_environment {
             if sys::is_privileged() {
                 return Err(Error::new(
@@ -210,7 +219,7 @@ impl Config {
             }
         }
         if let Some(path) = file {
-            let text = file::read(&path).map_err(fail)?;
+            let text = file::read(&path, config.tls_files.folder.as_deref()).map_err(fail)?;
             config.origins.file = Some(redact::path(&path));
             config.read_file(&path, &text, &mut problems);
         }
@@ -339,7 +348,7 @@ mod tests {
             let get = |name: &str| {
                 variables.iter().find(|(known, _)| *known == name).map(|(_, value)| value.into())
             };
-            Config::from_layers(r#"{"environment":true}"#, get)
+            Config::from_layers(r#"{"environment":true}"#, None, get)
                 .and_then(|config| config.clone().into_parts().map(|_| config))
                 .map_err(|error| error.message)
         };
@@ -419,7 +428,7 @@ mod tests {
             let given = variables.iter().find(|(known, _)| *known == name);
             given.map(|(_, value)| value.into()).or(named)
         };
-        Config::from_layers(options, get)
+        Config::from_layers(options, None, get)
             .and_then(|config| config.clone().into_parts().map(|_| config))
             .map_err(|error| error.message)
     }
@@ -530,7 +539,7 @@ mod tests {
     #[test]
     fn unsafe_and_unreadable_files_are_rejected() {
         let file = TestFile::new(WHOLE);
-        for (mode, change) in [(0o666, Some("o-w")), (0o646, Some("o-w")), (0o640, None)] {
+        for (mode, change) in [(0o666, Some("go-w")), (0o646, Some("o-w")), (0o640, None)] {
             file.set_mode(mode);
             let message = layers(ENVIRONMENT, &file, &[]).err();
             let expected = change.map(|change| {
@@ -538,7 +547,27 @@ mod tests {
             });
             assert_eq!(message, expected, "{mode:o}");
         }
+        let folder = TestFile::new("");
+        fs::remove_file(&folder.0).unwrap();
+        fs::create_dir(&folder.0).unwrap();
+        let inside = TestFile(format!("{}/x.json", folder.0));
+        fs::copy(&file.0, &inside.0).unwrap();
         let link = TestFile::new("");
+        fs::remove_file(&link.0).unwrap();
+        std::os::unix::fs::symlink(&inside.0, &link.0).unwrap();
+        for (mode, is_accepted) in [(0o755, true), (0o757, false), (0o1757, true)] {
+            folder.set_mode(mode);
+            for path in [&inside, &link] {
+                let message = layers(ENVIRONMENT, path, &[]).err();
+                let expected = format!(
+                    "{}: every user can replace the file in its folder; run: chmod o-w '{}'",
+                    path.0, folder.0
+                );
+                assert_eq!(message, (!is_accepted).then_some(expected), "{mode:o}");
+            }
+        }
+        drop(inside);
+        fs::remove_dir(&folder.0).unwrap();
         fs::remove_file(&link.0).unwrap();
         std::os::unix::fs::symlink(&file.0, &link.0).unwrap();
         assert!(layers(ENVIRONMENT, &link, &[]).is_ok());

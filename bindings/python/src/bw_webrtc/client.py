@@ -161,7 +161,7 @@ class Client:
 
         Raises:
             ConfigError: A setting is missing or invalid, and the message names all of these; or the
-                settings file cannot be read, or others can write it; or the process is set-uid.
+                settings file cannot be read, or others can change it; or the process is set-uid.
             LibraryError: The shared library is not found.
         """
         client = cls.__new__(cls)
