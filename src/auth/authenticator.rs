@@ -139,6 +139,11 @@ impl Authenticator {
         current.kind() == credentials.kind() && current.credentials.basic() == credentials.basic()
     }
 
+    /// The forms in which the current secrets could appear in a text.
+    pub fn secrets(&self) -> Vec<Zeroizing<String>> {
+        self.current.load().secrets()
+    }
+
     /// Discards the token of this authorization after the service rejected it. A newer token is kept.
     pub fn reject(&self, rejected: &Authorization) {
         let current = self.current.load();

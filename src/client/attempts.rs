@@ -61,9 +61,11 @@ impl Call<'_> {
                 [("sessionId", session), ("participantId", participant), ("endpointId", endpoint)];
             for (key, id) in ids {
                 // A call document may contain ids that are not in the path.
-                if let Some(id) = id.filter(|_| self.operation.has_id(key)) {
-                    line.text(key, &redact::id(id));
-                }
+                let Some(id) = id.filter(|_| self.operation.has_id(key)) else { continue };
+                // The caller may have passed a secret as an id.
+                let secrets = client.authenticator.secrets();
+                let secrets: Vec<&str> = secrets.iter().map(|secret| secret.as_str()).collect();
+                line.text(key, &redact::id(&redact::without(id, &secrets, false)));
             }
             add_fields(line);
         });
