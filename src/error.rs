@@ -141,8 +141,8 @@ pub struct Error {
     pub attempts: u32,
     /// The last response of the service or a gateway, if there was one.
     pub response: Option<Box<ErrorResponse>>,
-    /// Whether the call created an object, which the client has recorded because the response could not
-    /// be used.
+    /// Whether the call created an object, which the client has recorded because the response could
+    /// not be used.
     pub is_late: bool,
 }
 

@@ -310,8 +310,9 @@ fn dots(is_cut: bool) -> &'static str {
     if is_cut { "..." } else { "" }
 }
 
-/// Whether a character changes how a terminal or an editor shows the text around it, or is invisible: the
-/// Unicode categories Cc, Cf, Zl and Zp (control characters, formats, line and paragraph separators).
+/// Whether a character changes how a terminal or an editor shows the text around it, or is invisible:
+/// the Unicode categories Cc, Cf, Zl and Zp (control and format characters, separators of lines and
+/// paragraphs).
 pub fn is_control(c: char) -> bool {
     let is_format = || {
         matches!(
@@ -458,7 +459,8 @@ mod tests {
         assert_eq!(path(file), file);
         assert_eq!(path("/a\u{1b}[31m\nb"), "/a[31mb");
         // One of each: Cc (C0, DEL, C1), Cf (bidirectional, invisible, tags), Zl, Zp.
-        let spoofing = "\0\u{7f}\u{9b}\u{61c}\u{202e}\u{2066}\u{ad}\u{200b}\u{2060}\u{feff}\u{e0041}\u{2028}\u{2029}";
+        let spoofing = "\0\u{7f}\u{9b}\u{61c}\u{202e}\u{2066}\u{ad}\u{200b}\u{2060}\u{feff}\u{e0041}\
+                        \u{2028}\u{2029}";
         assert_eq!(
             path(&format!("/a{spoofing}\u{300}\u{e9}\u{2010}\u{fe0f}")),
             "/a\u{300}\u{e9}\u{2010}\u{fe0f}"

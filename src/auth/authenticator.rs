@@ -338,7 +338,8 @@ impl RequestGuard<'_> {
         (self.generation == generation()).then(|| self.requests.lock())
     }
 
-    /// Records that the request waits for a `Retry-After`, which also holds the calls that wait for it.
+    /// Records that the request waits for a `Retry-After`, which also holds the calls that wait for
+    /// the request.
     pub fn wait_for_retry_after(&self, time: Duration) {
         let Some(mut state) = self.lock() else { return };
         state.retry_after += time;

@@ -271,7 +271,7 @@ fn run_worker(state: &State, client: &Weak<Client>) {
         let time = began.elapsed();
         let has_created = result.is_ok() && handle.operation.retry == RetryClass::Create;
         let request = if has_created { call.body } else { None };
-        // Without a response, or with an object that is already recorded, there is nothing to report.
+        // Without a response, or if the object is already recorded, there is nothing to report.
         let is_late = match &result {
             Ok(_) => true,
             Err(error) => error.response.is_some() && !error.is_late,

@@ -15,8 +15,8 @@ pub struct CallContext<'a> {
     pub deadline: Deadline,
     /// Ends it early.
     pub cancel: CancelToken<'a>,
-    /// The sum of the `Retry-After` values for which the call has waited, in its attempts and in the token
-    /// requests that it needed.
+    /// The sum of the `Retry-After` values for which the call has waited, in its attempts and in the
+    /// token requests that it needed.
     pub retry_after: &'a Cell<Duration>,
 }
 

@@ -114,7 +114,7 @@ def test_access_control_list_that_lets_another_user_write_is_rejected(file: Path
 @pytest.mark.parametrize("where", ["file", "folder"])
 def test_file_of_another_user_is_rejected(where: str, file: Path) -> None:
     os.chown(file if where == "file" else file.parent, 12345, -1)
-    with pytest.raises(ConfigError, match="user 12345 (owns|can replace) the file") as caught:
+    with pytest.raises(ConfigError, match=r"user 12345 (owns|can replace) the file") as caught:
         Client.from_env()
     _, _, command = caught.value.message.partition("run: ")
     subprocess.run(["sh", "-c", command], check=True)
@@ -130,7 +130,7 @@ def test_relative_paths_are_those_of_the_creation(
     monkeypatch.setenv("BW_CONFIG_FILE", file.name)
     monkeypatch.chdir(file.parent)
     with Client.from_env() as client, Client(plain.account_id, config_file=file.name) as other:
-        monkeypatch.chdir("/")    # as a daemon does
+        monkeypatch.chdir("/")  # as a daemon does
         file.write_text(json.dumps(settings(plain, caFile="ca.pem", clientSecret="n3w")))
         assert client.reload() == other.reload() == Reload(credentials_replaced=True)
 

@@ -15,9 +15,9 @@ const GROUP_WRITE: u32 = 0o020;
 const WORLD_WRITE: u32 = 0o002;
 const STICKY: u32 = 0o1000;
 
-/// Reads the file at a path, which starts at the folder if it is relative. All checks of the file are
-/// made on the opened file, which the path may no longer name afterwards; symbolic links are followed,
-/// because containers mount secrets as such links.
+/// Reads the file at a path, which starts at the folder if it is relative. All checks of the file
+/// are made on the opened file, which the path may no longer name afterwards; symbolic links are
+/// followed, because containers mount secrets as such links.
 ///
 /// # Errors
 /// The problem, with the path. It contains no part of the file.
@@ -80,16 +80,16 @@ impl Access {
         Access { owner: about.uid(), group: about.gid(), mode: about.mode(), process }
     }
 
-    /// Who else can change the file, and the command that prevents it. The members of a group are not
-    /// known, so no group may write it. If the file has an access control list, the permissions of the
-    /// group in its mode are the mask, which limits every entry of the list.
+    /// Who else can change the file, and the command that prevents it. The members of a group are
+    /// not known, so no group may write it. If the file has an access control list, the permissions
+    /// of the group in its mode are the mask, which limits every entry of the list.
     fn to_file(&self) -> Option<(String, String)> {
         self.of_owner().or_else(|| self.of_others(true))
     }
 
     /// Who else can replace the files in the folder, and the command that prevents it. In a sticky
-    /// folder, only the owner of a file can replace it. The process's own group may write the folder:
-    /// the owner of the file is checked as well.
+    /// folder, only the owner of a file can replace it. The process's own group may write the
+    /// folder: the owner of the file is checked as well.
     fn to_folder(&self) -> Option<(String, String)> {
         let is_foreign = self.group != 0 && self.group != self.process.1;
         let of_others = || self.of_others(is_foreign).filter(|_| self.mode & STICKY == 0);

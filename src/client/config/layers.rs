@@ -167,8 +167,8 @@ fn is_secret(key: &str) -> bool {
     matches!(key, "clientSecret" | "password")
 }
 
-/// Replaces the unknown keys of a file that do not look like keys or contain a secret: the file may be
-/// another one, or a value may be in the place of a key.
+/// Replaces the unknown keys of a file that do not look like keys or contain a secret: the file may
+/// be another one, or a value may be in the place of a key.
 fn without_doubtful_keys(message: &str, secrets: &[String]) -> String {
     let is_shown = |key: &str| {
         let is_letter = |byte: u8| byte.is_ascii_alphabetic() || matches!(byte, b'_' | b'-');

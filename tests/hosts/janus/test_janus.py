@@ -133,7 +133,7 @@ def janus(
 
 def stop(process: subprocess.Popen[bytes]) -> None:
     """Ends Janus with SIGTERM."""
-    # Between the start of its HTTP interface and its main loop, Janus (1.1.2, also without a plugin)
+    # Between the start of its HTTP interface and its main loop, Janus (1.1.2, also without plugins)
     # only counts the signal and continues. The second one takes effect, unless the first did.
     for patience in (5.0, LIMIT):
         process.terminate()
