@@ -141,6 +141,9 @@ pub struct Error {
     pub attempts: u32,
     /// The last response of the service or a gateway, if there was one.
     pub response: Option<Box<ErrorResponse>>,
+    /// Whether the call created an object, which the client has recorded because the response could
+    /// not be used.
+    pub is_late: bool,
 }
 
 /// The part of an HTTP response that appears in the error document.
@@ -166,6 +169,7 @@ impl Error {
             outcome: None,
             attempts: 0,
             response: None,
+            is_late: false,
         }
     }
 
@@ -272,6 +276,7 @@ mod tests {
                 retry_after_ms: None,
                 body: Some(RawValue::from_string(r#"{"message":"Unauthorized"}"#.into()).unwrap()),
             })),
+            is_late: false,
         };
         assert_eq!(
             error.document(),

@@ -310,10 +310,22 @@ fn dots(is_cut: bool) -> &'static str {
     if is_cut { "..." } else { "" }
 }
 
-/// Whether a character changes how a terminal or an editor shows the text around it.
+/// Whether a character changes how a terminal or an editor shows the text around it, or is invisible:
+/// the Unicode categories Cc, Cf, Zl and Zp (control and format characters, separators of lines and
+/// paragraphs).
 pub fn is_control(c: char) -> bool {
-    c.is_control()
-        || matches!(c, '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+    let is_format = || {
+        matches!(
+            c,
+            '\u{ad}' | '\u{600}'..='\u{605}' | '\u{61c}' | '\u{6dd}' | '\u{70f}'
+                | '\u{890}' | '\u{891}' | '\u{8e2}' | '\u{180e}' | '\u{200b}'..='\u{200f}'
+                | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}'
+                | '\u{fff9}'..='\u{fffb}' | '\u{110bd}' | '\u{110cd}' | '\u{13430}'..='\u{1343f}'
+                | '\u{1bca0}'..='\u{1bca3}' | '\u{1d173}'..='\u{1d17a}' | '\u{e0001}'
+                | '\u{e0020}'..='\u{e007f}'
+        )
+    };
+    c.is_control() || is_format()
 }
 
 /// Whether JSON shows a control character as an escape.
@@ -446,6 +458,13 @@ mod tests {
         let file = "/var/lib/kubelet/pods/0e3c1b2a-1f/volumes/kubernetes.io~secret/Tls1/ca.pem";
         assert_eq!(path(file), file);
         assert_eq!(path("/a\u{1b}[31m\nb"), "/a[31mb");
+        // One of each: Cc (C0, DEL, C1), Cf (bidirectional, invisible, tags), Zl, Zp.
+        let spoofing = "\0\u{7f}\u{9b}\u{61c}\u{202e}\u{2066}\u{ad}\u{200b}\u{2060}\u{feff}\u{e0041}\
+                        \u{2028}\u{2029}";
+        assert_eq!(
+            path(&format!("/a{spoofing}\u{300}\u{e9}\u{2010}\u{fe0f}")),
+            "/a\u{300}\u{e9}\u{2010}\u{fe0f}"
+        );
         assert_eq!(path(&"/a".repeat(200)).len(), 256 + 3);
     }
 

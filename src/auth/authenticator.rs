@@ -57,6 +57,18 @@ struct RequestState {
     failure: Option<Failure>,
     /// Set after a failed renewal: the earliest time of the next one.
     no_renewal_before: Option<Instant>,
+    /// The sum of the `Retry-After` values for which requests have waited.
+    retry_after: Duration,
+    /// The end of the last such wait.
+    retry_after_end: Option<Instant>,
+}
+
+impl RequestState {
+    /// How long requests have waited for `Retry-After` until now.
+    fn waited(&self) -> Duration {
+        let left = self.retry_after_end.map(|end| end.saturating_duration_since(Instant::now()));
+        self.retry_after.saturating_sub(left.unwrap_or_default())
+    }
 }
 
 #[derive(Clone)]
@@ -127,6 +139,11 @@ impl Authenticator {
         current.kind() == credentials.kind() && current.credentials.basic() == credentials.basic()
     }
 
+    /// The forms in which the current secrets could appear in a text.
+    pub fn secrets(&self) -> Vec<Zeroizing<String>> {
+        self.current.load().secrets()
+    }
+
     /// Discards the token of this authorization after the service rejected it. A newer token is kept.
     pub fn reject(&self, rejected: &Authorization) {
         let current = self.current.load();
@@ -149,7 +166,7 @@ impl Authenticator {
     pub fn authorize(
         &self,
         context: &CallContext<'_>,
-        mut request: impl FnMut(&Credentials, Purpose) -> Result<AccessToken, Error>,
+        mut request: impl FnMut(&Credentials, Purpose, &RequestGuard<'_>) -> Result<AccessToken, Error>,
     ) -> Result<Arc<Authorization>, Error> {
         loop {
             let current = self.current.load();
@@ -168,7 +185,7 @@ impl Authenticator {
                     if !Arc::ptr_eq(&current, &self.current.load()) {
                         continue;
                     }
-                    return Ok(match request(&current.credentials, Purpose::Renewal) {
+                    return Ok(match request(&current.credentials, Purpose::Renewal, &guard) {
                         Ok(new) => self.store_token(&current, new, guard),
                         Err(error) => {
                             if error.status != Status::Cancelled {
@@ -199,7 +216,7 @@ impl Authenticator {
             if current.token.as_ref().is_some_and(|token| !token.is_renewal_due(Instant::now())) {
                 continue;
             }
-            match request(&current.credentials, Purpose::First) {
+            match request(&current.credentials, Purpose::First, &guard) {
                 Ok(token) => return Ok(self.store_token(&current, token, guard)),
                 Err(error) => {
                     let is_current =
@@ -256,7 +273,7 @@ enum Turn<'a> {
 }
 
 /// Held while a token is requested. Dropping it, even in a panic, lets the next call request one.
-struct RequestGuard<'a> {
+pub struct RequestGuard<'a> {
     requests: &'a TokenRequests,
     /// The process whose request it is.
     generation: u64,
@@ -288,7 +305,7 @@ impl TokenRequests {
         if !state.in_progress {
             return Ok(Turn::Mine(self.begin(&mut state)));
         }
-        let before = state.count;
+        let (before, waited_before) = (state.count, state.waited());
         while state.count == before {
             if context.cancel.is_cancelled(false) {
                 return Err(Error::new(
@@ -306,6 +323,9 @@ impl TokenRequests {
             let woken = self.finished.wait_timeout(state, left.min(CANCEL_CHECK_INTERVAL));
             state = woken.unwrap_or_else(PoisonError::into_inner).0;
         }
+        // This call was held by the other one's `Retry-After` values, too.
+        let waited = state.waited().saturating_sub(waited_before);
+        context.retry_after.set(context.retry_after.get() + waited);
         // A failure from before this wait may be out of date.
         Ok(Turn::OtherFinished(state.failure.clone().filter(|failure| failure.request > before)))
     }
@@ -316,6 +336,14 @@ impl RequestGuard<'_> {
     /// state is the parent's, and another thread may have held its lock.
     fn lock(&self) -> Option<MutexGuard<'_, RequestState>> {
         (self.generation == generation()).then(|| self.requests.lock())
+    }
+
+    /// Records that the request waits for a `Retry-After`, which also holds the calls that wait for
+    /// the request.
+    pub fn wait_for_retry_after(&self, time: Duration) {
+        let Some(mut state) = self.lock() else { return };
+        state.retry_after += time;
+        state.retry_after_end = Some(Instant::now() + time);
     }
 
     /// Finishes with a failure that the waiting calls receive too.
@@ -345,6 +373,8 @@ impl Drop for RequestGuard<'_> {
     fn drop(&mut self) {
         let Some(mut state) = self.lock() else { return };
         state.in_progress = false;
+        // The wait may have been cancelled.
+        (state.retry_after, state.retry_after_end) = (state.waited(), None);
         state.count += 1;
         drop(state);
         self.requests.finished.notify_all();
@@ -365,6 +395,7 @@ mod tests {
         CallContext {
             deadline: Deadline::after(Duration::from_secs(30)),
             cancel: CancelToken { client: &CANCELLED, call: None, completes_if_sent: false },
+            retry_after: Box::leak(Box::default()),
         }
     }
 
@@ -386,10 +417,10 @@ mod tests {
     fn failed_renewal_keeps_the_token_and_postpones_the_next_renewal() {
         let authenticator = authenticator();
         // Due after 90 s of 100.
-        authenticator.authorize(&context(), |_, _| Ok(token("old", 100, 91))).unwrap();
+        authenticator.authorize(&context(), |_, _, _| Ok(token("old", 100, 91))).unwrap();
         let mut renewals = 0;
         for _ in 0..10 {
-            let authorized = authenticator.authorize(&context(), |_, purpose| {
+            let authorized = authenticator.authorize(&context(), |_, purpose, _| {
                 assert_eq!(purpose, Purpose::Renewal);
                 renewals += 1;
                 Err(Error::new(Status::Server, "no"))
@@ -401,7 +432,7 @@ mod tests {
         // New credentials reset the delay.
         authenticator
             .set_credentials(Credentials::new(Kind::Client, "client", "new").ok().unwrap());
-        let authorized = authenticator.authorize(&context(), |_, purpose| {
+        let authorized = authenticator.authorize(&context(), |_, purpose, _| {
             assert_eq!(purpose, Purpose::First);
             Ok(token("new", 100, 0))
         });
@@ -431,9 +462,10 @@ mod tests {
     #[test]
     fn other_calls_use_the_old_token_during_a_renewal() {
         let authenticator = authenticator();
-        authenticator.authorize(&context(), |_, _| Ok(token("old", 100, 95))).unwrap();
-        let authorized = authenticator.authorize(&context(), |_, _| {
-            let other = authenticator.authorize(&context(), |_, _| unreachable!("one at a time"));
+        authenticator.authorize(&context(), |_, _, _| Ok(token("old", 100, 95))).unwrap();
+        let authorized = authenticator.authorize(&context(), |_, _, _| {
+            let other =
+                authenticator.authorize(&context(), |_, _, _| unreachable!("one at a time"));
             assert_eq!(header(other), "Bearer old");
             Ok(token("new", 100, 0))
         });
@@ -443,8 +475,8 @@ mod tests {
     #[test]
     fn expired_token_is_not_used() {
         let authenticator = authenticator();
-        authenticator.authorize(&context(), |_, _| Ok(token("old", 100, 101))).unwrap();
-        let authorized = authenticator.authorize(&context(), |_, purpose| {
+        authenticator.authorize(&context(), |_, _, _| Ok(token("old", 100, 101))).unwrap();
+        let authorized = authenticator.authorize(&context(), |_, purpose, _| {
             assert_eq!(purpose, Purpose::First);
             Ok(token("new", 100, 0))
         });
@@ -455,14 +487,14 @@ mod tests {
     fn token_of_replaced_credentials_is_not_stored() {
         let authenticator = authenticator();
         authenticator
-            .authorize(&context(), |_, _| {
+            .authorize(&context(), |_, _, _| {
                 let new = Credentials::new(Kind::Client, "client", "new").ok().unwrap();
                 authenticator.set_credentials(new);
                 Ok(token("old", 100, 0))
             })
             .unwrap();
         let mut secrets = Vec::new();
-        let authorized = authenticator.authorize(&context(), |credentials, _| {
+        let authorized = authenticator.authorize(&context(), |credentials, _, _| {
             secrets.push(credentials.secrets()[0].to_string());
             Ok(token("new", 100, 0))
         });
@@ -478,7 +510,7 @@ mod tests {
                 let (authenticator, requests) = (authenticator.clone(), requests.clone());
                 std::thread::spawn(move || {
                     for _ in 0..5 {
-                        let result = authenticator.authorize(&context(), |_, _| {
+                        let result = authenticator.authorize(&context(), |_, _, _| {
                             requests.fetch_add(1, Ordering::SeqCst);
                             std::thread::sleep(Duration::from_millis(50));
                             Err(Error::new(Status::Unauthorized, "no"))
@@ -498,7 +530,8 @@ mod tests {
     #[test]
     fn failure_from_before_the_wait_is_not_shared() {
         let authenticator = authenticator();
-        let failed = |_: &Credentials, _| Err(Error::new(Status::Connect, "no"));
+        let failed =
+            |_: &Credentials, _, _: &RequestGuard<'_>| Err(Error::new(Status::Connect, "no"));
         assert!(authenticator.authorize(&context(), failed).is_err());
         // Another call waits for a request that is dropped without a result.
         let guard = match authenticator.requests.begin_or_wait(&context()).unwrap() {
@@ -506,8 +539,8 @@ mod tests {
             Turn::OtherFinished(_) => panic!("nothing is in progress"),
         };
         std::thread::scope(|scope| {
-            let waiting =
-                scope.spawn(|| authenticator.authorize(&context(), |_, _| Ok(token("t", 100, 0))));
+            let waiting = scope
+                .spawn(|| authenticator.authorize(&context(), |_, _, _| Ok(token("t", 100, 0))));
             // If it does not wait yet, it makes its own request, with the same result.
             std::thread::sleep(Duration::from_millis(50));
             drop(guard);
@@ -519,7 +552,7 @@ mod tests {
     fn concurrent_calls_renew_a_token_once() {
         for _ in 0..200 {
             let authenticator = Arc::new(authenticator());
-            authenticator.authorize(&context(), |_, _| Ok(token("old", 100, 95))).unwrap();
+            authenticator.authorize(&context(), |_, _, _| Ok(token("old", 100, 95))).unwrap();
             let renewals = Arc::new(AtomicUsize::new(0));
             let together = Arc::new(std::sync::Barrier::new(8));
             let threads: Vec<_> = (0..8)
@@ -529,7 +562,7 @@ mod tests {
                     std::thread::spawn(move || {
                         together.wait();
                         authenticator
-                            .authorize(&context(), |_, _| {
+                            .authorize(&context(), |_, _, _| {
                                 renewals.fetch_add(1, Ordering::SeqCst);
                                 Ok(token("new", 100, 0))
                             })
@@ -545,7 +578,8 @@ mod tests {
     #[test]
     fn replaced_credentials_are_released_after_a_failure() {
         let authenticator = authenticator();
-        let failed = |_: &Credentials, _| Err(Error::new(Status::Unauthorized, "no"));
+        let failed =
+            |_: &Credentials, _, _: &RequestGuard<'_>| Err(Error::new(Status::Unauthorized, "no"));
         assert!(authenticator.authorize(&context(), failed).is_err());
         let old = Arc::downgrade(&authenticator.current.load().credentials);
         authenticator.set_credentials(Credentials::new(Kind::Client, "c", "new").ok().unwrap());
@@ -556,23 +590,23 @@ mod tests {
     fn panic_in_a_request_does_not_block_the_next_call() {
         let authenticator = authenticator();
         let panicked = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
-            let _ = authenticator.authorize(&context(), |_, _| panic!("in the request"));
+            let _ = authenticator.authorize(&context(), |_, _, _| panic!("in the request"));
         }));
         assert!(panicked.is_err());
-        let authorized = authenticator.authorize(&context(), |_, _| Ok(token("t", 100, 0)));
+        let authorized = authenticator.authorize(&context(), |_, _, _| Ok(token("t", 100, 0)));
         assert_eq!(header(authorized), "Bearer t");
     }
 
     #[test]
     fn rejected_token_is_discarded_and_a_newer_one_is_kept() {
         let authenticator = authenticator();
-        let first = authenticator.authorize(&context(), |_, _| Ok(token("1", 100, 0))).unwrap();
+        let first = authenticator.authorize(&context(), |_, _, _| Ok(token("1", 100, 0))).unwrap();
         authenticator.reject(&first);
-        let second = authenticator.authorize(&context(), |_, _| Ok(token("2", 100, 0)));
+        let second = authenticator.authorize(&context(), |_, _, _| Ok(token("2", 100, 0)));
         assert_eq!(header(second), "Bearer 2");
         // A slow call reports the rejection of the old token.
         authenticator.reject(&first);
-        let third = authenticator.authorize(&context(), |_, _| unreachable!("there is a token"));
+        let third = authenticator.authorize(&context(), |_, _, _| unreachable!("there is a token"));
         assert_eq!(header(third), "Bearer 2");
     }
 }

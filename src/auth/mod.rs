@@ -6,6 +6,6 @@ mod authenticator;
 mod credentials;
 mod token;
 
-pub use authenticator::{Authenticator, Authorization, Purpose};
+pub use authenticator::{Authenticator, Authorization, Purpose, RequestGuard};
 pub use credentials::{Credentials, Kind};
 pub use token::{AccessToken, TOKEN_REQUEST, token_error};

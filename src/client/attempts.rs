@@ -61,9 +61,11 @@ impl Call<'_> {
                 [("sessionId", session), ("participantId", participant), ("endpointId", endpoint)];
             for (key, id) in ids {
                 // A call document may contain ids that are not in the path.
-                if let Some(id) = id.filter(|_| self.operation.has_id(key)) {
-                    line.text(key, &redact::id(id));
-                }
+                let Some(id) = id.filter(|_| self.operation.has_id(key)) else { continue };
+                // The caller may have passed a secret as an id.
+                let secrets = client.authenticator.secrets();
+                let secrets: Vec<&str> = secrets.iter().map(|secret| secret.as_str()).collect();
+                line.text(key, &redact::id(&redact::without(id, &secrets, false)));
             }
             add_fields(line);
         });
@@ -364,10 +366,11 @@ fn success(client: &Client, call: &Call<'_>, response: Response) -> Result<Strin
         },
     };
     // Otherwise the caller could not delete what the service has created.
-    client.record_late_object(operation, Some(call.number), body, call.body, call.user_data);
+    let is_late =
+        client.record_late_object(operation, Some(call.number), body, call.body, call.user_data);
     let response =
         ErrorResponse { http_status: status, request_id: None, retry_after_ms: None, body: None };
-    let error = Error { response: Some(Box::new(response)), ..error };
+    let error = Error { response: Some(Box::new(response)), is_late, ..error };
     Err(AttemptError { error, outcome: Outcome::Unknown, transient })
 }
 
@@ -444,7 +447,8 @@ pub fn pause_before_retry(
     let jittered = rules.ceiling(attempts).mul_f64(jitter());
     let retry_after = failure.error.response.as_ref().and_then(|answer| answer.retry_after_ms);
     let retry_after = Duration::from_millis(retry_after.unwrap_or(0));
-    if retry_after > rules.max_retry_after {
+    let waited = context.retry_after.get() + retry_after;
+    if waited > rules.max_retry_after {
         return None;
     }
     let pause = jittered.max(retry_after);
@@ -452,8 +456,9 @@ pub fn pause_before_retry(
         .deadline
         .remaining()
         .filter(|left| pause < *left)
-        .filter(|_| client.retry_budget.try_withdraw(retry_cost(&failure.error)))
-        .map(|_| pause)
+        .filter(|_| client.retry_budget.try_withdraw(retry_cost(&failure.error)))?;
+    context.retry_after.set(waited);
+    Some(pause)
 }
 
 /// The cost of a retry after this error.

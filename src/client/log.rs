@@ -87,8 +87,9 @@ impl Line {
         }
         for c in serde_json::to_string(value).unwrap_or_default().chars() {
             if redact::is_control(c) {
-                // All of these have at most four digits.
-                let _ = write!(self.text, "\\u{:04x}", u32::from(c));
+                for unit in c.encode_utf16(&mut [0; 2]) {
+                    let _ = write!(self.text, "\\u{unit:04x}");
+                }
             } else {
                 self.text.push(c);
             }
@@ -231,6 +232,7 @@ mod tests {
             ("1\r\nevent=call\t", r#""1\r\nevent=call\t""#),
             ("\0\u{1b}\u{7f}\u{85}", r#""\u0000\u001b\u007f\u0085""#),
             ("\u{2028}\u{202e}\u{e9}", "\"\\u2028\\u202e\u{e9}\""),
+            ("\u{61c}\u{200b}\u{e0041}", r#""\u061c\u200b\udb40\udc41""#),
         ] {
             let write = |format| {
                 let mut line = Line::new(format, Level::Info, "e");

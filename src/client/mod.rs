@@ -9,6 +9,7 @@ mod stats;
 mod token_request;
 
 use std::borrow::Cow;
+use std::cell::Cell;
 use std::fmt::Display;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -261,6 +262,7 @@ impl Client {
                 call: cancelled,
                 completes_if_sent: call.operation.retry == RetryClass::Create,
             },
+            retry_after: &Cell::default(),
         };
         let (operation, target, body) = (call.operation, &call.target, call.body.as_deref());
         let service = self.services.get(operation.service)?;
@@ -369,7 +371,8 @@ impl Client {
         request: Option<&str>,
     ) -> Result<String, Error> {
         let cancel = CancelToken { client: &self.cancelled, call: None, completes_if_sent: false };
-        let context = CallContext { deadline: Deadline::after(self.timeout), cancel };
+        let deadline = Deadline::after(self.timeout);
+        let context = CallContext { deadline, cancel, retry_after: &Cell::default() };
         let service = self.services.get(operation.service)?;
         let (target, body) = request_for(service, operation, ids, path, request)?;
         let (target, body, number) = (&*target, body.as_deref(), self.stats.next_call());

@@ -12,7 +12,7 @@ use super::attempts::{
 };
 use super::log::Level;
 use crate::api;
-use crate::auth::{self, AccessToken, Authorization, Credentials, Purpose};
+use crate::auth::{self, AccessToken, Authorization, Credentials, Purpose, RequestGuard};
 use crate::error::{Error, ErrorResponse, Outcome, Status};
 use crate::transport::{CallContext, Deadline, Request, Response, Transport};
 
@@ -32,10 +32,10 @@ pub fn authorize(
     call: &Call<'_>,
     context: &CallContext<'_>,
 ) -> Result<Arc<Authorization>, Error> {
-    client.authenticator.authorize(context, |credentials, purpose| {
+    client.authenticator.authorize(context, |credentials, purpose, guard| {
         let began = Instant::now();
         let mut last = LastAttempt::default();
-        let result = request(client, call, credentials, purpose, context, &mut last);
+        let result = request(client, call, credentials, purpose, guard, context, &mut last);
         let time = began.elapsed();
         let level = if result.is_ok() { Level::Info } else { Level::Warn };
         call.log(client, level, "token", |line| {
@@ -55,6 +55,7 @@ fn request(
     call: &Call<'_>,
     credentials: &Credentials,
     purpose: Purpose,
+    guard: &RequestGuard<'_>,
     context: &CallContext<'_>,
     last: &mut LastAttempt,
 ) -> Result<AccessToken, Error> {
@@ -81,8 +82,10 @@ fn request(
             }
             Err(failed) => failed,
         };
+        let waited = context.retry_after.get();
         let pause = pause_before_retry(client, &failed, attempts, max_retries, &context);
         let Some(pause) = pause else { return Err(failed.error) };
+        guard.wait_for_retry_after(context.retry_after.get() - waited);
         withdrawn = retry_cost(&failed.error);
         call.log(client, Level::Warn, "tokenRetry", |line| {
             last.add_to(line, Some(&failed.error));

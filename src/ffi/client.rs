@@ -30,8 +30,9 @@ use crate::error::Error;
 ///   - `retryBaseMs`: 100. The upper limit of the random delay before the first retry. The limit
 ///     doubles with each retry.
 ///   - `retryMaxMs`: 2000. The upper limit of the delay before any retry.
-///   - `maxRetryAfterMs`: 5000. The longest Retry-After of a response that is waited for. If the
-///     service requests a longer delay, the call fails at once with the service's error.
+///   - `maxRetryAfterMs`: 5000. The largest sum of the Retry-After values that a call waits for,
+///     including those of its token request. If the service requests a longer delay, the call fails
+///     at once with the service's error.
 ///   - `proxy`: not set. "http://user:password@host:port" (HTTP CONNECT) or "socks5://..". A proxy
 ///     needs https URLs.
 ///   - `roots`: "bundled", the certificate authorities in the library. Or "system", those of the

@@ -271,9 +271,14 @@ fn run_worker(state: &State, client: &Weak<Client>) {
         let time = began.elapsed();
         let has_created = result.is_ok() && handle.operation.retry == RetryClass::Create;
         let request = if has_created { call.body } else { None };
+        // Without a response, or if the object is already recorded, there is nothing to report.
+        let is_late = match &result {
+            Ok(_) => true,
+            Err(error) => error.response.is_some() && !error.is_late,
+        };
         let (status, document) = to_completion(handle.operation, result);
         let executed = CallResult { status, document, time, request };
-        if let Err(executed) = state.finish(id, executed) {
+        if let Some(executed) = state.finish(id, executed).err().filter(|_| is_late) {
             // The call was cancelled, but the service may have created an object.
             let document = Some(&*executed.document).filter(|_| executed.status == Status::Ok);
             let CallHandle { operation, user_data, number } = handle;

@@ -6,6 +6,7 @@ use std::io;
 use std::mem::MaybeUninit;
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
 use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use libc::c_int;
@@ -127,7 +128,7 @@ pub fn raise_above_streams(descriptor: OwnedFd) -> io::Result<OwnedFd> {
 ///
 /// # Errors
 /// Returns the operating system's error.
-pub fn open_file(path: &str) -> io::Result<File> {
+pub fn open_file(path: impl AsRef<Path>) -> io::Result<File> {
     let mut options = OpenOptions::new();
     options.read(true).custom_flags(libc::O_NONBLOCK | libc::O_NOCTTY | libc::O_CLOEXEC);
     Ok(raise_above_streams(with_streams_occupied(|| options.open(path))?.into())?.into())

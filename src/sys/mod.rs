@@ -26,6 +26,6 @@ pub use fork_gate::without_forks;
 pub use generation::run_in_child;
 pub use generation::{InCall, generation, was_forked_outside_calls};
 pub use per_process::PerProcess;
-pub use process::{effective_group, is_privileged, resolver_problem};
+pub use process::{effective_group, effective_user, is_privileged, resolver_problem};
 pub use socket::{Interest, Socket, SocketPair, poll};
 pub use thread::{spawn_helper, thread_index};

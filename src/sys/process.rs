@@ -11,6 +11,12 @@ pub fn is_privileged() -> bool {
     unsafe { libc::getauxval(libc::AT_SECURE) != 0 }
 }
 
+/// The effective user of the process.
+pub fn effective_user() -> u32 {
+    // SAFETY: geteuid takes no pointer and cannot fail.
+    unsafe { libc::geteuid() }
+}
+
 /// The effective group of the process.
 pub fn effective_group() -> u32 {
     // SAFETY: getegid takes no pointer and cannot fail.

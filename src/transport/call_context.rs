@@ -1,5 +1,6 @@
 //! The deadline and the cancellation of a call, which all its waits obey.
 
+use std::cell::Cell;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -14,6 +15,9 @@ pub struct CallContext<'a> {
     pub deadline: Deadline,
     /// Ends it early.
     pub cancel: CancelToken<'a>,
+    /// The sum of the `Retry-After` values for which the call has waited, in its attempts and in the
+    /// token requests that it needed.
+    pub retry_after: &'a Cell<Duration>,
 }
 
 /// The point in time at which a call must have ended.

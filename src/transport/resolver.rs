@@ -271,11 +271,13 @@ fn query(host: &str, port: u16, family: Family) -> Result<Arc<[SocketAddr]>, Str
 mod tests {
     use super::super::call_context::{CallContext, CancelToken, Deadline};
     use super::*;
+    use std::cell::Cell;
 
     fn addresses(resolver: &Resolver) -> Result<Arc<[SocketAddr]>, TransportError> {
         let context = CallContext {
             deadline: Deadline::after(Duration::from_secs(10)),
             cancel: CancelToken { client: &Arc::default(), call: None, completes_if_sent: false },
+            retry_after: &Cell::default(),
         };
         resolver.addresses(&ExchangeState::new(&context, Duration::from_secs(10)))
     }

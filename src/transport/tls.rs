@@ -2,7 +2,7 @@
 
 use std::cell::Cell;
 use std::io::{self, Read, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use once_cell::race::OnceBox;
@@ -50,6 +50,8 @@ pub struct TlsFiles {
     pub client_cert: Option<String>,
     /// PEM file of the client's private key.
     pub client_key: Option<String>,
+    /// Where relative paths start. None: the current folder of the process.
+    pub folder: Option<PathBuf>,
 }
 
 /// Reads and checks the files, and creates the TLS configuration. Opens no connection.
@@ -60,8 +62,9 @@ pub fn client_config(
     roots: Roots,
     files: &TlsFiles,
 ) -> Result<Arc<ClientConfig>, (&'static str, String)> {
+    let folder = files.folder.as_deref();
     let store = match (&files.ca, roots) {
-        (Some(path), _) => Arc::new(read_authorities(path).map_err(|why| ("caFile", why))?),
+        (Some(path), _) => Arc::new(read_authorities(path, folder).map_err(|why| ("caFile", why))?),
         (None, Roots::Bundled) => bundled_roots().clone(),
         (None, Roots::System) => {
             let path = SYSTEM_STORES.iter().find(|path| Path::new(path).exists()).ok_or((
@@ -69,7 +72,7 @@ pub fn client_config(
                 "no certificate store of the system was found; use \"bundled\" or caFile"
                     .to_owned(),
             ))?;
-            Arc::new(read_authorities(path).map_err(|why| ("roots", why))?)
+            Arc::new(read_authorities(path, None).map_err(|why| ("roots", why))?)
         }
     };
     let provider = Arc::new(rustls::crypto::ring::default_provider());
@@ -80,8 +83,8 @@ pub fn client_config(
     let mut config = match (&files.client_cert, &files.client_key) {
         (None, None) => builder.with_no_client_auth(),
         (Some(cert), Some(key)) => {
-            let chain = read_certificates(cert).map_err(|why| ("clientCertFile", why))?;
-            let key = read_private_key(key).map_err(|why| ("clientKeyFile", why))?;
+            let chain = read_certificates(cert, folder).map_err(|why| ("clientCertFile", why))?;
+            let key = read_private_key(key, folder).map_err(|why| ("clientKeyFile", why))?;
             builder.with_client_auth_cert(chain, key).map_err(|e| client_problem(&e))?
         }
         (Some(_), None) => {

@@ -1,6 +1,7 @@
 //! Reads the files of a TLS configuration. Messages never contain a part of a file, which may be a key.
 
 use std::io::Read;
+use std::path::Path;
 
 use rustls::RootCertStore;
 use rustls::pki_types::pem::PemObject;
@@ -12,13 +13,13 @@ use crate::memory;
 use crate::redact;
 use crate::sys;
 
-/// The authorities in a PEM file.
+/// The authorities in a PEM file. A relative path starts at the folder.
 ///
 /// # Errors
 /// Returns the problem of the file. The caller puts the configuration key in front.
-pub fn read_authorities(path: &str) -> Result<RootCertStore, String> {
+pub fn read_authorities(path: &str, folder: Option<&Path>) -> Result<RootCertStore, String> {
     let mut store = RootCertStore::empty();
-    let (added, _) = store.add_parsable_certificates(read_certificates(path)?);
+    let (added, _) = store.add_parsable_certificates(read_certificates(path, folder)?);
     if added == 0 {
         return Err(format!("{} contains no certificate that can be used", redact::path(path)));
     }
@@ -29,8 +30,11 @@ pub fn read_authorities(path: &str) -> Result<RootCertStore, String> {
 ///
 /// # Errors
 /// As for [`read_authorities`].
-pub fn read_certificates(path: &str) -> Result<Vec<CertificateDer<'static>>, String> {
-    let text = read(path)?;
+pub fn read_certificates(
+    path: &str,
+    folder: Option<&Path>,
+) -> Result<Vec<CertificateDer<'static>>, String> {
+    let text = read(path, folder)?;
     let found: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&text).collect();
     found.ok().filter(|found| !found.is_empty()).ok_or_else(|| problem(path, &text, CERTIFICATE))
 }
@@ -39,8 +43,11 @@ pub fn read_certificates(path: &str) -> Result<Vec<CertificateDer<'static>>, Str
 ///
 /// # Errors
 /// As for [`read_authorities`].
-pub fn read_private_key(path: &str) -> Result<PrivateKeyDer<'static>, String> {
-    let text = read(path)?;
+pub fn read_private_key(
+    path: &str,
+    folder: Option<&Path>,
+) -> Result<PrivateKeyDer<'static>, String> {
+    let text = read(path, folder)?;
     PrivateKeyDer::from_pem_slice(&text).map_err(|_| problem(path, &text, KEY))
 }
 
@@ -56,7 +63,7 @@ const CERTIFICATE: PemKind =
     PemKind { name: "certificate", label: "CERTIFICATE-----", command: "x509" };
 const KEY: PemKind = PemKind { name: "private key", label: "PRIVATE KEY-----", command: "pkey" };
 
-fn read(path: &str) -> Result<Zeroizing<Vec<u8>>, String> {
+fn read(path: &str, folder: Option<&Path>) -> Result<Zeroizing<Vec<u8>>, String> {
     /// More than any store of authorities. Limits the reading of devices and logs.
     const MAX_SIZE: u64 = 16 * 1024 * 1024;
     if redact::is_pem(path) {
@@ -65,6 +72,7 @@ fn read(path: &str) -> Result<Zeroizing<Vec<u8>>, String> {
             .to_owned());
     }
     let shown = redact::path(path);
+    let path = folder.map_or_else(|| path.into(), |folder| folder.join(path));
     let file = sys::open_file(path).map_err(|e| format!("{shown} cannot be read: {e}"))?;
     let about = file.metadata().ok().filter(|about| about.is_file());
     let Some(about) = about else { return Err(format!("{shown} is not a file")) };
@@ -142,8 +150,8 @@ mod tests {
         fs::write(&file, content).unwrap();
         let path = file.to_str().unwrap();
         let problem = match kind == KEY {
-            true => read_private_key(path).err(),
-            false => read_authorities(path).err(),
+            true => read_private_key(path, None).err(),
+            false => read_authorities(path, None).err(),
         };
         fs::remove_file(&file).unwrap();
         let problem = problem.unwrap();
@@ -195,7 +203,9 @@ mod tests {
             (format!("{BODY}/{BODY}=="), "[removed] cannot be read"),
             ("eyJhbGciOiJub25lIn0.eyJwIjoicyJ9.c2ln".to_owned(), "[removed] cannot be read"),
         ] {
-            for problem in [read_private_key(&value).err(), read_authorities(&value).err()] {
+            for problem in
+                [read_private_key(&value, None).err(), read_authorities(&value, None).err()]
+            {
                 let problem = problem.unwrap();
                 assert!(problem.starts_with(part), "{problem}");
                 assert!(!problem.contains("VGhp"), "{problem}");

@@ -380,6 +380,7 @@ fn millis(time: Duration) -> u64 {
 mod tests {
     use super::super::call_context::{CancelToken, Deadline};
     use super::*;
+    use std::cell::Cell;
 
     fn settings(host: &str, tls: Option<Arc<ClientConfig>>) -> Settings {
         Settings {
@@ -424,6 +425,7 @@ mod tests {
         let context = CallContext {
             deadline: Deadline::after(Duration::from_secs(1)),
             cancel: CancelToken { client: &Arc::default(), call: None, completes_if_sent: false },
+            retry_after: &Cell::default(),
         };
         let failure = transport.unwrap().exchange(&request, &context).err().unwrap();
         assert_eq!(failure.error.message, "the credentials contain a control character");

@@ -595,8 +595,8 @@ void settings_file(const bw::Config &config)
     check_throws(BW_E_CONFIG, "", 0, "config.timeoutMs: must be a whole number",
                  [] { bw::Client::from_environment(bw::Config().timeout_ms(0)); });
     CHECK(fchmod(descriptor, 0666) == 0);
-    check_throws(BW_E_CONFIG, "", 0, "chmod o-w", [&] { client.reload(); });
-    check_throws(BW_E_CONFIG, "", 0, "chmod o-w", [] { bw::Client::from_environment(); });
+    check_throws(BW_E_CONFIG, "", 0, "chmod go-w", [&] { client.reload(); });
+    check_throws(BW_E_CONFIG, "", 0, "chmod go-w", [] { bw::Client::from_environment(); });
     CHECK(unsetenv("BW_CONFIG_FILE") == 0 && unlink(path) == 0 && close(descriptor) == 0);
 }
 

@@ -248,6 +248,24 @@ fn retry_after_beyond_the_configured_limit_fails_at_once() {
 }
 
 #[test]
+fn retry_after_values_of_a_call_are_limited_together() {
+    let busy = response("429 Too Many Requests", "Retry-After: 1\r\n", "{}");
+    for (config, requests) in [
+        (json!({"maxRetries": 9, "maxRetryAfterMs": 2_999}), 3),
+        (json!({"maxRetries": 1, "maxRetryAfterMs": 2_999}), 2),
+    ] {
+        let server = TestServer::start(None, respond_with(busy.clone()));
+        let client = server.client(config);
+        // Each call has its own sum.
+        for calls in 1..=2 {
+            let error = client.create("{}").unwrap_err();
+            assert_eq!(error["error"]["name"], "BW_E_RATE_LIMITED", "{error}");
+            assert_eq!(server.requests().len(), calls * requests);
+        }
+    }
+}
+
+#[test]
 fn new_credentials_are_used_from_the_next_attempt() {
     let server = TestServer::start(None, respond_with(response("200 OK", "", GOOD)));
     let client = server.client(json!({}));

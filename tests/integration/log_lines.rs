@@ -170,6 +170,30 @@ fn secret_in_place_of_an_id_is_not_logged() {
 }
 
 #[test]
+fn own_secret_in_place_of_an_id_is_not_logged() {
+    static LINES: Lines = Mutex::new(Vec::new());
+    let sandbox = Sandbox::start(&[]);
+    for (config, secret) in [
+        (sandbox.config(&json!({})), "secret"),
+        (sandbox.oauth_config(&json!({})), "client-secret"),
+    ] {
+        let client = Client::new(&config).unwrap();
+        client.on_line(move |_, line| LINES.lock().unwrap().push(line.to_owned()));
+        for id in [secret.to_owned(), format!("x-{secret}")] {
+            client.call("removeParticipantFromSession", &id, &id, None).unwrap_err();
+            let lines = take(&LINES);
+            assert!(
+                lines.len() >= 2 && lines.iter().all(|line| !line.contains(secret)),
+                "{lines:?}"
+            );
+            let shown = id.replace(secret, "[removed]");
+            let expected = format!("sessionId={shown} participantId={shown}");
+            assert!(lines.iter().all(|line| line.contains(&expected)), "{lines:?}");
+        }
+    }
+}
+
+#[test]
 fn queued_call_has_one_number_from_its_wait_to_its_late_response() {
     static LINES: Lines = Mutex::new(Vec::new());
     let sandbox = Sandbox::start(&[]);

@@ -215,6 +215,45 @@ fn new_attempt_with_a_new_token_does_not_count_as_a_retry() {
 }
 
 #[test]
+fn retry_after_of_the_token_request_counts_for_every_call_that_waits_for_it() {
+    let busy = || response("429 Too Many Requests", "Retry-After: 2\r\n", "{}");
+    let server = Server::start(
+        Box::new(move |n, name| if n == 0 { busy() } else { token_response(name, "3600") }),
+        Box::new(move |_| Some(busy())),
+    );
+    let client = server.client(json!({"maxRetries": 9, "maxRetryAfterMs": 3_000}));
+    thread::scope(|scope| {
+        let first = scope.spawn(|| client.create("{}"));
+        wait_until("the token request", || server.token_requests() == 1);
+        for call in [scope.spawn(|| client.create("{}")), first] {
+            let error = call.join().unwrap().unwrap_err()["error"].take();
+            assert_eq!(
+                (&error["name"], &error["attempts"]),
+                (&json!("BW_E_RATE_LIMITED"), &json!(1)),
+                "{error}"
+            );
+        }
+    });
+    assert_eq!((server.token_requests(), server.operations()), (2, 2));
+}
+
+#[test]
+fn retry_after_values_of_a_token_request_are_limited_together() {
+    let server = Server::start(
+        Box::new(|_, _| response("429 Too Many Requests", "Retry-After: 1\r\n", "{}")),
+        Box::new(|_| None),
+    );
+    let client = server.client(json!({"maxRetries": 9, "maxRetryAfterMs": 1_999}));
+    let error = client.create("{}").unwrap_err()["error"].take();
+    assert_eq!(
+        (&error["name"], &error["outcome"]),
+        (&json!("BW_E_RATE_LIMITED"), &json!("not_sent")),
+        "{error}"
+    );
+    assert_eq!((server.token_requests(), server.operations()), (2, 0));
+}
+
+#[test]
 fn second_401_and_every_403_are_reported() {
     for (line, name, token_requests, operations) in
         [("401 Unauthorized", "BW_E_UNAUTHORIZED", 2, 2), ("403 Forbidden", "BW_E_FORBIDDEN", 1, 1)]

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use crate::support::abi::Client;
 use crate::support::process::{Sandbox, compile, run_checks};
 use crate::support::queue::Queue;
+use crate::support::test_server::{TestServer, read_request, response};
 use crate::support::wait_until;
 use bw_webrtc::ffi::*;
 use serde_json::{Value, json};
@@ -194,6 +195,43 @@ fn cancelled_waiting_call_is_not_sent_and_running_call_is_reported_late() {
     assert_eq!(queue.next(0).unwrap().document["error"]["outcome"], "unknown");
     wait_until("the end of the read", || client.stats()["inFlight"] == 0);
     assert_eq!(client.stats()["statuses"], json!({"BW_E_CANCELLED": 3}));
+}
+
+#[test]
+fn late_response_is_counted_once() {
+    // Responds to the first request after its cancellation, and to the second after its end.
+    let cancelled = Arc::new(AtomicI32::new(0));
+    let shared = cancelled.clone();
+    let server = TestServer::start(
+        None,
+        Arc::new(move |connection, state| {
+            while read_request(connection, state)? {
+                let received = || state.requests.lock().unwrap().len();
+                match received() {
+                    1 => wait_until("the cancellation", || shared.load(Relaxed) == 1),
+                    _ => wait_until("the third request", || received() == 3),
+                }
+                let unusable = r#"{"participant":{"id":"x"},"token":{}}"#;
+                connection.write_all(response("200 OK", "", unusable).as_bytes())?;
+            }
+            Ok(())
+        }),
+    );
+    let client = server.client(json!({}));
+    let queue = Queue::new(&client, &json!({"workers": 1})).unwrap();
+    let read = json!({"operation": "getSession", "sessionId": "s"});
+    for (n, call) in [create("a"), read.clone()].iter().enumerate() {
+        let id = queue.submit(call, n).unwrap();
+        wait_until("the request", || server.requests().len() == n + 1);
+        assert_eq!(queue.cancel(id), BW_OK);
+        assert_eq!(queue.next(-1).unwrap().status, BW_E_CANCELLED);
+        cancelled.store(1, Relaxed);
+    }
+    // The only worker has finished with the calls before it executes this one.
+    queue.submit(&read, 2).unwrap();
+    queue.next(-1).unwrap();
+    let stats = client.stats();
+    assert_eq!((&stats["lateAnswers"], &stats["lateParticipants"]), (&json!(1), &json!(["x"])));
 }
 
 #[test]

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import json
+import os
+import struct
+import subprocess
 from pathlib import Path
 from typing import Any, Dict
 
@@ -85,6 +89,50 @@ def test_file_that_others_can_write_is_rejected(file: Path) -> None:
     assert caught.value.message == (
         f"{file}: every user can write the file; run: chmod o-w '{file}'"
     )
+
+
+def test_access_control_list_that_lets_another_user_write_is_rejected(file: Path) -> None:
+    # The version, and the entries: tag, permissions, id. The mask allows reading and writing.
+    no_id = 0xFFFFFFFF
+    entries = [(1, 6, no_id), (2, 6, 12345), (4, 4, no_id), (0x10, 6, no_id), (0x20, 0, no_id)]
+    acl = struct.pack("<I", 2) + b"".join(struct.pack("<HHI", *entry) for entry in entries)
+    try:
+        os.setxattr(file, "system.posix_acl_access", acl)
+    except OSError as error:
+        if error.errno != errno.ENOTSUP:
+            raise
+        pytest.skip("the file system has no access control lists")
+    with pytest.raises(ConfigError, match="a user in its access control list, can write") as caught:
+        Client.from_env()
+    # The command in the message is sufficient.
+    _, _, command = caught.value.message.partition("run: ")
+    subprocess.run(["sh", "-c", command], check=True)
+    Client.from_env().close()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a file away")
+@pytest.mark.parametrize("where", ["file", "folder"])
+def test_file_of_another_user_is_rejected(where: str, file: Path) -> None:
+    os.chown(file if where == "file" else file.parent, 12345, -1)
+    with pytest.raises(ConfigError, match=r"user 12345 (owns|can replace) the file") as caught:
+        Client.from_env()
+    _, _, command = caught.value.message.partition("run: ")
+    subprocess.run(["sh", "-c", command], check=True)
+    Client.from_env().close()
+
+
+def test_relative_paths_are_those_of_the_creation(
+    plain: Sandbox, secure: Sandbox, file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ca = Path(secure.ca_file or "").read_text()
+    (file.parent / "ca.pem").write_text(ca)
+    file.write_text(json.dumps(settings(plain, caFile="ca.pem")))
+    monkeypatch.setenv("BW_CONFIG_FILE", file.name)
+    monkeypatch.chdir(file.parent)
+    with Client.from_env() as client, Client(plain.account_id, config_file=file.name) as other:
+        monkeypatch.chdir("/")  # as a daemon does
+        file.write_text(json.dumps(settings(plain, caFile="ca.pem", clientSecret="n3w")))
+        assert client.reload() == other.reload() == Reload(credentials_replaced=True)
 
 
 def test_check_reads_the_file_and_warns_if_others_can_read_it(plain: Sandbox, file: Path) -> None:

@@ -1,7 +1,9 @@
 //! The layers of a configuration: the settings file, the environment variables and the options in code.
 //! A higher layer overrides a lower one.
 
+use std::env;
 use std::ffi::OsString;
+use std::path::PathBuf;
 
 use zeroize::Zeroizing;
 
@@ -46,6 +48,11 @@ const VARIABLES: &[Variable] = &[
 
 const CLIENT_KEYS: [&str; 2] = ["clientId", "clientSecret"];
 const USER_KEYS: [&str; 2] = ["username", "password"];
+
+/// The longest unknown key of a file that a message may contain, in bytes.
+const LONGEST_KEY: usize = 32;
+/// A shorter secret occurs in keys by chance.
+const SHORTEST_SECRET: usize = 4;
 
 /// A value of the settings file, a variable or the options.
 #[derive(Clone)]
@@ -156,6 +163,32 @@ fn without_quoted(message: &str) -> String {
     shown
 }
 
+fn is_secret(key: &str) -> bool {
+    matches!(key, "clientSecret" | "password")
+}
+
+/// Replaces the unknown keys of a file that do not look like keys or contain a secret: the file may
+/// be another one, or a value may be in the place of a key.
+fn without_doubtful_keys(message: &str, secrets: &[String]) -> String {
+    let is_shown = |key: &str| {
+        let is_letter = |byte: u8| byte.is_ascii_alphabetic() || matches!(byte, b'_' | b'-');
+        let contains =
+            |secret: &&String| secret.len() >= SHORTEST_SECRET && key.contains(&***secret);
+        Config::keys().any(|known| known == key)
+            || key.len() <= LONGEST_KEY
+                && key.bytes().all(is_letter)
+                && !secrets.iter().any(|secret| contains(&secret))
+    };
+    let mut parts = message.split("\u{1}.");
+    let mut shown = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        let (key, problem) = part.split_once(':').unwrap_or((part, ""));
+        let key = if is_shown(key) { key } else { "[\"..\"]" };
+        shown.extend([FILE_MARK, ": ", key, ":", problem]);
+    }
+    shown
+}
+
 impl Config {
     /// Reads the settings file named by `BW_CONFIG_FILE`, and the environment variables
     /// `BW_ACCOUNT_ID`, `BW_CLIENT_ID` and `BW_CLIENT_SECRET` (or `BW_USERNAME` and `BW_PASSWORD`),
@@ -174,11 +207,17 @@ impl Config {
     /// # Errors
     /// `Status::Config`, with all problems. Credentials are never quoted.
     pub fn from_json(text: &str) -> Result<Config, Error> {
-        Config::from_layers(text, |name| std::env::var_os(name))
+        Config::read_again(text, env::current_dir().ok())
+    }
+
+    /// As [`Config::from_json`], with the folder at which the relative paths of files start.
+    pub(super) fn read_again(text: &str, folder: Option<PathBuf>) -> Result<Config, Error> {
+        Config::from_layers(text, folder, |name| env::var_os(name))
     }
 
     fn from_layers(
         text: &str,
+        folder: Option<PathBuf>,
         variable: impl Fn(&str) -> Option<OsString>,
     ) -> Result<Config, Error> {
         let fail = |message: String| Error::rejected(Status::Config, message);
@@ -192,6 +231,7 @@ impl Config {
         let has_environment = given("environment").is_some_and(|(_, value)| value.boolean());
         let mut file = given("configFile").map(|(_, value)| value.to_text().to_owned());
         let mut config = Config::default();
+        config.tls_files.folder = folder;
         if has_environment {
             if sys::is_privileged() {
                 return Err(Error::new(
@@ -210,9 +250,15 @@ impl Config {
             }
         }
         if let Some(path) = file {
-            let text = file::read(&path).map_err(fail)?;
+            let text = file::read(&path, config.tls_files.folder.as_deref()).map_err(fail)?;
             config.origins.file = Some(redact::path(&path));
-            config.read_file(&path, &text, &mut problems);
+            let mut secrets = Vec::new();
+            for (name, key, _) in VARIABLES.iter().filter(|(_, key, _)| is_secret(key)) {
+                let in_environment = if has_environment { variable(name) } else { None };
+                secrets.extend(in_environment.and_then(|value| value.into_string().ok()));
+                secrets.extend(given(key).map(|(_, value)| value.to_text().to_owned()));
+            }
+            config.read_file(&path, &text, Zeroizing::new(secrets), &mut problems);
         }
         if has_environment {
             config.read_variables(variable, &mut problems);
@@ -228,7 +274,14 @@ impl Config {
         problems.message().map_or(Ok(config), |message| Err(fail(message)))
     }
 
-    fn read_file(&mut self, path: &str, text: &str, problems: &mut Problems) {
+    /// Reads the settings file. `secrets` are those of the other layers.
+    fn read_file(
+        &mut self,
+        path: &str,
+        text: &str,
+        mut secrets: Zeroizing<Vec<String>>,
+        problems: &mut Problems,
+    ) {
         let mut found = Problems::default();
         let fields = read_into(&FILE_MARK, text, FIELDS, &mut found);
         for (field, _) in &fields.0 {
@@ -238,10 +291,11 @@ impl Config {
             }
         }
         if let Some(message) = found.message() {
-            let file = redact::path(path);
-            let message = without_quoted(&message);
-            let message = message.replace("\u{1}.", "\u{1}: ").replace("\u{1}[", "\u{1}: [");
-            problems.add_message(message.replace(FILE_MARK, &file));
+            let in_file = fields.0.iter().filter(|(field, _)| is_secret(field.name));
+            secrets.extend(in_file.map(|(_, value)| value.to_text().to_owned()));
+            let message = without_doubtful_keys(&without_quoted(&message), &secrets);
+            let message = message.replace("\u{1}[", "\u{1}: [");
+            problems.add_message(message.replace(FILE_MARK, &redact::path(path)));
         }
         self.set_fields(Layer::File, fields);
     }
@@ -339,7 +393,7 @@ mod tests {
             let get = |name: &str| {
                 variables.iter().find(|(known, _)| *known == name).map(|(_, value)| value.into())
             };
-            Config::from_layers(r#"{"environment":true}"#, get)
+            Config::from_layers(r#"{"environment":true}"#, None, get)
                 .and_then(|config| config.clone().into_parts().map(|_| config))
                 .map_err(|error| error.message)
         };
@@ -419,7 +473,7 @@ mod tests {
             let given = variables.iter().find(|(known, _)| *known == name);
             given.map(|(_, value)| value.into()).or(named)
         };
-        Config::from_layers(options, get)
+        Config::from_layers(options, None, get)
             .and_then(|config| config.clone().into_parts().map(|_| config))
             .map_err(|error| error.message)
     }
@@ -497,6 +551,10 @@ mod tests {
             ("\u{feff}{}", ": begins with a byte order mark"),
             (r#"{"timoutMs":1}"#, ": timoutMs: is not known; did you mean timeoutMs?"),
             (r#"{"my s3cret":1}"#, ": [\"..\"]: is not known"),
+            (r#"{"s3cret":1,"S3cret-s3cret":1}"#, ": [\"..\"]: is not known"),
+            (r#"{"client_secret":1}"#, ": client_secret: is not known; did you mean clientSecret?"),
+            (r#"{"clientSecret":"Hide","toHide":1}"#, ": [\"..\"]: is not known"),
+            (r#"{"username":"toShow","toShow":1}"#, ": toShow: is not known"),
             (r#"{"password":"a","password":"s3cret"}"#, ": password: is given twice"),
             (r#"{"timeoutMs":"s3cret"}"#, ": timeoutMs: must be a whole number from 1 to"),
             (r#"{"roots":"s3cret"}"#, ": roots: \"..\" is not one of bundled, system"),
@@ -516,10 +574,17 @@ mod tests {
             let file = TestFile::new(content);
             let message = layers(ENVIRONMENT, &file, &[]).err().unwrap();
             assert!(message.contains(&format!("{}{part}", file.0)), "{content}: {message}");
-            for secret in ["s3cret", "s3\\", "cret\"", "of mine"] {
+            for secret in ["s3cret", "s3\\", "cret\"", "of mine", "Hide"] {
                 assert!(!message.contains(secret), "{content}: {message}");
             }
         }
+        // Secrets of the other layers.
+        let file = TestFile::new(r#"{"hiddenWord":1,"thePassword":1,"toShow":1}"#);
+        let options = r#"{"environment":true,"password":"Password"}"#;
+        let message = layers(options, &file, &[("BW_CLIENT_SECRET", "hiddenWord")]).err().unwrap();
+        assert_eq!(message.matches(": [\"..\"]: is").count(), 2, "{message}");
+        assert!(message.contains(": toShow: is not known"), "{message}");
+        assert!(!message.contains("hidden") && !message.contains("Password:"), "{message}");
         let file = TestFile::new(WHOLE);
         let message = layers(ENVIRONMENT, &file, &[("BW_TOKEN_URL", "ftp://h")]).err().unwrap();
         assert!(message.starts_with("BW_TOKEN_URL: has the scheme"), "{message}");
@@ -530,7 +595,7 @@ mod tests {
     #[test]
     fn unsafe_and_unreadable_files_are_rejected() {
         let file = TestFile::new(WHOLE);
-        for (mode, change) in [(0o666, Some("o-w")), (0o646, Some("o-w")), (0o640, None)] {
+        for (mode, change) in [(0o666, Some("go-w")), (0o646, Some("o-w")), (0o640, None)] {
             file.set_mode(mode);
             let message = layers(ENVIRONMENT, &file, &[]).err();
             let expected = change.map(|change| {
@@ -538,7 +603,27 @@ mod tests {
             });
             assert_eq!(message, expected, "{mode:o}");
         }
+        let folder = TestFile::new("");
+        fs::remove_file(&folder.0).unwrap();
+        fs::create_dir(&folder.0).unwrap();
+        let inside = TestFile(format!("{}/x.json", folder.0));
+        fs::copy(&file.0, &inside.0).unwrap();
         let link = TestFile::new("");
+        fs::remove_file(&link.0).unwrap();
+        std::os::unix::fs::symlink(&inside.0, &link.0).unwrap();
+        for (mode, is_accepted) in [(0o755, true), (0o757, false), (0o1757, true)] {
+            folder.set_mode(mode);
+            for path in [&inside, &link] {
+                let message = layers(ENVIRONMENT, path, &[]).err();
+                let expected = format!(
+                    "{}: every user can replace the file in its folder; run: chmod o-w '{}'",
+                    path.0, folder.0
+                );
+                assert_eq!(message, (!is_accepted).then_some(expected), "{mode:o}");
+            }
+        }
+        drop(inside);
+        fs::remove_dir(&folder.0).unwrap();
         fs::remove_file(&link.0).unwrap();
         std::os::unix::fs::symlink(&file.0, &link.0).unwrap();
         assert!(layers(ENVIRONMENT, &link, &[]).is_ok());

@@ -60,7 +60,7 @@ pub struct Config {
     pub retry_base_ms: u64,
     /// The longest pause before any retry, in milliseconds.
     pub retry_max_ms: u64,
-    /// The longest `Retry-After` that is waited for, in milliseconds.
+    /// The largest sum of the `Retry-After` values that a call waits for, in milliseconds.
     pub max_retry_after_ms: u64,
     /// The proxy: `http://user:password@host:port` or `socks5://..`.
     pub proxy: Option<Zeroizing<String>>,

@@ -1,5 +1,6 @@
 //! Reads the configuration of a client again.
 
+use std::path::PathBuf;
 use std::sync::{Mutex, PoisonError};
 
 use zeroize::Zeroizing;
@@ -16,6 +17,8 @@ const DESTINATION: [&str; 4] = ["accountId", "baseUrl", "endpointsUrl", "tokenUr
 /// What is needed to read the configuration again.
 pub struct Reloader {
     options: Zeroizing<String>,
+    /// Where relative paths start, also if the process has changed its folder.
+    folder: Option<PathBuf>,
     /// The values with which the client was created.
     origins: Origins,
     /// Held while the file is read and applied, so that an older version cannot replace a newer one.
@@ -26,7 +29,8 @@ impl Reloader {
     /// None if the configuration is read from neither a file nor the environment.
     pub fn new(config: &Config) -> Option<Reloader> {
         let options = config.options.clone()?;
-        Some(Reloader { options, origins: config.origins.clone(), lock: PerProcess::new() })
+        let (folder, origins) = (config.tls_files.folder.clone(), config.origins.clone());
+        Some(Reloader { options, folder, origins, lock: PerProcess::new() })
     }
 
     /// Reads the configuration, and replaces the credentials if they differ. Returns whether they do,
@@ -39,7 +43,7 @@ impl Reloader {
         authenticator: &Authenticator,
     ) -> Result<(bool, Vec<&'static str>), Error> {
         let _guard = self.lock.lock().unwrap_or_else(PoisonError::into_inner);
-        let config = Config::from_json(&self.options)?;
+        let config = Config::read_again(&self.options, self.folder.clone())?;
         let changed = self.origins.changed_keys(&config.origins);
         let names = |keys: &[&str]| {
             keys.iter().map(|key| config.origins.name(key)).collect::<Vec<_>>().join(", ")

@@ -26,7 +26,7 @@ pub struct RetryRules {
     pub base: Duration,
     /// The longest pause before any retry.
     pub max: Duration,
-    /// The longest `Retry-After` that is waited for.
+    /// The largest sum of the `Retry-After` values that a call waits for.
     pub max_retry_after: Duration,
 }
 

@@ -27,6 +27,8 @@ from sip import Caller, Reply
 HERE = Path(__file__).resolve().parent
 PACKAGE = HERE.parents[2] / "bindings" / "python" / "src"
 LIMIT = 30.0
+WORKERS = 4
+"""How many processes serve requests: ``children`` in kamailio.cfg."""
 
 
 def free_port() -> int:
@@ -45,15 +47,16 @@ def kamailio(
     daemon: bool = False,
     variables: dict[str, str] | None = None,
     logged: str | None = None,
+    log: Path | None = None,
 ) -> Iterator[Caller]:
     """Runs Kamailio, and returns a SIP client for it.
 
     ``variables`` are added to its environment. ``logged``: an error that its log must contain;
-    without it, the log must contain no error.
+    without it, the log must contain no error. ``log``: the file of the log.
     """
     port = free_port()
     folder = Path(tempfile.mkdtemp(prefix="bw-kamailio-"))
-    pid_file, log = folder / "pid", folder / "log"
+    pid_file, log = folder / "pid", log or folder / "log"
     environment = {
         **os.environ,
         **sandbox.environment(),
@@ -183,6 +186,37 @@ def test_every_worker_reads_a_new_secret_without_a_restart(tmp_path: Path) -> No
                 new.replace(settings)
             replies = caller.ask("MESSAGE", ids("after", 40), LIMIT)
             assert {reply.status for reply in replies.values()} == {200}, replies
+
+
+def test_unsafe_settings_are_reported_once_and_read_when_they_are_safe(tmp_path: Path) -> None:
+    settings, log = tmp_path / "bandwidth.json", tmp_path / "log"
+    problem = f"every user can write the file; run: chmod o-w '{settings}'"
+    with Sandbox() as sandbox:
+        settings.write_text(config(sandbox))
+        settings.chmod(0o600)
+        variables = {**dict.fromkeys(sandbox.environment(), ""), "BW_CONFIG_FILE": str(settings)}
+        with kamailio(sandbox, variables=variables, logged=problem, log=log) as caller:
+
+            def statuses(name: str) -> set[int]:
+                replies = caller.ask("MESSAGE", ids(name, 40), LIMIT)
+                assert len(replies) == 40, "some calls were lost"
+                return {reply.status for reply in replies.values()}
+
+            assert statuses("before") == {200}
+            assert "bandwidth:" not in log.read_text()
+            settings.chmod(0o646)
+            # A worker reports the change before its next call, and continues.
+            assert statuses("unsafe") == {200}
+            assert 1 <= log.read_text().count(problem) <= WORKERS
+            assert statuses("again") == {200}
+            assert log.read_text().count(problem) <= WORKERS
+            # A new secret, which is not read yet.
+            sandbox.rotate_secrets(client_secret="second")
+            sandbox.control("POST", "/tokens/revoke")
+            settings.write_text(config(sandbox, clientSecret="second"))
+            assert statuses("rotated") == {503}
+            settings.chmod(0o600)
+            assert statuses("safe") == {200}
 
 
 def test_it_starts_while_the_service_is_down() -> None:

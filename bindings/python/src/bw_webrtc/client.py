@@ -83,8 +83,8 @@ class Client:
         retry_base: The upper limit of the random delay before the first retry (0.1). The limit
             doubles with each retry.
         retry_max: The upper limit of any of these delays (2).
-        max_retry_after: The longest ``Retry-After`` that is waited for (5). If the service requests
-            a longer delay, the call fails at once with the service's error.
+        max_retry_after: The largest sum of the ``Retry-After`` values that a call waits for (5). If
+            the service requests a longer delay, the call fails at once with the service's error.
         proxy: ``"http://user:password@host:port"``, for CONNECT, or ``"socks5://.."`` (none).
         roots: The certificate authorities to trust, ``"bundled"`` (the default) or ``"system"``.
         ca_file: A PEM file with the certificate authorities to trust instead.
@@ -161,7 +161,7 @@ class Client:
 
         Raises:
             ConfigError: A setting is missing or invalid, and the message names all of these; or the
-                settings file cannot be read, or others can write it; or the process is set-uid.
+                settings file cannot be read, or others can change it; or the process is set-uid.
             LibraryError: The shared library is not found.
         """
         client = cls.__new__(cls)
