@@ -46,7 +46,14 @@ def test_guest_that_has_left_is_not_admitted(room, webhooks, bw_sandbox, caplog)
     bw_sandbox.disconnect(guest.id)
     assert not room.admit(guest.id)
     assert "guest has left" in caplog.text
-    room.handle(webhooks.events.get(timeout=30))
+
+
+def test_guest_that_disconnects_does_not_wait_any_longer(room, webhooks, bw_sandbox):
+    guest = room.invite("guest", [Permission.AUDIO])
+    bw_sandbox.connect(guest.id)
+    bw_sandbox.disconnect(guest.id)
+    for _ in range(2):
+        room.handle(webhooks.events.get(timeout=30))
     assert room.waiting == {}
 
 

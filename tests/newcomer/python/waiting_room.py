@@ -57,7 +57,7 @@ class WaitingRoom:
 
     def admit(self, participant_id: str) -> bool:
         """Moves a guest to the session. Returns whether it is in the session."""
-        name = self.waiting.pop(participant_id, "host")
+        name = self.waiting.pop(participant_id, "somebody")
         try:
             self.client.add_participant_to_session(
                 self.session.id, participant_id, Subscriptions(session_id=self.session.id)
