@@ -115,12 +115,12 @@ class _Receiver(BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:
         body = self.rfile.read(int(self.headers["Content-Length"])).decode()
-        self.send_response(200)
-        self.end_headers()
         try:
-            self.server.events.put(parse_event(body))
+            self.server.events.put(parse_event(body))  # handled later, in another thread
         except InvalidArgumentError as error:
             log.error("not a webhook: %s", error)
+        self.send_response(200)
+        self.end_headers()
 
     def log_message(self, *args: object) -> None:
         """Logs nothing: the client logs its calls."""
