@@ -188,6 +188,9 @@ test-python: tools $(VENV)/ready
 	BW_WEBRTC_LIBRARY=$(TARGET_DIR)/debug/libbw_webrtc.so \
 	  BW_SANDBOX=$(TARGET_DIR)/debug/bw-sandbox \
 	  PYTHONPATH=$(CURDIR)/bindings/python/src $(VENV_PYTHON) -m pytest -q tests/python
+	BW_WEBRTC_LIBRARY=$(TARGET_DIR)/debug/libbw_webrtc.so \
+	  BW_SANDBOX=$(TARGET_DIR)/debug/bw-sandbox \
+	  PYTHONPATH=$(CURDIR)/bindings/python/src $(VENV_PYTHON) -m pytest -q tests/newcomer/python
 
 # Bandwidth's official SDK, as a client of bw-sandbox.
 test-sdk: tools $(SDK_VENV)/ready
@@ -267,6 +270,7 @@ lint: tools $(VENV)/ready
 	$(VENV_PYTHON) -m ruff check bindings/python bindings/python-sandbox tests benches packaging
 	$(VENV_PYTHON) -m ruff format --check bindings/python bindings/python-sandbox tests benches packaging
 	cd bindings/python && $(CURDIR)/$(VENV_PYTHON) -m mypy --strict hatch_build.py src examples ../python-sandbox/src ../../tests/python ../../tests/hosts
+	cd bindings/python && $(CURDIR)/$(VENV_PYTHON) -m mypy --strict ../../tests/newcomer/check.py ../../tests/newcomer/python/waiting_room.py
 	cd bindings/python && MYPYPATH=../../tests/packaging $(CURDIR)/$(VENV_PYTHON) -m mypy --strict ../../tests/packaging ../../packaging/abi ../../packaging/notices.py
 	cd benches && $(CURDIR)/$(VENV_PYTHON) -m mypy --strict --config-file ../bindings/python/pyproject.toml gates.py bench.py suite
 	scripts/check-words

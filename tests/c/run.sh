@@ -47,6 +47,10 @@ for standard in 11 17; do
   "${CXX:-c++}" -std=c++$standard "${flags[@]}" tests/c/pages_test.cpp -o "$build/pages_test_$standard" \
     "${link[@]}"
 done
+for program in conference conference_typed; do
+  "${CC:-cc}" -std=gnu99 "${flags[@]}" "tests/newcomer/c/$program.c" -o "$build/$program" "${link[@]}"
+done
+"${CXX:-c++}" -std=c++17 "${flags[@]}" tests/newcomer/cpp/webinar.cpp -o "$build/webinar" "${link[@]}"
 "${CXX:-c++}" -std=c++11 "${flags[@]}" -DMIXED_PART -c tests/c/mixed_test.cpp -o "$build/mixed_part.o"
 "${CXX:-c++}" -std=c++17 "${flags[@]}" tests/c/mixed_test.cpp "$build/mixed_part.o" \
   -o "$build/mixed_test" "${link[@]}"
@@ -62,11 +66,13 @@ for pair in "${CC:-cc} ${CXX:-c++}" "clang clang++"; do
     echo "run.sh: $cc and $cxx were not found (Debian: apt-get install clang)"
     continue
   fi
-  for source in bindings/c/examples/*.c tests/c/*.c bindings/cpp/examples/*.cpp tests/c/*.cpp; do
+  for source in bindings/c/examples/*.c tests/c/*.c bindings/cpp/examples/*.cpp tests/c/*.cpp \
+    tests/newcomer/*/*.c*; do
     case $source in
       # Below.
       */asio_awaitable.cpp | */nlohmann_test.cpp) continue ;;
       *.c) compiler=("$cc" -std=gnu99) ;;
+      tests/newcomer/*) compiler=("$cxx" -std=c++17) ;;
       *) compiler=("$cxx" -std=c++11) ;;
     esac
     if "${compiler[@]}" "${flags[@]}" -fsyntax-only "$source"; then
@@ -114,6 +120,8 @@ run mixed "$build/mixed_test"
 for standard in 11 17; do run "pages-c++$standard" "$build/pages_test_$standard"; done
 export BW_SANDBOX=$sandbox
 run test_your_program "$build/test_your_program"
+newcomer=("${PYTHON:-python3}" tests/newcomer/check.py "$build" "$plain")
+run newcomer "${newcomer[@]}"
 for language in live_test typed_test live_test_cpp live_test_static; do
   run "$language-http" "$build/$language" "$plain"
   run "$language-https" "$build/$language" "$secure" "$build/ca.pem"
@@ -159,6 +167,7 @@ if command -v valgrind >/dev/null; then
   run abi-valgrind "${memcheck[@]}" --freelist-vol=500000 "$build/abi_test" 2000
   run pages-valgrind "${memcheck[@]}" "$build/pages_test_11"
   run test_your_program-valgrind "${memcheck[@]}" "$build/test_your_program"
+  run newcomer-valgrind "${newcomer[@]}" "${memcheck[@]}"
   for language in live_test typed_test live_test_cpp; do
     run "$language-http-valgrind" "${memcheck[@]}" "$build/$language" "$plain"
     # valgrind does not see which bytes ring's assembly code initializes. Leaks are still reported.

@@ -1,0 +1,3 @@
+"""Fixtures: those of the library."""
+
+pytest_plugins = ["bw_webrtc.pytest_plugin"]
