@@ -275,9 +275,9 @@ lint: tools $(VENV)/ready
 	cd bindings/python && MYPYPATH=../../tests/packaging $(CURDIR)/$(VENV_PYTHON) -m mypy --strict ../../tests/packaging ../../packaging/abi ../../packaging/notices.py
 	cd benches && $(CURDIR)/$(VENV_PYTHON) -m mypy --strict --config-file ../bindings/python/pyproject.toml gates.py bench.py suite
 	scripts/check-words
-	$(VENV_PYTHON) -m ruff check scripts/check-words
-	$(VENV_PYTHON) -m ruff format --check scripts/check-words
-	cd scripts && $(CURDIR)/$(VENV_PYTHON) -m mypy --strict --config-file ../bindings/python/pyproject.toml check-words
+	$(VENV_PYTHON) -m ruff check scripts/check-words scripts/check-systems
+	$(VENV_PYTHON) -m ruff format --check scripts/check-words scripts/check-systems
+	cd scripts && $(CURDIR)/$(VENV_PYTHON) -m mypy --strict --scripts-are-modules --config-file ../bindings/python/pyproject.toml check-words check-systems
 	$(VENV_PYTHON) -m ruff check docs
 	$(VENV_PYTHON) -m ruff format --check docs
 	cd docs && $(CURDIR)/$(VENV_PYTHON) -m mypy --strict --config-file ../bindings/python/pyproject.toml build.py look.py
