@@ -50,12 +50,13 @@ impl Socket {
         // SAFETY: the descriptor was opened above and nothing else has it.
         let mut socket = Socket::from_descriptor(unsafe { OwnedFd::from_raw_fd(fd) })?;
         socket.registration = Some(Registration::new(socket.fd, socket.identity));
-        socket.start_connecting(to, from)?;
+        let started = socket.start_connecting(to, from);
         if os::CONNECT_CHANGES_IDENTITY {
+            // Even if the attempt failed, so that the descriptor is closed.
             socket.identity = identity_of(socket.fd)?;
             socket.registration = Some(Registration::new(socket.fd, socket.identity));
         }
-        Ok(socket)
+        started.map(|()| socket)
     }
 
     fn start_connecting(&self, to: &SocketAddr, from: Option<IpAddr>) -> io::Result<()> {
