@@ -17,6 +17,7 @@
 #   make uninstall  remove what `make install` installed
 #   make dist      release archives for glibc 2.17 and later: .tar.gz, wheel, Debian packages
 #   make test-packaging  run install and dist, and test programs that use the result
+#   make check-systems  compile and link for macOS and FreeBSD, which are not tested
 #   make lint      formatting, compiler warnings, types, the generated files
 #   make docs      the documentation as HTML, checked in a browser
 #   make header    regenerate include/bw_webrtc.h from src/ffi, and the generated code
@@ -61,7 +62,7 @@ PLACES = CARGO='$(CARGO)' DESTDIR='$(DESTDIR)' PREFIX='$(PREFIX)' BINDIR='$(BIND
 
 .DEFAULT_GOAL := help
 .PHONY: help demo demo-devices test build-tests test-rust test-c test-python test-sdk test-page test-page-media test-devices device-sdk test-release test-hosts test-hostile soak \
-  gates bench install uninstall release dist test-packaging packaging-tools lint header generated clean tools
+  gates bench install uninstall release dist test-packaging packaging-tools check-systems lint header generated clean tools
 
 # Reports a missing tool in one line.
 tools:
@@ -157,6 +158,10 @@ $(RELEASE_VENV)/ready: packaging/requirements.txt bindings/python/requirements-d
 	$(RELEASE_VENV)/bin/python -m pip install --quiet --disable-pip-version-check \
 	  -c bindings/python/requirements-dev.txt -r packaging/requirements.txt hatchling
 	@touch $@
+
+# Systems on which no tests run. cargo-zigbuild looks for Zig in the first python3 in PATH.
+check-systems: tools $(RELEASE_VENV)/ready
+	PATH=$(CURDIR)/$(RELEASE_VENV)/bin:$$PATH scripts/check-systems
 
 # Simulates failures of every kind. FUZZ_SECONDS applies to each fuzzer.
 FUZZ_SECONDS ?= 60
@@ -274,9 +279,9 @@ lint: tools $(VENV)/ready
 	cd bindings/python && MYPYPATH=../../tests/packaging $(CURDIR)/$(VENV_PYTHON) -m mypy --strict ../../tests/packaging ../../packaging/abi ../../packaging/notices.py
 	cd benches && $(CURDIR)/$(VENV_PYTHON) -m mypy --strict --config-file ../bindings/python/pyproject.toml gates.py bench.py suite
 	scripts/check-words
-	$(VENV_PYTHON) -m ruff check scripts/check-words
-	$(VENV_PYTHON) -m ruff format --check scripts/check-words
-	cd scripts && $(CURDIR)/$(VENV_PYTHON) -m mypy --strict --config-file ../bindings/python/pyproject.toml check-words
+	$(VENV_PYTHON) -m ruff check scripts/check-words scripts/check-systems
+	$(VENV_PYTHON) -m ruff format --check scripts/check-words scripts/check-systems
+	cd scripts && $(CURDIR)/$(VENV_PYTHON) -m mypy --strict --scripts-are-modules --config-file ../bindings/python/pyproject.toml check-words check-systems
 	$(VENV_PYTHON) -m ruff check docs
 	$(VENV_PYTHON) -m ruff format --check docs
 	cd docs && $(CURDIR)/$(VENV_PYTHON) -m mypy --strict --config-file ../bindings/python/pyproject.toml build.py look.py

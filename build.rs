@@ -1,4 +1,4 @@
-//! Generates the C header from the doc comments of `src/ffi`, and sets the SONAME.
+//! Generates the C header from the doc comments of `src/ffi`, and sets the name of the library.
 
 use std::env;
 use std::path::{Path, PathBuf};
@@ -23,10 +23,14 @@ fn main() {
     let root = PathBuf::from(env::var_os("CARGO_MANIFEST_DIR").expect("cargo sets it"));
     let out = PathBuf::from(env::var_os("OUT_DIR").expect("cargo sets it"));
 
-    // The number in the SONAME is the number of the ABI.
-    println!("cargo:rustc-cdylib-link-arg=-Wl,-soname,libbw_webrtc.so.0");
-    // Threads and thread-local destructors of the library may outlive dlclose: keep the code mapped.
-    println!("cargo:rustc-cdylib-link-arg=-Wl,-z,nodelete");
+    // The name under which programs load the library; its number is the number of the ABI.
+    if env::var("CARGO_CFG_TARGET_VENDOR").is_ok_and(|vendor| vendor == "apple") {
+        println!("cargo:rustc-cdylib-link-arg=-Wl,-install_name,@rpath/libbw_webrtc.0.dylib");
+    } else {
+        println!("cargo:rustc-cdylib-link-arg=-Wl,-soname,libbw_webrtc.so.0");
+        // Threads and thread-local destructors of the library may outlive dlclose: keep the code mapped.
+        println!("cargo:rustc-cdylib-link-arg=-Wl,-z,nodelete");
+    }
 
     generate_header(&root, &out.join("bw_webrtc.h"));
 }

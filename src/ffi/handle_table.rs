@@ -22,13 +22,10 @@ use once_cell::race::OnceBox;
 
 use crate::sys;
 
-#[cfg(not(target_pointer_width = "64"))]
-compile_error!("handles need 64-bit pointers");
-
 /// The lowest bits of a handle: the index of the slot.
-const INDEX_BITS: u32 = 20;
+const INDEX_BITS: u32 = if usize::BITS == 64 { 20 } else { 16 };
 /// The bits above: the generation. The highest bits are the kind.
-const GENERATION_BITS: u32 = 36;
+const GENERATION_BITS: u32 = if usize::BITS == 64 { 36 } else { 14 };
 /// The largest number of values that are alive at the same time.
 const MAX_SLOTS: u32 = 1 << INDEX_BITS;
 /// The number of slots in the first chunk. Each further chunk doubles the total.
@@ -64,7 +61,7 @@ pub struct HandleTable<T> {
 }
 
 impl<T: Send + Sync> HandleTable<T> {
-    /// Creates an empty table. `kind` (1 to 15) differs for each table, so that a handle of another
+    /// Creates an empty table. `kind` (1 to 3) differs for each table, so that a handle of another
     /// table does not match.
     pub const fn new(kind: u64) -> HandleTable<T> {
         HandleTable {
@@ -276,6 +273,23 @@ mod tests {
     }
 
     #[test]
+    fn slot_is_not_reused_after_its_last_generation() {
+        let table = HandleTable::new(3);
+        let first = table.insert(Box::new(1)).unwrap();
+        table.remove(first).unwrap();
+        let slot = table.slot(0).unwrap();
+        slot.state.store(LAST_GENERATION << GENERATION_SHIFT, Ordering::Relaxed);
+        let last = table.insert(Box::new(2)).unwrap();
+        assert_eq!(table.parse(last), Some((0, LAST_GENERATION)));
+        assert_eq!(*table.get(last).unwrap(), 2);
+        table.remove(last).unwrap();
+        let next = table.insert(Box::new(3)).unwrap();
+        assert_eq!(table.parse(next), Some((1, 1)));
+        assert!(table.get(first).is_none() && table.get(last).is_none());
+        table.remove(next).unwrap();
+    }
+
+    #[test]
     fn five_thousand_values_are_found_by_their_handles() {
         let table = HandleTable::new(1);
         let handles: Vec<_> =
@@ -293,7 +307,8 @@ mod tests {
         let table = HandleTable::new(1);
         let handle = table.insert(Box::new(5)).unwrap();
         let other: HandleTable<i32> = HandleTable::new(2);
-        for wrong in [0, 1, usize::MAX, handle + 1, handle ^ 1 << 63, handle + (1 << INDEX_BITS)] {
+        let kind = 1 << (INDEX_BITS + GENERATION_BITS);
+        for wrong in [0, 1, usize::MAX, handle + 1, handle ^ kind, handle + (1 << INDEX_BITS)] {
             assert!(table.get(wrong).is_none(), "{wrong:#x}");
         }
         assert!(other.get(handle).is_none());

@@ -40,7 +40,7 @@ impl<H, T: Send + Sync> Handles<H, T> {
     /// Stores a value and returns its handle.
     ///
     /// # Errors
-    /// `Internal` if a million values exist.
+    /// `Internal` if a million values exist (65,536 on 32-bit systems).
     pub fn insert(&self, value: T) -> Result<*mut H, Error> {
         // The pointer carries a number and is never dereferenced.
         self.table.insert(Box::new(value)).map(ptr::without_provenance_mut).map_err(|_| {

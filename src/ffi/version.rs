@@ -41,6 +41,8 @@ mod tests {
     fn header_package_and_soname_have_the_same_version() {
         let parts = format!("{BW_VERSION_MAJOR}.{BW_VERSION_MINOR}.{BW_VERSION_PATCH}");
         assert_eq!(parts, env!("CARGO_PKG_VERSION"));
-        assert!(include_str!("../../build.rs").contains(&format!("libbw_webrtc.so.{ABI}")));
+        let build = include_str!("../../build.rs");
+        assert!(build.contains(&format!("libbw_webrtc.so.{ABI}")));
+        assert!(build.contains(&format!("libbw_webrtc.{ABI}.dylib")));
     }
 }

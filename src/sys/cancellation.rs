@@ -3,8 +3,9 @@
 
 use libc::c_int;
 
-// The libc crate lacks both.
-const PTHREAD_CANCEL_DISABLE: c_int = 1;
+use super::os::PTHREAD_CANCEL_DISABLE;
+
+// The libc crate lacks it.
 unsafe extern "C" {
     fn pthread_setcancelstate(state: c_int, old: *mut c_int) -> c_int;
 }
@@ -27,7 +28,7 @@ impl Drop for CancellationDisabled {
     fn drop(&mut self) {
         if self.previous != PTHREAD_CANCEL_DISABLE {
             // A pending cancellation takes effect at the next cancellation point, which is the host's.
-            // SAFETY: as above; NULL is allowed since glibc 2.0 and in musl.
+            // SAFETY: as above; all C libraries allow NULL.
             unsafe { pthread_setcancelstate(self.previous, std::ptr::null_mut()) };
         }
     }

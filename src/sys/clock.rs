@@ -3,6 +3,8 @@
 use std::ops::Sub;
 use std::time::Duration;
 
+use super::os::SUSPEND_CLOCK;
+
 /// A point in time for ages that include a suspend, such as those of idle connections and cached
 /// addresses. `std::time::Instant` stops during a suspend.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -11,8 +13,7 @@ pub struct BootInstant(Duration);
 impl BootInstant {
     /// The current time.
     pub fn now() -> BootInstant {
-        // Kernels before 2.6.39 and some sandboxes lack CLOCK_BOOTTIME.
-        let time = read(libc::CLOCK_BOOTTIME).or_else(|| read(libc::CLOCK_MONOTONIC));
+        let time = read(SUSPEND_CLOCK).or_else(|| read(libc::CLOCK_MONOTONIC));
         BootInstant(time.unwrap_or_default())
     }
 

@@ -12,6 +12,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use libc::c_int;
 
 use super::generation::generation;
+use super::os::{PLACEHOLDER_FLAGS, file_identity};
 use super::per_process::PerProcess;
 
 /// The first number after those of the standard streams.
@@ -30,7 +31,7 @@ struct Placeholders {
 static PLACEHOLDERS: PerProcess<Mutex<Placeholders>> = PerProcess::new();
 
 /// While this value exists, no opened descriptor gets a number below 3. Reading or writing a
-/// placeholder fails with EBADF, as for a closed descriptor.
+/// placeholder fails, as for a closed descriptor.
 #[must_use]
 struct PlaceholderGuard {
     generation: u64,
@@ -48,9 +49,9 @@ impl PlaceholderGuard {
                 continue;
             }
             // SAFETY: the path is a C string.
-            let opened = unsafe { libc::open(c"/".as_ptr(), libc::O_PATH | libc::O_CLOEXEC) };
+            let opened = unsafe { libc::open(c"/".as_ptr(), PLACEHOLDER_FLAGS | libc::O_CLOEXEC) };
             match usize::try_from(opened).map(|index| placeholders.placed.get_mut(index)) {
-                Ok(Some(place)) => *place = stat_of(opened).ok().map(|it| (it.st_dev, it.st_ino)),
+                Ok(Some(place)) => *place = stat_of(opened).ok().as_ref().map(file_identity),
                 // The host has opened the number in the meantime.
                 // SAFETY: the descriptor was opened above and has no other owner.
                 Ok(None) => drop(unsafe { OwnedFd::from_raw_fd(opened) }),
@@ -91,8 +92,8 @@ fn is_placeholder(number: RawFd, identity: (u64, u64)) -> bool {
     // SAFETY: fcntl takes no pointer for this command.
     let flags = unsafe { libc::fcntl(number, libc::F_GETFL) };
     flags >= 0
-        && flags & libc::O_PATH != 0
-        && stat_of(number).is_ok_and(|it| (it.st_dev, it.st_ino) == identity)
+        && flags & PLACEHOLDER_FLAGS == PLACEHOLDER_FLAGS
+        && stat_of(number).is_ok_and(|it| file_identity(&it) == identity)
 }
 
 /// Runs `open`, whose descriptors get numbers of 3 or higher.

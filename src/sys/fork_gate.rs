@@ -31,7 +31,7 @@ pub fn without_forks<T>(work: impl FnOnce() -> T) -> T {
     let _open_on_drop = OpenOnDrop;
     if !REGISTERED.swap(true, Ordering::Relaxed) {
         // SAFETY: the handlers only use atomics and sleep, and the library is never unloaded
-        // (-z nodelete).
+        // (see `os::keep_loaded`).
         unsafe {
             libc::pthread_atfork(
                 Some(before_fork),

@@ -1,14 +1,15 @@
 //! The process generation: a number that changes in a forked child, which must neither use its
 //! parent's connections nor wait for locks that the parent's threads hold.
 //!
-//! The number is stored in a page that the kernel wipes in a child (`MADV_WIPEONFORK`). Reading it
+//! The number is stored in a page that the kernel wipes in a child, where it can. Reading the number
 //! takes no system call, and it also works after a bare clone and in a new PID namespace, where the
-//! child may have its parent's pid. Kernels before 4.14 do not have such pages; there, the C
-//! library's fork handler clears the number.
+//! child may have its parent's pid. The C library's fork handler clears the number as well.
 
 use std::cell::Cell;
 use std::ptr;
 use std::sync::atomic::{AtomicPtr, AtomicU64, Ordering};
+
+use super::os;
 
 /// Points to the generation of this process; the generation is 0 until it is first needed.
 static GENERATION_CELL: AtomicPtr<AtomicU64> = AtomicPtr::new(ptr::null_mut());
@@ -49,8 +50,8 @@ fn init_generation_cell() -> &'static AtomicU64 {
         Ordering::Acquire,
     ) {
         Ok(_) => {
-            // SAFETY: the handler only uses atomics, and the library is never
-            // unloaded (-z nodelete).
+            os::keep_loaded();
+            // SAFETY: the handler only uses atomics, and the library is never unloaded.
             unsafe { libc::pthread_atfork(None, None, Some(clear_generation)) };
         }
         Err(_) => return generation_cell(),
@@ -99,7 +100,6 @@ unsafe extern "C" fn clear_generation() {
 }
 
 fn map_wiped_page() -> Option<*mut AtomicU64> {
-    const MADV_WIPEONFORK: libc::c_int = 18;
     let protection = libc::PROT_READ | libc::PROT_WRITE;
     let flags = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS;
     let length = size_of::<AtomicU64>();
@@ -108,9 +108,8 @@ fn map_wiped_page() -> Option<*mut AtomicU64> {
     if page == libc::MAP_FAILED {
         return None;
     }
-    // SAFETY: the mapping was made above. An old kernel rejects the advice; then the fork handler
-    // clears the page.
-    unsafe { libc::madvise(page, length, MADV_WIPEONFORK) };
+    // SAFETY: the mapping was made above.
+    unsafe { os::wipe_on_fork(page, length) };
     Some(page.cast())
 }
 
@@ -149,20 +148,7 @@ mod tests {
     }
 
     #[test]
-    fn page_and_fork_handler_each_suffice_alone() {
-        let mine = generation();
-        // A bare clone runs no fork handler, so only the page can have changed the generation.
-        // SAFETY: as fork, without handlers; the child calls nothing but `generation` and exits.
-        let child = unsafe { libc::syscall(libc::SYS_clone, libc::SIGCHLD, 0, 0, 0, 0) };
-        if child == 0 {
-            let code = i32::from(generation() <= mine);
-            // SAFETY: takes no pointer.
-            unsafe { libc::_exit(code) };
-        }
-        let mut status = -1;
-        // SAFETY: the status is writable.
-        unsafe { libc::waitpid(child as libc::pid_t, &raw mut status, 0) };
-        assert_eq!(status, 0, "the page was not wiped");
+    fn fork_handler_suffices_without_the_page() {
         // Simulates a kernel that does not wipe the page.
         assert!(run_in_child(|| {
             let childs = generation();

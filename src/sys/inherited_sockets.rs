@@ -7,7 +7,7 @@ use std::os::fd::RawFd;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::generation::{generation, was_forked_outside_calls};
-use super::socket::identity_of;
+use super::socket::has_identity;
 
 /// The capacity of the registry. Children do not close further sockets.
 const CAPACITY: usize = 4096;
@@ -106,7 +106,7 @@ pub fn close_inherited(generation: u64) {
         let identity = (slot.device.load(Ordering::Relaxed), slot.inode.load(Ordering::Relaxed));
         let Ok(fd) = RawFd::try_from(descriptor - OFFSET) else { continue };
         // The host may have closed the socket and opened another file with the same number.
-        if identity_of(fd).is_ok_and(|found| found == identity) {
+        if has_identity(fd, identity) {
             // SAFETY: the descriptor names a socket that the library opened, and no thread of this
             // process uses it.
             unsafe { libc::close(fd) };

@@ -11,6 +11,7 @@ mod descriptor;
 mod fork_gate;
 mod generation;
 mod inherited_sockets;
+mod os;
 mod per_process;
 mod process;
 mod socket;
@@ -25,7 +26,8 @@ pub use fork_gate::without_forks;
 #[cfg(test)]
 pub use generation::run_in_child;
 pub use generation::{InCall, generation, was_forked_outside_calls};
+pub use os::is_privileged;
 pub use per_process::PerProcess;
-pub use process::{effective_group, effective_user, is_privileged, resolver_problem};
+pub use process::{effective_group, effective_user, resolver_problem};
 pub use socket::{Interest, Socket, SocketPair, poll};
 pub use thread::{spawn_helper, thread_index};

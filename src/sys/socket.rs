@@ -1,7 +1,7 @@
 //! TCP sockets that are used and closed only while their descriptor number still names them.
 //!
 //! Daemons close every descriptor from 3 up and open others, which then get the same numbers.
-//! Therefore a socket stores its device and inode. A descriptor with another identity belongs to the
+//! Therefore a socket stores its identity (on Linux, device and inode). A descriptor with another identity belongs to the
 //! host, and is neither written, read nor closed.
 //!
 //! Deadlines and the meaning of the bytes belong in `transport`.
@@ -16,6 +16,7 @@ use libc::{c_int, c_void, socklen_t};
 
 use super::descriptor::{raise_above_streams, stat_of, with_streams_occupied};
 use super::inherited_sockets::Registration;
+use super::os;
 
 /// A socket that the library opened.
 #[derive(Debug)]
@@ -43,27 +44,34 @@ impl Socket {
     /// Returns the errors of the operating system that occur immediately.
     pub fn connect(to: &SocketAddr, from: Option<IpAddr>) -> io::Result<Socket> {
         let family = if to.is_ipv4() { libc::AF_INET } else { libc::AF_INET6 };
-        let kind = libc::SOCK_STREAM | libc::SOCK_CLOEXEC | libc::SOCK_NONBLOCK;
+        let kind = libc::SOCK_STREAM | os::SOCKET_FLAGS;
         // SAFETY: socket takes no pointer.
         let fd = with_streams_occupied(|| check(unsafe { libc::socket(family, kind, 0) }))?;
         // SAFETY: the descriptor was opened above and nothing else has it.
         let mut socket = Socket::from_descriptor(unsafe { OwnedFd::from_raw_fd(fd) })?;
-        let fd = socket.fd;
-        socket.registration = Some(Registration::new(fd, socket.identity));
+        socket.registration = Some(Registration::new(socket.fd, socket.identity));
+        let started = socket.start_connecting(to, from);
+        if os::CONNECT_CHANGES_IDENTITY {
+            // Even if the attempt failed, so that the descriptor is closed.
+            socket.identity = identity_of(socket.fd)?;
+            socket.registration = Some(Registration::new(socket.fd, socket.identity));
+        }
+        started.map(|()| socket)
+    }
+
+    fn start_connecting(&self, to: &SocketAddr, from: Option<IpAddr>) -> io::Result<()> {
         if let Some(from) = from.filter(|from| from.is_ipv4() == to.is_ipv4()) {
             let (address, length) = raw_address(&SocketAddr::new(from, 0));
             // SAFETY: the address lives through the call and the length is its own.
-            check(unsafe { libc::bind(fd, (&raw const address).cast(), length) })?;
+            check(unsafe { libc::bind(self.fd, (&raw const address).cast(), length) })?;
         }
         let (address, length) = raw_address(to);
         // SAFETY: as for bind.
-        match check(unsafe { libc::connect(fd, (&raw const address).cast(), length) }) {
+        match check(unsafe { libc::connect(self.fd, (&raw const address).cast(), length) }) {
             // An interrupted connect continues in the background, like one in progress.
-            Err(e) if matches!(e.raw_os_error(), Some(libc::EINPROGRESS | libc::EINTR)) => {
-                Ok(socket)
-            }
+            Err(e) if matches!(e.raw_os_error(), Some(libc::EINPROGRESS | libc::EINTR)) => Ok(()),
             Err(error) => Err(error),
-            Ok(_) => Ok(socket),
+            Ok(_) => Ok(()),
         }
     }
 
@@ -71,6 +79,7 @@ impl Socket {
     /// not be distinguished from a host's socket later.
     fn from_descriptor(descriptor: OwnedFd) -> io::Result<Socket> {
         let descriptor = raise_above_streams(descriptor)?;
+        os::prepare_socket(descriptor.as_raw_fd())?;
         let identity = identity_of(descriptor.as_raw_fd())?;
         Ok(Socket { fd: descriptor.into_raw_fd(), identity, registration: None })
     }
@@ -104,10 +113,9 @@ impl Socket {
         let mut off: c_int = 0;
         // SAFETY: FIONBIO reads one int.
         check(unsafe { libc::ioctl(self.fd, libc::FIONBIO, &raw mut off) })?;
-        let tick = libc::timeval {
-            tv_sec: tick.as_secs() as libc::time_t,
-            tv_usec: libc::suseconds_t::from(tick.subsec_micros()),
-        };
+        // The types differ between systems, and musl's are deprecated in the libc crate.
+        let tick =
+            libc::timeval { tv_sec: tick.as_secs() as _, tv_usec: tick.subsec_micros() as _ };
         self.set_option(libc::SOL_SOCKET, libc::SO_RCVTIMEO, &tick)?;
         self.set_option(libc::SOL_SOCKET, libc::SO_SNDTIMEO, &tick)?;
         self.set_option(libc::IPPROTO_TCP, libc::TCP_NODELAY, &(1 as c_int))
@@ -122,7 +130,7 @@ impl Socket {
 
     /// Whether the descriptor number still names this socket.
     pub fn owns_descriptor(&self) -> bool {
-        identity_of(self.fd).is_ok_and(|identity| identity == self.identity)
+        has_identity(self.fd, self.identity)
     }
 
     /// Whether the peer has neither sent bytes nor closed the connection.
@@ -149,7 +157,7 @@ impl Socket {
     /// Returns the operating system's error; `WouldBlock` after the socket's timeout, or immediately
     /// if `block` is false.
     pub fn send(&self, bytes: &[u8], block: bool) -> io::Result<usize> {
-        let flags = libc::MSG_NOSIGNAL | if block { 0 } else { libc::MSG_DONTWAIT };
+        let flags = os::SEND_FLAGS | if block { 0 } else { libc::MSG_DONTWAIT };
         // SAFETY: pointer and length are of one slice.
         let sent = unsafe { libc::send(self.fd, bytes.as_ptr().cast(), bytes.len(), flags) };
         usize::try_from(sent).map_err(|_| io::Error::last_os_error())
@@ -192,7 +200,7 @@ impl SocketPair {
     /// Returns the operating system's error.
     pub fn new() -> io::Result<SocketPair> {
         let mut fds: [c_int; 2] = [-1; 2];
-        let kind = libc::SOCK_STREAM | libc::SOCK_CLOEXEC | libc::SOCK_NONBLOCK;
+        let kind = libc::SOCK_STREAM | os::SOCKET_FLAGS;
         with_streams_occupied(|| {
             // SAFETY: two descriptors are written where there is room for two.
             check(unsafe { libc::socketpair(libc::AF_UNIX, kind, 0, fds.as_mut_ptr()) })
@@ -258,42 +266,42 @@ pub fn poll(sockets: &[(&Socket, Interest)], time: Duration) -> io::Result<Vec<b
     }
 }
 
-/// Device and inode of an open socket; an error for any other descriptor.
-pub(super) fn identity_of(fd: RawFd) -> io::Result<(u64, u64)> {
+/// What distinguishes an open socket from others with the same number; an error for any other descriptor.
+fn identity_of(fd: RawFd) -> io::Result<(u64, u64)> {
     let stat = stat_of(fd)?;
     if stat.st_mode & libc::S_IFMT != libc::S_IFSOCK {
         return Err(io::Error::from_raw_os_error(libc::ENOTSOCK));
     }
-    Ok((stat.st_dev, stat.st_ino))
+    Ok(os::socket_identity(fd, &stat))
 }
 
-/// Converts an address to the C library's form.
+/// Whether the number names the socket with this identity.
+pub(super) fn has_identity(fd: RawFd, identity: (u64, u64)) -> bool {
+    identity_of(fd).is_ok_and(|found| os::is_same_socket(found, identity))
+}
+
+/// Converts an address to the C library's form. A system whose addresses contain their length sets it.
 fn raw_address(address: &SocketAddr) -> (libc::sockaddr_storage, socklen_t) {
     // SAFETY: sockaddr_storage is plain integers, for which zeros are valid.
     let mut storage: libc::sockaddr_storage = unsafe { std::mem::zeroed() };
     let place = &raw mut storage;
     let length = match address {
         SocketAddr::V4(v4) => {
-            let raw = libc::sockaddr_in {
-                sin_family: libc::AF_INET as libc::sa_family_t,
-                sin_port: v4.port().to_be(),
-                sin_addr: libc::in_addr { s_addr: u32::from_ne_bytes(v4.ip().octets()) },
-                sin_zero: [0; 8],
-            };
-            // SAFETY: storage is larger than any address and aligned for each.
-            unsafe { place.cast::<libc::sockaddr_in>().write(raw) };
+            // SAFETY: storage is larger than any address and aligned for each, and is initialized.
+            let raw = unsafe { &mut *place.cast::<libc::sockaddr_in>() };
+            raw.sin_family = libc::AF_INET as libc::sa_family_t;
+            raw.sin_port = v4.port().to_be();
+            raw.sin_addr.s_addr = u32::from_ne_bytes(v4.ip().octets());
             size_of::<libc::sockaddr_in>()
         }
         SocketAddr::V6(v6) => {
-            let raw = libc::sockaddr_in6 {
-                sin6_family: libc::AF_INET6 as libc::sa_family_t,
-                sin6_port: v6.port().to_be(),
-                sin6_flowinfo: v6.flowinfo(),
-                sin6_addr: libc::in6_addr { s6_addr: v6.ip().octets() },
-                sin6_scope_id: v6.scope_id(),
-            };
             // SAFETY: as above.
-            unsafe { place.cast::<libc::sockaddr_in6>().write(raw) };
+            let raw = unsafe { &mut *place.cast::<libc::sockaddr_in6>() };
+            raw.sin6_family = libc::AF_INET6 as libc::sa_family_t;
+            raw.sin6_port = v6.port().to_be();
+            raw.sin6_flowinfo = v6.flowinfo();
+            raw.sin6_addr.s6_addr = v6.ip().octets();
+            raw.sin6_scope_id = v6.scope_id();
             size_of::<libc::sockaddr_in6>()
         }
     };

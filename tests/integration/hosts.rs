@@ -4,7 +4,11 @@
 use std::os::unix::fs::{PermissionsExt, chown};
 use std::process::Command;
 
+use crate::support::abi::Client;
 use crate::support::process::{Sandbox, compile, library, run_checks, scratch_file};
+use crate::support::queue::Queue;
+use crate::support::wait_until;
+use bw_webrtc::ffi::bw_queue_fd;
 use serde_json::{Value, json};
 
 fn delay(sandbox: &Sandbox, ms: u64) {
@@ -141,4 +145,43 @@ fn set_uid_process_rejects_configuration_from_the_environment() {
     }
     let sandbox = Sandbox::start(&[]);
     run_checks(command.arg("secure").arg(sandbox.config(&json!({})).to_string()));
+}
+
+/// The device and inode of a descriptor.
+fn identity(fd: i32) -> Option<(u64, u64)> {
+    // SAFETY: a stat is plain integers, for which zeros are valid.
+    let mut stat: libc::stat = unsafe { std::mem::zeroed() };
+    // SAFETY: the place is writable.
+    (unsafe { libc::fstat(fd, &raw mut stat) } == 0).then_some((stat.st_dev, stat.st_ino))
+}
+
+#[test]
+fn freeing_closes_the_descriptor_while_a_call_runs() {
+    let sandbox = Sandbox::start(&[]);
+    let client = Client::new(&sandbox.config(&json!({}))).unwrap();
+    let call = json!({"operation": "createParticipant", "body": {}});
+    let queue = Queue::new(&client, &json!({"workers": 1})).unwrap();
+    let fd = bw_queue_fd(queue.0);
+    let before = identity(fd).unwrap();
+    // SAFETY: takes no pointer.
+    let watcher = unsafe { libc::epoll_create1(libc::EPOLL_CLOEXEC) };
+    let mut event = libc::epoll_event { events: libc::EPOLLIN as u32, u64: 0 };
+    // SAFETY: the event is readable.
+    assert_eq!(unsafe { libc::epoll_ctl(watcher, libc::EPOLL_CTL_ADD, fd, &raw mut event) }, 0);
+    queue.submit(&call, 1).unwrap();
+    wait_until("a completion", || queue.is_readable());
+    delay(&sandbox, 1000);
+    queue.submit(&call, 2).unwrap();
+    wait_until("the call", || sandbox.requests("createParticipant").len() == 2);
+    // SAFETY: there is room for one event.
+    let ready = |ms| unsafe { libc::epoll_wait(watcher, &raw mut event, 1, ms) };
+    let mut ready = ready;
+    assert_eq!(ready(0), 1);
+    drop(queue);
+    assert_eq!(ready(0), 0, "an event loop would spin");
+    assert_ne!(identity(fd), Some(before), "the descriptor is still open");
+    wait_until("the response", || client.stats()["lateAnswers"] == 2);
+    assert_eq!(ready(0), 0);
+    // SAFETY: this test opened it.
+    unsafe { libc::close(watcher) };
 }

@@ -13,6 +13,8 @@ mod docs;
 mod endpoints;
 mod fork_safety;
 mod framing;
+// Programs for Linux.
+#[cfg(target_os = "linux")]
 mod hosts;
 mod log_lines;
 mod logger;
