@@ -88,8 +88,11 @@ public:
     }
     friend bool operator==(const optional &a, std::nullopt_t) { return !a.has_value_; }
     friend bool operator!=(const optional &a, std::nullopt_t) { return a.has_value_; }
-    friend bool operator==(const optional &a, const std::optional<T> &b) { return a == optional(b); }
-    friend bool operator==(const std::optional<T> &a, const optional &b) { return optional(a) == b; }
+    friend bool operator==(const optional &a, const std::optional<T> &b)
+    {
+        return a == optional(b);
+    }
+    friend bool operator==(const std::optional<T> &a, const optional &b) { return b == a; }
     friend bool operator!=(const optional &a, const std::optional<T> &b) { return !(a == b); }
     friend bool operator!=(const std::optional<T> &a, const optional &b) { return !(a == b); }
 #endif
@@ -828,8 +831,8 @@ auto from_json(const Json &json, T &result) ->
 
 // All endpoints that match a query, as a range for one loop:
 // for (const bw::Endpoint &endpoint : client.endpoints()). Each page is requested when it is
-// needed. The loop throws Error, also BW_E_PROTOCOL if the service repeats a cursor. Only one thread
-// may use an iterator.
+// needed. The loop throws Error, also BW_E_PROTOCOL if the service repeats a cursor. Only one
+// thread may use an iterator.
 class Endpoints {
 public:
     class iterator {
@@ -1070,8 +1073,8 @@ public:
     std::string stats() const { return invoke(bw_client_stats); }
     // Returns these counters as OpenMetrics text, for Prometheus; see bw_client_metrics.
     std::string metrics() const { return invoke(bw_client_metrics); }
-    // Returns the participants, sessions and endpoints whose ids no caller received, and clears this
-    // list; see bw_client_take_late.
+    // Returns the participants, sessions and endpoints whose ids no caller received, and clears
+    // this list; see bw_client_take_late.
     std::string take_late() const { return invoke(bw_client_take_late); }
 
     // Receives a line of the log and its level (BW_LOG_ERROR and so on).
