@@ -24,7 +24,7 @@
 //   Requests    Object, array, Config, ParticipantRequest, SessionRequest, EndpointRequest,
 //               EndpointQuery
 //   Results     Subscriptions, Session, Participant, CreatedParticipant, Device, Endpoint,
-//               EndpointPage, Event, list; conversions of nlohmann::json
+//               EndpointPage, Event, Claims, list; conversions of nlohmann::json
 //   Clients     Endpoints, Client
 //   Queues      Completion, Queue
 //   Functions   json_get, json_length, json_quote, transfer_bxml, connect_bxml, uui, parse_event,
@@ -45,6 +45,7 @@
 #include <initializer_list>
 #include <iterator>
 #include <memory>
+#include <mutex>
 #include <ostream>
 #include <set>
 #include <stdexcept>
@@ -797,6 +798,16 @@ private:
     }
 };
 
+// The claims of a token, which are not verified: the result of token_claims.
+struct Claims : detail::Result {
+    using Result::Result;
+    optional<std::string> account_id = find("/accountId");
+    optional<std::string> participant_id = find("/participantId");
+    optional<std::string> version = find("/version");
+    // Seconds since 1970.
+    optional<std::int64_t> expires_at = detail::find_number(document, "/expiresAt");
+};
+
 // Returns the results of an array in a document, such as
 // bw::list<bw::Participant>(client.list_session_participants(id)). Throws Error if the value at the
 // JSON pointer is not an array.
@@ -1088,7 +1099,11 @@ public:
     {
         std::unique_ptr<LogSink> next(level != BW_LOG_OFF && sink ? new LogSink(std::move(sink))
                                                                   : nullptr);
-        const LogLock lock(state_.get());
+        std::unique_lock<ProcessLock> lock;
+        // A thread inside a sink takes no lock, because the library rejects its call.
+        if (state_ && !State::in_sink()) {
+            lock = std::unique_lock<ProcessLock>(state_->log_lock);
+        }
         detail::invoke(bw_client_set_log, handle(), level, next ? &State::log_line : nullptr,
                        next.get());
         std::swap(state_->sink, next);
@@ -1122,10 +1137,31 @@ public:
     }
 
 private:
+    // A lock that a child process takes over from its parent. A mutex would stay locked in the child
+    // if another thread held it during the fork.
+    class ProcessLock {
+    public:
+        void lock()
+        {
+            const long self = static_cast<long>(getpid());
+            for (long owner = 0; !owner_.compare_exchange_weak(owner, self);) {
+                if (owner == self) {
+                    std::this_thread::sleep_for(std::chrono::microseconds(50));
+                    owner = 0;
+                }
+            }
+        }
+        void unlock() { owner_.store(0); }
+
+    private:
+        // The process that holds the lock, or 0.
+        std::atomic<long> owner_{0};
+    };
+
     // It keeps its address while the client is moved, because the library calls its sink.
     struct State {
         // A null pointer reads the configuration from the environment.
-        explicit State(const char *config) : handle(nullptr), log_owner(0)
+        explicit State(const char *config) : handle(nullptr)
         {
             detail::invoke(bw_client_new, config, &handle);
         }
@@ -1171,40 +1207,9 @@ private:
 
         bw_client *handle;
         std::unique_ptr<LogSink> sink;
-        // The process that holds the lock of the sink, or 0.
-        std::atomic<long> log_owner;
+        // Held while set_log replaces the sink.
+        ProcessLock log_lock;
     };
-
-    // Locks the sink of a client while set_log replaces it. A mutex would stay locked in a child
-    // process if another thread held it during the fork; here, the child takes over the lock of its
-    // parent. A thread inside a sink takes no lock, because the library rejects its call.
-    class LogLock {
-    public:
-        explicit LogLock(State *state) : state_(State::in_sink() ? nullptr : state)
-        {
-            const long self = static_cast<long>(getpid());
-            long owner = 0;
-            while (state_ != nullptr && !state_->log_owner.compare_exchange_weak(owner, self)) {
-                if (owner == self) {
-                    std::this_thread::sleep_for(std::chrono::microseconds(50));
-                    owner = 0;
-                }
-            }
-        }
-        ~LogLock()
-        {
-            if (state_ != nullptr) {
-                state_->log_owner.store(0);
-            }
-        }
-        LogLock(const LogLock &) = delete;
-        LogLock &operator=(const LogLock &) = delete;
-
-    private:
-        State *state_;
-    };
-
-    explicit Client(std::unique_ptr<State> state) : state_(std::move(state)) {}
 
     // Calls a function of the library whose first parameter is the client.
     template <typename Function, typename... Arguments>
@@ -1372,7 +1377,8 @@ inline std::string parse_event(JsonArg body)
     return detail::invoke(bw_parse_event, body.c_str());
 }
 
-// Returns the claims of a token, which are not verified; see bw_token_claims. Throws Error.
+// Returns the claims of a token, which are not verified, the document of a Claims; see
+// bw_token_claims. Throws Error.
 inline std::string token_claims(TextArg token)
 {
     return detail::invoke(bw_token_claims, token.c_str());

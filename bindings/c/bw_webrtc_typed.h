@@ -184,17 +184,20 @@ typedef struct bwt_queue_options {
 
 /* ---- Results ---- */
 
-/* The reason why a call failed. Free the strings with bwt_error_clear. */
+/* The reason why a call failed. Free the strings with bwt_error_clear. Each function fills it or sets
+ * it to all zeroes: BWT_ERROR_INIT is needed only if no function may have been called. */
 typedef struct bwt_error {
     bw_status status;
     int http_status;        /* 0: there was no response */
-    int attempts;           /* the number of requests that were attempted */
-    int64_t retry_after_ms; /* how long the service wants callers to wait; 0: not stated */
     char *message;          /* what was wrong and what to do; NULL if there was no memory */
     char *outcome;          /* "not_sent", "rejected", "unknown"; NULL if no request is involved */
-    char *request_id;       /* the service's id of the request, for Bandwidth's support */
     char *document;         /* the error document (JSON); NULL if there was no memory */
+    char *request_id;       /* the service's id of the request, for Bandwidth's support */
+    int64_t retry_after_ms; /* how long the service wants callers to wait; 0: not stated */
+    int attempts;           /* the number of requests that were attempted */
 } bwt_error;
+
+#define BWT_ERROR_INIT {BW_OK, 0, NULL, NULL, NULL, NULL, 0, 0}
 
 /* A participant. Free the strings with bwt_participant_clear. */
 typedef struct bwt_participant {
