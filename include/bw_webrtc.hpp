@@ -16,6 +16,21 @@
 // All threads may use a client or a queue at the same time. While one thread moves or destroys it,
 // no other thread may use it. A call blocks the calling thread up to the deadline of the
 // configuration.
+//
+// Contents, in this order. Each part begins with a line of dashes.
+//
+//   Values      optional, TextArg, JsonArg
+//   Errors      Error
+//   Requests    Object, array, Config, ParticipantRequest, SessionRequest, EndpointRequest,
+//               EndpointQuery
+//   Results     Subscriptions, Session, Participant, CreatedParticipant, Device, Endpoint,
+//               EndpointPage, Event, Claims, list; conversions of nlohmann::json
+//   Clients     Endpoints, Client
+//   Queues      Completion, Queue
+//   Functions   json_get, json_length, json_quote, transfer_bxml, connect_bxml, uui, parse_event,
+//               token_claims, version
+//
+// The namespace bw::detail is internal.
 #ifndef BW_WEBRTC_HPP
 #define BW_WEBRTC_HPP
 
@@ -30,6 +45,7 @@
 #include <initializer_list>
 #include <iterator>
 #include <memory>
+#include <mutex>
 #include <ostream>
 #include <set>
 #include <stdexcept>
@@ -46,6 +62,8 @@
 #include "bw_webrtc.h"
 
 namespace bw {
+
+// ---- Values -------------------------------------------------------------------------------------
 
 // A value or nothing. It is the same class in every standard, so that a program may mix objects of
 // C++11 and C++17. As of C++17, it converts to and from std::optional.
@@ -71,8 +89,11 @@ public:
     }
     friend bool operator==(const optional &a, std::nullopt_t) { return !a.has_value_; }
     friend bool operator!=(const optional &a, std::nullopt_t) { return a.has_value_; }
-    friend bool operator==(const optional &a, const std::optional<T> &b) { return a == optional(b); }
-    friend bool operator==(const std::optional<T> &a, const optional &b) { return optional(a) == b; }
+    friend bool operator==(const optional &a, const std::optional<T> &b)
+    {
+        return a == optional(b);
+    }
+    friend bool operator==(const std::optional<T> &a, const optional &b) { return b == a; }
     friend bool operator!=(const optional &a, const std::optional<T> &b) { return !(a == b); }
     friend bool operator!=(const std::optional<T> &a, const optional &b) { return !(a == b); }
 #endif
@@ -83,16 +104,10 @@ public:
     friend bool operator!=(const optional &a, const optional &b) { return !(a == b); }
     template <typename U>
     friend typename std::enable_if<std::is_convertible<const U &, T>::value, bool>::type operator==(
-        const optional &a, const U &b)
-    {
-        return a.has_value_ && a.value_ == b;
-    }
+        const optional &a, const U &b) { return a.has_value_ && a.value_ == b; }
     template <typename U>
     friend typename std::enable_if<std::is_convertible<const U &, T>::value, bool>::type operator!=(
-        const optional &a, const U &b)
-    {
-        return !(a == b);
-    }
+        const optional &a, const U &b) { return !(a == b); }
 
     bool has_value() const noexcept { return has_value_; }
     explicit operator bool() const noexcept { return has_value_; }
@@ -127,14 +142,14 @@ struct Free {
 };
 using Text = std::unique_ptr<char, Free>;
 
-inline std::string copy(const Text &text)
-{
-    return text ? std::string(text.get()) : std::string();
-}
+inline std::string copy(const Text &text) { return text ? std::string(text.get()) : std::string(); }
 
 // The value at a JSON pointer, if it is present and not null.
 inline optional<std::string> find(const std::string &document, const char *pointer)
 {
+    if (document.empty()) {
+        return optional<std::string>();
+    }
     char *raw = nullptr;
     const bw_status status = bw_json_get(document.c_str(), pointer, &raw);
     const Text text(raw);
@@ -159,6 +174,17 @@ inline optional<std::int64_t> find_number(const std::string &document, const cha
         }
     }
     return number < 0 ? optional<std::int64_t>() : optional<std::int64_t>(number);
+}
+
+// A number of milliseconds at a JSON pointer, which is at most a limit.
+inline optional<std::chrono::milliseconds> find_ms(
+    const std::string &document, const char *pointer,
+    std::chrono::milliseconds limit = std::chrono::milliseconds::max())
+{
+    const optional<std::int64_t> ms = find_number(document, pointer);
+    const bool is_valid = ms && *ms <= limit.count();
+    return is_valid ? optional<std::chrono::milliseconds>(std::chrono::milliseconds(*ms))
+                    : optional<std::chrono::milliseconds>();
 }
 
 // The items of a valid JSON array, or the members of an object, as JSON texts. One pass.
@@ -193,17 +219,24 @@ inline std::vector<std::string> split(const std::string &json)
     return parts;
 }
 
-// The items of an array in a document.
-inline std::vector<std::string> items(const std::string &document, const char *pointer)
+// The items of an array in a document, as objects of a class that is constructed from JSON text.
+template <typename T>
+std::vector<T> items(const std::string &document, const char *pointer)
 {
     const std::string array = get(document, pointer);
-    return array.compare(0, 1, "[") == 0 ? split(array) : std::vector<std::string>();
+    std::vector<T> results;
+    if (array.compare(0, 1, "[") == 0) {
+        for (const std::string &item : split(array)) {
+            results.push_back(T(item));
+        }
+    }
+    return results;
 }
 
 // The strings of an array in a document.
 inline std::vector<std::string> texts(const std::string &document, const char *pointer)
 {
-    std::vector<std::string> values = items(document, pointer);
+    std::vector<std::string> values = items<std::string>(document, pointer);
     for (std::string &value : values) {
         value = get(value, "");
     }
@@ -219,10 +252,7 @@ public:
     template <typename T,
               typename = typename std::enable_if<
                   std::is_class<T>::value && std::is_convertible<const T &, std::string>::value>::type>
-    Argument(const T &text) : text_(convert(text)), is_null_(false)
-    {
-        replace_nul();
-    }
+    Argument(const T &text) : text_(convert(text)), is_null_(false) { replace_nul(); }
 #if __cplusplus >= 201703L
     Argument(std::string_view text) : Argument(std::string(text)) {}
 #endif
@@ -264,25 +294,88 @@ public:
 
 // A JSON document argument. It has no constructor for classes that convert to std::string, because
 // the conversion of an nlohmann::json throws unless it contains a string.
-class Document {
+class Document : public Argument {
 public:
-    Document(const char *json) : argument_(json) {}
-    Document(const std::string &json) : argument_(json) {}
+    Document(const char *json) : Argument(json) {}
+    Document(const std::string &json) : Argument(json) {}
     template <typename T, typename = typename std::enable_if<HasDump<T>::value>::type>
-    Document(const T &value) : argument_(std::string(value.dump()))
+    Document(const T &value) : Argument(std::string(value.dump()))
     {
     }
 #if __cplusplus >= 201703L
-    Document(std::string_view json) : argument_(json) {}
+    Document(std::string_view json) : Argument(json) {}
 #endif
     Document(std::nullptr_t) = delete;
+};
 
-    const char *c_str() const noexcept { return argument_.c_str(); }
-    const std::string &str() const noexcept { return argument_.str(); }
+}  // namespace detail
+
+// A text argument: a const char *, a std::string, a std::string_view, or an object that converts to
+// a std::string. The library reports a null pointer as an invalid argument.
+using TextArg = const detail::Argument &;
+// A JSON argument: JSON text, or an object with a method dump().
+using JsonArg = const detail::Document &;
+
+// ---- Errors -------------------------------------------------------------------------------------
+
+// A failed call. what() states what was wrong and what to do. Copying it throws nothing.
+class Error : public std::runtime_error {
+public:
+    // `document` is the error document of the call.
+    Error(bw_status status, const std::string &document)
+        : std::runtime_error(
+              detail::find(document, "/error/message").value_or(bw_status_name(status))),
+          status_(status),
+          details_(std::make_shared<const Details>(document))
+    {
+    }
+
+    // A move copies too, so that an error which was moved from is still complete.
+    Error(const Error &) = default;
+    Error &operator=(const Error &) = default;
+
+    // The reason for the failure, one of BW_E_*.
+    bw_status status() const noexcept { return status_; }
+    // The name of the status, such as "BW_E_TIMEOUT".
+    const char *status_name() const noexcept { return bw_status_name(status_); }
+    // "not_sent", "rejected" or "unknown"; empty if no request to the service is involved.
+    const std::string &outcome() const noexcept { return details_->outcome; }
+    // The HTTP status of the response, or 0 if there was no response.
+    int http_status() const noexcept { return details_->http_status; }
+    // The number of requests that were attempted.
+    int attempts() const noexcept { return details_->attempts; }
+    // The service's id of the request, for Bandwidth's support.
+    const optional<std::string> &request_id() const noexcept { return details_->request_id; }
+    // How long the service wants callers to wait.
+    const optional<std::chrono::milliseconds> &retry_after() const noexcept
+    {
+        return details_->retry_after;
+    }
+    // The error document (JSON).
+    const std::string &document() const noexcept { return details_->document; }
 
 private:
-    Argument argument_;
+    struct Details {
+        explicit Details(const std::string &json) : document(json) {}
+        int number(const char *pointer) const
+        {
+            return static_cast<int>(detail::find_number(document, pointer).value_or(0));
+        }
+
+        std::string document;
+        std::string outcome = detail::get(document, "/error/outcome");
+        int http_status = number("/error/httpStatus");
+        int attempts = number("/error/attempts");
+        optional<std::string> request_id = detail::find(document, "/error/requestId");
+        optional<std::chrono::milliseconds> retry_after =
+            detail::find_ms(document, "/error/retryAfterMs");
+    };
+
+    bw_status status_;
+    std::shared_ptr<const Details> details_;
 };
+
+namespace detail {
 
 // Appends a JSON string. It does not check the UTF-8: the function that receives the document does.
 inline void append_string(std::string &json, const std::string &text)
@@ -316,82 +409,6 @@ inline void append_strings(std::string &json, const std::vector<std::string> &va
     json += ']';
 }
 
-}  // namespace detail
-
-// A failed call. what() states what was wrong and what to do. Copying it throws nothing.
-class Error : public std::runtime_error {
-public:
-    // `document` is the error document of the call.
-    Error(bw_status status, const std::string &document)
-        : std::runtime_error(message_of(status, document)),
-          status_(status),
-          details_(std::make_shared<const Details>(document))
-    {
-    }
-
-    // A move copies too, so that an error which was moved from is still complete.
-    Error(const Error &) = default;
-    Error &operator=(const Error &) = default;
-
-    // The reason for the failure, one of BW_E_*.
-    bw_status status() const noexcept { return status_; }
-    // The name of the status, such as "BW_E_TIMEOUT".
-    const char *status_name() const noexcept { return bw_status_name(status_); }
-    // "not_sent", "rejected" or "unknown"; empty if no request to the service is involved.
-    const std::string &outcome() const noexcept { return details_->outcome; }
-    // The HTTP status of the response, or 0 if there was no response.
-    int http_status() const noexcept { return details_->http_status; }
-    // The number of requests that were attempted.
-    int attempts() const noexcept { return details_->attempts; }
-    // The service's id of the request, for Bandwidth's support.
-    const optional<std::string> &request_id() const noexcept { return details_->request_id; }
-    // How long the service wants callers to wait.
-    const optional<std::chrono::milliseconds> &retry_after() const noexcept
-    {
-        return details_->retry_after;
-    }
-    // The error document (JSON).
-    const std::string &document() const noexcept { return details_->document; }
-
-private:
-    struct Details {
-        explicit Details(const std::string &json)
-            : outcome(detail::get(json, "/error/outcome")),
-              http_status(number(json, "/error/httpStatus")),
-              attempts(number(json, "/error/attempts")),
-              request_id(detail::find(json, "/error/requestId")),
-              document(json)
-        {
-            const optional<std::int64_t> ms = detail::find_number(json, "/error/retryAfterMs");
-            if (ms) {
-                retry_after = std::chrono::milliseconds(*ms);
-            }
-        }
-        static int number(const std::string &json, const char *pointer)
-        {
-            return static_cast<int>(detail::find_number(json, pointer).value_or(0));
-        }
-
-        std::string outcome;
-        int http_status;
-        int attempts;
-        optional<std::string> request_id;
-        optional<std::chrono::milliseconds> retry_after;
-        std::string document;
-    };
-
-    static std::string message_of(bw_status status, const std::string &document)
-    {
-        const std::string message = detail::get(document, "/error/message");
-        return message.empty() ? std::string(bw_status_name(status)) : message;
-    }
-
-    bw_status status_;
-    std::shared_ptr<const Details> details_;
-};
-
-namespace detail {
-
 // Calls a function of the library, and adds its last argument, the pointer to the document. Returns
 // the document. Throws Error.
 template <typename Function, typename... Arguments>
@@ -418,11 +435,12 @@ std::string invoke(Function function, Arguments... arguments)
 }
 
 // A JSON object that is built key by key.
-template <typename Self>
+template <typename T>
 class Builder {
 public:
+    using Self = T;
     // Sets a key to a string, such as set("roots", "system"). A null pointer omits the key.
-    Self &set(const char *key, const Argument &value)
+    Self &set(const char *key, TextArg value)
     {
         if (value.c_str() != nullptr) {
             begin(key);
@@ -431,17 +449,17 @@ public:
         return self();
     }
     // Sets a key to an integer or a bool, such as set("maxRetries", 0).
-    template <typename T>
-    typename std::enable_if<std::is_arithmetic<T>::value, Self &>::type set(const char *key, T value)
+    template <typename U>
+    typename std::enable_if<std::is_arithmetic<U>::value, T &>::type set(const char *key, U value)
     {
-        static_assert(std::is_integral<T>::value, "a number is an integer");
+        static_assert(std::is_integral<U>::value, "a number is an integer");
         begin(key);
-        json_ += std::is_same<T, bool>::value ? (value ? "true" : "false") : std::to_string(value);
+        json_ += std::is_same<U, bool>::value ? (value ? "true" : "false") : std::to_string(value);
         return self();
     }
     // Sets a key to an object with a method dump(), such as another builder or an nlohmann::json.
-    template <typename T>
-    typename std::enable_if<HasDump<T>::value, Self &>::type set(const char *key, const T &value)
+    template <typename U>
+    typename std::enable_if<HasDump<U>::value, Self &>::type set(const char *key, const U &value)
     {
         return set_json(key, value);
     }
@@ -452,9 +470,9 @@ public:
         append_strings(json_, values);
         return self();
     }
-    // Sets a key to JSON text. A null pointer omits the key. Throws Error unless the text is exactly
-    // one JSON value.
-    Self &set_json(const char *key, const Document &json)
+    // Sets a key to JSON text. A null pointer omits the key. Throws Error unless the text is one
+    // JSON value.
+    Self &set_json(const char *key, JsonArg json)
     {
         if (json.c_str() != nullptr) {
             char *raw = nullptr;
@@ -484,29 +502,9 @@ private:
     std::string json_;
 };
 
-// A result that was read from a JSON document.
-struct Result {
-    Result() = default;
-    explicit Result(const Document &json) : document(json.str()) {}
-    // The document, with all fields. It contains the token if the result has one.
-    std::string document;
-    std::string dump() const { return document; }
-
-protected:
-    std::string get(const char *pointer) const { return detail::get(document, pointer); }
-    optional<std::string> find(const char *pointer) const
-    {
-        return detail::find(document, pointer);
-    }
-};
-
-// The object in the member "data" of a response of BRTC, or the document itself.
-inline std::string data_of(const std::string &document)
-{
-    return find(document, "/data").value_or(document);
-}
-
 }  // namespace detail
+
+// ---- Requests -----------------------------------------------------------------------------------
 
 // A JSON object for any request, such as
 // bw::Object().set("operation", "createSession").set("body", bw::Object().set("tag", "room")).
@@ -520,29 +518,28 @@ inline std::string array(const std::vector<std::string> &values)
     return json;
 }
 
-// The configuration of a client. bw_client_new describes each key.
+// The configuration of a client. bw_client_new describes each key; set() accepts all of them.
 class Config : public detail::Builder<Config> {
 public:
-    Config &account_id(const detail::Argument &v) { return set("accountId", v); }
+    Self &account_id(TextArg v) { return set("accountId", v); }
     // API credentials (OAuth 2.0).
-    Config &client_id(const detail::Argument &v) { return set("clientId", v); }
-    Config &client_secret(const detail::Argument &v) { return set("clientSecret", v); }
+    Self &client_id(TextArg v) { return set("clientId", v); }
+    Self &client_secret(TextArg v) { return set("clientSecret", v); }
     // An API user, instead of API credentials. User names and passwords stop working on
     // 2 December 2026.
-    Config &username(const detail::Argument &v) { return set("username", v); }
-    Config &password(const detail::Argument &v) { return set("password", v); }
-    Config &base_url(const detail::Argument &v) { return set("baseUrl", v); }
+    Self &username(TextArg v) { return set("username", v); }
+    Self &password(TextArg v) { return set("password", v); }
+    Self &base_url(TextArg v) { return set("baseUrl", v); }
     // Required with client_id if base_url is not the service's own.
-    Config &token_url(const detail::Argument &v) { return set("tokenUrl", v); }
-    Config &ca_file(const detail::Argument &v) { return set("caFile", v); }
+    Self &token_url(TextArg v) { return set("tokenUrl", v); }
+    Self &ca_file(TextArg v) { return set("caFile", v); }
     // The URL of BRTC Endpoints. Required for them if base_url is not the service's own.
-    Config &endpoints_url(const detail::Argument &v) { return set("endpointsUrl", v); }
+    Self &endpoints_url(TextArg v) { return set("endpointsUrl", v); }
     // The deadline of a call, in milliseconds.
-    Config &timeout_ms(unsigned long v) { return set("timeoutMs", v); }
+    Self &timeout_ms(unsigned long v) { return set("timeoutMs", v); }
     // The same as set(key, value).
-    Config &set_number(const char *key, unsigned long value) { return set(key, value); }
-    // The same as set(key, value).
-    Config &set_flag(const char *key, bool value) { return set(key, value); }
+    Self &set_number(const char *key, unsigned long value) { return set(key, value); }
+    Self &set_flag(const char *key, bool value) { return set(key, value); }
     // The JSON object.
     std::string json() const { return dump(); }
 };
@@ -551,67 +548,112 @@ public:
 class ParticipantRequest : public detail::Builder<ParticipantRequest> {
 public:
     // "AUDIO" and "VIDEO".
-    ParticipantRequest &publish(const std::vector<std::string> &permissions)
-    {
-        return set("publishPermissions", permissions);
-    }
-    ParticipantRequest &tag(const detail::Argument &v) { return set("tag", v); }
-    ParticipantRequest &callback_url(const detail::Argument &v) { return set("callbackUrl", v); }
-    ParticipantRequest &device_api_version(const detail::Argument &v)
-    {
-        return set("deviceApiVersion", v);
-    }
+    Self &publish(const std::vector<std::string> &v) { return set("publishPermissions", v); }
+    Self &tag(TextArg v) { return set("tag", v); }
+    Self &callback_url(TextArg v) { return set("callbackUrl", v); }
+    Self &device_api_version(TextArg v) { return set("deviceApiVersion", v); }
 };
 
 // The request of create_session.
 class SessionRequest : public detail::Builder<SessionRequest> {
 public:
-    SessionRequest &tag(const detail::Argument &v) { return set("tag", v); }
+    Self &tag(TextArg v) { return set("tag", v); }
 };
 
 // The request of create_endpoint. The direction is "INBOUND", "OUTBOUND" or "BIDIRECTIONAL".
 class EndpointRequest : public detail::Builder<EndpointRequest> {
 public:
-    explicit EndpointRequest(const detail::Argument &direction)
+    explicit EndpointRequest(TextArg direction)
     {
         set("type", "WEBRTC").set("direction", direction);
     }
-    EndpointRequest &tag(const detail::Argument &v) { return set("tag", v); }
-    EndpointRequest &event_callback_url(const detail::Argument &v)
-    {
-        return set("eventCallbackUrl", v);
-    }
-    EndpointRequest &event_fallback_url(const detail::Argument &v)
-    {
-        return set("eventFallbackUrl", v);
-    }
-    EndpointRequest &connection_metadata(const detail::Document &v)
-    {
-        return set_json("connectionMetadata", v);
-    }
+    Self &tag(TextArg v) { return set("tag", v); }
+    Self &event_callback_url(TextArg v) { return set("eventCallbackUrl", v); }
+    Self &event_fallback_url(TextArg v) { return set("eventFallbackUrl", v); }
+    Self &connection_metadata(JsonArg v) { return set_json("connectionMetadata", v); }
 };
 
 // The query of list_endpoints and endpoints.
 class EndpointQuery : public detail::Builder<EndpointQuery> {
 public:
     // "CONNECTED" or "DISCONNECTED".
-    EndpointQuery &status(const detail::Argument &v) { return set("status", v); }
+    Self &status(TextArg v) { return set("status", v); }
     // The number of endpoints in a page, from 1 to 1000.
-    EndpointQuery &limit(int v) { return set("limit", v); }
-    EndpointQuery &after_cursor(const detail::Argument &v) { return set("afterCursor", v); }
+    Self &limit(int v) { return set("limit", v); }
+    Self &after_cursor(TextArg v) { return set("afterCursor", v); }
 };
+
+// ---- Results ------------------------------------------------------------------------------------
+
+namespace detail {
+
+// A result. Each member of a derived class reads its value from the document when the object is
+// constructed. Without a document, strings are empty.
+struct Result {
+    Result() = default;
+    explicit Result(JsonArg json) : document(json.str()) {}
+    // The document, with all fields. It contains the token if the result has one.
+    std::string document;
+    std::string dump() const { return document; }
+
+protected:
+    std::string get(const char *pointer) const { return detail::get(document, pointer); }
+    optional<std::string> find(const char *pointer) const
+    {
+        return detail::find(document, pointer);
+    }
+    std::vector<std::string> texts(const char *pointer) const
+    {
+        return detail::texts(document, pointer);
+    }
+    template <typename T>
+    std::vector<T> items(const char *pointer) const { return detail::items<T>(document, pointer); }
+};
+
+// The parameter afterCursor of a URL, decoded. The URL itself is never used.
+inline optional<std::string> cursor_of(const std::string &url)
+{
+    static const std::string name = "afterCursor=", hex = "0123456789abcdef0123456789ABCDEF";
+    const std::string all = url.substr(0, url.find('#'));
+    std::size_t at = all.find('?');
+    while (at != std::string::npos && all.compare(at + 1, name.size(), name) != 0) {
+        at = all.find('&', at + 1);
+    }
+    std::string decoded;
+    at = at == std::string::npos ? all.size() : at + 1 + name.size();
+    for (; at < all.size() && all[at] != '&'; at++) {
+        const bool is_escape = all[at] == '%' && at + 2 < all.size();
+        const std::size_t high = is_escape ? hex.find(all[at + 1]) : std::string::npos;
+        const std::size_t low = is_escape ? hex.find(all[at + 2]) : std::string::npos;
+        if (high == std::string::npos || low == std::string::npos) {
+            decoded += all[at];
+        } else {
+            decoded += static_cast<char>((high % 16) << 4 | low % 16);
+            at += 2;
+        }
+    }
+    return decoded.empty() ? optional<std::string>() : optional<std::string>(decoded);
+}
+
+// The cursor of the page after a page of endpoints.
+inline optional<std::string> next_cursor(const std::string &page)
+{
+    optional<std::string> cursor;
+    for (const std::string &link : items<std::string>(page, "/links")) {
+        if (!cursor && get(link, "/rel") == "next") {
+            cursor = cursor_of(get(link, "/href"));
+        }
+    }
+    return cursor;
+}
+
+}  // namespace detail
 
 // Whom a participant hears: one participant, and optionally only some of its streams.
 struct Subscription : detail::Result {
-    Subscription() = default;
-    explicit Subscription(const detail::Document &json)
-        : Result(json),
-          participant_id(get("/participantId")),
-          stream_aliases(detail::texts(document, "/streamAliases"))
-    {
-    }
-    std::string participant_id;
-    std::vector<std::string> stream_aliases;
+    using Result::Result;
+    std::string participant_id = get("/participantId");
+    std::vector<std::string> stream_aliases = texts("/streamAliases");
 };
 
 // Whom a participant hears: a result, and also the document of add_participant_to_session and
@@ -619,15 +661,9 @@ struct Subscription : detail::Result {
 struct Subscriptions : detail::Result {
     // Nobody.
     Subscriptions() : Result("{}") {}
-    explicit Subscriptions(const detail::Document &json)
-        : Result(json), session_id(find("/sessionId"))
-    {
-        for (const std::string &item : detail::items(document, "/participants")) {
-            participants.push_back(Subscription(item));
-        }
-    }
+    using Result::Result;
     // Everyone in the session, including participants that join later.
-    static Subscriptions everyone(const detail::Argument &session_id)
+    static Subscriptions everyone(TextArg session_id)
     {
         return Subscriptions(Object().set("sessionId", session_id));
     }
@@ -640,106 +676,68 @@ struct Subscriptions : detail::Result {
         }
         return Subscriptions(Object().set_json("participants", "[" + list + "]"));
     }
-    optional<std::string> session_id;
-    std::vector<Subscription> participants;
+    optional<std::string> session_id = find("/sessionId");
+    std::vector<Subscription> participants = items<Subscription>("/participants");
 };
 
 struct Session : detail::Result {
-    Session() = default;
-    explicit Session(const detail::Document &json)
-        : Result(json), id(get("/id")), tag(find("/tag"))
-    {
-    }
-    std::string id;
-    optional<std::string> tag;
+    using Result::Result;
+    std::string id = get("/id");
+    optional<std::string> tag = find("/tag");
 };
 
 struct Participant : detail::Result {
-    Participant() = default;
-    explicit Participant(const detail::Document &json)
-        : Result(json),
-          id(get("/id")),
-          tag(find("/tag")),
-          callback_url(find("/callbackUrl")),
-          device_api_version(find("/deviceApiVersion")),
-          publish_permissions(detail::texts(document, "/publishPermissions")),
-          sessions(detail::texts(document, "/sessions")),
-          subscriptions(find("/subscriptions").value_or("{}"))
-    {
-    }
-    std::string id;
-    optional<std::string> tag;
-    optional<std::string> callback_url;
-    optional<std::string> device_api_version;
-    std::vector<std::string> publish_permissions;
+    using Result::Result;
+    std::string id = get("/id");
+    optional<std::string> tag = find("/tag");
+    optional<std::string> callback_url = find("/callbackUrl");
+    optional<std::string> device_api_version = find("/deviceApiVersion");
+    std::vector<std::string> publish_permissions = texts("/publishPermissions");
     // At most one id.
-    std::vector<std::string> sessions;
-    Subscriptions subscriptions;
+    std::vector<std::string> sessions = texts("/sessions");
+    Subscriptions subscriptions = Subscriptions(find("/subscriptions").value_or("{}"));
 };
 
 // The response of create_participant.
 struct CreatedParticipant : detail::Result {
-    CreatedParticipant() = default;
-    explicit CreatedParticipant(const detail::Document &json)
-        : Result(json), participant(get("/participant")), token(get("/token"))
-    {
-    }
-    Participant participant;
+    using Result::Result;
+    Participant participant = Participant(get("/participant"));
     // The token with which its device connects. It is a secret.
-    std::string token;
+    std::string token = get("/token");
 };
 
 // A device of an endpoint.
 struct Device : detail::Result {
-    Device() = default;
-    explicit Device(const detail::Document &json)
-        : Result(json),
-          id(get("/deviceId")),
-          name(find("/deviceName")),
-          status(get("/status")),
-          creation_timestamp(get("/creationTimestamp"))
-    {
-    }
-    std::string id;
-    optional<std::string> name;
-    std::string status;
-    std::string creation_timestamp;
+    using Result::Result;
+    std::string id = get("/deviceId");
+    optional<std::string> name = find("/deviceName");
+    std::string status = get("/status");
+    std::string creation_timestamp = get("/creationTimestamp");
 };
 
 // An endpoint: the response of create_endpoint or get_endpoint, or an item of list_endpoints.
 struct Endpoint : detail::Result {
     Endpoint() = default;
     // Throws Error (BW_E_PROTOCOL) if the document contains no endpoint.
-    explicit Endpoint(const detail::Document &json)
-        : Result(detail::data_of(json.str())),
-          id(get("/endpointId")),
-          type(get("/type")),
-          status(get("/status")),
-          creation_timestamp(get("/creationTimestamp")),
-          expiration_timestamp(get("/expirationTimestamp")),
-          tag(find("/tag")),
-          token(find("/token"))
+    explicit Endpoint(JsonArg json) : Result(detail::find(json.str(), "/data").value_or(json.str()))
     {
         if (id.empty()) {
             detail::throw_protocol("getEndpoint", "the response contains no endpointId");
         }
-        for (const std::string &item : detail::items(document, "/devices")) {
-            devices.push_back(Device(item));
-        }
     }
-    std::string id;
-    std::string type;
+    std::string id = get("/endpointId");
+    std::string type = get("/type");
     // "CONNECTED" or "DISCONNECTED".
-    std::string status;
+    std::string status = get("/status");
     // ISO 8601. The endpoint and its token end at the second one.
-    std::string creation_timestamp;
-    std::string expiration_timestamp;
-    optional<std::string> tag;
+    std::string creation_timestamp = get("/creationTimestamp");
+    std::string expiration_timestamp = get("/expirationTimestamp");
+    optional<std::string> tag = find("/tag");
     // The token with which its device connects, in the response of create_endpoint only. It is a
     // secret.
-    optional<std::string> token;
+    optional<std::string> token = find("/token");
     // Empty for an item of list_endpoints.
-    std::vector<Device> devices;
+    std::vector<Device> devices = items<Device>("/devices");
 };
 
 // Writes the id and the status of an endpoint, but never its token.
@@ -759,114 +757,68 @@ inline std::ostream &operator<<(std::ostream &stream, const CreatedParticipant &
 struct EndpointPage : detail::Result {
     EndpointPage() = default;
     // Throws Error (BW_E_PROTOCOL) if "data" is not an array of endpoints.
-    explicit EndpointPage(const detail::Document &json)
-        : Result(json), total_elements(detail::find_number(document, "/page/totalElements"))
+    explicit EndpointPage(JsonArg json) : Result(json)
     {
-        const std::string data = get("/data");
-        if (data.compare(0, 1, "[") != 0) {
+        if (get("/data").compare(0, 1, "[") != 0) {
             detail::throw_protocol("listEndpoints", "the response contains no array \"data\"");
         }
-        for (const std::string &item : detail::split(data)) {
-            endpoints.push_back(Endpoint(item));
-        }
-        for (const std::string &link : detail::items(document, "/links")) {
-            if (!next_cursor && detail::get(link, "/rel") == "next") {
-                next_cursor = cursor_of(detail::get(link, "/href"));
-            }
-        }
     }
-    std::vector<Endpoint> endpoints;
+    std::vector<Endpoint> endpoints = items<Endpoint>("/data");
     // The afterCursor of the next page; none for the last page.
-    optional<std::string> next_cursor;
-    optional<std::int64_t> total_elements;
-
-private:
-    // The parameter afterCursor of a URL. The URL itself is never used.
-    static optional<std::string> cursor_of(const std::string &url)
-    {
-        static const std::string name = "afterCursor=";
-        const std::string all = url.substr(0, url.find('#'));
-        for (std::size_t at = all.find('?'); at != std::string::npos; at = all.find('&', at + 1)) {
-            if (all.compare(at + 1, name.size(), name) != 0) {
-                continue;
-            }
-            const std::size_t from = at + 1 + name.size();
-            const std::string value = all.substr(from, all.find('&', from) - from);
-            return value.empty() ? optional<std::string>() : optional<std::string>(decode(value));
-        }
-        return optional<std::string>();
-    }
-    static std::string decode(const std::string &text)
-    {
-        static const std::string hex = "0123456789abcdef0123456789ABCDEF";
-        std::string decoded;
-        for (std::size_t i = 0; i < text.size(); i++) {
-            const bool is_escape = text[i] == '%' && i + 2 < text.size();
-            const std::size_t high = is_escape ? hex.find(text[i + 1]) : std::string::npos;
-            const std::size_t low = is_escape ? hex.find(text[i + 2]) : std::string::npos;
-            if (high == std::string::npos || low == std::string::npos) {
-                decoded += text[i];
-            } else {
-                decoded += static_cast<char>((high % 16) << 4 | low % 16);
-                i += 2;
-            }
-        }
-        return decoded;
-    }
+    optional<std::string> next_cursor = detail::next_cursor(document);
+    optional<std::int64_t> total_elements =
+        detail::find_number(document, "/page/totalElements");
 };
 
 // A webhook, the result of parse_event.
 struct Event : detail::Result {
-    Event() = default;
-    explicit Event(const detail::Document &json)
-        : Result(json),
-          name(get("/event")),
-          is_known(get("/known") != "false"),
-          participant_id(find("/participantId")),
-          endpoint_id(find("/endpointId")),
-          device_id(find("/deviceId")),
-          account_id(find("/accountId")),
-          tag(find("/tag")),
-          to(find("/to")),
-          to_type(find("/toType"))
+    using Result::Result;
+    // Such as "onConnect" or "endpointConnected".
+    std::string name = get("/event");
+    // Whether the library knows the event; otherwise, its fields are not checked.
+    bool is_known = !document.empty() && get("/known") != "false";
+    optional<std::chrono::system_clock::time_point> time = time_of(document);
+    optional<std::string> participant_id = find("/participantId");
+    optional<std::string> endpoint_id = find("/endpointId");
+    optional<std::string> device_id = find("/deviceId");
+    optional<std::string> account_id = find("/accountId");
+    optional<std::string> tag = find("/tag");
+    optional<std::string> to = find("/to");
+    optional<std::string> to_type = find("/toType");
+
+private:
+    static optional<std::chrono::system_clock::time_point> time_of(const std::string &json)
     {
-        const optional<std::int64_t> ms = detail::find_number(document, "/timestamp");
         using Time = std::chrono::system_clock::time_point;
         // The clock of most systems counts nanoseconds, and ends in the year 2262.
-        if (ms && *ms <= std::chrono::duration_cast<std::chrono::milliseconds>(
-                             Time::max().time_since_epoch()).count()) {
-            time = Time(std::chrono::milliseconds(*ms));
-        }
+        const auto ms = detail::find_ms(json, "/timestamp",
+                                        std::chrono::duration_cast<std::chrono::milliseconds>(
+                                            Time::max().time_since_epoch()));
+        return ms ? optional<Time>(Time(*ms)) : optional<Time>();
     }
-    // Such as "onConnect" or "endpointConnected".
-    std::string name;
-    // Whether the library knows the event; otherwise, its fields are not checked.
-    bool is_known = false;
-    optional<std::chrono::system_clock::time_point> time;
-    optional<std::string> participant_id;
-    optional<std::string> endpoint_id;
-    optional<std::string> device_id;
-    optional<std::string> account_id;
-    optional<std::string> tag;
-    optional<std::string> to;
-    optional<std::string> to_type;
+};
+
+// The claims of a token, which are not verified: the result of token_claims.
+struct Claims : detail::Result {
+    using Result::Result;
+    optional<std::string> account_id = find("/accountId");
+    optional<std::string> participant_id = find("/participantId");
+    optional<std::string> version = find("/version");
+    // Seconds since 1970.
+    optional<std::int64_t> expires_at = detail::find_number(document, "/expiresAt");
 };
 
 // Returns the results of an array in a document, such as
 // bw::list<bw::Participant>(client.list_session_participants(id)). Throws Error if the value at the
 // JSON pointer is not an array.
 template <typename T>
-std::vector<T> list(const detail::Document &document, const char *pointer = "")
+std::vector<T> list(JsonArg document, const char *pointer = "")
 {
     if (detail::get(document.str(), pointer).compare(0, 1, "[") != 0) {
         throw Error(BW_E_INVALID_ARGUMENT,
                     "{\"error\":{\"message\":\"list: the value at the pointer is not an array\"}}");
     }
-    std::vector<T> results;
-    for (const std::string &item : detail::items(document.str(), pointer)) {
-        results.push_back(T(item));
-    }
-    return results;
+    return detail::items<T>(document.str(), pointer);
 }
 
 // The conversions between nlohmann::json and the requests and results above. nlohmann::json finds
@@ -886,10 +838,12 @@ auto from_json(const Json &json, T &result) ->
     result = T(json.dump());
 }
 
+// ---- Clients ------------------------------------------------------------------------------------
+
 // All endpoints that match a query, as a range for one loop:
 // for (const bw::Endpoint &endpoint : client.endpoints()). Each page is requested when it is
-// needed. The loop throws Error, also BW_E_PROTOCOL if the service repeats a cursor. Only one thread
-// may use an iterator.
+// needed. The loop throws Error, also BW_E_PROTOCOL if the service repeats a cursor. Only one
+// thread may use an iterator.
 class Endpoints {
 public:
     class iterator {
@@ -1005,7 +959,7 @@ class Client {
 public:
     // Opens no connection. Throws Error: BW_E_CONFIG, with a message that names every invalid key.
     // A null pointer is an empty configuration; it does not select the environment.
-    explicit Client(const detail::Document &config) : state_(new State(config.str().c_str())) {}
+    explicit Client(JsonArg config) : state_(new State(config.str().c_str())) {}
     explicit Client(const Config &config) : state_(new State(config.json().c_str())) {}
     // Reads the settings file that BW_CONFIG_FILE names, if it is set, and BW_ACCOUNT_ID,
     // BW_CLIENT_ID and BW_CLIENT_SECRET (or BW_USERNAME and BW_PASSWORD), BW_BASE_URL,
@@ -1027,70 +981,62 @@ public:
     // have processed the request: if the outcome of the error is "unknown", a participant may
     // exist. The request may contain callbackUrl, publishPermissions, tag, deviceApiVersion.
     // Returns {"participant": {..}, "token": ".."}.
-    std::string create_participant(const detail::Document &request = "{}") const
+    std::string create_participant(JsonArg request = "{}") const
     {
         return invoke(bw_create_participant, request);
     }
     // Reads a participant. Returns the Participant document.
-    std::string get_participant(const detail::Argument &participant_id) const
+    std::string get_participant(TextArg participant_id) const
     {
         return invoke(bw_get_participant, participant_id);
     }
     // Deletes a participant, and removes it from its session. If its media connection was lost, the
     // participant has already been deleted.
-    void delete_participant(const detail::Argument &participant_id) const
+    void delete_participant(TextArg participant_id) const
     {
         invoke(bw_delete_participant, participant_id);
     }
     // Creates a session. It is never retried if the service may have processed the request: if the
     // outcome of the error is "unknown", a session may exist. The request may contain tag. Returns
     // {"id": .., "tag": ..}.
-    std::string create_session(const detail::Document &request = "{}") const
+    std::string create_session(JsonArg request = "{}") const
     {
         return invoke(bw_create_session, request);
     }
     // Reads a session. Returns the Session document.
-    std::string get_session(const detail::Argument &session_id) const
-    {
-        return invoke(bw_get_session, session_id);
-    }
+    std::string get_session(TextArg session_id) const { return invoke(bw_get_session, session_id); }
     // Deletes a session; its participants remain.
-    void delete_session(const detail::Argument &session_id) const
-    {
-        invoke(bw_delete_session, session_id);
-    }
+    void delete_session(TextArg session_id) const { invoke(bw_delete_session, session_id); }
     // Lists the participants in a session. Returns an array of Participant documents.
-    std::string list_session_participants(const detail::Argument &session_id) const
+    std::string list_session_participants(TextArg session_id) const
     {
         return invoke(bw_list_session_participants, session_id);
     }
     // Adds a participant to a session. The subscriptions are {"sessionId": ..}, {"participants":
     // [{"participantId": ..}]} or "{}" (nobody).
-    void add_participant_to_session(const detail::Argument &session_id,
-                                    const detail::Argument &participant_id,
-                                    const detail::Document &subscriptions = "{}") const
+    void add_participant_to_session(TextArg session_id,
+                                    TextArg participant_id,
+                                    JsonArg subscriptions = "{}") const
     {
         invoke(bw_add_participant_to_session, session_id, participant_id, subscriptions);
     }
     // Removes a participant from a session.
-    void remove_participant_from_session(const detail::Argument &session_id,
-                                         const detail::Argument &participant_id) const
+    void remove_participant_from_session(TextArg session_id, TextArg participant_id) const
     {
         invoke(bw_remove_participant_from_session, session_id, participant_id);
     }
     // Reads whom a participant hears in a session. Returns the Subscriptions document, "{}" if the
     // participant hears nobody.
-    std::string get_participant_subscriptions(const detail::Argument &session_id,
-                                              const detail::Argument &participant_id) const
+    std::string get_participant_subscriptions(TextArg session_id, TextArg participant_id) const
     {
         return invoke(bw_get_participant_subscriptions, session_id, participant_id);
     }
     // Changes whom a participant hears in a session. The new subscriptions replace the previous
     // ones. The subscriptions are {"sessionId": ..}, {"participants": [{"participantId": ..}]} or
     // "{}" (nobody).
-    void update_participant_subscriptions(const detail::Argument &session_id,
-                                          const detail::Argument &participant_id,
-                                          const detail::Document &subscriptions = "{}") const
+    void update_participant_subscriptions(TextArg session_id,
+                                          TextArg participant_id,
+                                          JsonArg subscriptions = "{}") const
     {
         invoke(bw_update_participant_subscriptions, session_id, participant_id, subscriptions);
     }
@@ -1099,31 +1045,27 @@ public:
     // if the outcome of the error is "unknown", an endpoint may exist. The request must contain
     // type, direction, and may contain eventCallbackUrl, eventFallbackUrl, tag, connectionMetadata.
     // Returns {"data": {"endpointId": .., "token": "..", ..}, ..}.
-    std::string create_endpoint(const detail::Document &request) const
+    std::string create_endpoint(JsonArg request) const
     {
         return invoke(bw_create_endpoint, request);
     }
     // Lists one page of the account's endpoints (BRTC). The query may contain type, status,
     // afterCursor, limit. Returns {"data": [..], "links": [..], "page": {..}, ..}.
-    std::string list_endpoints(const detail::Document &query = "{}") const
+    std::string list_endpoints(JsonArg query = "{}") const
     {
         return invoke(bw_list_endpoints, query);
     }
     // Reads an endpoint and its devices (BRTC). Returns {"data": {"endpointId": .., "devices":
     // [..], ..}, ..}.
-    std::string get_endpoint(const detail::Argument &endpoint_id) const
+    std::string get_endpoint(TextArg endpoint_id) const
     {
         return invoke(bw_get_endpoint, endpoint_id);
     }
     // Deletes an endpoint, and ends its media (BRTC).
-    void delete_endpoint(const detail::Argument &endpoint_id) const
-    {
-        invoke(bw_delete_endpoint, endpoint_id);
-    }
+    void delete_endpoint(TextArg endpoint_id) const { invoke(bw_delete_endpoint, endpoint_id); }
     // Replaces the BXML of an endpoint (BRTC). Bandwidth documents this operation, but in 2026 the
     // service does not offer it yet.
-    void update_endpoint_bxml(const detail::Argument &endpoint_id,
-                              const detail::Argument &bxml) const
+    void update_endpoint_bxml(TextArg endpoint_id, TextArg bxml) const
     {
         invoke(bw_update_endpoint_bxml, endpoint_id, bxml);
     }
@@ -1132,18 +1074,18 @@ public:
 
     // Returns all endpoints that match the query, as a range for one loop (BRTC). The client must
     // exist during the loop.
-    Endpoints endpoints(const detail::Document &query = "{}") const
+    Endpoints endpoints(JsonArg query = "{}") const
     {
         return Endpoints(handle(), query.str().empty() ? "{}" : query.str());
     }
     // Executes any operation, which is described by one JSON document; see bw_call.
-    std::string call(const detail::Document &document) const { return invoke(bw_call, document); }
+    std::string call(JsonArg document) const { return invoke(bw_call, document); }
     // Returns the counters of this client; see bw_client_stats.
     std::string stats() const { return invoke(bw_client_stats); }
     // Returns these counters as OpenMetrics text, for Prometheus; see bw_client_metrics.
     std::string metrics() const { return invoke(bw_client_metrics); }
-    // Returns the participants, sessions and endpoints whose ids no caller received, and clears this
-    // list; see bw_client_take_late.
+    // Returns the participants, sessions and endpoints whose ids no caller received, and clears
+    // this list; see bw_client_take_late.
     std::string take_late() const { return invoke(bw_client_take_late); }
 
     // Receives a line of the log and its level (BW_LOG_ERROR and so on).
@@ -1157,7 +1099,11 @@ public:
     {
         std::unique_ptr<LogSink> next(level != BW_LOG_OFF && sink ? new LogSink(std::move(sink))
                                                                   : nullptr);
-        const LogLock lock(state_.get());
+        std::unique_lock<ProcessLock> lock;
+        // A thread inside a sink takes no lock, because the library rejects its call.
+        if (state_ && !State::in_sink()) {
+            lock = std::unique_lock<ProcessLock>(state_->log_lock);
+        }
         detail::invoke(bw_client_set_log, handle(), level, next ? &State::log_line : nullptr,
                        next.get());
         std::swap(state_->sink, next);
@@ -1166,7 +1112,7 @@ public:
     // Replaces the credentials for all attempts that begin after this call: a client id and its
     // secret, or a user name and its password, as in the configuration. Throws Error, and keeps the
     // previous credentials.
-    void set_credentials(const detail::Argument &identifier, const detail::Argument &secret) const
+    void set_credentials(TextArg identifier, TextArg secret) const
     {
         invoke(bw_client_set_credentials, identifier, secret);
     }
@@ -1191,10 +1137,31 @@ public:
     }
 
 private:
+    // A lock that a child process takes over from its parent. A mutex would stay locked in the child
+    // if another thread held it during the fork.
+    class ProcessLock {
+    public:
+        void lock()
+        {
+            const long self = static_cast<long>(getpid());
+            for (long owner = 0; !owner_.compare_exchange_weak(owner, self);) {
+                if (owner == self) {
+                    std::this_thread::sleep_for(std::chrono::microseconds(50));
+                    owner = 0;
+                }
+            }
+        }
+        void unlock() { owner_.store(0); }
+
+    private:
+        // The process that holds the lock, or 0.
+        std::atomic<long> owner_{0};
+    };
+
     // It keeps its address while the client is moved, because the library calls its sink.
     struct State {
         // A null pointer reads the configuration from the environment.
-        explicit State(const char *config) : handle(nullptr), log_owner(0)
+        explicit State(const char *config) : handle(nullptr)
         {
             detail::invoke(bw_client_new, config, &handle);
         }
@@ -1240,40 +1207,9 @@ private:
 
         bw_client *handle;
         std::unique_ptr<LogSink> sink;
-        // The process that holds the lock of the sink, or 0.
-        std::atomic<long> log_owner;
+        // Held while set_log replaces the sink.
+        ProcessLock log_lock;
     };
-
-    // Locks the sink of a client while set_log replaces it. A mutex would stay locked in a child
-    // process if another thread held it during the fork; here, the child takes over the lock of its
-    // parent. A thread inside a sink takes no lock, because the library rejects its call.
-    class LogLock {
-    public:
-        explicit LogLock(State *state) : state_(State::in_sink() ? nullptr : state)
-        {
-            const long self = static_cast<long>(getpid());
-            long owner = 0;
-            while (state_ != nullptr && !state_->log_owner.compare_exchange_weak(owner, self)) {
-                if (owner == self) {
-                    std::this_thread::sleep_for(std::chrono::microseconds(50));
-                    owner = 0;
-                }
-            }
-        }
-        ~LogLock()
-        {
-            if (state_ != nullptr) {
-                state_->log_owner.store(0);
-            }
-        }
-        LogLock(const LogLock &) = delete;
-        LogLock &operator=(const LogLock &) = delete;
-
-    private:
-        State *state_;
-    };
-
-    explicit Client(std::unique_ptr<State> state) : state_(std::move(state)) {}
 
     // Calls a function of the library whose first parameter is the client.
     template <typename Function, typename... Arguments>
@@ -1284,6 +1220,8 @@ private:
 
     std::unique_ptr<State> state_;
 };
+
+// ---- Queues -------------------------------------------------------------------------------------
 
 // The completion of a call in a queue.
 class Completion {
@@ -1322,14 +1260,14 @@ private:
 class Queue {
 public:
     // `options` is {"workers": 8, "backlog": 1024}; see bw_queue_new. Throws Error.
-    explicit Queue(const Client &client, const detail::Document &options = "{}")
+    explicit Queue(const Client &client, JsonArg options = "{}")
         : state_(new State(client.handle(), options.c_str()))
     {
     }
 
     // Submits a call, which is described by one JSON document (see bw_call), and returns its
     // number. Throws Error, such as BW_E_QUEUE_FULL, BW_E_CLOSED or BW_E_INVALID_ARGUMENT.
-    std::uint64_t submit(const detail::Document &call, void *user_data = nullptr) const
+    std::uint64_t submit(JsonArg call, void *user_data = nullptr) const
     {
         std::uint64_t id = 0;
         detail::invoke(bw_queue_submit, handle(), call.c_str(), user_data, &id);
@@ -1387,17 +1325,18 @@ private:
     std::unique_ptr<State> state_;
 };
 
+// ---- Functions ----------------------------------------------------------------------------------
+
 // Returns one value of a JSON document, a string without quotes; see bw_json_get. Throws Error
 // (BW_E_NO_VALUE if the value is missing or null).
-inline std::string json_get(const detail::Document &document, const detail::Argument &pointer)
+inline std::string json_get(JsonArg document, TextArg pointer)
 {
     return detail::invoke(bw_json_get, document.c_str(), pointer.c_str());
 }
 
 // Returns the number of items of an array, or of members of an object; see bw_json_length. Throws
 // Error.
-inline std::uint64_t json_length(const detail::Document &document,
-                                 const detail::Argument &pointer = "")
+inline std::uint64_t json_length(JsonArg document, TextArg pointer = "")
 {
     std::uint64_t length = 0;
     detail::invoke(bw_json_length, document.c_str(), pointer.c_str(), &length);
@@ -1405,16 +1344,11 @@ inline std::uint64_t json_length(const detail::Document &document,
 }
 
 // Returns a text as a JSON string, with quotes and escapes; see bw_json_quote. Throws Error.
-inline std::string json_quote(const detail::Argument &text)
-{
-    return detail::invoke(bw_json_quote, text.c_str());
-}
+inline std::string json_quote(TextArg text) { return detail::invoke(bw_json_quote, text.c_str()); }
 
 // Returns the BXML that transfers a phone call to a session, as {"bxml": .., "uuiLength": ..,
 // "warnings": [..]}; see bw_transfer_bxml. An empty call_id or sip_uri is omitted. Throws Error.
-inline std::string transfer_bxml(const detail::Argument &token,
-                                 const detail::Argument &call_id = "",
-                                 const detail::Argument &sip_uri = "")
+inline std::string transfer_bxml(TextArg token, TextArg call_id = "", TextArg sip_uri = "")
 {
     return detail::invoke(bw_transfer_bxml, token.c_str(),
                           call_id.str().empty() ? nullptr : call_id.c_str(),
@@ -1423,37 +1357,35 @@ inline std::string transfer_bxml(const detail::Argument &token,
 
 // Returns the BXML that connects a phone call to endpoints, as {"bxml": ..}; see bw_connect_bxml.
 // `endpoint_ids` is a JSON array, such as bw::array({endpoint.id}). Throws Error.
-inline std::string connect_bxml(const detail::Document &endpoint_ids,
-                                const detail::Document &options = "{}")
+inline std::string connect_bxml(JsonArg endpoint_ids,
+                                JsonArg options = "{}")
 {
     return detail::invoke(bw_connect_bxml, endpoint_ids.c_str(), options.c_str());
 }
 
 // Returns the uui value with which a phone call joins the session of a participant; see bw_uui. An
 // empty call_id is omitted. The value is a secret. Throws Error.
-inline std::string uui(const detail::Argument &token, const detail::Argument &call_id = "")
+inline std::string uui(TextArg token, TextArg call_id = "")
 {
     return detail::invoke(bw_uui, token.c_str(), call_id.str().empty() ? nullptr : call_id.c_str());
 }
 
 // Checks the body of a webhook, and returns it in one form, the document of an Event; see
 // bw_parse_event. Throws Error.
-inline std::string parse_event(const detail::Document &body)
+inline std::string parse_event(JsonArg body)
 {
     return detail::invoke(bw_parse_event, body.c_str());
 }
 
-// Returns the claims of a token, which are not verified; see bw_token_claims. Throws Error.
-inline std::string token_claims(const detail::Argument &token)
+// Returns the claims of a token, which are not verified, the document of a Claims; see
+// bw_token_claims. Throws Error.
+inline std::string token_claims(TextArg token)
 {
     return detail::invoke(bw_token_claims, token.c_str());
 }
 
 // The version of the loaded library.
-inline std::string version()
-{
-    return bw_version();
-}
+inline std::string version() { return bw_version(); }
 
 }  // namespace bw
 

@@ -25,8 +25,7 @@ pub fn methods(operations: &[Operation]) -> String {
 
         let name = snake_case(operation.name);
         let ids = operation.ids.iter().map(|id| id.name.clone());
-        let mut parameters: Vec<_> =
-            ids.clone().map(|id| format!("const detail::Argument &{id}")).collect();
+        let mut parameters: Vec<_> = ids.clone().map(|id| format!("TextArg {id}")).collect();
         let document = operation.document.map(|key| match operation.whole_document() {
             Some(whole) => whole.name.clone(),
             None if key == "body" => "request".to_owned(),
@@ -34,10 +33,10 @@ pub fn methods(operations: &[Operation]) -> String {
         });
         if let Some(document) = &document {
             let is_xml = operation.fields.iter().any(|field| field.r#type == Type::Xml);
-            let class = if is_xml { "Argument" } else { "Document" };
+            let class = if is_xml { "TextArg" } else { "JsonArg" };
             let is_required = operation.fields.iter().any(|field| field.is_required);
             let default = if is_required { "" } else { " = \"{}\"" };
-            parameters.push(format!("const detail::{class} &{document}{default}"));
+            parameters.push(format!("{class} {document}{default}"));
         }
         let (returns, result) = match operation.text.result {
             Some(_) => ("return ", "std::string"),
@@ -52,7 +51,13 @@ pub fn methods(operations: &[Operation]) -> String {
         let arguments: Vec<_> =
             [format!("bw_{name}")].into_iter().chain(ids).chain(document).collect();
         let arguments = arguments.join(", ");
-        text += &format!("{signature}\n    {{\n        {returns}invoke({arguments});\n    }}\n");
+        let line = format!("{signature} {{ {returns}invoke({arguments}); }}\n");
+        if line.len() <= WIDTH + 1 {
+            text += &line;
+        } else {
+            text +=
+                &format!("{signature}\n    {{\n        {returns}invoke({arguments});\n    }}\n");
+        }
     }
     text
 }

@@ -12,6 +12,8 @@ mod documentation;
 mod python;
 #[cfg(test)]
 mod text;
+#[cfg(test)]
+mod typed_c;
 
 #[cfg(test)]
 mod tests {
@@ -19,7 +21,7 @@ mod tests {
     use std::{env, fs};
 
     use crate::documentation::Documentation;
-    use crate::{cpp, python, text};
+    use crate::{cpp, python, text, typed_c};
 
     #[test]
     fn generated_files_are_up_to_date() {
@@ -47,5 +49,26 @@ mod tests {
             let paths: Vec<_> = outdated.iter().map(|(path, _)| path).collect();
             assert!(paths.is_empty(), "run `make generated`; these files are outdated: {paths:?}");
         }
+    }
+
+    #[test]
+    fn typed_c_header_covers_the_table() {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
+        let read = |path: &str| fs::read_to_string(root.join(path)).unwrap();
+        let operations = Documentation::read(&read("codegen/operations.toml")).operations();
+        let missing =
+            typed_c::missing(&read(typed_c::HEADER), &read(typed_c::LIBRARY), &operations);
+        assert!(missing.is_empty(), "{} lacks: {missing:?}", typed_c::HEADER);
+        // The check finds a function, a parameter and a key that are missing.
+        let without = read(typed_c::HEADER)
+            .replace("bwt_get_session(", "bwt_read_session(")
+            .replace("bwt_uui(", "bwt_other(")
+            .replace("\"eventFallbackUrl\"", "\"fallback\"")
+            .replace("\"logFormat\"", "\"format\"");
+        let missing = typed_c::missing(&without, &read(typed_c::LIBRARY), &operations);
+        let expected =
+            ["bwt_get_session", "bwt_get_session(client, const char *session_id)", "bwt_uui"];
+        let expected = expected.into_iter().chain(["eventFallbackUrl", "logFormat"]);
+        assert_eq!(missing, expected.map(str::to_owned).collect());
     }
 }

@@ -276,6 +276,11 @@ void results_from_documents()
     CHECK(event.name == "onLeave" && event.is_known && *event.participant_id == "p" && !event.tag);
     CHECK(event.time && event.time->time_since_epoch() == std::chrono::milliseconds(1605739845431));
     CHECK(!bw::Event(bw::parse_event("{\"event\":\"other\"}")).is_known);
+    // {"a":"1","exp":1}
+    const bw::Claims claims(bw::token_claims("e30.eyJhIjoiMSIsImV4cCI6MX0.c2ln"));
+    CHECK(claims.account_id == "1" && claims.expires_at == 1 && !claims.participant_id && !claims.version);
+    CHECK(bw::Claims().account_id == bw::optional<std::string>() && bw::Participant().id.empty());
+    CHECK(bw::Participant().subscriptions.dump() == "{}" && !bw::Event().is_known && bw::Endpoint().id.empty());
     CHECK(bw::Subscriptions().dump() == "{}" && bw::Object().dump() == "{}");
     const bw::Subscriptions some(std::string(
         "{\"participants\":[{\"participantId\":\"p\",\"streamAliases\":[\"a\",\"b\"]}]}"));

@@ -99,6 +99,19 @@ for standard in 11 17; do
   with_library nlohmann/json.hpp nlohmann-json3-dev tests/c/nlohmann_test.cpp c++$standard "nlohmann_test_$standard"
 done
 with_library asio.hpp libasio-dev bindings/cpp/examples/asio_awaitable.cpp c++20 asio_awaitable
+# The code on the page about asio is that of the program, which is compiled above and run below.
+if "${PYTHON:-python3}" - docs/asio.md bindings/cpp/examples/asio_awaitable.cpp <<'END'
+import re, sys
+page, program = (open(path, encoding="utf-8").read() for path in sys.argv[1:])
+blocks = re.findall(r"```cpp\n(.*?)```", page, re.DOTALL)
+sys.exit(not (blocks and all(" ".join(b.split()) in " ".join(program.split()) for b in blocks)))
+END
+then
+  passed=$((passed + 1))
+else
+  failed=$((failed + 1))
+  echo "run.sh: docs/asio.md differs from asio_awaitable.cpp" >&2
+fi
 "${PYTHON:-python3}" tests/c/evaluation_order.py >"$build/order.out" || cat "$build/order.out" >&2
 count "$build/order.out"
 

@@ -18,7 +18,7 @@ int main(void)
     static const char *const names[2] = {"alice", "bob"};
     bwt_client_options options = from_environment();
     bwt_participant participant;
-    bwt_error error = {BW_OK, 0, NULL, NULL, NULL};
+    bwt_error error = BWT_ERROR_INIT;
     char everyone[80], *session, *out = NULL;
     bw_client *client;
     bw_status status;

@@ -18,7 +18,7 @@ int main(void)
                                                           {1, 0, "bob", NULL, NULL}};
     bwt_client_options options = from_environment();
     bwt_participant participants[2];
-    bwt_error error = {BW_OK, 0, NULL, NULL, NULL};
+    bwt_error error = BWT_ERROR_INIT;
     char everyone[80], *session, *list, *out = NULL;
     bw_client *client;
     bw_status status;

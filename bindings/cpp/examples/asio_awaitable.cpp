@@ -74,11 +74,12 @@ private:
 asio::awaitable<void> create_session(AsyncClient &client, const char *tag, int &left)
 {
     try {
-        bw::Object create, remove;
+        bw::Object create;
         create.set("operation", "createSession").set("body", bw::SessionRequest().tag(tag));
         const std::string response = co_await client.call(create);
         const bw::Session session(response);
         std::cout << "session " << session.id << ": " << *session.tag << "\n";
+        bw::Object remove;
         remove.set("operation", "deleteSession").set("sessionId", session.id);
         co_await client.call(remove);
     } catch (const bw::Error &error) {
