@@ -11,6 +11,7 @@ mod descriptor;
 mod fork_gate;
 mod generation;
 mod inherited_sockets;
+mod interrupt;
 mod per_process;
 mod process;
 mod socket;
@@ -25,6 +26,9 @@ pub use fork_gate::without_forks;
 #[cfg(test)]
 pub use generation::run_in_child;
 pub use generation::{InCall, generation, was_forked_outside_calls};
+pub use interrupt::{
+    InterruptCallback, InterruptScope, is_interrupted, run_interrupt, set_interrupt,
+};
 pub use per_process::PerProcess;
 pub use process::{effective_group, is_privileged, resolver_problem};
 pub use socket::{Interest, Socket, SocketPair, poll};

@@ -27,7 +27,7 @@ from typing import (
 from urllib.parse import urlsplit
 
 from . import _arguments as arguments
-from . import _config, _library, _log, _names, _operations, _request
+from . import _config, _interrupt, _library, _log, _names, _operations, _request
 from ._request import SubscriptionsLike
 from .errors import BwError, InvalidArgumentError, InvalidHandleError, LibraryError, local
 from .models import (
@@ -56,8 +56,12 @@ class Client:
 
     Create one client and share it: it keeps connections and retries what is safe to retry. A call
     blocks only the calling thread, for no longer than ``timeout``, and releases the GIL.
-    Ctrl-C takes effect when the call has returned, and ``take_late()`` then returns what the call
-    created. A client also works in children of ``os.fork``.
+    A client also works in children of ``os.fork``.
+
+    Signal handlers run during a call on the main thread. If one raises an exception, as Ctrl-C does,
+    the call ends within 0.2 s and raises that exception. Its ``__cause__`` is the
+    ``CallCancelledError`` of the call, whose ``outcome`` reports whether the service may have
+    processed the request.
 
     Close the client, or use it in a ``with`` statement; a client that is no longer referenced is
     freed. It opens no connection before the first call.
@@ -706,8 +710,8 @@ class Client:
     def take_late(self) -> LateObjects:
         """Returns the participants and sessions that no caller received, and clears the list.
 
-        A call creates such an object if a signal handler raises an exception during the call, as
-        Ctrl-C does, or if the call of an ``AsyncClient`` is cancelled while it is running. In each
+        A call creates such an object if a signal handler raises an exception, as Ctrl-C does, when
+        the response has just arrived, or if the call of an ``AsyncClient`` is cancelled while it is running. In each
         of these cases at most 1024 objects are kept; ``LateObjects.dropped`` counts the others.
         This method can also be called after ``close()``.
         """
@@ -743,6 +747,7 @@ class Client:
         """Executes a request, and waits for its response."""
         operation, library = request.operation, self._library
         received: List[Optional[bytes]] = []
+        interrupt = _interrupt.of_this_thread(library)
         try:
             if timeout is None:
                 function, texts = operation.function, request.texts()
@@ -751,14 +756,20 @@ class Client:
             document = library.call(
                 function, self._handle, *texts, received=received, operation=operation
             )
+            if interrupt is not None and interrupt.exception is not None:
+                interrupt.raise_exception(None)
             return operation.read(library.response(document, operation.name))
         except InvalidHandleError as error:
             # Checked only here: the library rejects the handle of a closed client.
             raise (_closed(operation.name) if self.closed else error) from None
-        except BwError:
+        except BwError as error:
+            if interrupt is not None and interrupt.exception is not None:
+                interrupt.raise_exception(error)
             raise
         except BaseException:
             # A signal handler raised this: the caller does not receive the response.
+            if interrupt is not None:
+                interrupt.exception = None
             if received and creates(operation):
                 with contextlib.suppress(*_library.NOT_REPRESENTABLE):
                     self._keep(operation, _library.decode(received[0]))
