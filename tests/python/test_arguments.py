@@ -377,7 +377,9 @@ def test_limit_of_a_request_is_the_same_with_and_without_a_timeout(
         # The service does not offer the operation, but received the request.
         with pytest.raises(ServiceError, match="HTTP 405"):
             call(plain, "update_endpoint_bxml", "e-1", bxml, **timeout)
-        with pytest.raises(InvalidArgumentError, match=r": bxml: has 6553[78] bytes; at most 65536"):
+        with pytest.raises(
+            InvalidArgumentError, match=r": bxml: has 6553[78] bytes; at most 65536"
+        ):
             call(plain, "update_endpoint_bxml", "e-1", bxml + "  ", **timeout)
     assert len(plain.requests("updateEndpointBxml")) == 2
     wide = Subscriptions.to("x" * 70_000)

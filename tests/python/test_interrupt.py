@@ -23,10 +23,10 @@ from support import LIMIT, PACKAGE, Background, SilentServer
 SOON = 0.2
 """How soon a signal takes effect, in seconds."""
 SLACK = 1.8
-"""What a busy machine may add to it. The calls of these tests take ``LIMIT`` if nothing ends them."""
+"""What a busy machine may add to it. If nothing ends a call of these tests, it takes ``LIMIT``."""
 
 
-class Signalled(Exception):
+class SignalError(Exception):
     """The exception of a signal handler of these tests."""
 
 
@@ -43,7 +43,7 @@ class Handler:
 
 
 def fail() -> None:
-    raise Signalled
+    raise SignalError
 
 
 @contextlib.contextmanager
@@ -117,7 +117,7 @@ def test_exception_of_a_handler_ends_the_call(timeout: Optional[float]) -> None:
     with SilentServer() as server, server.client() as client, handling(fail) as handler:
         for count in (1, 2):
             sender = send(server.wait_for_request)
-            with pytest.raises(Signalled) as caught:
+            with pytest.raises(SignalError) as caught:
                 client.create_participant(timeout=timeout)
             check_soon(sender.result())
             error = cancelled(caught.value)
@@ -169,9 +169,16 @@ def test_call_on_another_thread_continues() -> None:
         with handling(fail) as handler:
             call = Background(client.create_session)
             server.wait_for_request()
-            with pytest.raises(Signalled):
-                os.kill(os.getpid(), signal.SIGUSR1)
+            waiting = threading.Event()
+
+            def wait() -> None:
+                waiting.set()
                 time.sleep(LIMIT)
+
+            sender = send(waiting.wait)
+            with pytest.raises(SignalError):
+                wait()
+            sender.result()
             assert call.running
             with pytest.raises(bw_webrtc.CallTimeoutError):
                 call.result()
@@ -183,7 +190,7 @@ def test_pause_before_a_retry_is_interrupted(plain: Sandbox) -> None:
     plain.fault("createParticipant", "status", status=429, headers=headers, count=None)
     with handling(fail), plain.client(timeout=LIMIT, max_retry_after=LIMIT) as client:
         sender = send(lambda: wait_until(lambda: bool(plain.requests("createParticipant"))))
-        with pytest.raises(Signalled) as caught:
+        with pytest.raises(SignalError) as caught:
             client.create_participant()
         check_soon(sender.result())
     error = cancelled(caught.value)
@@ -216,7 +223,7 @@ def test_connection_attempt_is_interrupted() -> None:
         )
         stack.enter_context(handling(fail))
         sender = send(lambda: wait_until(lambda: client.stats()["inFlight"] == 1))
-        with pytest.raises(Signalled) as caught:
+        with pytest.raises(SignalError) as caught:
             client.create_participant()
         check_soon(sender.result())
     error = cancelled(caught.value)
@@ -230,7 +237,7 @@ def test_token_request_is_interrupted() -> None:
         api = {"client_id": "c", "client_secret": "s", "token_url": url}
         with server.client(**api) as client:
             sender = send(server.wait_for_request)
-            with pytest.raises(Signalled) as caught:
+            with pytest.raises(SignalError) as caught:
                 client.create_participant()
             check_soon(sender.result())
             assert cancelled(caught.value).outcome == Outcome.NOT_SENT
@@ -238,7 +245,7 @@ def test_token_request_is_interrupted() -> None:
             other = Background(client.create_session)
             server.wait_for_request()
             sender = send(lambda: wait_until(lambda: client.stats()["inFlight"] == 2))
-            with pytest.raises(Signalled) as caught:
+            with pytest.raises(SignalError) as caught:
                 client.create_participant()
             check_soon(sender.result())
             assert cancelled(caught.value).outcome == Outcome.NOT_SENT
@@ -270,10 +277,11 @@ def test_handler_can_make_calls_and_close_the_client(plain: Sandbox) -> None:
 def test_handler_makes_a_call_during_the_token_request(plain: Sandbox) -> None:
     plain.fault("token", "delay", ms=1500)
     created: List[Any] = []
-    with plain.client(timeout=LIMIT) as client:
-        with handling(lambda: created.append(client.create_participant())):
-            send(lambda: wait_until(lambda: bool(client.stats()["tokenRequests"])))
-            assert client.create_session().id
+    with plain.client(timeout=LIMIT) as client, handling(
+        lambda: created.append(client.create_participant())
+    ):
+        send(lambda: wait_until(lambda: bool(client.stats()["tokenRequests"])))
+        assert client.create_session().id
     assert created[0].id
 
 
@@ -288,9 +296,8 @@ def test_child_that_a_handler_forks_does_not_continue_the_call(plain: Sandbox) -
             except bw_webrtc.CallCancelledError as error:
                 if children != [0]:
                     raise
-                # The child has a client, too.
-                client.get_session("s") if error.outcome != Outcome.UNKNOWN else None
-                os._exit(0 if client.create_participant().id else 1)
+                is_right = error.outcome == Outcome.UNKNOWN and client.create_participant().id
+                os._exit(0 if is_right else 1)
             except BaseException:
                 if children == [0]:
                     os._exit(2)
@@ -307,11 +314,11 @@ def test_cause_of_the_handlers_exception_is_kept() -> None:
     reason = ValueError("the handler's own")
 
     def work() -> None:
-        raise Signalled from reason
+        raise SignalError from reason
 
     with SilentServer() as server, server.client() as client, handling(work):
         send(server.wait_for_request)
-        with pytest.raises(Signalled) as caught:
+        with pytest.raises(SignalError) as caught:
             client.create_participant()
     assert cancelled(caught.value).__cause__ is reason
 
@@ -321,7 +328,7 @@ def test_client_of_a_thread_is_interrupted_on_the_main_thread() -> None:
         client = Background(server.client).result()
         with client, handling(fail):
             send(server.wait_for_request)
-            with pytest.raises(Signalled):
+            with pytest.raises(SignalError):
                 client.create_participant()
 
 
@@ -331,7 +338,7 @@ def test_two_signals_in_one_call() -> None:
 
         def work() -> None:
             if first.is_set():
-                raise Signalled
+                raise SignalError
             first.set()
 
         with handling(work) as handler:
@@ -342,7 +349,7 @@ def test_two_signals_in_one_call() -> None:
                 wait_until(first.is_set)
 
             sender = send(twice)
-            with pytest.raises(Signalled):
+            with pytest.raises(SignalError):
                 client.create_participant()
             check_soon(sender.result())
         assert len(handler.times) == 2

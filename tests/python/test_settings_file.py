@@ -88,13 +88,15 @@ def test_file_that_others_can_write_is_rejected(file: Path) -> None:
 
 
 def test_check_reads_the_file_and_warns_if_others_can_read_it(plain: Sandbox, file: Path) -> None:
+    file.write_text(json.dumps(settings(plain, endpointsUrl=plain.endpoints_url)))
     for mode, warning in ((0o600, ""), (0o604, f"run: chmod o-r {file}")):
         file.chmod(mode)
         completed = python(["-m", "bw_webrtc", "check"])
         assert completed.returncode == 0, completed.stderr
         assert f"(account {plain.account_id} at {plain.url})" in completed.stdout
-        first, *more = completed.stdout.splitlines()
-        assert first.startswith("right: ")
+        first, second, *more = completed.stdout.splitlines()
+        assert first.startswith("right: WebRTC v1: ")
+        assert second.startswith("right: BRTC: ")
         assert (" ".join(more) if more else "").endswith(warning)
         assert len(more) == (1 if warning else 0)
 

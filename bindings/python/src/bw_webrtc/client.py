@@ -58,8 +58,8 @@ class Client:
     blocks only the calling thread, for no longer than ``timeout``, and releases the GIL.
     A client also works in children of ``os.fork``.
 
-    Signal handlers run during a call on the main thread. If one raises an exception, as Ctrl-C does,
-    the call ends within 0.2 s and raises that exception. Its ``__cause__`` is the
+    Signal handlers run during a call on the main thread. If one raises an exception, as Ctrl-C
+    does, the call ends within 0.2 s and raises that exception. Its ``__cause__`` is the
     ``CallCancelledError`` of the call, whose ``outcome`` reports whether the service may have
     processed the request.
 
@@ -711,9 +711,9 @@ class Client:
         """Returns the participants and sessions that no caller received, and clears the list.
 
         A call creates such an object if a signal handler raises an exception, as Ctrl-C does, when
-        the response has just arrived, or if the call of an ``AsyncClient`` is cancelled while it is running. In each
-        of these cases at most 1024 objects are kept; ``LateObjects.dropped`` counts the others.
-        This method can also be called after ``close()``.
+        the response has just arrived, or if the call of an ``AsyncClient`` is cancelled while it is
+        running. In each of these cases at most 1024 objects are kept; ``LateObjects.dropped``
+        counts the others. This method can also be called after ``close()``.
         """
         if not self.closed:
             found: LateObjects = self._run(_request.TAKE_LATE)
