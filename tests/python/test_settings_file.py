@@ -120,6 +120,20 @@ def test_secret_is_rotated_without_a_new_client(plain: Sandbox, file: Path) -> N
         client.create_participant()
 
 
+def test_reload_reports_names_of_settings_and_no_values(plain: Sandbox, file: Path) -> None:
+    with Client.from_env() as client:
+        new = {"userAgent": "s3cret", "caFile": "/etc/ssl/certs/ca-certificates.crt"}
+        file.write_text(json.dumps(settings(plain, **new)))
+        found = client.reload()
+        assert set(found.needs_new_client) == {"userAgent", "caFile"}
+        assert "s3cret" not in repr(found)
+        for text in ('["s3cret"]', "s3cret", json.dumps(settings(plain, timeoutMs="s3cret"))):
+            file.write_text(text)
+            with pytest.raises(ConfigError) as caught:
+                client.reload()
+            assert "s3cret" not in f"{caught.value!r} {caught.value.document}"
+
+
 def test_async_client_reloads(plain: Sandbox, file: Path) -> None:
     async def run() -> None:
         async with AsyncClient.from_env() as client:
