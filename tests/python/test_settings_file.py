@@ -38,8 +38,10 @@ def file(plain: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Pat
 
 
 def test_file_contains_the_whole_configuration(plain: Sandbox, file: Path) -> None:
+    host = plain.url.split("/")[2]
     with Client.from_env() as client:
         client.create_participant()
+        assert repr(client) == f"<bw_webrtc.Client of account {plain.account_id} at {host}, open>"
     with Client.from_env(timeout=2) as client:
         client.create_participant()
     with Client(plain.account_id, config_file=file) as client:

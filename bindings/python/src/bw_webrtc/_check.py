@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import os
 import shlex
 import stat
 from pathlib import Path
-from typing import Callable, Dict, List, NamedTuple, Optional, Tuple, Type
+from typing import Callable, List, NamedTuple, Optional, Tuple, Type
 
+from . import _config
 from .client import SERVICE, Client
 from .errors import (
     BwError,
@@ -29,8 +29,6 @@ from .errors import (
 
 _MISSING_PARTICIPANT = "00000000-0000-0000-0000-000000000000"
 """The id of a participant that does not exist: reading it changes nothing."""
-# The library's own limit for a settings file, in bytes.
-_MAX_FILE = 64 * 1024
 _VARIABLES = {
     "accountId": "BW_ACCOUNT_ID",
     "clientId": "BW_CLIENT_ID",
@@ -161,22 +159,8 @@ def _uses_token() -> bool:
 
 def _setting(key: str) -> str:
     """A setting in the environment or the settings file; empty if it is missing."""
-    value = os.environ.get(_VARIABLES[key]) or _file().get(key)
-    return value if isinstance(value, str) else ""
-
-
-def _file() -> Dict[str, object]:
-    """The content of the settings file. The library reports its problems."""
-    try:
-        # Without waiting for the writer of a FIFO.
-        descriptor = os.open(os.environ["BW_CONFIG_FILE"], os.O_RDONLY | os.O_NONBLOCK)
-        with os.fdopen(descriptor, "rb") as file:
-            if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-                return {}
-            content = json.loads(file.read(_MAX_FILE))
-    except (KeyError, OSError, ValueError, RecursionError):
-        return {}
-    return content if isinstance(content, dict) else {}
+    variable, file = os.environ.get(_VARIABLES[key]), os.environ.get("BW_CONFIG_FILE")
+    return variable or (_config.read_file(file).get(key, "") if file else "")
 
 
 def _warning() -> str:

@@ -148,7 +148,7 @@ class Client:
         log_format: Optional[str] = None,
         config_file: Optional[arguments.PathLike] = None,
     ) -> None:
-        self._open(_config.to_document(locals()), account_id, base_url, config_file is None)
+        self._open(_config.to_document(locals()), account_id, base_url, config_file)
 
     @classmethod
     def from_env(cls, **options: Any) -> Client:
@@ -172,21 +172,26 @@ class Client:
         config = _config.with_environment(options)
         account_id = options.get("account_id") or os.environ.get("BW_ACCOUNT_ID")
         base_url = options.get("base_url") or os.environ.get("BW_BASE_URL")
-        is_complete = not (options.get("config_file") or os.environ.get("BW_CONFIG_FILE"))
-        client._open(config, account_id, base_url, is_complete)
+        file = options.get("config_file") or os.environ.get("BW_CONFIG_FILE")
+        client._open(config, account_id, base_url, file)
         return client
 
     def _open(
-        self, config: str, account_id: Optional[str], base_url: Optional[str], is_complete: bool
+        self,
+        config: str,
+        account_id: Optional[str],
+        base_url: Optional[str],
+        file: Optional[arguments.PathLike],
     ) -> None:
         library = _library.load()
         handle = c_void_p()
         library.call("bw_client_new", config.encode(), handle)
         self._library = library
         self._handle = handle
-        # For repr. What only a settings file contains is not known here.
-        self._account_id = account_id
-        self._base_url = base_url or (SERVICE if is_complete else None)
+        # For repr. The library has accepted the settings file.
+        settings = _config.read_file(file) if file else {}
+        self._account_id = account_id or settings.get("accountId")
+        self._base_url = base_url or settings.get("baseUrl") or SERVICE
         self._log = _log.Log()
         # The library's list of late objects at close(), if the client is closed.
         self._late: List[Optional[bytes]] = []
@@ -230,9 +235,9 @@ class Client:
         """The account, the host and the state."""
         if self._finalizer is None:
             return "not created"
-        account = f"of account {self._account_id} " if self._account_id else ""
-        host = urlsplit(self._base_url).netloc.rpartition("@")[2] if self._base_url else ""
-        return f"{account}{f'at {host}, ' if host else ''}{'closed' if closed else 'open'}"
+        host = urlsplit(self._base_url).netloc.rpartition("@")[2]
+        state = "closed" if closed else "open"
+        return f"of account {self._account_id} at {host}, {state}"
 
     def __reduce__(self) -> NoReturn:
         raise TypeError(
