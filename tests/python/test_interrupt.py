@@ -11,18 +11,18 @@ import sys
 import threading
 import time
 from types import FrameType
-from typing import Any, Callable, Iterator, List, Optional
+from typing import Any, Callable, Iterator, List, Optional, Tuple
 
 import pytest
 
 import bw_webrtc
 from bw_webrtc import Client, Outcome
 from bw_webrtc.testing import Sandbox
-from support import LIMIT, PACKAGE, Background, SilentServer
+from support import LIMIT, PACKAGE, Background, HttpServer, SilentServer
 
 SOON = 0.2
 """How soon a signal takes effect, in seconds."""
-SLACK = 1.8
+SLACK = 4.8
 """What a busy machine may add to it. If nothing ends a call of these tests, it takes ``LIMIT``."""
 
 
@@ -126,15 +126,22 @@ def test_exception_of_a_handler_ends_the_call(timeout: Optional[float]) -> None:
             assert len(handler.times) == count
 
 
-def test_handler_that_returns_does_not_end_the_call(plain: Sandbox) -> None:
-    plain.fault("createParticipant", "delay", ms=1000)
-    with handling(lambda: None) as handler, plain.client(timeout=LIMIT) as client:
-        began = time.monotonic()
-        sender = send(lambda: wait_until(lambda: client.stats()["inFlight"] == 1))
-        assert client.create_participant().id
-        sender.result()
-        assert began < handler.times[0] < time.monotonic() - SOON
-        assert client.stats()["attempts"] == 1
+def test_handler_runs_during_the_call_and_does_not_end_it() -> None:
+    handled = threading.Event()
+
+    def respond(_: bytes) -> Tuple[int, Any]:
+        return (200, {"id": "s-1"}) if handled.wait(LIMIT) else (500, {})
+
+    with HttpServer(respond) as server, client_of(server.url) as client:
+        with handling(handled.set) as handler:
+            sender = send(lambda: wait_until(lambda: client.stats()["inFlight"] == 1))
+            assert client.create_session().id == "s-1"
+            sender.result()
+        assert client.stats()["attempts"] == len(handler.times) == 1
+
+
+def client_of(url: str, **options: Any) -> Client:
+    return Client("9", username="u", password="p", base_url=url, timeout=2 * LIMIT, **options)
 
 
 def wait_until(condition: Callable[[], bool]) -> None:
@@ -165,7 +172,7 @@ def test_alarm_is_a_limit_for_several_calls(plain: Sandbox) -> None:
 
 
 def test_call_on_another_thread_continues() -> None:
-    with SilentServer() as server, server.client(timeout=2.0) as client:
+    with SilentServer() as server, server.client(timeout=1.0) as client:
         with handling(fail) as handler:
             call = Background(client.create_session)
             server.wait_for_request()
@@ -173,13 +180,13 @@ def test_call_on_another_thread_continues() -> None:
 
             def wait() -> None:
                 waiting.set()
-                time.sleep(LIMIT)
+                # A signal just before `sleep` does not shorten it.
+                wait_until(lambda: False)
 
             sender = send(waiting.wait)
             with pytest.raises(SignalError):
                 wait()
             sender.result()
-            assert call.running
             with pytest.raises(bw_webrtc.CallTimeoutError):
                 call.result()
         assert len(handler.times) == 1
@@ -211,16 +218,8 @@ def test_connection_attempt_is_interrupted() -> None:
                 break
         else:
             raise AssertionError("the backlog is not full")
-        client = stack.enter_context(
-            Client(
-                "9900000",
-                username="u",
-                password="p",
-                base_url=f"http://127.0.0.1:{address[1]}/v1",
-                timeout=LIMIT,
-                connect_timeout=LIMIT,
-            )
-        )
+        url = f"http://127.0.0.1:{address[1]}/v1"
+        client = stack.enter_context(client_of(url, connect_timeout=LIMIT))
         stack.enter_context(handling(fail))
         sender = send(lambda: wait_until(lambda: client.stats()["inFlight"] == 1))
         with pytest.raises(SignalError) as caught:
@@ -285,29 +284,34 @@ def test_handler_makes_a_call_during_the_token_request(plain: Sandbox) -> None:
     assert created[0].id
 
 
-def test_child_that_a_handler_forks_does_not_continue_the_call(plain: Sandbox) -> None:
-    plain.fault("createSession", "delay", ms=1500)
+def test_child_that_a_handler_forks_does_not_continue_the_call() -> None:
+    handled = threading.Event()
+    requests: List[bytes] = []
     children: List[int] = []
-    with plain.client(timeout=LIMIT) as client:
-        with handling(lambda: children.append(os.fork())):
-            send(lambda: wait_until(lambda: client.stats()["inFlight"] == 1))
-            try:
-                session = client.create_session()
-            except bw_webrtc.CallCancelledError as error:
-                if children != [0]:
-                    raise
-                is_right = error.outcome == Outcome.UNKNOWN and client.create_participant().id
-                os._exit(0 if is_right else 1)
-            except BaseException:
-                if children == [0]:
-                    os._exit(2)
+
+    def respond(body: bytes) -> Tuple[int, Any]:
+        requests.append(body)
+        handled.wait(LIMIT)
+        return 200, {"id": "s-1", "participant": {"id": "p-1"}, "token": "t"}
+
+    def work() -> None:
+        children.append(os.fork())
+        handled.set()
+
+    with HttpServer(respond) as server, handling(work), client_of(server.url) as client:
+        send(lambda: wait_until(lambda: bool(requests)))
+        try:
+            session = client.create_session()
+        except bw_webrtc.CallCancelledError as error:
+            if children != [0]:
                 raise
+            is_right = error.outcome == Outcome.UNKNOWN and client.create_participant().id
+            os._exit(0 if is_right else 1)
+        finally:
             if children == [0]:
-                os._exit(3)
+                os._exit(2)
         _, status = os.waitpid(children[0], 0)
-        assert status == 0
-        assert session.id
-    assert len(plain.requests("createSession")) == 1
+        assert (status, session.id, len(requests)) == (0, "s-1", 2)
 
 
 def test_cause_of_the_handlers_exception_is_kept() -> None:
