@@ -22,19 +22,18 @@ class Interrupt:
     """The interrupt callback of the main thread.
 
     Attributes:
+        is_set: Whether the library has the callback.
         exception: The exception that a signal handler raised during the call in progress, if any.
     """
 
     def __init__(self) -> None:
         self.exception: Optional[BaseException] = None
-        self._is_set = False
+        self.is_set = False
         # ctypes frees the code of a callback with the object.
         self._callback: Any = None
 
     def set(self, library: _library.Library) -> None:
         """Lets calls on this thread run signal handlers while they wait."""
-        if self._is_set:
-            return
         handlers = self._run_handlers()
         next(handlers)
         try:
@@ -46,12 +45,12 @@ class Interrupt:
             callback = _library.INTERRUPT_CALLBACK()
         library.function(_FUNCTION)(callback, None)
         self._callback = callback
-        self._is_set = True
+        self.is_set = True
 
     def unset(self, library: _library.Library) -> None:
         """Removes the callback of this thread."""
         library.function(_FUNCTION)(_library.INTERRUPT_CALLBACK(), None)
-        self._is_set = False
+        self.is_set = False
 
     def _run_handlers(self) -> Generator[int, None, None]:
         """Lets Python run handlers when it is resumed, and yields whether the call must end."""
@@ -66,14 +65,14 @@ class Interrupt:
                 self.exception = error
             yield 1
         finally:
-            self._is_set = False
+            self.is_set = False
 
     def raise_exception(self, cause: Optional[BwError]) -> NoReturn:
         """Raises ``exception``, which is not None. ``cause`` is the failure of the call, if any."""
         exception, self.exception = self.exception, None
         assert exception is not None
         # The generator ends with the first exception.
-        self._is_set = False
+        self.is_set = False
         if cause is not None:
             # The handler may have stated a cause of its own.
             cause.__cause__ = exception.__cause__
@@ -92,7 +91,8 @@ def of_this_thread(library: _library.Library) -> Optional[Interrupt]:
     thread = threading.get_ident()
     if thread != _thread and not _begin(library, thread):
         return None
-    _interrupt.set(library)
+    if not _interrupt.is_set:
+        _interrupt.set(library)
     return _interrupt
 
 
