@@ -14,6 +14,7 @@ const SOURCES: &[&str] = &[
     "endpoints",
     "call",
     "queue",
+    "interrupt",
     "log",
     "helpers",
     "text",

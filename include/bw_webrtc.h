@@ -157,6 +157,15 @@ typedef struct bw_queue bw_queue;
 typedef int32_t bw_status;
 
 /**
+ * Reports whether the call that is in progress must end.
+ *
+ * - `user_data`: the pointer that was passed to `bw_thread_set_interrupt`.
+ *
+ * Returns 0 to continue the call, and any other value to cancel it.
+ */
+typedef int32_t (*bw_interrupt_callback)(void *user_data);
+
+/**
  * Receives a line of a client's log.
  *
  * - `level`: BW_LOG_ERROR, BW_LOG_WARN, BW_LOG_INFO or BW_LOG_DEBUG.
@@ -855,6 +864,30 @@ bw_status bw_queue_close(bw_queue *queue);
  * Any thread. Does not block.
  */
 void bw_queue_free(bw_queue *queue);
+
+/**
+ * Sets a callback that can cancel the calls of the calling thread, for example after Ctrl-C.
+ *
+ * While a function that "blocks up to the deadline" waits on this thread, it calls the callback on
+ * this thread: about every 75 milliseconds, and as soon as a signal interrupts a wait for the
+ * network. This applies to all clients, and to the waits for name resolution, a connection, a
+ * token, a response and a retry. A call that does not wait that long does not call it. Calls in
+ * queues and bw_queue_next never call it, and neither do other threads.
+ *
+ * If the callback returns a value other than 0, the call is cancelled: it returns BW_E_CANCELLED,
+ * and `outcome` in the error document reports whether the service may have processed the request.
+ *
+ * - `callback`: the callback, which replaces the previous one of this thread; NULL: none, which is
+ *   the default of each thread. It must not throw an exception, and must not call longjmp. It may
+ *   call this library, and free the client. Calls that it makes do not call it again, unless it
+ *   sets the callback again. If it forks, the call continues only in the parent, and is cancelled
+ *   in the child. A child has the callback of the thread that forked.
+ * - `user_data`: any pointer; the callback receives it. To free it, first set another callback on
+ *   this thread.
+ *
+ * Any thread. Does not block.
+ */
+void bw_thread_set_interrupt(bw_interrupt_callback callback, void *user_data);
 
 /**
  * Sends the log of a client to a callback. The log is off by default.

@@ -21,3 +21,6 @@ pub use subscriptions::are_same as are_same_subscriptions;
 
 /// The largest request document, in bytes. The documents of the service have a few hundred bytes.
 pub const MAX_REQUEST: usize = 64 * 1024;
+/// The largest document of a call, in bytes. The largest request fits into it: JSON takes at most 6
+/// bytes for each byte of a text.
+pub const MAX_CALL: usize = 8 * MAX_REQUEST;

@@ -9,7 +9,7 @@ use zeroize::Zeroizing;
 use super::credentials::{Credentials, Kind};
 use super::token::AccessToken;
 use crate::error::{Error, Status};
-use crate::sys::{ArcCell, PerProcess, generation};
+use crate::sys::{self, ArcCell, PerProcess, generation};
 use crate::transport::CallContext;
 
 /// How often a waiting call checks whether it was cancelled.
@@ -51,6 +51,8 @@ struct TokenRequests {
 #[derive(Default)]
 struct RequestState {
     in_progress: bool,
+    /// The thread of the request that began last.
+    thread: usize,
     /// How many requests have finished.
     count: u64,
     /// The last failure that applies to all calls.
@@ -286,6 +288,7 @@ impl TokenRequests {
 
     fn begin(&self, state: &mut RequestState) -> RequestGuard<'_> {
         state.in_progress = true;
+        state.thread = sys::thread_index();
         RequestGuard { requests: self, generation: generation() }
     }
 
@@ -302,17 +305,20 @@ impl TokenRequests {
     /// Begins a request, or waits until the one in progress has finished.
     fn begin_or_wait(&self, context: &CallContext<'_>) -> Result<Turn<'_>, Error> {
         let mut state = self.lock();
-        if !state.in_progress {
+        // A call in the interrupt callback of the request in progress cannot wait for that request.
+        if !state.in_progress || state.thread == sys::thread_index() {
             return Ok(Turn::Mine(self.begin(&mut state)));
         }
         let (before, waited_before) = (state.count, state.waited());
+        let check_cancelled = || match context.cancel.is_cancelled(false) {
+            true => Err(Error::new(
+                Status::Cancelled,
+                "the call was cancelled while it waited for the token request of another call",
+            )),
+            false => Ok(()),
+        };
         while state.count == before {
-            if context.cancel.is_cancelled(false) {
-                return Err(Error::new(
-                    Status::Cancelled,
-                    "the call was cancelled while it waited for the token request of another call",
-                ));
-            }
+            check_cancelled()?;
             let Some(left) = context.deadline.remaining() else {
                 return Err(Error::new(
                     Status::Timeout,
@@ -321,7 +327,15 @@ impl TokenRequests {
                 ));
             };
             let woken = self.finished.wait_timeout(state, left.min(CANCEL_CHECK_INTERVAL));
-            state = woken.unwrap_or_else(PoisonError::into_inner).0;
+            let (locked, wait) = woken.unwrap_or_else(PoisonError::into_inner);
+            state = locked;
+            if wait.timed_out() {
+                drop(state);
+                sys::run_interrupt();
+                // Before the lock, which in a child that the callback forked may never be released.
+                check_cancelled()?;
+                state = self.lock();
+            }
         }
         // This call was held by the other one's `Retry-After` values, too.
         let waited = state.waited().saturating_sub(waited_before);

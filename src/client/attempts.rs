@@ -14,6 +14,7 @@ use crate::auth::{Authorization, Kind};
 use crate::error::{Error, ErrorResponse, Outcome, Status};
 use crate::memory;
 use crate::redact;
+use crate::sys::{self, InterruptScope};
 use crate::transport::{CallContext, Deadline, ExchangeError, Request, Response, Transport};
 
 /// How often a sleeping call checks whether it was cancelled.
@@ -137,6 +138,7 @@ pub fn execute(
     call: &Call<'_>,
     context: &CallContext<'_>,
 ) -> Result<String, Error> {
+    let _scope = InterruptScope::enter();
     let began = Instant::now();
     let counter = client.stats.begin(call.operation);
     let mut last = LastAttempt::default();
@@ -491,6 +493,7 @@ pub fn sleep(pause: Duration, context: &CallContext<'_>) -> Result<(), Error> {
             return Ok(());
         }
         std::thread::sleep(left.min(CANCEL_CHECK_INTERVAL));
+        sys::run_interrupt();
     }
 }
 

@@ -202,7 +202,7 @@ impl Client {
     /// # Errors
     /// Returns the problems of the document.
     pub fn prepare(&self, document: &str) -> Result<PreparedCall, Error> {
-        check_size(&"call", document)?;
+        check_size(&"call", document, api::MAX_CALL)?;
         let call = api::read_call(document).map_err(|(message, operation)| {
             let error = Error::invalid(message);
             match operation {
@@ -391,7 +391,7 @@ fn request_for(
     request: Option<&str>,
 ) -> Result<(String, Option<String>), Error> {
     let mut target = api::fill(&service.prefix, operation.path, ids).map_err(Error::invalid)?;
-    check_size(path, request.unwrap_or(""))?;
+    check_size(path, request.unwrap_or(""), api::MAX_REQUEST)?;
     let body = operation.request.check(path, request).map_err(Error::invalid)?;
     match body {
         Some(query) if operation.request.is_query() => {
@@ -421,10 +421,10 @@ pub struct PreparedCall {
     pub number: u64,
 }
 
-fn check_size(path: &dyn Display, text: &str) -> Result<(), Error> {
-    if text.len() <= api::MAX_REQUEST {
+fn check_size(path: &dyn Display, text: &str, most: usize) -> Result<(), Error> {
+    if text.len() <= most {
         return Ok(());
     }
-    let (length, most) = (text.len(), api::MAX_REQUEST);
+    let length = text.len();
     Err(Error::invalid(format!("{path}: has {length} bytes; at most {most} are allowed")))
 }

@@ -14,6 +14,7 @@ mod endpoints;
 mod handle_table;
 mod handles;
 mod helpers;
+mod interrupt;
 mod log;
 mod participants;
 mod queue;
@@ -30,6 +31,7 @@ pub use helpers::{
     bw_connect_bxml, bw_json_get, bw_json_length, bw_json_quote, bw_parse_event, bw_token_claims,
     bw_transfer_bxml, bw_uui,
 };
+pub use interrupt::*;
 pub use log::*;
 pub use participants::*;
 pub use queue::*;

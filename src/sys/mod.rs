@@ -11,6 +11,7 @@ mod descriptor;
 mod fork_gate;
 mod generation;
 mod inherited_sockets;
+mod interrupt;
 mod os;
 mod per_process;
 mod process;
@@ -26,6 +27,9 @@ pub use fork_gate::without_forks;
 #[cfg(test)]
 pub use generation::run_in_child;
 pub use generation::{InCall, generation, was_forked_outside_calls};
+pub use interrupt::{
+    InterruptCallback, InterruptScope, is_interrupted, run_interrupt, set_interrupt,
+};
 pub use os::is_privileged;
 pub use per_process::PerProcess;
 pub use process::{effective_group, effective_user, resolver_problem};

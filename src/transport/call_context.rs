@@ -5,7 +5,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-/// The longest wait that does not check whether the call was cancelled.
+use crate::sys;
+
+/// The longest wait that neither checks whether the call was cancelled nor runs the interrupt callback.
 pub const CANCEL_CHECK_INTERVAL: Duration = Duration::from_millis(75);
 
 /// The deadline and the cancellation of a call or of one of its attempts.
@@ -49,7 +51,8 @@ pub struct CancelToken<'a> {
 }
 
 impl CancelToken<'_> {
-    /// Whether the call must end now. `sent` states whether a byte of the request was sent.
+    /// Whether the call must end now: it was cancelled, or interrupted on this thread. `sent` states
+    /// whether a byte of the request was sent.
     pub fn is_cancelled(&self, sent: bool) -> bool {
         is_cancelled(self.client, self.call, self.completes_if_sent, sent)
     }
@@ -63,5 +66,7 @@ pub fn is_cancelled(
     sent: bool,
 ) -> bool {
     let call_cancelled = || call.is_some_and(|flag| flag.load(Ordering::Acquire));
-    client.load(Ordering::Acquire) || (call_cancelled() && !(sent && completes_if_sent))
+    client.load(Ordering::Acquire)
+        || (call_cancelled() && !(sent && completes_if_sent))
+        || sys::is_interrupted()
 }

@@ -120,6 +120,9 @@ impl Race<'_> {
             let interests: Vec<_> = attempts.iter().map(|(s, _)| (s, Interest::Write)).collect();
             let ready = sys::poll(&interests, pause)
                 .map_err(|error| self.failure(&attempts[0].1, &error))?;
+            if !ready.contains(&true) {
+                sys::run_interrupt();
+            }
             for at in (0..ready.len()).rev().filter(|at| ready[*at]) {
                 let (socket, address) = attempts.swap_remove(at);
                 match socket.connect_result().and_then(|()| socket.configure(CANCEL_CHECK_INTERVAL))

@@ -198,7 +198,15 @@ impl Resolver {
                 }
             }
             let woken = self.lookup.changed.wait_timeout(state, pause);
-            state = woken.unwrap_or_else(PoisonError::into_inner).0;
+            let (locked, wait) = woken.unwrap_or_else(PoisonError::into_inner);
+            state = locked;
+            if wait.timed_out() {
+                drop(state);
+                sys::run_interrupt();
+                // Before the lock, which in a child that the callback forked may never be released.
+                exchange.remaining()?;
+                state = self.lookup.lock();
+            }
         }
         // Not from the cache, which may already contain the result of a later lookup.
         match &state.last {

@@ -114,7 +114,10 @@ impl<'a> Stream<'a> {
                     if matches!(
                         e.kind(),
                         io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted
-                    ) => {}
+                    ) =>
+                {
+                    sys::run_interrupt();
+                }
                 Err(e) => return Err(self.lost_connection(&e)),
             }
         }

@@ -70,6 +70,19 @@ fn signals_and_thread_cancellation_are_harmless() {
 }
 
 #[test]
+fn interrupt_callback_cancels_calls_of_its_thread() {
+    let program = compile("hosts/interrupt.c", false);
+    for sandbox in Sandbox::plain_and_tls() {
+        for (operation, ms) in [("getSession", 120_000), ("createSession", 400)] {
+            sandbox
+                .fault(&json!({"operation": operation, "kind": "delay", "ms": ms, "count": null}));
+        }
+        let config = sandbox.config(&json!({"timeoutMs": 100_000}));
+        run_checks(Command::new(&program).arg(config.to_string()));
+    }
+}
+
+#[test]
 fn resource_limits_are_reported() {
     let program = compile("hosts/limits.c", false);
     let plain = Sandbox::start(&[]);

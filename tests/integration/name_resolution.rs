@@ -57,6 +57,7 @@ fn lookups_are_cached_and_never_block_beyond_the_deadline() {
     play("fresh", json!({"maxIdleConnections": 0, "dnsTtlMs": 300}));
     play("silent", json!({"timeoutMs": 500, "maxRetries": 0}));
     play("cancelled", json!({"timeoutMs": 30_000}));
+    play("interrupted", json!({"timeoutMs": 30_000}));
     play("inherited", json!({"dnsTtlMs": 300}));
     play("threadless", json!({"maxRetries": 0}));
     let closed = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();

@@ -262,4 +262,25 @@ fn largest_request_is_accepted_and_a_larger_one_rejected() {
     let error = request(65_537).unwrap_err()["error"].take();
     assert_eq!(error["name"], "BW_E_INVALID_ARGUMENT");
     assert_eq!(error["message"], "request: has 65537 bytes; at most 65536 are allowed");
+    // JSON takes more bytes for the same request.
+    let call = |bytes: usize| {
+        let body = format!("{{{}}}", " ".repeat(bytes - 2));
+        client.call_document(&format!(r#"{{"operation":"createParticipant","body":{body}}}"#))
+    };
+    call(65_536).unwrap();
+    let error = call(65_537).unwrap_err()["error"].take();
+    assert_eq!(error["message"], "call.body: has 65537 bytes; at most 65536 are allowed");
+    let endpoints_url = sandbox.url.replace("/v1", "/v2");
+    let config = sandbox.config(&json!({"endpointsUrl": endpoints_url}));
+    let client = Client::new(&config).unwrap();
+    let bxml = |text: &str| {
+        let bxml = json!(format!("<R>{text}</R>"));
+        let call = json!({"operation": "updateEndpointBxml", "endpointId": "e", "bxml": bxml});
+        client.call_document(&call.to_string()).unwrap_err()["error"].take()
+    };
+    assert_eq!(bxml(&"\"".repeat(65_529))["httpStatus"], 405);
+    let message = "call.bxml: has 65537 bytes; at most 65536 are allowed";
+    assert_eq!(bxml(&"\"".repeat(65_530))["message"], message);
+    let error = bxml(&"x".repeat(600_000));
+    assert!(text(&error["message"]).ends_with(" bytes; at most 524288 are allowed"), "{error}");
 }

@@ -23,6 +23,7 @@ from bw_webrtc import (
     Outcome,
     ParticipantSubscription,
     Permission,
+    ServiceError,
     Subscriptions,
     UnauthorizedError,
     _names,
@@ -364,14 +365,36 @@ def test_invalid_timeout_of_a_call(plain: Sandbox, call: Callable[..., Any], nam
     assert plain.requests() == []
 
 
+@pytest.mark.parametrize("timeout", [{}, {"timeout": LIMIT}])
+@pytest.mark.parametrize("call", CALLS)
+def test_limit_of_a_request_is_the_same_with_and_without_a_timeout(
+    plain: Sandbox, call: Callable[..., Any], timeout: Dict[str, float]
+) -> None:
+    # Each takes more room in the document of the call.
+    for text in ('"' * 65_529, "\u00e9" * 32_764):
+        bxml = f"<R>{text}</R>"
+        assert 65_535 <= len(bxml.encode()) <= 65_536
+        # The service does not offer the operation, but received the request.
+        with pytest.raises(ServiceError, match="HTTP 405"):
+            call(plain, "update_endpoint_bxml", "e-1", bxml, **timeout)
+        with pytest.raises(
+            InvalidArgumentError, match=r": bxml: has 6553[78] bytes; at most 65536"
+        ):
+            call(plain, "update_endpoint_bxml", "e-1", bxml + "  ", **timeout)
+    assert len(plain.requests("updateEndpointBxml")) == 2
+    wide = Subscriptions.to("x" * 70_000)
+    with pytest.raises(InvalidArgumentError, match=r": subscriptions: has 70039 bytes"):
+        call(plain, "update_participant_subscriptions", "s", "p", wide, **timeout)
+    with pytest.raises(InvalidArgumentError, match=r": request: has 70010 bytes"):
+        call(plain, "create_session", tag="x" * 70_000, **timeout)
+
+
 @pytest.mark.parametrize("call", CALLS)
 def test_call_that_is_too_large_as_json(plain: Sandbox, call: Callable[..., Any]) -> None:
-    bxml = "<Response>" + '<Pause length="1"/>' * 3300 + "</Response>"
-    assert len(bxml) < 65536
     with pytest.raises(InvalidArgumentError) as caught:
-        call(plain, "update_endpoint_bxml", "e-1", bxml, timeout=LIMIT)
+        call(plain, "update_endpoint_bxml", "e-1", "x" * 600_000, timeout=LIMIT)
     assert re.search(
-        r": bxml: as JSON, the call has \d+ bytes; at most 65536 are allowed", str(caught.value)
+        r": bxml: as JSON, the call has \d+ bytes; at most 524288 are allowed", str(caught.value)
     )
     assert plain.requests() == []
 

@@ -156,6 +156,7 @@ def test_signatures_match_the_header() -> None:
         "bw_client *": "c_void_p",
         "void *": "c_void_p",
         "bw_log_callback": "CFunctionType",
+        "bw_interrupt_callback": "CFunctionType",
         "bw_queue *": "c_void_p",
         "bw_queue **": "LP_c_void_p",
         "void **": "LP_c_void_p",
@@ -212,7 +213,7 @@ def test_module_prints_help() -> None:
         "Without a command: print the versions in use",
         "--version",
         "check",
-        "make one harmless call with the environment's credentials",
+        "make a harmless call to each service",
     ):
         assert text in completed.stdout
 

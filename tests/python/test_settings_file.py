@@ -42,8 +42,10 @@ def file(plain: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Pat
 
 
 def test_file_contains_the_whole_configuration(plain: Sandbox, file: Path) -> None:
+    host = plain.url.split("/")[2]
     with Client.from_env() as client:
         client.create_participant()
+        assert repr(client) == f"<bw_webrtc.Client of account {plain.account_id} at {host}, open>"
     with Client.from_env(timeout=2) as client:
         client.create_participant()
     with Client(plain.account_id, config_file=file) as client:
@@ -136,13 +138,15 @@ def test_relative_paths_are_those_of_the_creation(
 
 
 def test_check_reads_the_file_and_warns_if_others_can_read_it(plain: Sandbox, file: Path) -> None:
+    file.write_text(json.dumps(settings(plain, endpointsUrl=plain.endpoints_url)))
     for mode, warning in ((0o600, ""), (0o604, f"run: chmod o-r {file}")):
         file.chmod(mode)
         completed = python(["-m", "bw_webrtc", "check"])
         assert completed.returncode == 0, completed.stderr
         assert f"(account {plain.account_id} at {plain.url})" in completed.stdout
-        first, *more = completed.stdout.splitlines()
-        assert first.startswith("right: ")
+        first, second, *more = completed.stdout.splitlines()
+        assert first.startswith("right: WebRTC v1: ")
+        assert second.startswith("right: BRTC: ")
         assert (" ".join(more) if more else "").endswith(warning)
         assert len(more) == (1 if warning else 0)
 
@@ -164,6 +168,20 @@ def test_secret_is_rotated_without_a_new_client(plain: Sandbox, file: Path) -> N
         base_url=plain.url, client_secret="wrong"
     ) as client:
         client.create_participant()
+
+
+def test_reload_reports_names_of_settings_and_no_values(plain: Sandbox, file: Path) -> None:
+    with Client.from_env() as client:
+        new = {"userAgent": "s3cret", "caFile": "/etc/ssl/certs/ca-certificates.crt"}
+        file.write_text(json.dumps(settings(plain, **new)))
+        found = client.reload()
+        assert set(found.needs_new_client) == {"userAgent", "caFile"}
+        assert "s3cret" not in repr(found)
+        for text in ('["s3cret"]', "s3cret", json.dumps(settings(plain, timeoutMs="s3cret"))):
+            file.write_text(text)
+            with pytest.raises(ConfigError) as caught:
+                client.reload()
+            assert "s3cret" not in f"{caught.value!r} {caught.value.document}"
 
 
 def test_async_client_reloads(plain: Sandbox, file: Path) -> None:

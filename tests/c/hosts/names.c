@@ -205,6 +205,23 @@ static void cancelled(void)
     CHECK(now() - began < 10);
 }
 
+static int32_t interrupt(void *unused)
+{
+    (void)unused;
+    /* If a lock were held here, the lookup could not end, and neither could this call. */
+    if (unlink(getenv("SHIM_SILENT_FILE")) == 0)
+        CHECK(create(client, "in the callback") == 0);
+    return 1;
+}
+
+/* The interrupt callback runs while a caller waits for a name. */
+static void interrupted(void)
+{
+    put("SHIM_SILENT_FILE");
+    bw_thread_set_interrupt(interrupt, NULL);
+    fails(BW_E_CANCELLED, "resolving the host name");
+}
+
 /* A child inherits its parent's DNS cache, since its own resolver may never respond. Break: the `dns_cache`
  * that `Transport` passes on. */
 static void inherited(void)
@@ -255,7 +272,8 @@ int main(int argc, char **argv)
                   {"deadline", deadline},   {"connect_timeout", connect_timeout},
                   {"literal", literal},       {"pooled", pooled},         {"fresh", fresh},
                   {"useless", refused_address},       {"silent", silent},         {"inherited", inherited},
-                  {"threadless", threadless}, {"dead_route", dead_route}, {"cancelled", cancelled}};
+                  {"threadless", threadless}, {"dead_route", dead_route}, {"cancelled", cancelled},
+                  {"interrupted", interrupted}};
     size_t i;
 
     alarm(LIMIT);

@@ -31,16 +31,18 @@ def main(argv: Optional[List[str]] = None) -> int:
     )
     checking = commands.add_parser(
         "check",
-        help="make one harmless call with the environment's credentials",
-        description="Make one harmless call with the credentials in BW_ACCOUNT_ID, BW_CLIENT_ID "
-        "and BW_CLIENT_SECRET (or BW_USERNAME and BW_PASSWORD, which stop working on 2 December "
-        "2026), and report what is right or wrong. BW_BASE_URL, BW_ENDPOINTS_URL, BW_TOKEN_URL and "
-        "the settings file BW_CONFIG_FILE are used if they are set. The call reads a participant "
-        "that does not exist.",
+        help="make a harmless call to each service with the environment's credentials",
+        description="Make a harmless call to each service with the credentials in BW_ACCOUNT_ID, "
+        "BW_CLIENT_ID and BW_CLIENT_SECRET (or BW_USERNAME and BW_PASSWORD, which stop working on "
+        "2 December 2026), and report what is right or wrong. BW_BASE_URL, BW_ENDPOINTS_URL, "
+        "BW_TOKEN_URL and the settings file BW_CONFIG_FILE are used if they are set. The calls "
+        "read a participant that does not exist (WebRTC v1), and at most one endpoint (BRTC). The "
+        "exit status is 0 if the credentials can be used with one of the services, and nothing but "
+        "the access to the other is missing.",
     )
     checking.add_argument("--ca-file", help="PEM file with the certificate authorities to trust")
     checking.add_argument("--proxy", help="URL of the proxy")
-    checking.add_argument("--timeout", type=float, help="the limit for the call, in seconds (10)")
+    checking.add_argument("--timeout", type=float, help="the limit for each call, in seconds (10)")
     arguments = parser.parse_args(argv)
     try:
         if arguments.command == "check":

@@ -1,14 +1,14 @@
-"""``python -m bw_webrtc check``: makes one harmless call, and reports what is wrong."""
+"""``python -m bw_webrtc check``: a harmless call to each service, and a report."""
 
 from __future__ import annotations
 
-import json
 import os
 import shlex
 import stat
 from pathlib import Path
-from typing import Dict, List, Optional, Tuple, Type
+from typing import Callable, List, NamedTuple, Optional, Tuple, Type
 
+from . import _config
 from .client import SERVICE, Client
 from .errors import (
     BwError,
@@ -29,14 +29,14 @@ from .errors import (
 
 _MISSING_PARTICIPANT = "00000000-0000-0000-0000-000000000000"
 """The id of a participant that does not exist: reading it changes nothing."""
-# The library's own limit for a settings file, in bytes.
-_MAX_FILE = 64 * 1024
 _VARIABLES = {
     "accountId": "BW_ACCOUNT_ID",
     "clientId": "BW_CLIENT_ID",
     "baseUrl": "BW_BASE_URL",
+    "endpointsUrl": "BW_ENDPOINTS_URL",
     "tokenUrl": "BW_TOKEN_URL",
 }
+_ENDPOINTS = "https://api.bandwidth.com/v2"
 _TOKEN_ENDPOINT = "https://api.bandwidth.com/api/v1/oauth2/token"
 
 # The beginning of the library's messages about token requests.
@@ -59,10 +59,40 @@ _FAILURES: Tuple[Tuple[Type[BwError], str, int], ...] = (
 )
 
 
+class _Service(NamedTuple):
+    """A service, and the call that tests it, which changes nothing."""
+
+    name: str
+    key: str
+    """The key of its URL."""
+    url: str
+    """The default of its URL."""
+    call: Callable[[Client], object]
+
+
+_SERVICES = (
+    _Service(
+        "WebRTC v1", "baseUrl", SERVICE, lambda client: client.get_participant(_MISSING_PARTICIPANT)
+    ),
+    _Service("BRTC", "endpointsUrl", _ENDPOINTS, lambda client: client.list_endpoints(limit=1)),
+)
+
+
+class _Result(NamedTuple):
+    """What is known after the call to a service."""
+
+    sentence: str
+    is_right: bool = False
+    may_be_so: bool = False
+    """Whether the sentence is no problem if the other service is right."""
+    concerns_all: bool = False
+    """Whether the other service would give the same result."""
+
+
 def check(
     *, ca_file: Optional[str] = None, proxy: Optional[str] = None, timeout: Optional[float] = None
 ) -> Tuple[bool, str]:
-    """Makes one call with the credentials in the environment.
+    """Makes one call to each service with the credentials in the environment.
 
     Args:
         ca_file: As in ``Client``.
@@ -70,36 +100,54 @@ def check(
         timeout: As in ``Client``.
 
     Returns:
-        Whether the call succeeded, and the sentence to print.
+        Whether one service can be used and nothing is wrong with the other, and the text to print.
 
     Raises:
         LibraryError: The shared library is not found.
     """
-    good, sentence = _check(ca_file, proxy, timeout)
-    return good, "\n".join(filter(None, [sentence, _warning()]))
-
-
-def _check(
-    ca_file: Optional[str], proxy: Optional[str], timeout: Optional[float]
-) -> Tuple[bool, str]:
-    url = SERVICE
+    results: List[_Result] = []
     try:
         with Client.from_env(ca_file=ca_file, proxy=proxy, timeout=timeout) as client:
-            # Only now, when the library has accepted the settings file.
-            url = _setting("baseUrl") or SERVICE
-            client.get_participant(_MISSING_PARTICIPANT)
+            for service in _SERVICES:
+                results.append(_check(client, service))
+                if results[-1].concerns_all:
+                    break
     except ConfigError as error:
-        return False, f"wrong: the configuration: {error.message}"
+        results.append(_Result(f"the configuration: {error.message}"))
+    good = any(one.is_right for one in results) and all(
+        one.is_right or one.may_be_so for one in results
+    )
+    lines = []
+    for one in results:
+        label = "right" if one.is_right else "not usable" if good else "wrong"
+        lines.append(f"{label}: {one.sentence}")
+    if good and not _uses_token():
+        lines.append(f"warning: user names stop working on 2 December 2026: {_USE}")
+    return good, "\n".join(filter(None, [*lines, _warning()]))
+
+
+def _check(client: Client, service: _Service) -> _Result:
+    # Only now, when the library has accepted the settings file.
+    url = _setting(service.key) or service.url
+    try:
+        service.call(client)
+    except ConfigError as error:
+        return _Result(f"{service.name}: the configuration: {error.message}", may_be_so=True)
     except NotFoundError as error:
-        # The expected response. A 404 of another server does not have the service's body.
-        if not isinstance(error.body, dict):
-            return False, f"wrong: {url} responds, but not as the service does: {error.message}"
+        # The expected response to the first call. That of another server has another body.
+        if service.url != SERVICE or not isinstance(error.body, dict):
+            what = f"{url} responds, but not as the service does: {error.message}"
+            return _Result(f"{service.name}: {what}")
     except BwError as error:
-        return False, _sentence(error, url)
+        at_token = error.message.startswith(_TOKEN)
+        sentence = _sentence(error, service, url, at_token=at_token)
+        if at_token:
+            return _Result(sentence, concerns_all=True)
+        may_be_so = isinstance(error, (UnauthorizedError, ForbiddenError))
+        return _Result(f"{service.name}: {sentence}", may_be_so=may_be_so)
     right = [*_steps(url, 3), "the credentials", "the account"]
     account = _setting("accountId")
-    end = "" if _uses_token() else f"; but user names stop working on 2 December 2026: {_USE}"
-    return True, f"right: {_join(right)} (account {account} at {url}){end}"
+    return _Result(f"{service.name}: {_join(right)} (account {account} at {url})", is_right=True)
 
 
 def _uses_token() -> bool:
@@ -111,22 +159,8 @@ def _uses_token() -> bool:
 
 def _setting(key: str) -> str:
     """A setting in the environment or the settings file; empty if it is missing."""
-    value = os.environ.get(_VARIABLES[key]) or _file().get(key)
-    return value if isinstance(value, str) else ""
-
-
-def _file() -> Dict[str, object]:
-    """The content of the settings file. The library reports its problems."""
-    try:
-        # Without waiting for the writer of a FIFO.
-        descriptor = os.open(os.environ["BW_CONFIG_FILE"], os.O_RDONLY | os.O_NONBLOCK)
-        with os.fdopen(descriptor, "rb") as file:
-            if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-                return {}
-            content = json.loads(file.read(_MAX_FILE))
-    except (KeyError, OSError, ValueError, RecursionError):
-        return {}
-    return content if isinstance(content, dict) else {}
+    variable, file = os.environ.get(_VARIABLES[key]), os.environ.get("BW_CONFIG_FILE")
+    return variable or (_config.read_file(file).get(key, "") if file else "")
 
 
 def _warning() -> str:
@@ -150,9 +184,8 @@ def _warning() -> str:
     )
 
 
-def _sentence(error: BwError, url: str) -> str:
+def _sentence(error: BwError, service: _Service, url: str, *, at_token: bool) -> str:
     """The sentence for an error: first what is right, then what is wrong."""
-    at_token = error.message.startswith(_TOKEN)
     if at_token:
         url = _setting("tokenUrl") or _TOKEN_ENDPOINT
     kind = next((entry for entry in _FAILURES if isinstance(error, entry[0])), None)
@@ -165,16 +198,16 @@ def _sentence(error: BwError, url: str) -> str:
     elif error.http_status is None:
         right, what, words = [], error.message, ""
     else:
-        right, what = _rejection(error, at_token)
+        right, what = _rejection(error, service, at_token=at_token)
         right = _steps(url, 3) + right
         # The service's own words follow the library's, for which `what` is a replacement.
         words = error.message.partition(": ")[2]
     before = f"{_join(right)} {'is' if len(right) == 1 else 'are'} right, but " if right else ""
     after = f": {words}" if words not in what else ""
-    return f"wrong: {before}{what}{after} ({error.name}, {url})"
+    return f"{before}{what}{after} ({error.name}, {url})"
 
 
-def _rejection(error: BwError, at_token: bool) -> Tuple[List[str], str]:
+def _rejection(error: BwError, service: _Service, *, at_token: bool) -> Tuple[List[str], str]:
     """For an HTTP error: what else is right, and what is wrong."""
     http = f"HTTP {error.http_status}"
     if isinstance(error, UnauthorizedError) and not _uses_token():
@@ -193,8 +226,8 @@ def _rejection(error: BwError, at_token: bool) -> Tuple[List[str], str]:
     if isinstance(error, (UnauthorizedError, ForbiddenError)):
         # It is not documented whether the service rejects a wrong account with 401 or 403.
         return ["the credentials"], (
-            "the credential has no access to the account (BW_ACCOUNT_ID) or no role for WebRTC, or "
-            f"the path in BW_BASE_URL is wrong, {http}"
+            "the credential has no access to the account (BW_ACCOUNT_ID) or no role for "
+            f"{service.name}, or the path in {_VARIABLES[service.key]} is wrong, {http}"
         )
     return [], f"the service rejects the request ({http})"
 

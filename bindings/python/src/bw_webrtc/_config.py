@@ -5,6 +5,9 @@ The library has the defaults: an option with the value None is omitted.
 
 from __future__ import annotations
 
+import json
+import os
+import stat
 from typing import Any, Callable, Dict, Mapping, NamedTuple, Tuple
 
 from . import _arguments as arguments
@@ -60,6 +63,9 @@ OPTIONS = (
 
 REQUIRED = ("account_id",)
 
+# The library's own limit for a settings file, in bytes.
+_MAX_FILE = 64 * 1024
+
 
 def to_document(values: Mapping[str, object]) -> str:
     """The configuration document for the options in ``values``; other names are ignored."""
@@ -85,3 +91,18 @@ def _document(values: Mapping[str, object], required: Tuple[str, ...]) -> str:
         if value is not None or name in required:
             document[key] = convert(name, value)
     return arguments.to_json("config", document)
+
+
+def read_file(path: arguments.PathLike) -> Dict[str, str]:
+    """The texts in a settings file; none if it cannot be read. The library reports its problems."""
+    try:
+        # Without waiting for the writer of a FIFO.
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+        with os.fdopen(descriptor, "rb") as file:
+            if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+                return {}
+            content = json.loads(file.read(_MAX_FILE))
+    except (OSError, ValueError, RecursionError):
+        return {}
+    items = content.items() if isinstance(content, dict) else ()
+    return {key: value for key, value in items if isinstance(value, str)}

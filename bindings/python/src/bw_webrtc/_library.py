@@ -42,6 +42,9 @@ _DECODER = json.JSONDecoder()
 LOG_CALLBACK = ctypes.CFUNCTYPE(None, c_int32, c_char_p, c_void_p)
 """The type of a log callback: level, line, user data."""
 
+INTERRUPT_CALLBACK = ctypes.CFUNCTYPE(c_int32, c_void_p)
+"""The type of an interrupt callback: user data."""
+
 
 def _operation(texts: int) -> Tuple[Any, List[Any]]:
     """The signature of an operation: the client, ids and document, and the output."""
@@ -66,6 +69,7 @@ _SIGNATURES: Dict[str, Tuple[Any, List[Any]]] = {
         for operation in _operations.ALL
     },
     "bw_call": _operation(1),
+    "bw_thread_set_interrupt": (None, [INTERRUPT_CALLBACK, c_void_p]),
     "bw_queue_new": (c_int32, [c_void_p, c_char_p, _HANDLE, _TEXT]),
     "bw_queue_submit": (c_int32, [c_void_p, c_char_p, c_void_p, POINTER(c_uint64), _TEXT]),
     "bw_queue_fd": (c_int32, [c_void_p]),
@@ -155,6 +159,10 @@ class Library:
                 f"({__version__}); install a newer libbw_webrtc"
             ) from None
         return found
+
+    def has(self, name: str) -> bool:
+        """Whether the library has a function."""
+        return name in self._functions
 
     @property
     def abi_version(self) -> int:

@@ -27,7 +27,7 @@ _TOKEN = re.compile(
     r'(?P<kept>"(?:[^"\\]|\\.)*"|(?:subscriptions|event)\.[\w.\[\]]+'
     r"|did you mean \w+|the known names are [^;]*)"
     # A document that is one argument, and the documents that the arguments are parts of.
-    r"|(?<![\w./-])(?:call\.body(?P<path>\.[\w.\[\]]+)"
+    r"|(?<![\w./-])(?:call\.body(?P<path>\.[\w.\[\]]+|(?=:))"
     r"|(?:config|request|options|(?:call\.)?query|call)\.(?=[a-z]))"
     r"|(?<![\w/-])(?P<key>[a-z]+[A-Z]\w*)(?![\w/-])"
     r"(?P<times>: must be a whole number from (?P<least>\d+) to (?P<most>\d+))?"
@@ -45,8 +45,8 @@ def translate(message: str, *, body: str = "") -> str:
     def replace(match: Match[str]) -> str:
         if match["kept"]:
             return match["kept"]
-        if match["path"]:
-            return body + match["path"] if body else translate(match["path"][1:])
+        if match["path"] is not None:
+            return body + match["path"] if body else translate(match["path"][1:]) or "request"
         key = match["key"]
         if key is None:
             return ""

@@ -48,10 +48,7 @@ T = TypeVar("T")
 # The number of completions that are fetched at a time, so that the loop's other handlers can run.
 _AT_ONCE = 16
 _NO_WAIT = 0
-_IN_USE = (
-    "this AsyncClient is in use by another event loop; create one client for each loop that runs "
-    "at the same time"
-)
+_IN_USE = "this AsyncClient is in use by another event loop"
 
 
 class AsyncClient:
@@ -125,12 +122,16 @@ class AsyncClient:
         ``take_late()``.
 
         Raises:
-            RuntimeError: Another event loop, which is running, uses the client.
+            RuntimeError: Another event loop, which is running, uses the client. Close it there:
+                ``asyncio.run_coroutine_threadsafe(client.aclose(), loop)``.
         """
         if self.closed:
             return
         if self._is_in_use_elsewhere():
-            raise RuntimeError(_IN_USE)
+            raise RuntimeError(
+                f"{_IN_USE}, which is running; close the client there: "
+                "asyncio.run_coroutine_threadsafe(client.aclose(), loop)"
+            )
         self._library.function("bw_queue_close")(self._queue)
         # The completions are available at once.
         while self._fetch():
@@ -668,7 +669,9 @@ class AsyncClient:
                 for number in list(self._calls):
                     self._abandon(number)
             elif previous.is_running() or is_waiting:
-                raise RuntimeError(_IN_USE)
+                raise RuntimeError(
+                    f"{_IN_USE}; create one client for each loop that runs at the same time"
+                )
             self._leave_loop()
         descriptor = self._library.function("bw_queue_fd")(self._queue)
         if descriptor < 0:

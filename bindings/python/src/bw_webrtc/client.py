@@ -27,7 +27,7 @@ from typing import (
 from urllib.parse import urlsplit
 
 from . import _arguments as arguments
-from . import _config, _library, _log, _names, _operations, _request
+from . import _config, _interrupt, _library, _log, _names, _operations, _request
 from ._request import SubscriptionsLike
 from .errors import BwError, InvalidArgumentError, InvalidHandleError, LibraryError, local
 from .models import (
@@ -56,8 +56,12 @@ class Client:
 
     Create one client and share it: it keeps connections and retries what is safe to retry. A call
     blocks only the calling thread, for no longer than ``timeout``, and releases the GIL.
-    Ctrl-C takes effect when the call has returned, and ``take_late()`` then returns what the call
-    created. A client also works in children of ``os.fork``.
+    A client also works in children of ``os.fork``.
+
+    Signal handlers run during a call on the main thread. If one raises an exception, as Ctrl-C
+    does, the call ends within 0.2 s and raises that exception. Its ``__cause__`` is the
+    ``CallCancelledError`` of the call, whose ``outcome`` reports whether the service may have
+    processed the request.
 
     Close the client, or use it in a ``with`` statement; a client that is no longer referenced is
     freed. It opens no connection before the first call.
@@ -144,7 +148,7 @@ class Client:
         log_format: Optional[str] = None,
         config_file: Optional[arguments.PathLike] = None,
     ) -> None:
-        self._open(_config.to_document(locals()), account_id, base_url, config_file is None)
+        self._open(_config.to_document(locals()), account_id, base_url, config_file)
 
     @classmethod
     def from_env(cls, **options: Any) -> Client:
@@ -168,21 +172,26 @@ class Client:
         config = _config.with_environment(options)
         account_id = options.get("account_id") or os.environ.get("BW_ACCOUNT_ID")
         base_url = options.get("base_url") or os.environ.get("BW_BASE_URL")
-        is_complete = not (options.get("config_file") or os.environ.get("BW_CONFIG_FILE"))
-        client._open(config, account_id, base_url, is_complete)
+        file = options.get("config_file") or os.environ.get("BW_CONFIG_FILE")
+        client._open(config, account_id, base_url, file)
         return client
 
     def _open(
-        self, config: str, account_id: Optional[str], base_url: Optional[str], is_complete: bool
+        self,
+        config: str,
+        account_id: Optional[str],
+        base_url: Optional[str],
+        file: Optional[arguments.PathLike],
     ) -> None:
         library = _library.load()
         handle = c_void_p()
         library.call("bw_client_new", config.encode(), handle)
         self._library = library
         self._handle = handle
-        # For repr. What only a settings file contains is not known here.
-        self._account_id = account_id
-        self._base_url = base_url or (SERVICE if is_complete else None)
+        # For repr. The library has accepted the settings file.
+        settings = _config.read_file(file) if file else {}
+        self._account_id = account_id or settings.get("accountId")
+        self._base_url = base_url or settings.get("baseUrl") or SERVICE
         self._log = _log.Log()
         # The library's list of late objects at close(), if the client is closed.
         self._late: List[Optional[bytes]] = []
@@ -226,9 +235,9 @@ class Client:
         """The account, the host and the state."""
         if self._finalizer is None:
             return "not created"
-        account = f"of account {self._account_id} " if self._account_id else ""
-        host = urlsplit(self._base_url).netloc.rpartition("@")[2] if self._base_url else ""
-        return f"{account}{f'at {host}, ' if host else ''}{'closed' if closed else 'open'}"
+        host = urlsplit(self._base_url).netloc.rpartition("@")[2]
+        state = "closed" if closed else "open"
+        return f"of account {self._account_id} at {host}, {state}"
 
     def __reduce__(self) -> NoReturn:
         raise TypeError(
@@ -706,10 +715,10 @@ class Client:
     def take_late(self) -> LateObjects:
         """Returns the participants and sessions that no caller received, and clears the list.
 
-        A call creates such an object if a signal handler raises an exception during the call, as
-        Ctrl-C does, or if the call of an ``AsyncClient`` is cancelled while it is running. In each
-        of these cases at most 1024 objects are kept; ``LateObjects.dropped`` counts the others.
-        This method can also be called after ``close()``.
+        A call creates such an object if a signal handler raises an exception, as Ctrl-C does, when
+        the response has just arrived, or if the call of an ``AsyncClient`` is cancelled while it is
+        running. In each of these cases at most 1024 objects are kept; ``LateObjects.dropped``
+        counts the others. This method can also be called after ``close()``.
         """
         if not self.closed:
             found: LateObjects = self._run(_request.TAKE_LATE)
@@ -743,6 +752,7 @@ class Client:
         """Executes a request, and waits for its response."""
         operation, library = request.operation, self._library
         received: List[Optional[bytes]] = []
+        interrupt = _interrupt.of_this_thread(library)
         try:
             if timeout is None:
                 function, texts = operation.function, request.texts()
@@ -751,14 +761,20 @@ class Client:
             document = library.call(
                 function, self._handle, *texts, received=received, operation=operation
             )
+            if interrupt is not None and interrupt.exception is not None:
+                interrupt.raise_exception(None)
             return operation.read(library.response(document, operation.name))
         except InvalidHandleError as error:
             # Checked only here: the library rejects the handle of a closed client.
             raise (_closed(operation.name) if self.closed else error) from None
-        except BwError:
+        except BwError as error:
+            if interrupt is not None and interrupt.exception is not None:
+                interrupt.raise_exception(error)
             raise
         except BaseException:
             # A signal handler raised this: the caller does not receive the response.
+            if interrupt is not None:
+                interrupt.exception = None
             if received and creates(operation):
                 with contextlib.suppress(*_library.NOT_REPRESENTABLE):
                     self._keep(operation, _library.decode(received[0]))
