@@ -41,6 +41,7 @@ VERSIONS = {
     "nix/default.nix": r'^  version = "(.*)";$',
     "rpm/libbw_webrtc.spec": r"^Version: +(.*)$",
     "vcpkg/bw-webrtc/vcpkg.json": r'^  "version": "(.*)",$',
+    "../../docs/install.md": r"libbw_webrtc-([\d.]+\d)",
 }
 
 
@@ -97,28 +98,26 @@ def files(folder: Path) -> List[str]:
 
 def test_recipes_have_the_version_of_the_library() -> None:
     header = (ROOT / "include" / "bw_webrtc.h").read_text()
-    version = re.findall(r'^#define BW_VERSION "(.*)"$', header, re.M)
+    version = set(re.findall(r'^#define BW_VERSION "(.*)"$', header, re.M))
     found = {
-        name: re.findall(VERSIONS[name], (RECIPES / name).read_text(), re.M) for name in VERSIONS
+        name: set(re.findall(pattern, (RECIPES / name).read_text(), re.M))
+        for name, pattern in VERSIONS.items()
     }
     assert found == dict.fromkeys(VERSIONS, version)
-    # No other recipe has a version, and no line of a recipe has another one.
-    recipes = [RECIPES / name for name in files(RECIPES) if not name.endswith(".txt")]
-    other = {
-        path.name: names
-        for path in recipes
-        for names in [set(re.findall(r"\b\d+\.\d+\.\d+\b", path.read_text())) - set(version)]
-        if names
-    }
-    assert other == {}
+    # No recipe contains another version, such as in a comment.
+    for name in files(RECIPES):
+        if not name.endswith("requirements.txt"):
+            others = re.findall(r"\b\d+\.\d+\.\d+\b", (RECIPES / name).read_text())
+            assert set(others) <= version, name
 
 
 def test_each_recipe_states_how_it_was_run() -> None:
-    for name in (*VERSIONS, "cmake/CMakeLists.txt"):
-        path = RECIPES / name
-        if path.suffix == ".json":
-            path = path.with_name("portfile.cmake")
-        assert "tests/packaging/test_recipes.py" in "".join(path.read_text().splitlines()[:2]), name
+    folders = [path for path in RECIPES.iterdir() if path.is_dir()]
+    assert len(folders) == 9
+    for folder in folders:
+        recipes = [name for name in files(folder) if "test_package" not in name]
+        heads = ["".join((folder / name).read_text().splitlines()[:2]) for name in recipes]
+        assert any("tests/packaging/test_recipes.py" in head for head in heads), folder
 
 
 def test_rpm(archive: Path, release: Dict[str, str], sandbox: Sandbox, tmp_path: Path) -> None:
