@@ -1,5 +1,5 @@
-# Evaluated by tests/packaging/test_recipes.py with Debian's Nix, and its install phase is run, with a
-# replacement of nixpkgs. Not built with nixpkgs.
+# Evaluated by tests/packaging/test_recipes.py with Debian's Nix, which also runs the install phase,
+# with a replacement of nixpkgs. Not built with nixpkgs.
 #
 #   nix-build packaging/recipes/nix
 { pkgs ? import <nixpkgs> { } }:
@@ -11,7 +11,8 @@ pkgs.rustPlatform.buildRustPackage {
   src = pkgs.lib.cleanSourceWith {
     src = pkgs.lib.cleanSource ../../..;
     filter = path: type:
-      !(type == "directory" && builtins.elem path (map toString [ ../../../target ../../../build ]));
+      type != "directory"
+      || !builtins.elem path (map toString [ ../../../target ../../../build ]);
   };
   cargoLock.lockFile = ../../../Cargo.lock;
   cargoBuildFlags = [ "--workspace" ];

@@ -1,4 +1,4 @@
-# Runs the functions of the APKBUILD in $startdir as abuild does. Packages are created in $pkgbasedir.
+# Runs the functions of the APKBUILD in $startdir as abuild does. Creates packages in $pkgbasedir.
 set -eu
 default_prepare() { cd "$builddir"; }
 amove() {

@@ -2,11 +2,13 @@
 {
   lib = {
     cleanSource = src: src;
-    cleanSourceWith = { src, filter }: builtins.path { path = src; inherit filter; name = "source"; };
+    cleanSourceWith = { src, filter }:
+      builtins.path { path = src; inherit filter; name = "source"; };
     licenses = { mit = "MIT"; asl20 = "Apache-2.0"; };
   };
   stdenv.hostPlatform.rust.cargoShortTarget = "target";
-  rustPlatform.buildRustPackage = { pname, version, src, cargoLock, cargoBuildFlags, doCheck, postPatch, installPhase, meta }:
+  rustPlatform.buildRustPackage =
+    { pname, version, src, cargoLock, postPatch, installPhase, ... }:
     assert builtins.pathExists cargoLock.lockFile;
     derivation {
       name = "${pname}-${version}";

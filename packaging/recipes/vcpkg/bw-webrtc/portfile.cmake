@@ -1,5 +1,5 @@
-# The port is run by tests/packaging/test_recipes.py with CMake, with replacements of vcpkg's functions.
-# Not run with vcpkg. It builds the source tree that contains it, with Cargo:
+# Run by tests/packaging/test_recipes.py with CMake, with replacements of vcpkg's functions. Not run
+# with vcpkg. The port builds the source tree that contains it, with Cargo:
 #
 #   vcpkg install bw-webrtc --overlay-ports=packaging/recipes/vcpkg
 #
