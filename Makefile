@@ -18,6 +18,7 @@
 #   make dist      release archives for glibc 2.17 and later: .tar.gz, wheel, Debian packages
 #   make test-packaging  run install and dist, and test programs that use the result
 #   make check-systems  compile and link for macOS and FreeBSD, which are not tested
+#   make test-recipes  build the packages of packaging/recipes, and test programs that use them
 #   make lint      formatting, compiler warnings, types, the generated files
 #   make docs      the documentation as HTML, checked in a browser
 #   make header    regenerate include/bw_webrtc.h from src/ffi, and the generated code
@@ -46,6 +47,7 @@ RELEASE_TARGET := $(MACHINE)-unknown-linux-gnu
 RELEASE = $(TARGET_DIR)/$(RELEASE_TARGET)/release
 OLDEST_GLIBC := 2.17
 RELEASE_VENV := $(BUILD)/release-venv
+RECIPES_VENV := $(BUILD)/recipes-venv
 DIST := $(BUILD)/dist
 
 # The directories of `make install`. DESTDIR is put before each of them, for packaging.
@@ -62,7 +64,7 @@ PLACES = CARGO='$(CARGO)' DESTDIR='$(DESTDIR)' PREFIX='$(PREFIX)' BINDIR='$(BIND
 
 .DEFAULT_GOAL := help
 .PHONY: help demo demo-devices test build-tests test-rust test-c test-python test-sdk test-page test-page-media test-devices device-sdk test-release test-hosts test-hostile soak \
-  gates bench install uninstall release dist test-packaging packaging-tools check-systems lint header generated clean tools
+  gates bench install uninstall release dist test-packaging test-recipes packaging-tools check-systems lint header generated clean tools
 
 # Reports a missing tool in one line.
 tools:
@@ -144,14 +146,28 @@ dist: release
 	  RELEASE_PYTHON=$(CURDIR)/$(RELEASE_VENV)/bin/python packaging/dist
 
 # Tests of the installation, of the release archives and of the published ABI.
-test-packaging: packaging-tools $(VENV)/ready dist
+test-packaging: packaging-tools $(VENV)/ready $(RECIPES_VENV)/ready dist
 	$(CARGO) build --release --workspace
 	BW_WEBRTC_LIBRARY=$(RELEASE)/libbw_webrtc.so BW_RELEASE_DIR=$(RELEASE) \
 	  BW_DIST=$(CURDIR)/$(DIST) BW_RELEASE_PYTHON=$(CURDIR)/$(RELEASE_VENV)/bin/python \
 	  $(VENV_PYTHON) -m pytest -q -c tests/packaging/pytest.ini tests/packaging
 
+# The recipes alone. They package the machine's own release build.
+test-recipes: tools $(VENV)/ready $(RECIPES_VENV)/ready
+	packaging/recipes/need
+	$(CARGO) build --release --workspace
+	BW_WEBRTC_LIBRARY=$(TARGET_DIR)/release/libbw_webrtc.so BW_RELEASE_DIR=$(TARGET_DIR)/release \
+	  BW_DIST=$(CURDIR)/$(DIST) BW_RELEASE_PYTHON=$(VENV_PYTHON) \
+	  $(VENV_PYTHON) -m pytest -q -c tests/packaging/pytest.ini tests/packaging/test_recipes.py
+
 packaging-tools:
 	packaging/need
+	packaging/recipes/need
+
+$(RECIPES_VENV)/ready: packaging/recipes/requirements.txt
+	$(PYTHON) -m venv $(RECIPES_VENV)
+	$(RECIPES_VENV)/bin/python -m pip install --quiet --disable-pip-version-check -r $<
+	@touch $@
 
 $(RELEASE_VENV)/ready: packaging/requirements.txt bindings/python/requirements-dev.txt
 	$(PYTHON) -m venv $(RELEASE_VENV)

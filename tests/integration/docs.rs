@@ -137,6 +137,7 @@ fn declared() -> BTreeSet<String> {
         "bindings/python/src/bw_webrtc/testing.py",
         "sandbox/src/server.rs",
         "src/client/config/layers.rs",
+        "CMakeLists.txt",
     ];
     let mut names = BTreeSet::new();
     for source in sources {
