@@ -104,10 +104,16 @@ public:
     friend bool operator!=(const optional &a, const optional &b) { return !(a == b); }
     template <typename U>
     friend typename std::enable_if<std::is_convertible<const U &, T>::value, bool>::type operator==(
-        const optional &a, const U &b) { return a.has_value_ && a.value_ == b; }
+        const optional &a, const U &b)
+    {
+        return a.has_value_ && a.value_ == b;
+    }
     template <typename U>
     friend typename std::enable_if<std::is_convertible<const U &, T>::value, bool>::type operator!=(
-        const optional &a, const U &b) { return !(a == b); }
+        const optional &a, const U &b)
+    {
+        return !(a == b);
+    }
 
     bool has_value() const noexcept { return has_value_; }
     explicit operator bool() const noexcept { return has_value_; }

@@ -1,6 +1,8 @@
 //! Writes the parts of the bindings that are the same for every operation, from the table of
 //! operations and `operations.toml`.
 //!
+//! The typed C header is written by hand, and compared with the table.
+//!
 //! The files are checked in. `cargo test --package bw-codegen` compares them; `make generated` runs
 //! the same test with `BW_GENERATE=1`, which writes them instead.
 
