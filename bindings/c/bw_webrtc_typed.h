@@ -123,9 +123,12 @@ typedef struct bwt_participant_options {
     const char *tag;                /* at most 50 characters */
     const char *callback_url;       /* absolute http or https URL */
     const char *device_api_version; /* "V3", or the older "V2" */
+    /* Not 0: if it may publish neither audio nor video, the request states so; otherwise the
+     * request omits publishPermissions, and the service decides. */
+    int publish_nothing;
 } bwt_participant_options;
 
-#define BWT_PARTICIPANT_OPTIONS_INIT {0, 0, NULL, NULL, NULL}
+#define BWT_PARTICIPANT_OPTIONS_INIT {0, 0, NULL, NULL, NULL, 0}
 
 /* Whom a participant is to hear: `participant_ids` if there are any; otherwise everyone in the
  * session `session_id`; otherwise (BWT_SUBSCRIPTION_OPTIONS_INIT) nobody. */
@@ -520,13 +523,12 @@ BWT_FUNCTION int bwt_is_(const char *document, const char *pointer, const char *
     return is;
 }
 
-/* Splits the array at a pointer in one pass. `*items` are its items as JSON texts, or NULL if there
- * are none. Free with bwt_texts_clear_. Returns BW_E_INTERNAL if there is no memory. */
+/* Splits the array at a pointer in one pass. `*items` are its items as bw_json_get returns them, or
+ * NULL if there are none. Free with bwt_texts_clear_. Returns BW_E_INTERNAL if there is no memory. */
 BWT_FUNCTION bw_status bwt_items_(const char *document, const char *pointer, char ***items,
                                   size_t *length)
 {
-    char *array = NULL;
-    const char *c, *start;
+    char *array = NULL, *c, *start;
     uint64_t count = 0;
     int depth = 0, in_string = 0;
     bw_status status = bw_json_get(document, pointer, &array);
@@ -559,15 +561,9 @@ BWT_FUNCTION bw_status bwt_items_(const char *document, const char *pointer, cha
         else if (*c == ']' || *c == '}')
             depth--;
         if (*length < count && ((*c == ',' && depth == 1) || depth == 0)) {
-            size_t size = (size_t)(c - start);
-            char *item = (char *)malloc(size + 1);
-            if (item == NULL) {
-                status = BW_E_INTERNAL;
-            } else {
-                memcpy(item, start, size);
-                item[size] = '\0';
-                (*items)[(*length)++] = item;
-            }
+            *c = '\0';
+            status = bw_json_get(start, "", &(*items)[*length]);
+            *length += status == BW_OK;
             start = c + 1;
         }
     }
@@ -811,16 +807,17 @@ BWT_FUNCTION void bwt_subscriptions_clear(bwt_subscriptions *subscriptions)
 BWT_FUNCTION char **bwt_aliases_(const char *item, bw_status *status)
 {
     char **items, **aliases = NULL;
-    size_t i, length, count = 0;
+    size_t length;
     bw_status read = bwt_items_(item, "/streamAliases", &items, &length);
 
     if (length > 0 && (aliases = (char **)calloc(length + 1, sizeof *aliases)) == NULL)
         read = BW_E_INTERNAL;
-    for (i = 0; aliases != NULL && i < length; i++) {
-        aliases[count] = bwt_get(items[i], "");
-        count += aliases[count] != NULL;
+    if (aliases != NULL) {
+        memcpy(aliases, items, length * sizeof *aliases);
+        free(items);
+    } else {
+        bwt_texts_clear_(items, length);
     }
-    bwt_texts_clear_(items, length);
     *status = read != BW_OK ? read : *status;
     return aliases;
 }
@@ -1032,10 +1029,12 @@ BWT_FUNCTION char *bwt_participant_request(const bwt_participant_options *option
 
     if (options != NULL) {
         int audio = options->publish_audio != 0, video = options->publish_video != 0;
-        const char *permissions = !video   ? "[\"AUDIO\"]"
-                                  : !audio ? "[\"VIDEO\"]"
-                                           : "[\"AUDIO\",\"VIDEO\"]";
-        bwt_append_json_(&request, "publishPermissions", audio || video ? permissions : NULL);
+        const char *nothing = options->publish_nothing ? "[]" : NULL;
+        const char *permissions = audio && video ? "[\"AUDIO\",\"VIDEO\"]"
+                                  : audio        ? "[\"AUDIO\"]"
+                                  : video        ? "[\"VIDEO\"]"
+                                                 : nothing;
+        bwt_append_json_(&request, "publishPermissions", permissions);
         bwt_append_field_(&request, "tag", options->tag);
         bwt_append_field_(&request, "callbackUrl", options->callback_url);
         bwt_append_field_(&request, "deviceApiVersion", options->device_api_version);
@@ -1225,7 +1224,6 @@ BWT_FUNCTION bw_status bwt_client_reload(bw_client *client, bwt_reload *reload, 
         return bwt_take(status, document, error);
     reload->credentials_replaced = bwt_is_(document, "/credentialsReplaced", "true");
     status = bwt_items_(document, "/needsNewClient", &reload->needs_new_client, &reload->length);
-    bwt_texts_(reload->needs_new_client, reload->length, "");
     bw_free(document);
     if (status != BW_OK)
         bwt_reload_clear(reload);

@@ -601,6 +601,23 @@ static void timestamps(void)
     }
 }
 
+static void permissions(void)
+{
+    bwt_participant_options options = BWT_PARTICIPANT_OPTIONS_INIT;
+    char *request = bwt_participant_request(&options);
+
+    CHECK(request != NULL && strcmp(request, "{}") == 0);
+    free(request);
+    options.publish_nothing = 1;
+    request = bwt_participant_request(&options);
+    CHECK(request != NULL && strcmp(request, "{\"publishPermissions\":[]}") == 0);
+    free(request);
+    options.publish_video = 1;
+    request = bwt_participant_request(&options);
+    CHECK(request != NULL && strcmp(request, "{\"publishPermissions\":[\"VIDEO\"]}") == 0);
+    free(request);
+}
+
 static void helpers(void)
 {
     static const char *const ids[] = {"e-1", "e<2>"};
@@ -682,6 +699,7 @@ int main(int argc, char **argv)
     failed_allocations(client);
     invalid_arguments(client);
     timestamps();
+    permissions();
     helpers();
     bw_client_free(client);
     return sum_up();

@@ -13,8 +13,8 @@ static void require(bw_status status, const char *document)
 
 int main(void)
 {
-    static const bwt_participant_options properties[2] = {{1, 1, "alice", NULL, NULL},
-                                                          {1, 1, "bob", NULL, NULL}};
+    static const bwt_participant_options properties[2] = {{1, 1, "alice", NULL, NULL, 0},
+                                                          {1, 1, "bob", NULL, NULL, 0}};
     static const char *const names[2] = {"alice", "bob"};
     bwt_client_options options = from_environment();
     bwt_participant participant;

@@ -14,8 +14,8 @@ static void require(bw_status status, const char *document)
 
 int main(void)
 {
-    static const bwt_participant_options properties[2] = {{1, 0, "alice", NULL, NULL},
-                                                          {1, 0, "bob", NULL, NULL}};
+    static const bwt_participant_options properties[2] = {{1, 0, "alice", NULL, NULL, 0},
+                                                          {1, 0, "bob", NULL, NULL, 0}};
     bwt_client_options options = from_environment();
     bwt_participant participants[2];
     bwt_error error = BWT_ERROR_INIT;

@@ -53,41 +53,22 @@ static int list(bw_client *client, const char *session)
     return 0;
 }
 
-/* Creates the supervisor. Its list of permissions is empty, which only JSON can express. */
-static int create_supervisor(bw_client *client, bwt_participant *supervisor)
-{
-    const char *request = "{\"publishPermissions\": [], \"tag\": \"supervisor\"}";
-    char *document = NULL;
-    bw_status status = bw_create_participant(client, request, &document);
-
-    if (status == BW_OK) {
-        supervisor->id = bwt_get(document, "/participant/id");
-        supervisor->tag = bwt_get(document, "/participant/tag");
-        supervisor->token = bwt_get(document, "/token");
-    } else {
-        printf("create the supervisor: %s\n", document);
-    }
-    bw_free(document);
-    return status == BW_OK ? 0 : 1;
-}
-
 /* Creates the three participants and adds them to the session. */
 static int fill(bw_client *client, const char *session, bwt_participant *people)
 {
     static const bwt_participant_options options[] = {
-        {1, 1, "agent", NULL, NULL},
-        {1, 0, "customer", NULL, NULL},
+        {1, 1, "agent", NULL, NULL, 0},
+        {1, 0, "customer", NULL, NULL, 0},
+        {0, 0, "supervisor", NULL, NULL, 1},
     };
     bwt_subscription_options everyone = BWT_SUBSCRIPTION_OPTIONS_INIT;
     bwt_error error;
     int who;
 
     everyone.session_id = session;
-    for (who = 0; who < SUPERVISOR; who++)
+    for (who = 0; who < PEOPLE; who++)
         if (bwt_create_participant(client, &options[who], &people[who], &error) != BW_OK)
             return failed("create a participant", &error);
-    if (create_supervisor(client, &people[SUPERVISOR]) != 0)
-        return 1;
     for (who = 0; who < PEOPLE; who++) {
         printf("%s has a token of %lu characters\n", people[who].tag,
                (unsigned long)strlen(people[who].token));
