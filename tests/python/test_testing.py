@@ -120,6 +120,11 @@ def test_missing_program_is_reported(monkeypatch: pytest.MonkeyPatch, tmp_path: 
     assert find_sandbox() == str(packaged)
 
 
+def test_rejected_control_request_states_the_reason(plain: Sandbox) -> None:
+    with pytest.raises(ValueError, match='"create_participant" is not an operation'):
+        plain.fault("create_participant", "status", status=500)
+
+
 def test_faults_state_and_devices(plain: Sandbox) -> None:
     with plain.client(max_retries=0) as client:
         created = client.create_participant(tag="kept")

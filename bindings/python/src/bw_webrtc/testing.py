@@ -22,6 +22,7 @@ import ssl
 import subprocess
 import tempfile
 import time
+import urllib.error
 import urllib.request
 import weakref
 from pathlib import Path
@@ -304,6 +305,9 @@ class Sandbox:
 
         Returns:
             The JSON document of the response, or None if the response is empty.
+
+        Raises:
+            ValueError: The sandbox rejects the request; the message states why.
         """
         request = urllib.request.Request(
             self._control + path,
@@ -311,8 +315,12 @@ class Sandbox:
             headers={} if body is None else {"Content-Type": "application/json"},
             method=method,
         )
-        with self._opener.open(request, timeout=30) as response:
-            text = response.read()
+        try:
+            with self._opener.open(request, timeout=30) as response:
+                text = response.read()
+        except urllib.error.HTTPError as error:
+            reason = error.read().decode("utf-8", "replace")
+            raise ValueError(f"bw-sandbox rejects {method} {path}: {reason}") from None
         return json.loads(text) if text.strip() else None
 
 
