@@ -128,21 +128,23 @@ def janus(
                 time.sleep(0.05)
         yield server, process
     finally:
-        stop(process)
+        stop(process, log)
 
 
-def stop(process: subprocess.Popen[bytes]) -> None:
+def stop(process: subprocess.Popen[bytes], log: Path) -> None:
     """Ends Janus with SIGTERM."""
     # Between the start of its HTTP interface and its main loop, Janus (1.1.2, also without plugins)
     # only counts the signal and continues. The second one takes effect, unless the first did.
-    for patience in (5.0, LIMIT):
+    for patience in (LIMIT / 2, LIMIT):
         process.terminate()
         with suppress(subprocess.TimeoutExpired):
             process.wait(patience)
             return
+    tasks = Path(f"/proc/{process.pid}/task").iterdir()
+    threads = [(task / "comm").read_text().strip() for task in tasks]
     process.kill()
     process.wait()
-    raise AssertionError("Janus does not end")
+    raise AssertionError(f"Janus does not end: {threads}\n{log.read_text(errors='replace')}")
 
 
 @pytest.mark.parametrize("tls", [False, True], ids=["http", "https"])
