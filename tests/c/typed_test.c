@@ -527,12 +527,12 @@ static void failed_allocations(bw_client *client)
     allocations = -1;
     CHECK_TEXT(error.document, "\"createSession\"");
     bwt_error_clear(&error);
-    for (limit = 0; limit < 4; limit++) {
+    for (limit = 0; limit < 3; limit++) {
         memset(&endpoint, 0, sizeof endpoint);
         allocations = limit;
         status = bwt_endpoint_read_(&endpoint, "{\"devices\":[{\"deviceId\":\"d\"}]}");
         allocations = -1;
-        CHECK(status == (limit < 3 ? BW_E_INTERNAL : BW_OK));
+        CHECK(status == (limit < 2 ? BW_E_INTERNAL : BW_OK));
         bwt_endpoint_clear(&endpoint);
     }
     allocations = 1;
