@@ -160,12 +160,12 @@ fn dropped(id: u32) -> u64 {
     drops.sum()
 }
 
-/// A number of each track that a device receives.
-fn received(sandbox: &Sandbox, name: &str) -> Vec<u64> {
+/// The frames of each track that devices publish (`published`) or receive (`received`).
+fn frames(sandbox: &Sandbox, side: &str) -> Vec<u64> {
     let devices = sandbox.control("GET", "/devices", "").json["devices"].take();
     let devices = devices.as_array().cloned().unwrap_or_default();
-    let tracks = devices.iter().flat_map(|device| device["received"].as_array().unwrap());
-    tracks.map(|track| track[name].as_u64().unwrap()).collect()
+    let tracks = devices.iter().flat_map(|device| device[side].as_array().unwrap());
+    tracks.map(|track| track["frames"].as_u64().unwrap()).collect()
 }
 
 #[test]
@@ -189,15 +189,17 @@ fn everyone_receives_everyone() {
     let tracks = count * (count - 1) * 2;
     let started = Instant::now();
     support::wait_for("media of all tracks", || {
-        let frames = received(&sandbox, "frames");
+        let frames = frames(&sandbox, "received");
         (frames.len() == tracks && frames.iter().all(|frames| *frames > 0)).then_some(())
     });
     println!("{tracks} tracks after {:.1} s", started.elapsed().as_secs_f64());
     let figures = || {
         let counted =
             [&counters.sent, &counters.arrived].map(|count| count.load(Ordering::Relaxed));
+        let of_sandbox =
+            ["published", "received"].map(|side| frames(&sandbox, side).iter().sum::<u64>());
         let processes = [sandbox.child.id(), std::process::id()];
-        (counted, processes.map(processor_time), processes.map(dropped))
+        (counted, processes.map(processor_time), processes.map(dropped), of_sandbox)
     };
     let before = figures();
     let (started, mut times) = (Instant::now(), Vec::new());
@@ -211,14 +213,19 @@ fn everyone_receives_everyone() {
     counters.stop.store(true, Ordering::Relaxed);
     times.sort_by(f64::total_cmp);
     let [sent, arrived] = [0, 1].map(|index| (after.0[index] - before.0[index]) as f64);
+    let [published, forwarded] = [0, 1].map(|index| (after.3[index] - before.3[index]) as f64);
+    let others = (count - 1) as f64;
     let used = [0, 1].map(|index| after.1[index] - before.1[index]);
     println!(
-        "{count} participants: each sent {:.1} frames a second, and {:.1} % of them arrived at each other; \
+        "{count} participants: each sent {:.1} frames a second; {:.1} % of them arrived at the sandbox, which \
+         sent {:.1} % to each other device, where {:.1} % arrived; \
          the sandbox used {:.0} % of a processor ({:.1} us for each frame that arrived), the devices {:.0} %; \
          full buffers lost {} datagrams of the sandbox and {} of the devices; \
          API calls took {:.1} ms (median), {:.1} ms (99 %)",
         sent / seconds / count as f64,
-        100.0 * arrived / (sent * (count - 1) as f64),
+        100.0 * published / sent,
+        100.0 * forwarded / (sent * others),
+        100.0 * arrived / (sent * others),
         100.0 * used[0] / seconds,
         1e6 * used[0] / arrived,
         100.0 * used[1] / seconds,
