@@ -39,7 +39,8 @@ VENV := $(BUILD)/venv
 DEVICE_SDK := $(CURDIR)/$(BUILD)/device-sdk
 VENV_PYTHON := $(VENV)/bin/python
 SDK_VENV := $(BUILD)/sdk-venv
-DEVICES := $(BUILD)/devices
+# The npm packages of the tests in a browser.
+NPM := $(CURDIR)/$(BUILD)/npm
 
 # Releases are compiled and linked with Zig, so that they run on old systems.
 MACHINE := $(shell uname -m)
@@ -77,9 +78,9 @@ demo: tools
 	BUILD=$(BUILD) CARGO=$(CARGO) CC=$(CC) CXX=$(CXX) PYTHON=$(PYTHON) scripts/demo
 
 # With the media engine, which `make demo` does not need, and which takes minutes to compile.
-demo-devices: tools $(DEVICES)/ready $(DEVICE_SDK)/device-sdk.js
+demo-devices: tools $(NPM)/ready $(DEVICE_SDK)/device-sdk.js
 	BW_DEVICE_SDK=$(DEVICE_SDK) $(CARGO) build --release --workspace --features bw-sandbox/media
-	BW_DEVICES=$(CURDIR)/$(DEVICES) BUILD=$(BUILD) CARGO=$(CARGO) CC=$(CC) PYTHON=$(PYTHON) \
+	BW_NPM=$(NPM) BW_DEVICE_SDK=$(DEVICE_SDK) BUILD=$(BUILD) CARGO=$(CARGO) CC=$(CC) PYTHON=$(PYTHON) \
 	  scripts/demo-devices
 
 help:
@@ -185,7 +186,7 @@ HOSTILE := $(CURDIR)/$(BUILD)/hostile
 test-hostile: tools
 	tests/hostile/need
 	$(CARGO_BUILD_DEBUG)
-	$(CARGO) deny --locked check licenses bans sources
+	$(CARGO) deny --locked --all-features check licenses bans sources
 	CARGO=$(CARGO) $(PYTHON) tests/hostile/supply.py
 	$(CARGO) build --release --workspace
 	CC=$(CC) CARGO=$(CARGO) tests/hostile/torture.sh $(HOSTILE)
@@ -220,21 +221,21 @@ test-sdk: tools $(SDK_VENV)/ready
 	  $(SDK_VENV)/bin/python -m pytest -q -c tests/sdk/pytest.ini tests/sdk
 
 # bw-sandbox's live page, in a real browser. Its screenshots are in build/page.
-test-page: tools $(BUILD)/page-npm/ready $(DEVICE_SDK)/device-sdk.js
+PAGE_TEST = cd $(NPM) && BW_SANDBOX=$(TARGET_DIR)/debug/bw-sandbox BW_DEVICE_SDK=$(DEVICE_SDK) \
+  BW_PAGE_OUT=$(CURDIR)/$(BUILD)/page node --test --test-reporter=spec
+test-page: tools $(NPM)/ready $(DEVICE_SDK)/device-sdk.js
 	$(CARGO) build --package bw-sandbox
-	cp tests/page/*.js $(BUILD)/page-npm
-	cd $(BUILD)/page-npm && BW_SANDBOX=$(TARGET_DIR)/debug/bw-sandbox BW_DEVICE_SDK=$(DEVICE_SDK) \
-	  BW_PAGE_OUT=$(CURDIR)/$(BUILD)/page node --test --test-reporter=spec --test-concurrency=1 \
-	  page.test.js join.test.js
+	cp tests/page/*.js $(NPM)
+	$(PAGE_TEST) page.test.js
+	$(PAGE_TEST) join.test.js
 
 # The page that joins, with media: bw-sandbox with devices and the SDK.
-test-page-media: tools $(BUILD)/page-npm/ready $(DEVICE_SDK)/device-sdk.js
-	BW_DEVICE_SDK=$(DEVICE_SDK) $(CARGO) build --package bw-sandbox --features media
-	cp tests/page/*.js $(BUILD)/page-npm
-	cd $(BUILD)/page-npm && BW_SANDBOX=$(TARGET_DIR)/debug/bw-sandbox \
-	  BW_PAGE_OUT=$(CURDIR)/$(BUILD)/page node --test --test-reporter=spec media.test.js
+test-page-media: tools $(NPM)/ready $(DEVICE_SDK)/device-sdk.js
+	BW_DEVICE_SDK=$(DEVICE_SDK) $(CARGO) build --package bw-sandbox --features media-tests
+	cp tests/page/*.js $(NPM)
+	$(PAGE_TEST) media.test.js
 
-$(BUILD)/page-npm/ready: tests/page/package.json tests/page/package-lock.json
+$(NPM)/ready: tests/page/package.json tests/page/package-lock.json
 	tests/page/need
 	mkdir -p $(@D)
 	cp $^ $(@D)
@@ -251,20 +252,13 @@ $(DEVICE_SDK)/device-sdk.js: $(wildcard sandbox/page/sdk/*)
 	cd $(BUILD)/device-sdk-npm && node bundle.js $(@D)
 
 # The official browser SDK, as a device of bw-sandbox. The tests of hostile input open 1000 connections.
-test-devices: tools $(DEVICES)/ready
-	$(CARGO) clippy --package bw-sandbox --features media-tests --all-targets -- -D warnings
-	$(CARGO) build --package bw-sandbox --features media-tests --all-targets
-	ulimit -n 4096 && $(CARGO) test --package bw-sandbox --features media-tests --bin bw-sandbox \
-	  --test devices -- --nocapture --test-threads 1
-	BW_DEVICES=$(CURDIR)/$(DEVICES) BW_SANDBOX=$(TARGET_DIR)/debug/bw-sandbox \
-	  node --test --test-force-exit --test-reporter=spec tests/devices/devices.test.mjs
-
-$(DEVICES)/ready: tests/devices/package.json tests/devices/package-lock.json
-	@tests/devices/need
-	@mkdir -p $(DEVICES)
-	cp tests/devices/package.json tests/devices/package-lock.json $(DEVICES)
-	npm ci --prefix $(DEVICES) --ignore-scripts --no-audit --no-fund --loglevel=error
-	@touch $@
+test-devices: tools $(NPM)/ready $(DEVICE_SDK)/device-sdk.js
+	BW_DEVICE_SDK=$(DEVICE_SDK) $(CARGO) clippy --package bw-sandbox --features media-tests --all-targets -- -D warnings
+	BW_DEVICE_SDK=$(DEVICE_SDK) $(CARGO) build --package bw-sandbox --features media-tests --all-targets
+	ulimit -n 4096 && BW_DEVICE_SDK=$(DEVICE_SDK) $(CARGO) test --package bw-sandbox --features media-tests \
+	  --bin bw-sandbox --test devices --test capacity -- --nocapture --test-threads 1
+	BW_NPM=$(NPM) BW_DEVICE_SDK=$(DEVICE_SDK) BW_SANDBOX=$(TARGET_DIR)/debug/bw-sandbox \
+	  node --test --test-reporter=spec tests/devices/devices.test.mjs
 
 $(SDK_VENV)/ready: tests/sdk/requirements.txt
 	$(PYTHON) -m venv $(SDK_VENV)

@@ -1,7 +1,8 @@
 """Writes THIRD-PARTY-NOTICES: the licences of the crates in the packaged programs.
 
 Usage, in the root of the project: notices.py [--check]. With --check, nothing is written, and the
-exit status is 1 if the file is out of date.
+exit status is 1 if the file is out of date. RELEASE_FEATURES contains the cargo features with which
+the programs are packaged, such as bw-sandbox/media; none by default.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from pathlib import Path
 from typing import Any, Dict, List, Set, Tuple
 
 CARGO = os.environ.get("CARGO", "cargo")
+FEATURES = os.environ.get("RELEASE_FEATURES", "")
 NOTICES = Path("THIRD-PARTY-NOTICES")
 # The packages, and their names in the file.
 PACKAGED = {"bw-webrtc": "the library", "bw-sandbox": "bw-sandbox"}
@@ -34,9 +36,9 @@ def cargo(*arguments: str) -> str:
 def linked(package: str) -> Set[Tuple[str, str]]:
     """The names and versions of the crates that are linked into the package."""
     edges = "normal,no-proc-macro"
-    tree = cargo(
-        "tree", "--locked", "--target", TARGET, "-e", edges, "-p", package, "--prefix", "none"
-    )
+    own = [each for each in FEATURES.split() if each.startswith(f"{package}/")]
+    options = ["--target", TARGET, "-e", edges, "--prefix", "none", "--features", ",".join(own)]
+    tree = cargo("tree", "--locked", "-p", package, *options)
     words = (line.split() for line in tree.splitlines() if line)
     return {(word[0], word[1].lstrip("v")) for word in words}
 
@@ -60,7 +62,7 @@ def texts(package: Any) -> List[str]:
 
 
 def notices() -> str:
-    document = json.loads(cargo("metadata", "--locked", "--format-version", "1"))
+    document = json.loads(cargo("metadata", "--locked", "--all-features", "--format-version", "1"))
     # The crates of this project have no source.
     others: Dict[Tuple[str, str], Any] = {
         (each["name"], each["version"]): each for each in document["packages"] if each["source"]

@@ -5,6 +5,7 @@
 #![allow(dead_code)]
 
 mod abi;
+mod device;
 mod pure;
 mod response;
 mod stateful;
@@ -21,6 +22,8 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("event", pure::event),
     ("token", pure::token),
     ("bxml", pure::bxml),
+    ("message", device::message),
+    ("offer", device::offer),
     ("response", response::run),
     ("stateful", stateful::run),
 ];

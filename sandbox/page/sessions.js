@@ -8,12 +8,16 @@ const sessionList = byId("session-list");
 
 /** Shows all sessions, participants and endpoints. */
 export function showAccount(account, about) {
-  const participants = new Map(account.participants.map((item) => [item.id, item]));
+  const all = new Map(account.participants.map((item) => [item.id, item]));
+  // Nobody hears a participant that may not publish, even if others have subscribed to it.
+  const isSilent = (id) => all.get(id)?.publishPermissions.length === 0;
+  const participants = new Map(account.participants.map((item) =>
+    [item.id, { ...item, hears: item.hears.filter((id) => !isSilent(id)) }]));
   const cards = account.sessions.map((session) => ({
     ...session,
     participants: session.participants.map((id) => participants.get(id)).filter(Boolean),
   }));
-  const alone = account.participants.filter((participant) => participant.sessions.length === 0);
+  const alone = [...participants.values()].filter(({ sessions }) => sessions.length === 0);
   if (alone.length) cards.push({ id: NO_SESSION, participants: alone });
   reconcile(sessionList, cards, ({ id }) => id, createCard, (card, session) => {
     // Each event contains all sessions: draw only those that have changed.

@@ -1,5 +1,6 @@
 //! What all requests share, and what a reset replaces.
 
+use std::sync::atomic::AtomicUsize;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::auth::Auth;
@@ -17,6 +18,8 @@ pub struct Sandbox {
     pub auth: Auth,
     /// Sends webhooks.
     pub webhook_client: WebhookClient,
+    /// The number of live pages that receive events.
+    pub pages: AtomicUsize,
     /// The devices that are connected.
     #[cfg(feature = "media")]
     pub devices: crate::devices::Devices,
@@ -55,6 +58,7 @@ impl Sandbox {
         Ok(Sandbox {
             auth: Auth::new(&arguments),
             webhook_client: WebhookClient::new(arguments.webhook_ca.as_deref())?,
+            pages: AtomicUsize::new(0),
             #[cfg(feature = "media")]
             devices: crate::devices::Devices::new(&arguments)?,
             state: Mutex::new(State::new(&arguments)),

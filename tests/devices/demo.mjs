@@ -3,7 +3,7 @@
 // the session and Bob's id).
 import { execFileSync } from "node:child_process";
 
-import { Browser, eventually, servePage, sleep } from "./harness.mjs";
+import { Browser, eventually, sleep } from "./harness.mjs";
 
 const [root, session, alice, aliceToken, bob, bobToken, ...unsubscribe] = process.argv.slice(2);
 const websocketUrl = root.replace(/^http/, "ws");
@@ -52,17 +52,8 @@ if (process.env.BW_HEADLESS === "1") {
   if ((await listen(pages[0][1])).length === 0) throw new Error("Alice must still hear Bob");
   await browser.stop();
 } else {
-  // The page of the sandbox; if this build has none, a simpler one.
-  const joined = await fetch(`${root}/join`);
-  const server = joined.ok ? undefined : await servePage();
-  for (const [name, , token] of participants) {
-    const link = server
-      ? `${server.url}#${new URLSearchParams({ url: websocketUrl, token })}`
-      : `${root}/join#token=${token}`;
-    console.log(`${name}: ${link}`);
-  }
+  for (const [name, , token] of participants) console.log(`${name}: ${root}/join#token=${token}`);
   console.log("Open both links. Ctrl-C stops the sandbox.");
   await new Promise((resolve) => process.once("SIGINT", resolve));
-  server?.close();
 }
 process.exit();

@@ -180,11 +180,12 @@ describe("a participant", () => {
 });
 
 describe("a lost websocket", () => {
-  test("is replaced when the SDK connects again, and media continues", async () => {
+  test("is replaced when the SDK connects again, and media continues", async (t) => {
     const session = await sandbox.session();
     const [alice, bob] = await Promise.all([1, 2].map(() => sandbox.participant()));
     for (const participant of [alice, bob]) await sandbox.add(session, participant);
     const proxy = await Proxy.start(sandbox);
+    t.after(() => proxy.stop());
     const a = await browser.join(sandbox, alice, proxy.url);
     const b = await browser.join(sandbox, bob);
     await Promise.all([a.publish(), b.publish()]);
@@ -213,24 +214,24 @@ describe("a lost websocket", () => {
   });
 });
 
-test("media ends when the session expires", async () => {
-  const brief = await Sandbox.start("--session-ttl", "6");
-  try {
-    const session = await brief.session();
-    const [alice, bob] = await Promise.all([1, 2].map(() => brief.participant()));
-    for (const participant of [alice, bob]) await brief.add(session, participant);
-    const [a, b] = await Promise.all([alice, bob].map((p) => browser.join(brief, p)));
-    await a.publish({ audio: true });
-    await b.receives([`${alice.id} audio`]);
-    await b.receives([], 6000 + FOLLOWS);
-    assert.equal(await brief.statusOf("GET", `/sessions/${session}`), 404);
-  } finally {
-    brief.stop();
-  }
+test("media ends when the session expires", async (t) => {
+  const seconds = 8;
+  const brief = await Sandbox.start("--session-ttl", String(seconds));
+  t.after(() => brief.stop());
+  const [alice, bob] = await Promise.all([1, 2].map(() => brief.participant()));
+  const [a, b] = await Promise.all([alice, bob].map((p) => browser.join(brief, p)));
+  await a.publish({ audio: true });
+  // As late as possible: the time of the session starts here.
+  const session = await brief.session();
+  for (const participant of [alice, bob]) await brief.add(session, participant);
+  await b.receives([`${alice.id} audio`]);
+  await b.receives([], seconds * 1000 + FOLLOWS);
+  assert.equal(await brief.statusOf("GET", `/sessions/${session}`), 404);
 });
 
-test("forged and expired tokens, and those of deleted participants, are rejected", async () => {
+test("forged and expired tokens, and those of deleted participants, are rejected", async (t) => {
   const brief = await Sandbox.start("--participant-token-ttl", "2");
+  t.after(() => brief.stop());
   const page = await browser.page();
   const opens = (root, token) =>
     page.page.evaluate(
@@ -257,7 +258,6 @@ test("forged and expired tokens, and those of deleted participants, are rejected
   assert.equal(await opens(brief.websocketUrl, expiring.token), true);
   await sleep(2500);
   assert.equal(await opens(brief.websocketUrl, expiring.token), false);
-  brief.stop();
 });
 
 test("two devices with one token are separate devices of one participant", async () => {

@@ -8,9 +8,7 @@ import readline from "node:readline";
 import { createRequire } from "node:module";
 
 // The npm packages are installed in the build folder.
-const require = createRequire(`${process.env.BW_DEVICES ?? process.cwd()}/`);
-const { chromium } = require("playwright-core");
-const esbuild = require("esbuild");
+const { chromium } = createRequire(`${process.env.BW_NPM}/`)("playwright-core");
 
 const HERE = new URL(".", import.meta.url).pathname;
 const ACCOUNT = "/accounts/9900000";
@@ -118,19 +116,12 @@ export class Sandbox {
   }
 }
 
-/** Serves page.html and the SDK. Returns the URL. */
+/** Serves page.html and the SDK, which `make device-sdk` has bundled. Returns the URL. */
 export async function servePage() {
-  const { outputFiles } = await esbuild.build({
-    entryPoints: [`${HERE}page.js`],
-    bundle: true,
-    write: false,
-    define: { global: "globalThis" },
-    nodePaths: [`${process.env.BW_DEVICES ?? process.cwd()}/node_modules`],
-    logLevel: "error",
-  });
   const files = {
     "/": ["text/html", readFileSync(`${HERE}page.html`)],
-    "/page.js": ["text/javascript", outputFiles[0].contents],
+    "/page.js": ["text/javascript", readFileSync(`${HERE}page.js`)],
+    "/device-sdk.js": ["text/javascript", readFileSync(`${process.env.BW_DEVICE_SDK}/device-sdk.js`)],
   };
   const server = http.createServer((request, response) => {
     const [type, content] = files[request.url] ?? [];

@@ -1,11 +1,9 @@
-// A device: the official SDK, without changes. The tests and the demo call `device` from outside; a
-// person opens the page with #url=ws://..&token=.. (browsers do not send this part to a server).
-import sdk from "@bandwidth/webrtc-browser";
+// A device: the official SDK, without changes. The tests and the demo call `device` from outside.
+import BandwidthRtc from "./device-sdk.js";
 
-const rtc = new sdk.default();
+const rtc = new BandwidthRtc();
 const streams = new Map();
 const events = [];
-const status = document.getElementById("status");
 
 rtc.onStreamAvailable((stream) => {
   const video = document.createElement("video");
@@ -50,18 +48,9 @@ window.device = {
   received,
   async connect(url, token) {
     await rtc.connect({ deviceToken: token }, { websocketUrl: url });
-    status.textContent = "Connected";
   },
   async publish(constraints, alias) {
     const { endpointId, mediaTypes } = await rtc.publish(constraints, undefined, alias);
     return { streamId: endpointId, mediaTypes };
   },
 };
-
-const parameters = new URLSearchParams(location.hash.slice(1));
-if (parameters.has("token")) {
-  device
-    .connect(parameters.get("url"), parameters.get("token"))
-    .then(() => device.publish({ audio: true, video: true }))
-    .catch((error) => (status.textContent = `Failed: ${error.message}`));
-}

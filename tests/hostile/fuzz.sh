@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Builds the fuzzers (libFuzzer, under AddressSanitizer, with the stable compiler) and runs each for
 # SECONDS seconds, two at a time. Usage: fuzz.sh BUILD_DIR [SECONDS [TARGET..]]
+# The target negotiation runs only if it is named, because it builds the media engine of bw-sandbox.
 # An input that causes a failure is kept in fuzz/found, and the tests run it from then on.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
@@ -8,7 +9,9 @@ build=$(mkdir -p "$1" && cd "$1" && pwd)
 seconds=${2:-60}
 shift $(($# < 2 ? $# : 2))
 targets=("$@")
-[ $# -gt 0 ] || mapfile -t targets < <(sed -n 's/^name = "\(.*\)"$/\1/p' fuzz/Cargo.toml | tail -n +2)
+[ $# -gt 0 ] || mapfile -t targets < <(sed -n 's/^ *("\(.*\)", .*),$/\1/p' fuzz/src/mod.rs)
+features=()
+case " ${targets[*]} " in *' negotiation '*) features=(--features media) ;; esac
 host=x86_64-unknown-linux-gnu
 binaries=$(scripts/target-dir)/fuzz
 
@@ -19,7 +22,7 @@ coverage="-Cpasses=sancov-module -Cllvm-args=-sanitizer-coverage-level=4
 RUSTC_BOOTSTRAP=1 RUSTFLAGS="$(echo $coverage) -Zsanitizer=address --cfg fuzzing
   -Cunsafe-allow-abi-mismatch=sanitizer" \
   "${CARGO:-cargo}" build --quiet --release --manifest-path fuzz/Cargo.toml --target "$host" \
-  --target-dir "$binaries"
+  --target-dir "$binaries" "${features[@]}"
 
 fuzz() { # target
   local target=$1 code=0

@@ -64,6 +64,19 @@ test("the picture follows the calls of a client", async () => {
   assertNoProblems(page);
 });
 
+test("nobody hears a participant that may not publish", async () => {
+  const page = await open(browser, sandbox.origin);
+  const session = await sandbox.session();
+  const [alice, bob, guest] = [await sandbox.participant({ tag: "Alice" }),
+    await sandbox.participant({ tag: "Bob", publishPermissions: ["VIDEO"] }),
+    await sandbox.participant({ tag: "Guest", publishPermissions: [] })];
+  for (const member of [alice, bob, guest]) await sandbox.add(session, member);
+  await untilHeard(page, [alice, bob], [bob, alice], [alice, guest], [bob, guest]);
+  const row = (member) => page.locator(`[data-key="${member.id}"] .hears`).textContent();
+  assert.deepEqual([await row(alice), await row(guest)], ["hears Bob", "hears Alice, Bob"]);
+  assertNoProblems(page);
+});
+
 test("a row emphasizes the arrows of its participant", async () => {
   const session = await sandbox.session();
   const [alice, bob, carol] = [await sandbox.participant({ tag: "Alice" }),

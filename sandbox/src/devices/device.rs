@@ -113,6 +113,8 @@ pub struct Subscriber {
     /// Whether the connection must be established again.
     pub must_restart: bool,
     endpoint: String,
+    /// Whether the device receives what it should.
+    is_complete: bool,
     /// Whether the device has accepted an offer.
     is_established: bool,
     pending: Option<Pending>,
@@ -222,16 +224,17 @@ impl Device {
         let (sections, offer) = sdp::read_offer(offer, is_permitted).map_err(invalid)?;
         let mut publisher = self.publisher.take().unwrap_or_else(|| Publisher::new(sockets));
         // A connection whose offer fails is unusable, and the next offer starts a new one.
-        let answer = publisher.peer.with(|rtc| {
-            let offer = SdpOffer::from_sdp_string(&offer).ok()?;
-            Some(rtc.sdp_api().accept_offer(offer).ok()?.to_sdp_string())
-        });
-        let answer = answer.flatten().ok_or(invalid("the offer is invalid"))?;
+        let answer = publisher.accept(&offer).ok_or(invalid("the offer is invalid"))?;
         publisher.set_tracks(sections, aliases);
         let metadata = publisher.metadata(&self.participant);
         let endpoint = publisher.endpoint.clone();
         self.publisher = Some(publisher);
         Ok(json!({"sdpAnswer": answer, "endpointId": endpoint, "streamMetadata": metadata}))
+    }
+
+    /// Whether `negotiate` may have something to do although the plan has not changed.
+    pub fn must_negotiate(&self) -> bool {
+        self.subscriber.as_ref().is_none_or(|s| s.must_restart || !s.is_complete)
     }
 
     /// Sends an offer if the device should receive something else, and no offer is pending.
@@ -323,6 +326,15 @@ impl Publisher {
         Publisher { peer, endpoint: uuid::Uuid::new_v4().to_string(), tracks: Vec::new() }
     }
 
+    /// Accepts an offer. Returns the answer.
+    fn accept(&mut self, offer: &str) -> Option<String> {
+        let answer = self.peer.with(|rtc| {
+            let offer = SdpOffer::from_sdp_string(offer).ok()?;
+            Some(rtc.sdp_api().accept_offer(offer).ok()?.to_sdp_string())
+        });
+        answer.flatten()
+    }
+
     /// The track with this media section.
     pub fn track(&mut self, mid: Mid) -> Option<&mut Published> {
         self.tracks.iter_mut().find(|published| published.mid == mid)
@@ -370,6 +382,7 @@ impl Subscriber {
             peer: Peer::new(sockets, Instant::now()),
             received: Vec::new(),
             must_restart: false,
+            is_complete: false,
             endpoint: uuid::Uuid::new_v4().to_string(),
             is_established: false,
             pending: None,
@@ -401,7 +414,8 @@ impl Subscriber {
             }
         }
         let is_complete = changed.is_empty() && wanted.is_empty() && unanswered.is_none();
-        if is_complete && !self.must_restart {
+        self.is_complete = is_complete && !self.must_restart;
+        if self.is_complete {
             return None;
         }
         // The tracks of a stream one after another, so that the device gets them together.
@@ -540,7 +554,94 @@ fn stream_metadata(tracks: impl Iterator<Item = (String, Value)>) -> Value {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+    use str0m::Rtc;
+
     use super::*;
+
+    /// The sockets of the tests, whose runtime must exist as long.
+    fn sockets() -> (tokio::runtime::Runtime, Sockets) {
+        str0m::crypto::from_feature_flags().install_process_default();
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let socket = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
+        let sockets = runtime.block_on(async { Sockets::new(vec![socket]).unwrap() });
+        (runtime, sockets)
+    }
+
+    /// An offer with audio and video, as a browser makes it.
+    fn browser_offer() -> String {
+        str0m::crypto::from_feature_flags().install_process_default();
+        let mut rtc = Rtc::builder().build(Instant::now());
+        let mut changes = rtc.sdp_api();
+        changes.add_channel("__heartbeat__".into());
+        for kind in [MediaKind::Audio, MediaKind::Video] {
+            changes.add_media(kind, Direction::SendOnly, Some("stream".into()), None, None);
+        }
+        changes.apply().unwrap().0.to_sdp_string()
+    }
+
+    /// The offer with lines that are removed, repeated, moved and changed.
+    fn changed_offer() -> impl Strategy<Value = String> {
+        let lines: Vec<String> = browser_offer().lines().map(str::to_owned).collect();
+        let replacement = prop_oneof![
+            "a=(mid|msid|ssrc|rtpmap|fmtp|extmap|setup|candidate|group|ssrc-group|simulcast|rid):.{0,40}",
+            "m=(audio|video|application|text) [0-9]{1,6} [A-Z/]{1,20} [0-9 ]{0,12}",
+            "[a-z]=.{0,80}",
+            "a=(sendrecv|recvonly|inactive|ice-lite|rtcp-rsize|end-of-candidates)",
+        ];
+        let change =
+            (0..6_u8, any::<prop::sample::Index>(), any::<prop::sample::Index>(), replacement);
+        prop::collection::vec(change, 0..5).prop_map(move |changes| {
+            let mut lines = lines.clone();
+            for (kind, from, to, text) in changes {
+                let (from, to) = (from.index(lines.len()), to.index(lines.len()));
+                match kind {
+                    0 if lines.len() > 1 => drop(lines.remove(from)),
+                    1 => lines.insert(to, lines[from].clone()),
+                    2 => lines.swap(from, to),
+                    3 => lines[from] = lines[from].replace(['0', '1', '9'], "99999999999"),
+                    4 => lines[from] = text,
+                    _ => lines.insert(to, text),
+                }
+            }
+            lines.join("\r\n") + "\r\n"
+        })
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(100))]
+
+        #[test]
+        fn invalid_sdp_ends_at_most_its_connection(
+            first in changed_offer(), second in changed_offer(),
+        ) {
+            let (_runtime, sockets) = sockets();
+            let mut publisher = Publisher::new(&sockets);
+            for offer in [&first, &second] {
+                if let Ok((sections, offer)) = sdp::read_offer(offer, |_| true) {
+                    let is_alive = publisher.peer.is_alive();
+                    let answer = publisher.accept(&offer);
+                    prop_assert!(is_alive || answer.is_none());
+                    publisher.set_tracks(sections, &BTreeMap::new());
+                    publisher.peer.poll(&sockets, drop);
+                }
+            }
+            let mut subscriber = Subscriber::new(&sockets);
+            let source = Source { device: 1, mid: "1".into() };
+            let wanted = Wanted {
+                source: source.clone(),
+                participant: "p".into(),
+                endpoint: "e".into(),
+                track: Track { mid: "1".into(), stream: "s".into(), alias: None, kind: Kind::Audio },
+            };
+            let published = [source].into();
+            let now = Instant::now();
+            prop_assert!(subscriber.offer(vec![wanted], &published, &mut 0, now).is_some());
+            prop_assert!(!subscriber.is_complete);
+            let _ = subscriber.answer(&first);
+            subscriber.peer.poll(&sockets, drop);
+        }
+    }
 
     #[test]
     fn metadata_of_audio_and_video_is_joined_by_stream() {

@@ -419,20 +419,15 @@ impl Engine {
                 published.keyframes.send(now, || peer.request_keyframe(published.mid));
             }
         }
-        self.update_plan(participants);
-        let tracks = self.inputs.1.iter().flat_map(|device| {
-            let source = |track: &planner::Track| planner::Source {
-                device: device.key,
-                mid: track.mid.clone(),
-            };
-            device.tracks.iter().map(source)
-        });
-        let published: BTreeSet<planner::Source> = tracks.collect();
-        for (key, sources) in &self.plan {
-            let wanted = sources.iter().filter_map(|source| self.wanted(source)).collect();
-            if let Some(device) = self.devices.get_mut(key) {
-                device.negotiate(wanted, &published, &self.sockets, now);
-            }
+        let has_changed = self.update_plan(participants);
+        let must_negotiate = |(key, sources): (&DeviceKey, &BTreeSet<_>)| {
+            let device = self.devices.get(key)?;
+            let is_idle = device.subscriber.is_none() && sources.is_empty();
+            (!is_idle && (has_changed || device.must_negotiate())).then_some(*key)
+        };
+        let keys: Vec<DeviceKey> = self.plan.iter().filter_map(must_negotiate).collect();
+        if !keys.is_empty() {
+            self.negotiate(&keys, now);
         }
         self.routes = self.routes();
         let devices = self.devices.values().map(|device| device.snapshot(now)).collect();
@@ -464,15 +459,37 @@ impl Engine {
         }
     }
 
-    fn update_plan(&mut self, participants: BTreeMap<String, ParticipantView>) {
+    /// Sends the offers that these devices need.
+    fn negotiate(&mut self, keys: &[DeviceKey], now: Instant) {
+        let tracks = self.inputs.1.iter().flat_map(|device| {
+            let source = |track: &planner::Track| planner::Source {
+                device: device.key,
+                mid: track.mid.clone(),
+            };
+            device.tracks.iter().map(source)
+        });
+        let published: BTreeSet<planner::Source> = tracks.collect();
+        for key in keys {
+            let sources = self.plan.get(key).into_iter().flatten();
+            let wanted = sources.filter_map(|source| self.wanted(source)).collect();
+            if let Some(device) = self.devices.get_mut(key) {
+                device.negotiate(wanted, &published, &self.sockets, now);
+            }
+        }
+    }
+
+    /// Makes a plan if what it depends on has changed. Returns whether it has.
+    fn update_plan(&mut self, participants: BTreeMap<String, ParticipantView>) -> bool {
         let devices = self.devices.iter().map(|(key, device)| device.planned(*key)).collect();
         let participants =
             participants.into_iter().map(|(id, participant)| (id, planned(participant))).collect();
         let inputs = (participants, devices);
-        if inputs != self.inputs {
+        let has_changed = inputs != self.inputs;
+        if has_changed {
             self.plan = planner::plan(&inputs.0, &inputs.1);
             self.inputs = inputs;
         }
+        has_changed
     }
 
     /// What the offer of a planned track states.

@@ -12,6 +12,9 @@ use str0m::net::{Protocol, Receive};
 use str0m::{Candidate, Event, Input, Output, Rtc};
 use tokio::net::UdpSocket;
 
+/// The size of a socket's buffer for datagrams that have arrived, in bytes: those of 20 participants while
+/// an offer is made. The system may limit it (`net.core.rmem_max`).
+const RECEIVE_BUFFER: usize = 4 << 20;
 /// The time between two heartbeats.
 const HEARTBEAT_INTERVAL: Duration = Duration::from_secs(5);
 
@@ -23,6 +26,8 @@ impl Sockets {
     pub fn new(sockets: Vec<std::net::UdpSocket>) -> io::Result<Sockets> {
         let register = |socket: std::net::UdpSocket| {
             socket.set_nonblocking(true)?;
+            // A smaller buffer loses media only while the machine is busy.
+            let _ = socket2::SockRef::from(&socket).set_recv_buffer_size(RECEIVE_BUFFER);
             Ok((socket.local_addr()?, UdpSocket::from_std(socket)?))
         };
         sockets.into_iter().map(register).collect::<io::Result<_>>().map(Sockets)

@@ -87,12 +87,20 @@ pub type Plan = BTreeMap<DeviceKey, BTreeSet<Source>>;
 /// subscribed to the publishing one (or to the stream's alias), and the publishing one may publish
 /// tracks of this kind. A participant does not receive what its own devices publish.
 pub fn plan(participants: &BTreeMap<String, Participant>, devices: &[Device]) -> Plan {
+    // Once for all receivers: most devices of a large state are in other sessions, or publish nothing.
+    let mut sessions = BTreeMap::<&str, Vec<(&Device, &Participant)>>::new();
+    for publisher in devices.iter().filter(|device| !device.tracks.is_empty()) {
+        let Some(speaker) = participants.get(&publisher.participant) else { continue };
+        if let Some(session) = &speaker.session {
+            sessions.entry(session).or_default().push((publisher, speaker));
+        }
+    }
     let receives = |receiver: &Device| {
         let mut sources = BTreeSet::new();
         let Some(listener) = participants.get(&receiver.participant) else { return sources };
-        for publisher in devices.iter().filter(|other| other.participant != receiver.participant) {
-            let Some(speaker) = participants.get(&publisher.participant) else { continue };
-            if listener.session.is_none() || listener.session != speaker.session {
+        let others = listener.session.as_deref().and_then(|session| sessions.get(session));
+        for (publisher, speaker) in others.into_iter().flatten() {
+            if publisher.participant == receiver.participant {
                 continue;
             }
             for track in &publisher.tracks {

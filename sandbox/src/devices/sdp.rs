@@ -5,6 +5,9 @@ use super::planner::Kind;
 /// The largest number of media sections in an offer. The SDK never reuses one.
 const MAX_SECTIONS: usize = 64;
 
+/// The directions of a section.
+const DIRECTIONS: [&str; 4] = ["a=sendrecv", "a=sendonly", "a=recvonly", "a=inactive"];
+
 /// A media section that sends audio or video.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Section {
@@ -43,11 +46,21 @@ pub fn read_offer(
             _ => None,
         };
         let is_rejected = kind.is_some_and(|kind| !is_permitted(kind));
+        let mut has_direction = false;
         for line in &lines {
+            has_direction |= DIRECTIONS.contains(&line.trim_end());
             match line.trim_end() {
                 "a=sendonly" | "a=sendrecv" if is_rejected => text.push_str("a=inactive\r\n"),
                 _ => text.push_str(line),
             }
+        }
+        if is_rejected && !has_direction {
+            // Without a direction, a section sends and receives.
+            text.push_str(if text.ends_with('\n') {
+                "a=inactive\r\n"
+            } else {
+                "\r\na=inactive\r\n"
+            });
         }
         if let (Some(kind), false) = (kind, is_rejected) {
             found.extend(sending_section(&lines, kind));
@@ -103,6 +116,9 @@ mod tests {
         let video = &text[text.find("m=video").unwrap()..];
         assert!(video.contains("a=mid:2\r\na=inactive\r\na=msid:s-1"), "{video}");
         assert_eq!(text.matches("a=sendonly").count(), 3);
+        // A section without a direction sends as well.
+        let (sections, text) = read_offer("m=video 9 X 96\r\na=mid:0", |_| false).unwrap();
+        assert_eq!((sections, &*text), (vec![], "m=video 9 X 96\r\na=mid:0\r\na=inactive\r\n"));
     }
 
     #[test]

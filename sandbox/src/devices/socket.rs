@@ -20,11 +20,12 @@ use crate::sandbox::{Sandbox, State};
 /// The largest message, in bytes. Offers of browsers have about 10 KB.
 const MAX_MESSAGE: usize = 256 * 1024;
 /// The number of messages that a device may send at once.
-const BURST: f64 = 100.0;
+const BURST: f64 = 50.0;
 /// The number of messages a second beyond that. A faster device waits.
 const MESSAGES_PER_SECOND: f64 = 50.0;
-/// The number of messages that may wait for a device that does not read.
-const MAX_OUTBOX: usize = 64;
+/// The number of messages that may wait for a device that does not read: more than the responses to a
+/// burst, which a busy machine makes all at once.
+const MAX_OUTBOX: usize = 256;
 /// How long sending may take.
 const SEND_TIMEOUT: Duration = Duration::from_secs(10);
 /// The time between two pings, which browsers answer by themselves.
@@ -98,26 +99,8 @@ async fn serve(
     let mut last = Instant::now();
     let is_intentional = loop {
         tokio::select! {
-            message = socket.recv() => {
-                last = Instant::now();
-                match message {
-                    Some(Ok(Message::Text(text))) => {
-                        rate.wait().await;
-                        let request = signaling::parse(&text);
-                        drop(text);
-                        if commands.send(Command::Message { socket: id, request }).await.is_err() {
-                            break false;
-                        }
-                    }
-                    Some(Ok(Message::Close(frame))) => {
-                        // This sends the response: without it, the SDK connects again.
-                        drain(&mut socket).await;
-                        break frame.is_some_and(|frame| frame.code == 1000);
-                    }
-                    Some(Ok(_)) => rate.wait().await,
-                    None | Some(Err(_)) => break false,
-                }
-            }
+            // First what is to be sent: a device that sends many messages must not fill its own outbox.
+            biased;
             message = outgoing.recv() => {
                 let sent = match message {
                     Some(Outgoing::Text(text)) => Message::Text(text.into()),
@@ -137,6 +120,26 @@ async fn serve(
                 let is_sent = matches!(timeout(SEND_TIMEOUT, ping).await, Ok(Ok(())));
                 if !is_sent || last.elapsed() >= IDLE_TIMEOUT {
                     break false;
+                }
+            }
+            message = socket.recv() => {
+                last = Instant::now();
+                match message {
+                    Some(Ok(Message::Text(text))) => {
+                        rate.wait().await;
+                        let request = signaling::parse(&text);
+                        drop(text);
+                        if commands.send(Command::Message { socket: id, request }).await.is_err() {
+                            break false;
+                        }
+                    }
+                    Some(Ok(Message::Close(frame))) => {
+                        // This sends the response: without it, the SDK connects again.
+                        drain(&mut socket).await;
+                        break frame.is_some_and(|frame| frame.code == 1000);
+                    }
+                    Some(Ok(_)) => rate.wait().await,
+                    None | Some(Err(_)) => break false,
                 }
             }
         }

@@ -4,6 +4,7 @@
 //! more while a page is open, and a page that cannot keep up receives fewer events, not a backlog.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use serde_json::{Map, Value, json};
@@ -18,6 +19,8 @@ use crate::{auth, v1, v2};
 const INTERVAL: Duration = Duration::from_millis(100);
 /// A comparison of a large state is not repeated before this multiple of its duration.
 const PAUSE_FACTOR: u32 = 10;
+/// The largest number of pages that receive events at once: browsers open at most 6 for one server.
+const MAX_PAGES: usize = 16;
 /// The largest number of sessions, participants and endpoints that the page shows of each.
 const MAX_ITEMS: usize = 200;
 /// The largest number of requests and webhooks in an event.
@@ -44,9 +47,12 @@ struct Snapshot {
 }
 
 impl Feed {
-    /// Creates the feed of a page that has received nothing.
-    pub fn new(sandbox: Arc<Sandbox>) -> Feed {
-        Feed { sandbox, sent: None, pause: Duration::ZERO }
+    /// Creates the feed of a page that has received nothing; `None` if there are too many pages.
+    pub fn new(sandbox: Arc<Sandbox>) -> Option<Feed> {
+        let before = sandbox.pages.fetch_add(1, Ordering::Relaxed);
+        // If it is dropped here, it is no longer counted.
+        let feed = Feed { sandbox, sent: None, pause: Duration::ZERO };
+        (before < MAX_PAGES).then_some(feed)
     }
 
     /// Waits for a change, and returns the parts that have changed. The first event, and the first
@@ -118,6 +124,12 @@ impl Feed {
                 "Sign-in": [auth::TOKEN_OPERATION],
             },
         })
+    }
+}
+
+impl Drop for Feed {
+    fn drop(&mut self) {
+        self.sandbox.pages.fetch_sub(1, Ordering::Relaxed);
     }
 }
 

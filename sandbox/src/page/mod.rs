@@ -100,7 +100,10 @@ fn sdk() -> &'static str {
 
 /// `GET /_sandbox/events`: server-sent events, each a document with the parts that have changed.
 pub async fn events(sandbox: extract::State<Arc<Sandbox>>) -> Response {
-    let feed = Feed::new(sandbox.0);
+    let Some(feed) = Feed::new(sandbox.0) else {
+        let error = serde_json::json!({"error": "too many pages are open"});
+        return ServiceResponse::json(503, &error).into_http();
+    };
     let events = stream::unfold(feed, async |mut feed: Feed| {
         let event = Event::default().data(feed.next().await.to_string());
         Some((Ok::<_, Infallible>(event), feed))

@@ -10,6 +10,7 @@ use super::Sandbox;
 pub const TEXT: u8 = 1;
 pub const CLOSE: u8 = 8;
 const PING: u8 = 9;
+const PONG: u8 = 10;
 
 /// An open websocket.
 pub struct WebSocket {
@@ -66,7 +67,7 @@ impl WebSocket {
                     let code = payload.get(..2).map_or(1005, |c| u16::from_be_bytes([c[0], c[1]]));
                     return Some((CLOSE, code.to_string()));
                 }
-                PING => continue,
+                PING | PONG => continue,
                 opcode => panic!("unexpected frame {opcode}"),
             }
         }
