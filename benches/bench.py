@@ -85,9 +85,9 @@ NOTES = {
     "counts.",
     "link": "The responder delays each response. Server and client share a core.",
     "loop": "One thread waits for events; each completed call is followed by the next. The queue "
-    "has as many workers as calls in flight: a call in flight holds a thread, 32 KiB of whose stack "
-    "is in memory. The gap is the longest time that the loop did not wait. Server and client share "
-    "two cores.",
+    "has as many workers as calls in flight, because a call in flight holds a thread; 32 KiB of "
+    "its stack are in memory. The gap is the longest time that the loop did not wait. Server and "
+    "client share two cores.",
     "cold": "Measured in a running process, from before the client is created. If no response "
     "is possible, since the server's authority is not one of the defaults, the measurement ends "
     "when the certificate is rejected.",
