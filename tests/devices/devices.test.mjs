@@ -139,7 +139,9 @@ test("permissions limit what is published", async () => {
     const other = await browser.join(sandbox, speaker);
     assert.deepEqual((await other.publish()).mediaTypes, mediaTypes);
     if (expected) await page.receives([`${speaker.id} ${expected}`]);
-    const [device] = (await sandbox.devices()).filter((d) => d.participantId === speaker.id);
+    // The sandbox reports its devices with a delay.
+    const device = await eventually("the device", async () =>
+      (await sandbox.devices()).find((d) => d.participantId === speaker.id));
     assert.deepEqual(device.published.map((p) => p.mediaType), expected ? permissions : []);
     await other.disconnect();
     await page.receives([]);

@@ -21,6 +21,8 @@ use crate::webhooks::Webhook;
 
 /// How often the state of the API is compared with what the devices receive.
 const TICK: Duration = Duration::from_millis(50);
+/// The longest pause after a comparison that took long, for example because the machine is busy.
+const MAX_PAUSE: Duration = Duration::from_millis(500);
 /// How long a device may take to connect again after its websocket was lost.
 const RECONNECT_TIME: Duration = Duration::from_secs(5);
 /// The largest number of devices of one participant.
@@ -128,7 +130,7 @@ impl Engine {
             self.drive(now);
             if self.next_tick <= now {
                 self.tick(now);
-                self.earliest_tick = Instant::now() + 4 * now.elapsed();
+                self.earliest_tick = Instant::now() + MAX_PAUSE.min(4 * now.elapsed());
                 self.next_tick = self.earliest_tick.max(now + TICK);
                 self.drive(now);
             }

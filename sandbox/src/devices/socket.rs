@@ -99,7 +99,7 @@ async fn serve(
     let mut last = Instant::now();
     let is_intentional = loop {
         tokio::select! {
-            // Sending comes first: a device that sends many messages must not fill its own outbox.
+            // The outbox first: a device that sends many messages must not fill it with the responses.
             biased;
             message = outgoing.recv() => {
                 let sent = match message {
