@@ -15,8 +15,11 @@
 #   make gates     system calls and instructions of a call, compared with libcurl + cJSON
 #   make install   headers, libraries, pkg-config and CMake files, bw-sandbox: PREFIX=, DESTDIR=
 #   make uninstall  remove what `make install` installed
-#   make dist      release archives for glibc 2.17 and later: .tar.gz, wheel, Debian packages
+#   make dist      release archives for glibc 2.17 and later: .tar.gz, wheels, Debian packages; with
+#                  TARGET=aarch64-unknown-linux-gnu, for another target of packaging/targets
+#   make dist-all  release archives for all targets: x86-64 and aarch64, glibc and musl
 #   make test-packaging  run install and dist, and test programs that use the result
+#   make test-ports  run dist-all, and run the tests for each target, in QEMU and in Alpine Linux
 #   make lint      formatting, compiler warnings, types, the generated files
 #   make docs      the documentation as HTML, checked in a browser
 #   make header    regenerate include/bw_webrtc.h from src/ffi, and the generated code
@@ -40,10 +43,9 @@ SDK_VENV := $(BUILD)/sdk-venv
 DEVICES := $(BUILD)/devices
 
 # Releases are compiled and linked with Zig, so that they run on old systems.
-MACHINE := $(shell uname -m)
-RELEASE_TARGET := $(MACHINE)-unknown-linux-gnu
-RELEASE = $(TARGET_DIR)/$(RELEASE_TARGET)/release
-OLDEST_GLIBC := 2.17
+TARGET ?= $(shell uname -m)-unknown-linux-gnu
+TARGETS := $(shell cat packaging/targets)
+RELEASE = $(TARGET_DIR)/$(TARGET)/release
 RELEASE_VENV := $(BUILD)/release-venv
 DIST := $(BUILD)/dist
 
@@ -61,7 +63,7 @@ PLACES = CARGO='$(CARGO)' DESTDIR='$(DESTDIR)' PREFIX='$(PREFIX)' BINDIR='$(BIND
 
 .DEFAULT_GOAL := help
 .PHONY: help demo demo-devices test build-tests test-rust test-c test-python test-sdk test-page test-page-media test-devices device-sdk test-release test-hosts test-hostile soak \
-  gates bench install uninstall release dist test-packaging packaging-tools lint header generated clean tools
+  gates bench install uninstall release dist dist-all test-packaging test-ports packaging-tools lint header generated clean tools
 
 # Reports a missing tool in one line.
 tools:
@@ -135,18 +137,22 @@ uninstall:
 
 # cargo-zigbuild looks for Zig in the first python3 in PATH.
 release: tools $(RELEASE_VENV)/ready
-	PATH=$(CURDIR)/$(RELEASE_VENV)/bin:$$PATH $(CARGO) zigbuild --release --locked --workspace \
-	  --target $(RELEASE_TARGET).$(OLDEST_GLIBC)
+	PATH=$(CURDIR)/$(RELEASE_VENV)/bin:$$PATH CARGO=$(CARGO) packaging/release $(TARGET)
 
 dist: release
-	RELEASE_DIR=$(RELEASE) DIST=$(CURDIR)/$(DIST) MACHINE=$(MACHINE) \
+	RELEASE_DIR=$(RELEASE) TARGET=$(TARGET) DIST=$(CURDIR)/$(DIST) \
 	  RELEASE_PYTHON=$(CURDIR)/$(RELEASE_VENV)/bin/python packaging/dist
+
+# One after another: cargo uses all processors for each.
+dist-all: tools
+	packaging/need $(TARGETS)
+	set -e; for target in $(TARGETS); do $(MAKE) dist TARGET=$$target; done
 
 # Tests of the installation, of the release archives and of the published ABI.
 test-packaging: packaging-tools $(VENV)/ready dist
 	$(CARGO) build --release --workspace
 	BW_WEBRTC_LIBRARY=$(RELEASE)/libbw_webrtc.so BW_RELEASE_DIR=$(RELEASE) \
-	  BW_DIST=$(CURDIR)/$(DIST) BW_RELEASE_PYTHON=$(CURDIR)/$(RELEASE_VENV)/bin/python \
+	  BW_TARGETS=$(TARGET) BW_DIST=$(CURDIR)/$(DIST) BW_RELEASE_PYTHON=$(CURDIR)/$(RELEASE_VENV)/bin/python \
 	  $(VENV_PYTHON) -m pytest -q -c tests/packaging/pytest.ini tests/packaging
 
 packaging-tools:
