@@ -145,7 +145,7 @@ dist: release
 
 # One after another: cargo uses all processors for each.
 dist-all: tools
-	packaging/need $(TARGETS)
+	@packaging/need $(TARGETS)
 	set -e; for target in $(TARGETS); do $(MAKE) dist TARGET=$$target; done
 
 # Tests of the installation, of the release archives and of the published ABI.
@@ -154,6 +154,14 @@ test-packaging: packaging-tools $(VENV)/ready dist
 	BW_WEBRTC_LIBRARY=$(RELEASE)/libbw_webrtc.so BW_RELEASE_DIR=$(RELEASE) \
 	  BW_TARGETS=$(TARGET) BW_DIST=$(CURDIR)/$(DIST) BW_RELEASE_PYTHON=$(CURDIR)/$(RELEASE_VENV)/bin/python \
 	  $(VENV_PYTHON) -m pytest -q -c tests/packaging/pytest.ini tests/packaging
+
+# The shipped files of each target, on its system.
+test-ports: tools $(VENV)/ready dist-all
+	tests/ports/need $(TARGETS)
+	BW_TARGETS='$(TARGETS)' BW_PORTS=$(CURDIR)/$(BUILD)/ports BW_RELEASE_DIR=$(RELEASE) \
+	  BW_DIST=$(CURDIR)/$(DIST) BW_RELEASE_PYTHON=$(CURDIR)/$(RELEASE_VENV)/bin/python \
+	  $(VENV_PYTHON) -m pytest -q -c tests/ports/pytest.ini --durations=15 tests/ports \
+	  tests/packaging/test_files.py
 
 packaging-tools:
 	packaging/need

@@ -40,7 +40,7 @@ class Shipped(NamedTuple):
         found = [
             path
             for path in sorted(self.folder.rglob("*"))
-            if path.is_file() and not path.is_symlink() and path.open("rb").read(4) == b"\x7fELF"
+            if path.is_file() and not path.is_symlink() and path.read_bytes()[:4] == b"\x7fELF"
         ]
         assert len(found) == (6 if self.is_glibc else 4), found
         return found
