@@ -1,4 +1,4 @@
-"""The shipped files of each target: processor, required libraries and symbols, exports, and labels."""
+"""The shipped files of each target: processor, required libraries, exports, and labels."""
 
 from __future__ import annotations
 
@@ -104,9 +104,7 @@ def test_oldest_c_library_is_sufficient(shipped: Shipped) -> None:
 def test_only_the_c_library_is_required(shipped: Shipped) -> None:
     libraries = {*GLIBC, LOADERS[shipped.machine]} if shipped.is_glibc else {"libc.so"}
     for file in shipped.binaries():
-        needed = re.findall(
-            r"\(NEEDED\) .*\[(.*)\]", run("readelf", "--dynamic", "--wide", file)
-        )
+        needed = re.findall(r"\(NEEDED\) .*\[(.*)\]", run("readelf", "--dynamic", "--wide", file))
         assert needed
         assert set(needed) <= libraries, file
 

@@ -1,7 +1,7 @@
-"""A target of ``make dist-all`` on this machine: its unpacked archives, and how to run its programs.
+"""A target of ``make dist-all``: its unpacked archives, and how to run its programs here.
 
-Programs for another processor run in QEMU's user mode, with the userland of their system. Programs for
-musl run with the loader of Alpine Linux, and also in its root.
+Programs for another processor run in QEMU's user mode, with the userland of their system. Programs
+for musl run with the loader of Alpine Linux, and also in its root.
 """
 
 from __future__ import annotations
