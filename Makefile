@@ -15,10 +15,13 @@
 #   make gates     system calls and instructions of a call, compared with libcurl + cJSON
 #   make install   headers, libraries, pkg-config and CMake files, bw-sandbox: PREFIX=, DESTDIR=
 #   make uninstall  remove what `make install` installed
-#   make dist      release archives for glibc 2.17 and later: .tar.gz, wheel, Debian packages
+#   make dist      release archives for glibc 2.17 and later: .tar.gz, wheels, Debian packages; with
+#                  TARGET=aarch64-unknown-linux-gnu, for another target of packaging/targets
+#   make dist-all  release archives for all targets: x86-64 and aarch64, glibc and musl
 #   make test-packaging  run install and dist, and test programs that use the result
 #   make check-systems  compile and link for macOS and FreeBSD, which are not tested
 #   make test-recipes  build the packages of packaging/recipes, and test programs that use them
+#   make test-ports  run dist-all, and run the tests for each target, in QEMU and in Alpine Linux
 #   make lint      formatting, compiler warnings, types, the generated files
 #   make docs      the documentation as HTML, checked in a browser
 #   make header    regenerate include/bw_webrtc.h from src/ffi, and the generated code
@@ -43,10 +46,9 @@ SDK_VENV := $(BUILD)/sdk-venv
 NPM := $(CURDIR)/$(BUILD)/npm
 
 # Releases are compiled and linked with Zig, so that they run on old systems.
-MACHINE := $(shell uname -m)
-RELEASE_TARGET := $(MACHINE)-unknown-linux-gnu
-RELEASE = $(TARGET_DIR)/$(RELEASE_TARGET)/release
-OLDEST_GLIBC := 2.17
+TARGET ?= $(shell uname -m)-unknown-linux-gnu
+TARGETS := $(shell cat packaging/targets)
+RELEASE = $(TARGET_DIR)/$(TARGET)/release
 RELEASE_VENV := $(BUILD)/release-venv
 RECIPES_VENV := $(BUILD)/recipes-venv
 DIST := $(BUILD)/dist
@@ -65,7 +67,8 @@ PLACES = CARGO='$(CARGO)' DESTDIR='$(DESTDIR)' PREFIX='$(PREFIX)' BINDIR='$(BIND
 
 .DEFAULT_GOAL := help
 .PHONY: help demo demo-devices test build-tests test-rust test-c test-python test-sdk test-page test-page-media test-devices device-sdk test-release test-hosts test-hostile soak \
-  gates bench install uninstall release dist test-packaging test-recipes packaging-tools check-systems lint header generated clean tools
+  gates bench install uninstall release dist dist-all test-packaging test-recipes test-ports packaging-tools check-systems \
+  lint header generated clean tools
 
 # Reports a missing tool in one line.
 tools:
@@ -139,18 +142,22 @@ uninstall:
 
 # cargo-zigbuild looks for Zig in the first python3 in PATH.
 release: tools $(RELEASE_VENV)/ready
-	PATH=$(CURDIR)/$(RELEASE_VENV)/bin:$$PATH $(CARGO) zigbuild --release --locked --workspace \
-	  --target $(RELEASE_TARGET).$(OLDEST_GLIBC)
+	PATH=$(CURDIR)/$(RELEASE_VENV)/bin:$$PATH CARGO=$(CARGO) packaging/release $(TARGET)
 
 dist: release
-	RELEASE_DIR=$(RELEASE) DIST=$(CURDIR)/$(DIST) MACHINE=$(MACHINE) \
+	RELEASE_DIR=$(RELEASE) TARGET=$(TARGET) DIST=$(CURDIR)/$(DIST) \
 	  RELEASE_PYTHON=$(CURDIR)/$(RELEASE_VENV)/bin/python packaging/dist
+
+# One after another: cargo uses all processors for each.
+dist-all: tools
+	@packaging/need $(TARGETS)
+	set -e; for target in $(TARGETS); do $(MAKE) dist TARGET=$$target; done
 
 # Tests of the installation, of the release archives and of the published ABI.
 test-packaging: packaging-tools $(VENV)/ready $(RECIPES_VENV)/ready dist
 	$(CARGO) build --release --workspace
 	BW_WEBRTC_LIBRARY=$(RELEASE)/libbw_webrtc.so BW_RELEASE_DIR=$(RELEASE) \
-	  BW_DIST=$(CURDIR)/$(DIST) BW_RELEASE_PYTHON=$(CURDIR)/$(RELEASE_VENV)/bin/python \
+	  BW_TARGETS=$(TARGET) BW_DIST=$(CURDIR)/$(DIST) BW_RELEASE_PYTHON=$(CURDIR)/$(RELEASE_VENV)/bin/python \
 	  $(VENV_PYTHON) -m pytest -q -c tests/packaging/pytest.ini tests/packaging
 
 # The recipes alone. They package the machine's own release build.
@@ -160,6 +167,14 @@ test-recipes: tools $(VENV)/ready $(RECIPES_VENV)/ready
 	BW_WEBRTC_LIBRARY=$(TARGET_DIR)/release/libbw_webrtc.so BW_RELEASE_DIR=$(TARGET_DIR)/release \
 	  BW_DIST=$(CURDIR)/$(DIST) BW_RELEASE_PYTHON=$(VENV_PYTHON) \
 	  $(VENV_PYTHON) -m pytest -q -c tests/packaging/pytest.ini tests/packaging/test_recipes.py
+
+# The shipped files of each target, on its system.
+test-ports: tools $(VENV)/ready dist-all
+	tests/ports/need $(TARGETS)
+	BW_TARGETS='$(TARGETS)' BW_PORTS=$(CURDIR)/$(BUILD)/ports BW_RELEASE_DIR=$(RELEASE) \
+	  BW_DIST=$(CURDIR)/$(DIST) BW_RELEASE_PYTHON=$(CURDIR)/$(RELEASE_VENV)/bin/python \
+	  $(VENV_PYTHON) -m pytest -q -c tests/ports/pytest.ini --durations=15 tests/ports \
+	  tests/packaging/test_files.py
 
 packaging-tools:
 	packaging/need
@@ -286,7 +301,7 @@ lint: tools $(VENV)/ready
 	$(VENV_PYTHON) -m ruff format --check bindings/python bindings/python-sandbox tests benches packaging
 	cd bindings/python && $(CURDIR)/$(VENV_PYTHON) -m mypy --strict hatch_build.py src examples ../python-sandbox/src ../../tests/python ../../tests/hosts
 	cd bindings/python && $(CURDIR)/$(VENV_PYTHON) -m mypy --strict ../../tests/newcomer/check.py ../../tests/newcomer/python/waiting_room.py
-	cd bindings/python && MYPYPATH=../../tests/packaging $(CURDIR)/$(VENV_PYTHON) -m mypy --strict ../../tests/packaging ../../packaging/abi ../../packaging/notices.py
+	cd bindings/python && MYPYPATH=../../tests/packaging:../../tests/ports $(CURDIR)/$(VENV_PYTHON) -m mypy --strict ../../tests/packaging ../../tests/ports ../../packaging/abi ../../packaging/notices.py
 	cd benches && $(CURDIR)/$(VENV_PYTHON) -m mypy --strict --config-file ../bindings/python/pyproject.toml gates.py bench.py suite
 	scripts/check-words
 	$(VENV_PYTHON) -m ruff check scripts/check-words scripts/check-systems

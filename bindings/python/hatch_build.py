@@ -5,25 +5,27 @@ The environment variable BW_WEBRTC_BUILD selects how:
 - not set: the library that ``cargo build --release`` built, if it is newer than its sources.
   Otherwise as ``zig``.
 - ``zig``: Cargo builds the library and links it with Zig, so that it runs with glibc 2.17 and
-  later. Cargo must be installed; cargo-zigbuild and Zig are installed from PyPI for the build.
+  later, or musl 1.2. Cargo must be installed; cargo-zigbuild and Zig are installed from PyPI for
+  the build.
 - ``native``: Cargo builds it with the machine's own linker. The wheel requires this glibc or a
   later one.
 - a path: this library is used.
 
-The platform tag of the wheel states the glibc that the library in it requires. ``pip install -v``
-shows what the build does.
+The platform tag of the wheel states the processor and the C library that the file in it requires.
+Both are read from the file, not from the machine that builds. ``pip install -v`` shows what the
+build does.
 """
 
 from __future__ import annotations
 
 import os
-import platform
 import re
 import shutil
+import struct
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any, Dict, List
+from typing import Any, Dict, Iterator, List, Tuple
 
 from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
@@ -33,6 +35,9 @@ LIBRARY = "libbw_webrtc.so"
 # The licenses of the dependencies that are linked into the library.
 NOTICES = "THIRD-PARTY-NOTICES"
 OLDEST_GLIBC = 17  # 2.17
+MUSL = "1_2"
+MACHINES = {62: "x86_64", 183: "aarch64"}
+"""The processors, by e_machine of an ELF file."""
 ZIG = ["cargo-zigbuild==0.24.1", "ziglang==0.17.1"]
 
 
@@ -92,8 +97,8 @@ def find_or_build(sources: Path, file: str, package: str) -> Path:
     """Returns the path of a file that cargo builds."""
     how = way(sources, file)
     if how in ("zig", "native"):
-        what = "links it for glibc 2.17 and later" if how == "zig" else "links it for this system"
-        report(f"cargo builds {file} and {what}; this takes minutes")
+        what = "for glibc 2.17 or musl 1.2 and later" if how == "zig" else "for this system"
+        report(f"cargo builds {file} and links it {what}; this takes minutes")
         return build(sources, file, package, with_zig=how == "zig")
     found = Path(how).resolve()
     if not found.is_file():
@@ -114,10 +119,17 @@ def build(sources: Path, file: str, package: str, *, with_zig: bool) -> Path:
     target = ""
     env = dict(os.environ)
     if with_zig:
-        target = f"{platform.machine()}-unknown-linux-gnu"
+        # For the C library of the Python that loads it.
+        machine, libc = machine_and_libc(Path(sys.executable))
+        target = f"{machine}-unknown-linux-{'musl' if libc == 'musl' else 'gnu'}"
         # Called directly: for `cargo zigbuild`, the program would have to be on PATH.
         program = shutil.which("cargo-zigbuild", path=scripts()) or "cargo-zigbuild"
-        command = [program, "zigbuild", "--target", f"{target}.2.{OLDEST_GLIBC}"]
+        oldest = "" if libc == "musl" else f".2.{OLDEST_GLIBC}"
+        command = [program, "zigbuild", "--target", f"{target}{oldest}"]
+        if libc == "musl":
+            # By default, shared libraries are not supported for musl.
+            name = f"CARGO_TARGET_{target.upper().replace('-', '_')}_RUSTFLAGS"
+            env[name] = "-C target-feature=-crt-static"
     # Passed to cargo, because its configuration may contain another directory.
     folder = target_folder(sources)
     command += ["--release", "--locked", "--package", package, "--target-dir", str(folder)]
@@ -131,7 +143,51 @@ def scripts() -> str:
 
 
 def wheel_platform(library: Path) -> str:
-    """The platform tag for the newest glibc version that the library requires."""
+    """The platform tag for the processor and the C library that a library or program requires."""
+    machine, libc = machine_and_libc(library)
+    if libc == "musl":
+        return f"musllinux_{MUSL}_{machine}"
     required = re.findall(rb"\0GLIBC_2\.(\d+)(?=[.\0])", library.read_bytes())
     newest = max([OLDEST_GLIBC, *map(int, required)])
-    return f"manylinux_2_{newest}_{platform.machine()}"
+    return f"manylinux_2_{newest}_{machine}"
+
+
+def machine_and_libc(file: Path) -> Tuple[str, str]:
+    """The processor and the C library (``glibc`` or ``musl``) of a dynamically linked ELF file."""
+    content = file.read_bytes()
+    if content[:6] != b"\x7fELF\x02\x01":
+        raise SystemExit(f"bw-webrtc: {file} is not a 64-bit little-endian ELF file")
+    (number,) = struct.unpack_from("<H", content, 18)
+    libraries = list(needed_libraries(content))
+    if number not in MACHINES:
+        raise SystemExit(f"bw-webrtc: {file} is for processor {number} of ELF, which has no wheel")
+    if "libc.so.6" in libraries:
+        return MACHINES[number], "glibc"
+    # The name of musl's library at Zig's and at Alpine's linker.
+    if any(name == "libc.so" or name.startswith("libc.musl-") for name in libraries):
+        return MACHINES[number], "musl"
+    raise SystemExit(f"bw-webrtc: {file} requires neither glibc nor musl, but {libraries}")
+
+
+def needed_libraries(content: bytes) -> Iterator[str]:
+    """The shared libraries that a 64-bit ELF file requires (DT_NEEDED)."""
+    (table,) = struct.unpack_from("<Q", content, 32)
+    size, count = struct.unpack_from("<HH", content, 54)
+    # p_type, p_offset, p_vaddr, p_filesz
+    segments = [
+        struct.unpack_from("<I4xQQ8xQ", content, table + index * size) for index in range(count)
+    ]
+    entries = [
+        struct.unpack_from("<qQ", content, position)
+        for kind, offset, _, length in segments
+        if kind == 2  # PT_DYNAMIC
+        for position in range(offset, offset + length, 16)
+    ]
+    names = dict(entries).get(5)  # DT_STRTAB, an address
+    for kind, offset, address, length in segments:
+        if kind == 1 and names is not None and address <= names < address + length:  # PT_LOAD
+            strings = offset + names - address
+            for tag, value in entries:
+                if tag == 1:  # DT_NEEDED
+                    start = strings + value
+                    yield content[start : content.index(b"\0", start)].decode()

@@ -194,7 +194,8 @@ def library_differences(record: Record, library: Path) -> List[str]:
     """Compares the exported symbols of a shared or static library with the record."""
     shared = ".so" in library.name
     table = output(
-        "nm",
+        # The target's, for a library of another processor.
+        os.environ.get("NM", "nm"),
         *(["-D"] if shared else []),
         "--defined-only",
         "--extern-only",

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+import platform
 import subprocess
 from pathlib import Path
 from typing import Dict, Mapping, Optional, Sequence, Union
 
+from bw_webrtc import __version__
 from bw_webrtc.testing import Sandbox
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -24,6 +26,8 @@ RELEASE = TARGET / "release"
 RELEASED = Path(os.environ["BW_RELEASE_DIR"])
 """The shipped release build, linked by Zig."""
 DIST = Path(os.environ["BW_DIST"])
+TARGETS = os.environ["BW_TARGETS"].split()
+"""The targets whose archives are in DIST and are tested."""
 RELEASE_PYTHON = Path(os.environ["BW_RELEASE_PYTHON"])
 EXAMPLES = ROOT / "bindings" / "c" / "examples"
 CC = os.environ.get("CC", "cc")
@@ -61,6 +65,25 @@ def run(
 
 def clean_environment() -> Dict[str, str]:
     return {name: value for name, value in os.environ.items() if name not in SEARCH_PATHS}
+
+
+def archive_name(target: str) -> str:
+    """The name of the archive with the binaries of a target, and of the folder in it."""
+    machine, *_, libc = target.split("-")
+    more = "" if libc == "gnu" else f"-{libc}"
+    return f"libbw_webrtc-{__version__}-linux-{machine}{more}"
+
+
+def tool(name: str, target: str) -> str:
+    """A program of binutils for the object files of a target."""
+    machine = target.split("-")[0]
+    return name if machine == platform.machine() else f"{machine}-linux-gnu-{name}"
+
+
+def assert_platform_tag(wheel: Path, tag: str) -> None:
+    """Checks with auditwheel that the wheel is consistent with this tag."""
+    output = " ".join(run(RELEASE_PYTHON, "-m", "auditwheel", "show", wheel).split())
+    assert f'consistent with the following platform tag: "{tag}"' in output, output
 
 
 def make(*arguments: Word) -> str:

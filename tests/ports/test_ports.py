@@ -1,0 +1,138 @@
+"""The shipped files of each target, as programs on its system use them."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+from pathlib import Path
+from typing import Iterator, List, Optional
+
+import pytest
+
+from bw_webrtc.testing import Sandbox
+from packages import ROOT, TARGETS, Word, run
+from port import Port
+
+C = ROOT / "tests" / "c"
+PYTHON = ROOT / "tests" / "python"
+# In QEMU, Python takes seconds to start. These are the tests of what differs between processors:
+# the signatures of the functions, calls, forks, threads, and finding the library.
+IN_QEMU = (
+    "test_create_participant.py",
+    "test_fork.py",
+    "test_library.py",
+    "test_operations.py",
+    "test_threads.py",
+)
+
+
+@pytest.fixture(scope="module", params=TARGETS)
+def port(request: pytest.FixtureRequest) -> Iterator[Port]:
+    found = Port(request.param)
+    yield found
+    shutil.rmtree(found.folder)
+
+
+@pytest.fixture(scope="module")
+def sandbox(port: Port) -> Iterator[Sandbox]:
+    """The target's own bw-sandbox."""
+    arguments = ["--endpoint-bxml"]
+    with Sandbox(tls=True, program=str(port.sandbox), arguments=arguments) as sandbox:
+        assert sandbox.ca_file is not None
+        shutil.copy(sandbox.ca_file, port.folder / "ca.pem")
+        yield sandbox
+
+
+@pytest.fixture(scope="module")
+def python(port: Port) -> Optional[Path]:
+    """The target's Python, with the shipped wheel, or None if its userland has none."""
+    return port.install_python()
+
+
+def configuration(port: Port, sandbox: Sandbox) -> str:
+    return json.dumps(
+        {
+            "accountId": sandbox.account_id,
+            # Without a token, whose connection would be counted.
+            "username": sandbox.username,
+            "password": sandbox.password,
+            "baseUrl": sandbox.url,
+            "caFile": str(port.folder / "ca.pem"),
+        }
+    )
+
+
+def arguments_of(name: str, port: Port, sandbox: Sandbox) -> List[str]:
+    if name == "abi_test":
+        return ["2000"]
+    if name.startswith("hosts/"):
+        return [configuration(port, sandbox)]
+    return [sandbox.url, str(port.folder / "ca.pem")]
+
+
+def assert_passed(output: str) -> None:
+    assert re.search(r"[1-9]\d* passed, 0 failed$", output.strip()), output
+
+
+@pytest.mark.parametrize(
+    "name", ["abi_test", "live_test", "typed_test", "hosts/forks", "hosts/queue"]
+)
+def test_c_program(name: str, port: Port, sandbox: Sandbox) -> None:
+    program = port.compile(C / f"{name}.c")
+    sandbox.reset()
+    if name.startswith("hosts/"):
+        # So that calls are in flight at the same time, on connections of their own.
+        sandbox.fault("createParticipant", "delay", ms=30, count=None)
+    assert_passed(run(*port.command(program), *arguments_of(name, port, sandbox)))
+
+
+def test_program_with_the_static_library(port: Port, sandbox: Sandbox) -> None:
+    program = port.compile(C / "live_test.c", static=True)
+    dynamic = run("readelf", "--dynamic", "--wide", program)
+    assert "libbw_webrtc" not in dynamic
+    if port.is_musl:
+        assert "There is no dynamic section" in dynamic
+        command = [*port.emulator(), str(program)]
+    else:
+        command = port.command(program)
+    assert_passed(run(*command, *arguments_of("live_test", port, sandbox)))
+
+
+def test_in_the_root_of_alpine(port: Port, sandbox: Sandbox) -> None:
+    if not port.is_musl:
+        pytest.skip("this target is for glibc")
+    assert_passed(port.in_root(port.compile(C / "abi_test.c"), "2000"))
+    live = port.compile(C / "live_test.c")
+    assert_passed(port.in_root(live, sandbox.url, "/port/ca.pem"))
+    assert port.in_root(port.unpacked / "bin" / "bw-sandbox", "--version").startswith("bw-sandbox ")
+
+
+def test_library_of_the_wheel(port: Port, python: Optional[Path]) -> None:
+    """The wheel was accepted by pip for this platform. The other tests use the same library."""
+    library = port.site / "bw_webrtc" / "libbw_webrtc.so.0"
+    assert library.read_bytes() == port.library.read_bytes()
+    assert (python is None) == port.is_musl
+
+
+def test_check(port: Port, sandbox: Sandbox, python: Optional[Path]) -> None:
+    if python is None:
+        pytest.skip("Alpine's disk image contains no Python")
+    environment = {**sandbox.environment(), "PYTHONPATH": str(port.site)}
+    check = (python, "-m", "bw_webrtc", "check", "--ca-file", port.folder / "ca.pem")
+    assert run(*check, env=environment).startswith("right: ")
+    wrong = {**environment, "BW_CLIENT_SECRET": "wrong"}
+    assert run(*check, env=wrong, code=1).startswith("wrong: ")
+
+
+def test_python_suite(port: Port, python: Optional[Path], tmp_path: Path) -> None:
+    if python is None:
+        pytest.skip("Alpine's disk image contains no Python")
+    tests = [PYTHON / name for name in IN_QEMU] if port.is_foreign else [PYTHON]
+    options: List[Word] = ["-q", "-c", PYTHON / "pytest.ini", "-p", "no:cacheprovider"]
+    output = run(
+        *(python, "-m", "pytest", *options, f"--basetemp={tmp_path}/python", *tests),
+        env=port.environment(),
+    )
+    assert re.search(r"\d+ passed", output), output
+    print(output.splitlines()[-1])  # noqa: T201
