@@ -87,7 +87,7 @@ demo-devices: tools $(NPM)/ready $(DEVICE_SDK)/device-sdk.js
 	  scripts/demo-devices
 
 help:
-	@sed -n '/^#   make/s/^# //p' Makefile
+	@sed -n '/^#   /s/^# //p' Makefile
 
 # Everything is built first, because compilers would disturb tests that measure times.
 test: tools build-tests $(VENV)/ready $(SDK_VENV)/ready
@@ -165,7 +165,7 @@ test-recipes: tools $(VENV)/ready $(RECIPES_VENV)/ready
 	packaging/recipes/need
 	$(CARGO) build --release --workspace
 	BW_WEBRTC_LIBRARY=$(TARGET_DIR)/release/libbw_webrtc.so BW_RELEASE_DIR=$(TARGET_DIR)/release \
-	  BW_DIST=$(CURDIR)/$(DIST) BW_RELEASE_PYTHON=$(VENV_PYTHON) \
+	  BW_TARGETS=$(TARGET) BW_DIST=$(CURDIR)/$(DIST) BW_RELEASE_PYTHON=$(VENV_PYTHON) \
 	  $(VENV_PYTHON) -m pytest -q -c tests/packaging/pytest.ini tests/packaging/test_recipes.py
 
 # The shipped files of each target, on its system.
