@@ -80,8 +80,10 @@ def cancelled(error: BaseException) -> bw_webrtc.CallCancelledError:
 
 
 PROGRAM = """
-import sys
+import signal, sys
 from bw_webrtc import CallCancelledError, Client
+# Python ignores SIGINT if its parent does, as a shell's background job does.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 client = Client("9900000", username="u", password="p", base_url=sys.argv[1], timeout=60)
 try:
     client.create_participant()

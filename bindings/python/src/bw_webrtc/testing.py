@@ -14,6 +14,7 @@ bw-webrtc[sandbox]`` is used, or ``bw-sandbox`` on PATH.
 
 from __future__ import annotations
 
+import contextlib
 import importlib.util
 import json
 import os
@@ -320,6 +321,8 @@ class Sandbox:
                 text = response.read()
         except urllib.error.HTTPError as error:
             reason = error.read().decode("utf-8", "replace")
+            with contextlib.suppress(ValueError, KeyError, TypeError):
+                reason = json.loads(reason)["error"]
             raise ValueError(f"bw-sandbox rejects {method} {path}: {reason}") from None
         return json.loads(text) if text.strip() else None
 
