@@ -1,8 +1,8 @@
 //! TCP sockets that are used and closed only while their descriptor number still names them.
 //!
 //! Daemons close every descriptor from 3 up and open others, which then get the same numbers.
-//! Therefore a socket stores its identity (on Linux, device and inode). A descriptor with another identity belongs to the
-//! host, and is neither written, read nor closed.
+//! Therefore a socket stores its identity (on Linux, device and inode). A descriptor with another
+//! identity belongs to the host, and is neither written, read nor closed.
 //!
 //! Deadlines and the meaning of the bytes belong in `transport`.
 
@@ -266,7 +266,8 @@ pub fn poll(sockets: &[(&Socket, Interest)], time: Duration) -> io::Result<Vec<b
     }
 }
 
-/// What distinguishes an open socket from others with the same number; an error for any other descriptor.
+/// What distinguishes an open socket from others with the same number; an error for any other
+/// descriptor.
 fn identity_of(fd: RawFd) -> io::Result<(u64, u64)> {
     let stat = stat_of(fd)?;
     if stat.st_mode & libc::S_IFMT != libc::S_IFSOCK {
