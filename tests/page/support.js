@@ -11,7 +11,7 @@ import { chromium } from "playwright-core";
 const OUT = process.env.BW_PAGE_OUT;
 const AXE = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
 /** How long a test waits for anything, in milliseconds. */
-export const TIMEOUT = 20_000;
+export const TIMEOUT = 60_000;
 
 export class Sandbox {
   /** Starts a sandbox; waits for its URL. */
