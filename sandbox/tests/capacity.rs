@@ -1,6 +1,6 @@
 //! A session with many participants: synthetic devices that send 50 audio packets and 10 video frames a
-//! second. Everyone must receive everyone. How much of it arrives depends on the machine, and is only
-//! printed:
+//! second. Everyone must receive everyone; with 4 participants, every machine can do this. How much of it
+//! arrives depends on the machine, and is only printed:
 //!
 //! ```sh
 //! PARTICIPANTS=20 cargo test --release --package bw-sandbox --features media --test capacity -- --nocapture
@@ -171,7 +171,7 @@ fn frames(sandbox: &Sandbox, side: &str) -> Vec<u64> {
 #[test]
 fn everyone_receives_everyone() {
     str0m::crypto::from_feature_flags().install_process_default();
-    let count = std::env::var("PARTICIPANTS").map_or(20, |count| count.parse().unwrap());
+    let count = std::env::var("PARTICIPANTS").map_or(4, |count| count.parse().unwrap());
     let sandbox = Sandbox::start(&[]);
     let session = sandbox.session();
     let everyone = json!({"sessionId": session}).to_string();
