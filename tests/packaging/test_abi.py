@@ -46,7 +46,7 @@ def test_installed_libraries_match_the_record(prefix: Path) -> None:
             "uint32_t bw_abi_version(void);\nint bw_more(void);",
             "bw_more is new: record it",
         ),
-        ("void *user_data);", "const void *user_data);", "bw_log_callback has changed"),
+        ("line, void *user_data);", "line, const void *user_data);", "bw_log_callback has changed"),
     ],
 )
 def test_changed_header_is_reported(old: str, new: str, problem: str, tmp_path: Path) -> None:
