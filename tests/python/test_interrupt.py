@@ -128,6 +128,39 @@ def test_exception_of_a_handler_ends_the_call(timeout: Optional[float]) -> None:
             assert len(handler.times) == count
 
 
+def test_two_signals_at_once_do_not_affect_the_next_call(monkeypatch: pytest.MonkeyPatch) -> None:
+    ignored: List[object] = []
+    monkeypatch.setattr(sys, "unraisablehook", ignored.append)
+
+    def fail_first(_signal: int, _frame: Optional[FrameType]) -> None:
+        raise SignalError("first")
+
+    before = signal.signal(signal.SIGUSR2, fail_first)
+    try:
+        with SilentServer() as server, server.client() as client, handling(fail):
+            for _ in range(3):
+
+                def both() -> None:
+                    server.wait_for_request()
+                    os.kill(os.getpid(), signal.SIGUSR2)
+                    os.kill(os.getpid(), signal.SIGUSR1)
+
+                senders = Background(both)
+                with pytest.raises(SignalError):
+                    client.create_participant()
+                senders.result()
+            sender = send(server.wait_for_request)
+            with pytest.raises(SignalError) as caught:
+                client.create_participant()
+            sender.result()
+            assert cancelled(caught.value).outcome == Outcome.UNKNOWN
+        with HttpServer(lambda _: (200, {"id": "s-1"})) as http, client_of(http.url) as client:
+            assert client.create_session().id == "s-1"
+    finally:
+        signal.signal(signal.SIGUSR2, before)
+    assert not ignored
+
+
 def test_handler_runs_during_the_call_and_does_not_end_it() -> None:
     handled = threading.Event()
 

@@ -43,6 +43,8 @@ class Interrupt:
         except (MemoryError, OSError):
             # Some hardened systems do not allow callbacks.
             callback = _library.INTERRUPT_CALLBACK()
+        # Both, because a handler may raise an exception between the next two lines.
+        self._callback = (self._callback, callback)
         library.function(_FUNCTION)(callback, None)
         self._callback = callback
         self.is_set = True
@@ -53,26 +55,41 @@ class Interrupt:
         self.is_set = False
 
     def _run_handlers(self) -> Generator[int, None, None]:
-        """Lets Python run handlers when it is resumed, and yields whether the call must end."""
+        """Lets Python run handlers when it is resumed, and yields whether the call must end.
+
+        After the first exception there are neither calls nor jumps, at which Python would run
+        another handler outside ``try``. The next call needs a new generator: see ``take``.
+        """
         try:
             try:
-                while True:
-                    yield 0
+                try:
+                    while True:
+                        yield 0
+                except GeneratorExit:
+                    raise
+                except BaseException as error:
+                    self.exception = error
             except GeneratorExit:
                 raise
             except BaseException as error:
-                # Not with a call, in which Python could run another handler.
-                self.exception = error
+                # Python 3.10 and earlier run handlers anywhere.
+                if self.exception is None:
+                    self.exception = error
             yield 1
         finally:
             self.is_set = False
 
+    def take(self) -> Optional[BaseException]:
+        """Returns ``exception``, and prepares the next call."""
+        exception, self.exception = self.exception, None
+        if exception is not None:
+            self.is_set = False
+        return exception
+
     def raise_exception(self, cause: Optional[BwError]) -> NoReturn:
         """Raises ``exception``, which is not None. ``cause`` is the failure of the call, if any."""
-        exception, self.exception = self.exception, None
+        exception = self.take()
         assert exception is not None
-        # The generator ends with the first exception.
-        self.is_set = False
         if cause is not None:
             # The handler may have stated a cause of its own.
             cause.__cause__ = exception.__cause__

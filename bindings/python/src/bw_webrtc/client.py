@@ -771,10 +771,13 @@ class Client:
             if interrupt is not None and interrupt.exception is not None:
                 interrupt.raise_exception(error)
             raise
-        except BaseException:
+        except BaseException as error:
             # A signal handler raised this: the caller does not receive the response.
             if interrupt is not None:
-                interrupt.exception = None
+                # The exception of another handler, which had ended the call.
+                first = interrupt.take()
+                if error.__context__ is None:
+                    error.__context__ = first
             if received and creates(operation):
                 with contextlib.suppress(*_library.NOT_REPRESENTABLE):
                     self._keep(operation, _library.decode(received[0]))
