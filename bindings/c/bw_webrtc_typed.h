@@ -460,7 +460,7 @@ BWT_FUNCTION int bwt_is_json_(const char *text)
     bw_status status = text != NULL ? bw_json_get(text, "", &value) : BW_OK;
 
     bw_free(value);
-    return status != BW_E_INVALID_ARGUMENT;
+    return status == BW_OK || status == BW_E_NO_VALUE; /* null */
 }
 
 /* Clears the memory of a result, which may be NULL. */
@@ -563,7 +563,17 @@ BWT_FUNCTION bw_status bwt_items_(const char *document, const char *pointer, cha
         if (*length < count && ((*c == ',' && depth == 1) || depth == 0)) {
             *c = '\0';
             status = bw_json_get(start, "", &(*items)[*length]);
-            *length += status == BW_OK;
+            if (status != BW_OK && status != BW_E_INTERNAL) {
+                /* null, or a string that C cannot represent: an item without values. */
+                bw_free((*items)[*length]);
+                status = bw_json_get("{}", "", &(*items)[*length]);
+            }
+            if (status == BW_OK) {
+                (*length)++;
+            } else {
+                bw_free((*items)[*length]);
+                (*items)[*length] = NULL;
+            }
             start = c + 1;
         }
     }
@@ -807,17 +817,18 @@ BWT_FUNCTION void bwt_subscriptions_clear(bwt_subscriptions *subscriptions)
 BWT_FUNCTION char **bwt_aliases_(const char *item, bw_status *status)
 {
     char **items, **aliases = NULL;
-    size_t length;
+    size_t i, length, count = 0;
     bw_status read = bwt_items_(item, "/streamAliases", &items, &length);
 
     if (length > 0 && (aliases = (char **)calloc(length + 1, sizeof *aliases)) == NULL)
         read = BW_E_INTERNAL;
-    if (aliases != NULL) {
-        memcpy(aliases, items, length * sizeof *aliases);
-        free(items);
-    } else {
-        bwt_texts_clear_(items, length);
+    for (i = 0; aliases != NULL && i < length; i++) {
+        if (strcmp(items[i], "{}") == 0) /* not a string */
+            continue;
+        aliases[count++] = items[i];
+        items[i] = NULL;
     }
+    bwt_texts_clear_(items, length);
     *status = read != BW_OK ? read : *status;
     return aliases;
 }

@@ -678,6 +678,11 @@ static void helpers(void)
         CHECK(endpoint.devices[0].status == NULL && strcmp(endpoint.devices[1].status, "CONNECTED") == 0);
     }
     bwt_endpoint_clear(&endpoint);
+    /* Items that are not objects do not lose the endpoint. */
+    memset(&endpoint, 0, sizeof endpoint);
+    CHECK(bwt_endpoint_read_(&endpoint, "{\"endpointId\":\"e\",\"devices\":[null,\"\\u0000\"]}") == BW_OK);
+    CHECK(endpoint.id != NULL && endpoint.device_count == 2 && endpoint.devices[0].id == NULL);
+    bwt_endpoint_clear(&endpoint);
     bwt_endpoint_read_(&endpoint, "null");
     CHECK(endpoint.id == NULL && endpoint.devices == NULL);
 }
