@@ -450,7 +450,7 @@ pub fn pause_before_retry(
     let retry_after = failure.error.response.as_ref().and_then(|answer| answer.retry_after_ms);
     let retry_after = Duration::from_millis(retry_after.unwrap_or(0));
     let waited = context.retry_after.get() + retry_after;
-    if waited > rules.max_retry_after {
+    if !retry_after.is_zero() && waited > rules.max_retry_after {
         return None;
     }
     let pause = jittered.max(retry_after);
