@@ -40,7 +40,10 @@ async function openJoin(fragment, options = {}) {
       socket.onMessage((text) => {
         const { id, method } = JSON.parse(text);
         record.methods.push(method);
-        if (id !== undefined) socket.send(JSON.stringify({ jsonrpc: "2.0", id, result: {} }));
+        // An offer remains without a response: the SDK ends the connection after one without an answer.
+        if (id !== undefined && method !== "offerSdp") {
+          socket.send(JSON.stringify({ jsonrpc: "2.0", id, result: {} }));
+        }
       });
       socket.onClose(() => {
         record.closed = true;
