@@ -36,10 +36,8 @@ pub fn read(path: &str, folder: Option<&Path>) -> Result<Zeroizing<String>, Stri
         return Err(fail(format!("{who} {does} the file; run: {command} {}", quoted(&shown))));
     }
     // The folder of the path, and that of the file if the path is a link.
-    let real = fs::canonicalize(&path).ok();
-    for folder in
-        [Some(&path), real.as_ref()].into_iter().flatten().filter_map(|path| path.parent())
-    {
+    let real = fs::canonicalize(&path).map_err(unreadable)?;
+    for folder in [&path, &real].into_iter().filter_map(|path| path.parent()) {
         let folder = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
         let about = fs::metadata(folder).map_err(unreadable)?;
         if let Some((who, command)) = Access::of(&about).to_folder() {
