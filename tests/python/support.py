@@ -45,7 +45,8 @@ def python(
     cwd: Optional[Path] = None,
 ) -> subprocess.CompletedProcess[str]:
     """Runs Python with the package on its path. None unsets a variable of ``environment``."""
-    env = {**os.environ, "PYTHONPATH": str(PACKAGE / "src")}
+    path = [str(PACKAGE / "src"), *filter(None, [os.environ.get("PYTHONPATH")])]
+    env = {**os.environ, "PYTHONPATH": os.pathsep.join(path)}
     for name, value in (environment or {}).items():
         if value is None:
             env.pop(name, None)
