@@ -95,14 +95,16 @@ class Port:
         else:
             # The second path is that in the root of Alpine Linux.
             paths = [libraries, Path("/") / libraries.relative_to(self.root)]
-            link = [f"-L{libraries}", "-lbw_webrtc", *(f"-Wl,-rpath,{path}" for path in paths)]
+            link = [f"-L{libraries}", "-Wl,--as-needed", "-lbw_webrtc"]
+            link += [f"-Wl,-rpath,{path}" for path in paths]
         if self.is_musl:
             link.append("-static" if static else "-dynamic")
         system = "linux-musl" if self.is_musl else "linux-gnu.2.17"
         run(
             *(RELEASE_PYTHON, "-m", "ziglang", "cc", "-target", f"{self.machine}-{system}"),
-            # By default, Zig adds 256 KiB of thread-local data for its sanitizer to each program.
-            "-fno-sanitize=undefined",
+            # By default, Zig adds 256 KiB of thread-local data for its sanitizer to each program,
+            # and a stack size of 16 MiB, of which musl takes 8 MiB for each thread.
+            *("-fno-sanitize=undefined", "-Wl,-z,stack-size=0"),
             *("-std=gnu99", "-g", "-Wall", "-Wextra", "-Werror", f"-I{self.unpacked}/include"),
             *(f"-I{ROOT}/bindings/c", f"-I{ROOT}/tests/c", source, "-o", program, *link),
             *("-lpthread", "-ldl", "-lm"),

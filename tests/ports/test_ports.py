@@ -27,23 +27,6 @@ IN_QEMU = (
 )
 
 
-@pytest.fixture(scope="module", params=TARGETS)
-def port(request: pytest.FixtureRequest) -> Iterator[Port]:
-    found = Port(request.param)
-    yield found
-    shutil.rmtree(found.folder)
-
-
-@pytest.fixture(scope="module")
-def sandbox(port: Port) -> Iterator[Sandbox]:
-    """The target's own bw-sandbox."""
-    arguments = ["--endpoint-bxml"]
-    with Sandbox(tls=True, program=str(port.sandbox), arguments=arguments) as sandbox:
-        assert sandbox.ca_file is not None
-        shutil.copy(sandbox.ca_file, port.folder / "ca.pem")
-        yield sandbox
-
-
 @pytest.fixture(scope="module")
 def python(port: Port) -> Optional[Path]:
     """The target's Python, with the shipped wheel, or None if its userland has none."""
