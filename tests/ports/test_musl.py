@@ -142,6 +142,12 @@ def test_threads_with_the_default_stack(musl: Port, sandbox: Sandbox, program: P
     print(output)  # noqa: T201
 
 
+def test_host_without_keys(musl: Port, sandbox: Sandbox, program: Path) -> None:
+    sandbox.reset()
+    config = configuration(musl, sandbox).replace("127.0.0.1", "localhost")
+    assert_passed(run(*musl.command(program), "keys", config))
+
+
 def test_name_with_addresses_of_both_families(
     musl: Port, sandbox: Sandbox, program: Path, names: NameServer
 ) -> None:
