@@ -1,7 +1,8 @@
 /* A host that unloads and loads the library again while its threads run and a client exists. musl ignores
- * dlclose; with glibc, the library stays loaded because of -z nodelete in build.rs. The program is not
+ * dlclose. With glibc, the library stays loaded because of -z nodelete in build.rs. The program is not
  * linked with the library. Usage: reload LIBRARY CONFIG */
 #include <dlfcn.h>
+#include <pthread.h>
 #include <unistd.h>
 
 #include "bw_webrtc.h"
@@ -61,17 +62,39 @@ static void fetch(bw_queue *queue)
     text_free(out);
 }
 
+/* Loads the library, and makes a call. Nothing of the library is in use afterwards. */
+static void *plugin(void *arguments)
+{
+    char **argv = arguments;
+    bw_client *client = NULL;
+    void *module = load(argv[1]);
+
+    if (CHECK(module != NULL && client_new(argv[2], &client, NULL) == BW_OK))
+        call(client);
+    client_free(client);
+    return module;
+}
+
 int main(int argc, char **argv)
 {
     bw_client *client = NULL, *other = NULL;
     bw_queue *queue = NULL;
-    void *module;
+    pthread_t thread;
+    void *module = NULL;
     int n, running;
 
     if (argc != 3)
         return 2;
     alarm(60);
     CHECK(dlopen(argv[1], RTLD_NOW | RTLD_NOLOAD) == NULL);
+    CHECK(pthread_create(&thread, NULL, plugin, argv) == 0 && pthread_join(thread, &module) == 0);
+    if (!CHECK(module != NULL && dlclose(module) == 0))
+        return sum_up();
+    /* To see it fail with glibc, take -z nodelete out of build.rs. */
+    module = dlopen(argv[1], RTLD_NOW | RTLD_NOLOAD);
+    CHECK(module != NULL);
+    if (module != NULL)
+        dlclose(module);
     module = load(argv[1]);
     if (!CHECK(module != NULL))
         return sum_up();
@@ -101,7 +124,5 @@ int main(int argc, char **argv)
     queue_free(queue);
     client_free(client);
     CHECK(dlclose(module) == 0);
-    module = dlopen(argv[1], RTLD_NOW | RTLD_NOLOAD);
-    CHECK(module != NULL);
     return sum_up();
 }
