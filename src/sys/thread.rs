@@ -43,9 +43,9 @@ pub fn spawn_helper(name: &str, work: impl FnOnce() + Send + 'static) -> io::Res
     with_signals_blocked(|| builder.spawn(work).map(drop)).and_then(|spawned| spawned)
 }
 
-/// Makes the standard library create the key with which it destroys the variables of threads, where
-/// the C library offers only keys for this (musl). It aborts the process if it needs the key later, and
-/// the host has used all keys (128 with musl).
+/// Makes the standard library create the key with which it destroys the variables of threads if the C
+/// library offers nothing else (musl). Otherwise it would create the key later, and abort the process
+/// if the host has used all keys (128 with musl).
 ///
 /// # Errors
 /// No key is left.

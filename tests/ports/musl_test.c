@@ -1,11 +1,11 @@
 /* A host with musl: threads with its default stack, and its resolver. Usage:
- *   musl_test threads CONFIG TLS_CONFIG      calls in threads with a stack of 128 KiB, and of 64 KiB
- *   musl_test keys CONFIG                    a host that has used all keys for thread-specific data
- *   musl_test call CONFIG STATUS TEXT        a call returns this status, with TEXT in its document
- *   musl_test cached CONFIG FILE             a second call, after the DNS server became silent
+ *   musl_test threads CONFIG TLS_CONFIG   calls in threads with stacks of 128 KiB, and of 64 KiB
+ *   musl_test keys CONFIG                 a host that has used all keys for thread-specific data
+ *   musl_test call CONFIG STATUS TEXT     a call returns this status, and TEXT in its document
+ *   musl_test cached CONFIG FILE          a second call, after FILE makes the DNS server silent
  *
- * In `threads`, the names of hosts contain a name to resolve, and the service responds to getSession
- * with a document of 512 KiB, and to createSession with a nested error document. */
+ * For `threads`, the URLs contain a name to resolve, and the service responds to getSession with a
+ * document of 512 KiB, and to createSession with a deeply nested error document. */
 #include "hosts/host.h"
 
 #include <dlfcn.h>
@@ -20,7 +20,7 @@ enum { LARGEST_REQUEST = 64 * KIB, LARGE_RESPONSE = 512 * KIB, PAINT = 0xa5 };
 static bw_client *clients[2];
 static atomic_int lines, lines_of_the_queue;
 
-/* The threads that the library has started, and the smallest stack that it requested for one. */
+/* The threads that the library has started, and the smallest stack that it has requested. */
 static atomic_int own_threads;
 static atomic_size_t smallest_stack = SIZE_MAX;
 
@@ -48,10 +48,12 @@ static void on_line(int32_t level, const char *line, void *data)
         atomic_fetch_add(&lines_of_the_queue, 1);
 }
 
-static void queue(bw_client *client)
+static void queue_calls(bw_client *client)
 {
-    static const char *const documents[] = {"{\"operation\": \"createParticipant\"}",
-                                            "{\"operation\": \"getSession\", \"sessionId\": \"s\"}"};
+    static const char *const documents[] = {
+        "{\"operation\": \"createParticipant\"}",
+        "{\"operation\": \"getSession\", \"sessionId\": \"s\"}",
+    };
     bw_queue *queue = NULL;
     int i;
 
@@ -91,13 +93,13 @@ static void *calls(void *stack)
         bw_free(out);
         CHECK(bw_get_session(clients[i], "s", &out) == BW_OK && strlen(out) >= LARGE_RESPONSE);
         bw_free(out);
-        queue(clients[i]);
+        queue_calls(clients[i]);
     }
     free(request);
     return NULL;
 }
 
-/* The function of the library's threads and of this program's. */
+/* Replaces the C library's function: records the stacks of the library's threads. */
 int pthread_create(pthread_t *thread, const pthread_attr_t *attributes, void *(*run)(void *),
                    void *argument)
 {
@@ -115,50 +117,56 @@ int pthread_create(pthread_t *thread, const pthread_attr_t *attributes, void *(*
     return real(thread, attributes, run, argument);
 }
 
-static void threads_scene(const char *config, const char *tls_config)
+/* New clients, whose calls open connections. */
+static void set_clients(const char *config, const char *tls_config)
 {
+    int i;
+
+    for (i = 0; i < 2; i++) {
+        bw_client_free(clients[i]);
+        clients[i] = client_of(i == 0 ? config : tls_config);
+        CHECK(bw_client_set_log(clients[i], BW_LOG_DEBUG, on_line, &lines, NULL) == BW_OK);
+    }
+}
+
+static void threads(const char *config, const char *tls_config)
+{
+    int flags = MAP_PRIVATE | MAP_ANONYMOUS;
     pthread_attr_t attributes;
     pthread_t thread;
     unsigned char *stack;
     size_t untouched = 0;
-    int i;
 
-    clients[0] = client_of(config);
-    clients[1] = client_of(tls_config);
-    for (i = 0; i < 2; i++)
-        CHECK(bw_client_set_log(clients[i], BW_LOG_DEBUG, on_line, &lines, NULL) == BW_OK);
-    CHECK(pthread_create(&thread, NULL, calls, NULL) == 0 && pthread_join(thread, NULL) == 0);
+    set_clients(config, tls_config);
+    CHECK(pthread_create(&thread, NULL, calls, NULL) == 0);
+    CHECK(pthread_join(thread, NULL) == 0);
     /* Two lookups, and for each queue its timer and two workers. */
-    CHECK(atomic_load(&own_threads) >= 6 && atomic_load(&smallest_stack) >= OWN_STACK);
+    CHECK(atomic_load(&own_threads) >= 8 && atomic_load(&smallest_stack) >= OWN_STACK);
     CHECK(atomic_load(&lines) > 20 && atomic_load(&lines_of_the_queue) > 0);
 
-    /* New clients, whose calls open connections again. */
-    for (i = 0; i < 2; i++)
-        bw_client_free(clients[i]);
-    clients[0] = client_of(config);
-    clients[1] = client_of(tls_config);
-    for (i = 0; i < 2; i++)
-        CHECK(bw_client_set_log(clients[i], BW_LOG_DEBUG, on_line, &lines, NULL) == BW_OK);
-    stack = mmap(NULL, SMALL_STACK + 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    set_clients(config, tls_config);
+    stack = mmap(NULL, SMALL_STACK + 4096, PROT_READ | PROT_WRITE, flags, -1, 0);
     /* A guard page below the stack. */
     CHECK(stack != MAP_FAILED && mprotect(stack, 4096, PROT_NONE) == 0);
     stack += 4096;
     memset(stack, PAINT, SMALL_STACK);
     pthread_attr_init(&attributes);
     CHECK(pthread_attr_setstack(&attributes, stack, SMALL_STACK) == 0);
-    CHECK(pthread_create(&thread, &attributes, calls, stack) == 0 && pthread_join(thread, NULL) == 0);
+    CHECK(pthread_create(&thread, &attributes, calls, stack) == 0);
+    CHECK(pthread_join(thread, NULL) == 0);
     while (untouched < SMALL_STACK && stack[untouched] == PAINT)
         untouched++;
-    printf("calls took %lu of %d bytes of stack\n", (unsigned long)(SMALL_STACK - untouched), SMALL_STACK);
+    printf("calls took %d of %d bytes of stack\n", SMALL_STACK - (int)untouched, SMALL_STACK);
     CHECK(untouched > 0);
-    for (i = 0; i < 2; i++)
-        bw_client_free(clients[i]);
+    bw_client_free(clients[0]);
+    bw_client_free(clients[1]);
 }
 
-/* The standard library of Rust needs one key, and aborts the process if there is none. To see it fail,
- * take `reserve_thread_key` out of src/client/mod.rs. */
+/* The standard library of Rust needs one key, and aborts the process if there is none. To see it
+ * fail, take `reserve_thread_key` out of src/client/mod.rs. */
 static void keys(const char *config)
 {
+    const char *call = "{\"operation\": \"createParticipant\"}";
     pthread_key_t key, last = 0;
     bw_status status = -1;
     bw_queue *own_queue;
@@ -178,14 +186,14 @@ static void keys(const char *config)
     /* The call and the queue start threads. */
     CHECK(create(client, "without keys") == 0);
     CHECK(bw_queue_new(client, NULL, &own_queue, NULL) == BW_OK);
-    CHECK(bw_queue_submit(own_queue, "{\"operation\": \"createParticipant\"}", NULL, NULL, NULL) == BW_OK);
+    CHECK(bw_queue_submit(own_queue, call, NULL, NULL, NULL) == BW_OK);
     CHECK(bw_queue_next(own_queue, LIMIT * 1000, NULL, NULL, &status, &out) == BW_OK);
     check_success(status, out, "participant");
     bw_queue_free(own_queue);
     bw_client_free(client);
 }
 
-/* The lookup that the client leaves behind delays neither bw_client_free nor the end of the process. */
+/* A lookup that still runs after the call does not delay bw_client_free. */
 static void call(const char *config, const char *status_name, const char *text)
 {
     bw_client *client = client_of(config);
@@ -230,7 +238,7 @@ int main(int argc, char **argv)
 {
     alarm(LIMIT);
     if (argc == 4 && strcmp(argv[1], "threads") == 0)
-        threads_scene(argv[2], argv[3]);
+        threads(argv[2], argv[3]);
     else if (argc == 3 && strcmp(argv[1], "keys") == 0)
         keys(argv[2]);
     else if (argc == 5 && strcmp(argv[1], "call") == 0)

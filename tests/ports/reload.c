@@ -1,6 +1,6 @@
-/* A host that unloads and loads the library again while its threads run and a client exists. musl ignores
- * dlclose. With glibc, the library stays loaded because of -z nodelete in build.rs. The program is not
- * linked with the library. Usage: reload LIBRARY CONFIG */
+/* A host that unloads the library and loads it again, while a client exists and threads of the
+ * library run. musl ignores dlclose. With glibc, the library stays loaded because of -z nodelete in
+ * build.rs. The program is not linked with the library. Usage: reload LIBRARY CONFIG */
 #include <dlfcn.h>
 #include <pthread.h>
 #include <unistd.h>

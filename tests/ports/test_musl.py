@@ -1,4 +1,4 @@
-"""What differs between musl and glibc: the default stack, the resolver, dlclose, missing functions."""
+"""What differs between musl and glibc: the stacks of threads, the resolver, dlclose, functions."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from pathlib import Path
 from typing import Any, Iterator, List, Set, Tuple
 
 import pytest
+from test_ports import assert_passed, configuration
 
 from bw_webrtc.testing import Sandbox
 from packages import ROOT, run, tool
 from port import Port
-from test_ports import assert_passed, configuration
 
 HERE = Path(__file__).parent
 HOSTS = ROOT / "tests" / "c" / "hosts"
@@ -164,7 +164,7 @@ def test_name_with_addresses_of_both_families(
 def test_query_without_a_response(
     musl: Port, sandbox: Sandbox, program: Path, names: NameServer
 ) -> None:
-    """musl waits 5 s for both responses. To see it fail, let the server respond."""
+    """The resolver waits 5 s for both responses. To see it fail, let the server respond."""
     names.silent.touch()
     message = "while resolving the host name; see timeoutMs"
     began = time.monotonic()
@@ -196,7 +196,10 @@ def test_unknown_name(musl: Port, sandbox: Sandbox, program: Path, names: NameSe
 def test_missing_resolver_configuration(
     musl: Port, sandbox: Sandbox, program: Path, names: NameServer
 ) -> None:
-    """musl then asks 127.0.0.1, and waits for 5 s, which is longer than the connect timeout."""
+    """The resolver then waits 5 s for 127.0.0.1, which is longer than the connect timeout.
+
+    To see it fail, take `explain` out of src/transport/resolver.rs.
+    """
     (musl.root / "etc" / "resolv.conf").unlink()
     message = "/etc/resolv.conf is missing (an empty chroot?), so no name server is known"
     config = named(musl, sandbox, connectTimeoutMs=500, maxRetries=0)
@@ -226,7 +229,8 @@ def test_every_required_symbol_is_in_musl(musl: Port) -> None:
     # Symbols of the kind w are weak: the library does not need them.
     required = set(re.findall(r"^ +U (\S+)$", listed, re.M))
     (loader,) = (musl.root / "lib").glob("ld-musl-*.so.1")
-    provided = set(re.findall(r" [A-Z] (\S+)$", run(nm, "--dynamic", "--defined-only", loader), re.M))
+    listed = run(nm, "--dynamic", "--defined-only", loader)
+    provided = set(re.findall(r" [A-Z] (\S+)$", listed, re.M))
     assert {"pthread_create", "getaddrinfo", "malloc"} <= required
     assert required <= provided, required - provided
     assert "mallinfo2" not in provided

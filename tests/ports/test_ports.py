@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import json
 import re
-import shutil
 from pathlib import Path
-from typing import Iterator, List, Optional
+from typing import List, Optional
 
 import pytest
 
 from bw_webrtc.testing import Sandbox
-from packages import ROOT, TARGETS, Word, run
+from packages import ROOT, Word, run
 from port import Port
 
 C = ROOT / "tests" / "c"
