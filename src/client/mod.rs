@@ -20,7 +20,7 @@ use crate::auth::{Authenticator, Credentials};
 use crate::error::{Error, Status};
 use crate::memory;
 use crate::redact;
-use crate::sys::PerProcess;
+use crate::sys::{self, PerProcess};
 use crate::transport::{CallContext, CancelToken, Deadline};
 pub use crate::transport::{Family, Roots, TlsFiles};
 
@@ -64,8 +64,15 @@ impl Client {
     /// Creates a client with this configuration. Opens no connection.
     ///
     /// # Errors
-    /// `Status::Config`.
+    /// `Status::Config`; `Status::Internal` if the process has no key for thread-specific data left.
     pub fn new(config: Config) -> Result<Client, Error> {
+        sys::reserve_thread_key().map_err(|error| {
+            let message = format!(
+                "this process has no key for thread-specific data left (pthread_key_create): \
+                 {error}; create the first client earlier"
+            );
+            Error::new(Status::Internal, message)
+        })?;
         let reloader = config::Reloader::new(&config);
         let parts = config.into_parts()?;
         let token_endpoint = parts.token.map(|token| {

@@ -34,4 +34,4 @@ pub use os::is_privileged;
 pub use per_process::PerProcess;
 pub use process::{effective_group, effective_user, resolver_problem};
 pub use socket::{Interest, Socket, SocketPair, poll};
-pub use thread::{spawn_helper, thread_index};
+pub use thread::{reserve_thread_key, spawn_helper, thread_index};

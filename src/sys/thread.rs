@@ -4,7 +4,7 @@ use std::cell::Cell;
 use std::ffi::c_void;
 use std::io;
 use std::mem::MaybeUninit;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
 
 use super::generation::InCall;
@@ -41,6 +41,42 @@ pub fn spawn_helper(name: &str, work: impl FnOnce() + Send + 'static) -> io::Res
         work();
     };
     with_signals_blocked(|| builder.spawn(work).map(drop)).and_then(|spawned| spawned)
+}
+
+/// Makes the standard library create the key with which it destroys the variables of threads if the C
+/// library offers nothing else (musl). Otherwise it would create the key later, and abort the process
+/// if the host has used all keys (128 with musl).
+///
+/// # Errors
+/// No key is left.
+pub fn reserve_thread_key() -> io::Result<()> {
+    struct Destroyed;
+    impl Drop for Destroyed {
+        fn drop(&mut self) {}
+    }
+    thread_local! {
+        static VARIABLE: Destroyed = const { Destroyed };
+    }
+    static RESERVED: AtomicBool = AtomicBool::new(false);
+    if RESERVED.load(Ordering::Relaxed) {
+        return Ok(());
+    }
+    // SAFETY: the name ends with NUL.
+    let own = unsafe { libc::dlsym(libc::RTLD_DEFAULT, c"__cxa_thread_atexit_impl".as_ptr()) };
+    if own.is_null() {
+        let mut key = 0;
+        // SAFETY: the key is writable, and deleted before anything uses it.
+        let failure = unsafe { libc::pthread_key_create(&raw mut key, None) };
+        if failure != 0 {
+            return Err(io::Error::from_raw_os_error(failure));
+        }
+        // SAFETY: created above.
+        unsafe { libc::pthread_key_delete(key) };
+    }
+    // In the destructors of a thread, the variable may not exist any more, but the key does.
+    let _ = VARIABLE.try_with(|_| ());
+    RESERVED.store(true, Ordering::Relaxed);
+    Ok(())
 }
 
 /// How much of a thread's stack the C library uses itself. It contains the thread-local variables of

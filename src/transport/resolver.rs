@@ -161,7 +161,7 @@ impl Resolver {
         let has_stale = !cache.addresses.is_empty();
         match self.lookup_or_wait(exchange, has_stale) {
             Ok(Some(new)) => Ok(new),
-            Err(error) if !has_stale || exchange.remaining().is_err() => Err(error),
+            Err(error) if !has_stale || exchange.remaining().is_err() => Err(self.explain(error)),
             Ok(None) | Err(_) => Ok(cache.addresses.clone()),
         }
     }
@@ -214,6 +214,15 @@ impl Resolver {
             Some(Err(why)) => Err(self.unresolved(why)),
             None => Err(self.unresolved("the lookup ended without a result")),
         }
+    }
+
+    /// Names a local problem as the reason of a timeout: without its configuration, the resolver of
+    /// musl waits for a name server on this machine.
+    fn explain(&self, error: TransportError) -> TransportError {
+        if error.status != Status::Timeout {
+            return error;
+        }
+        sys::resolver_problem().map_or(error, |why| self.unresolved(&why))
     }
 
     fn unresolved(&self, why: &str) -> TransportError {

@@ -113,8 +113,9 @@ class Port:
         system = "linux-musl" if self.is_musl else "linux-gnu.2.17"
         return [
             *(str(RELEASE_PYTHON), "-m", "ziglang", "cc", "-target", f"{self.machine}-{system}"),
-            # By default, Zig adds 256 KiB of thread-local data for its sanitizer to each program.
-            "-fno-sanitize=undefined",
+            # By default, Zig adds 256 KiB of thread-local data for its sanitizer to each program,
+            # and a stack size of 16 MiB, of which musl takes 8 MiB for each thread.
+            *("-fno-sanitize=undefined", "-Wl,-z,stack-size=0"),
         ]
 
     def compile(self, source: Path, *, static: bool = False) -> Path:
@@ -130,7 +131,8 @@ class Port:
         else:
             # The second path is that in the root of Alpine Linux.
             paths = [libraries, self.path_in_root(libraries)]
-            link = [f"-L{libraries}", "-lbw_webrtc", *(f"-Wl,-rpath,{path}" for path in paths)]
+            link = [f"-L{libraries}", "-Wl,--as-needed", "-lbw_webrtc"]
+            link += [f"-Wl,-rpath,{path}" for path in paths]
         if self.is_musl:
             link.append("-static" if static else "-dynamic")
         run(

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import json
 import re
-import shutil
 from pathlib import Path
-from typing import Iterator, List
+from typing import List
 
 import pytest
 
 from bw_webrtc.testing import Sandbox
-from packages import ROOT, TARGETS, Word, run
+from packages import ROOT, Word, run
 from port import Port
 
 C = ROOT / "tests" / "c"
@@ -25,23 +24,6 @@ IN_QEMU = (
     "test_operations.py",
     "test_threads.py",
 )
-
-
-@pytest.fixture(scope="module", params=TARGETS)
-def port(request: pytest.FixtureRequest) -> Iterator[Port]:
-    found = Port(request.param)
-    yield found
-    shutil.rmtree(found.folder)
-
-
-@pytest.fixture(scope="module")
-def sandbox(port: Port) -> Iterator[Sandbox]:
-    """The target's own bw-sandbox."""
-    arguments = ["--endpoint-bxml"]
-    with Sandbox(tls=True, program=str(port.sandbox), arguments=arguments) as sandbox:
-        assert sandbox.ca_file is not None
-        shutil.copy(sandbox.ca_file, port.folder / "ca.pem")
-        yield sandbox
 
 
 @pytest.fixture(scope="module")
