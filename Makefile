@@ -301,7 +301,8 @@ lint: tools $(VENV)/ready
 	$(VENV_PYTHON) -m ruff format --check bindings/python bindings/python-sandbox tests benches packaging
 	cd bindings/python && $(CURDIR)/$(VENV_PYTHON) -m mypy --strict hatch_build.py src examples ../python-sandbox/src ../../tests/python ../../tests/hosts
 	cd bindings/python && $(CURDIR)/$(VENV_PYTHON) -m mypy --strict ../../tests/newcomer/check.py ../../tests/newcomer/python/waiting_room.py
-	cd bindings/python && MYPYPATH=../../tests/packaging:../../tests/ports $(CURDIR)/$(VENV_PYTHON) -m mypy --strict ../../tests/packaging ../../tests/ports ../../packaging/abi ../../packaging/notices.py
+	cd bindings/python && MYPYPATH=../../tests/packaging $(CURDIR)/$(VENV_PYTHON) -m mypy --strict ../../tests/packaging ../../packaging/abi ../../packaging/notices.py
+	cd bindings/python && MYPYPATH=../../tests/packaging:../../tests/ports $(CURDIR)/$(VENV_PYTHON) -m mypy --strict ../../tests/ports
 	cd benches && $(CURDIR)/$(VENV_PYTHON) -m mypy --strict --config-file ../bindings/python/pyproject.toml gates.py bench.py suite
 	scripts/check-words
 	$(VENV_PYTHON) -m ruff check scripts/check-words scripts/check-systems

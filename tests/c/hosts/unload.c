@@ -1,5 +1,5 @@
-/* A host that loads and unloads a module, and whose threads end afterwards. To see it fail,
- * take -z nodelete out of build.rs. Usage: unload LIBRARY CONFIG */
+/* A host that loads and unloads a module, and whose threads end afterwards. tests/ports/reload.c
+ * also fails without -z nodelete in build.rs. Usage: unload LIBRARY CONFIG */
 #include <dlfcn.h>
 #include <pthread.h>
 #include <unistd.h>
