@@ -1,5 +1,5 @@
 /* A host that loads and unloads a module, and whose threads end afterwards. tests/ports/reload.c
- * also fails without -z nodelete in build.rs. Usage: unload LIBRARY CONFIG */
+ * is the test that fails without -z nodelete. Usage: unload LIBRARY CONFIG */
 #include <dlfcn.h>
 #include <pthread.h>
 #include <unistd.h>
