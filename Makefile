@@ -168,13 +168,13 @@ test-recipes: tools $(VENV)/ready $(RECIPES_VENV)/ready
 	  BW_TARGETS=$(TARGET) BW_DIST=$(CURDIR)/$(DIST) BW_RELEASE_PYTHON=$(VENV_PYTHON) \
 	  $(VENV_PYTHON) -m pytest -q -c tests/packaging/pytest.ini tests/packaging/test_recipes.py
 
-# The shipped files of each target, on its system.
+# The shipped files of each target, and programs with them on its system.
+PORTS_TEST = BW_TARGETS='$(TARGETS)' BW_PORTS=$(CURDIR)/$(BUILD)/ports BW_RELEASE_DIR=$(RELEASE) \
+  BW_DIST=$(CURDIR)/$(DIST) BW_RELEASE_PYTHON=$(CURDIR)/$(RELEASE_VENV)/bin/python $(VENV_PYTHON) -m pytest -q
 test-ports: tools $(VENV)/ready dist-all
 	tests/ports/need $(TARGETS)
-	BW_TARGETS='$(TARGETS)' BW_PORTS=$(CURDIR)/$(BUILD)/ports BW_RELEASE_DIR=$(RELEASE) \
-	  BW_DIST=$(CURDIR)/$(DIST) BW_RELEASE_PYTHON=$(CURDIR)/$(RELEASE_VENV)/bin/python \
-	  $(VENV_PYTHON) -m pytest -q -c tests/ports/pytest.ini --durations=15 tests/ports \
-	  tests/packaging/test_files.py
+	$(PORTS_TEST) -c tests/packaging/pytest.ini tests/packaging/test_files.py
+	$(PORTS_TEST) -c tests/ports/pytest.ini --durations=15 tests/ports
 
 packaging-tools:
 	packaging/need

@@ -93,6 +93,7 @@ def test_file_that_others_can_write_is_rejected(file: Path) -> None:
     )
 
 
+@pytest.mark.skipif(not hasattr(os, "setxattr"), reason="this Python has no os.setxattr")
 def test_access_control_list_that_lets_another_user_write_is_rejected(file: Path) -> None:
     # The version, and the entries: tag, permissions, id. The mask allows reading and writing.
     no_id = 0xFFFFFFFF
