@@ -8,7 +8,7 @@
 /* See docs/abi.md, "32-bit systems". */
 #define GENERATIONS 16383
 #define INDEXES 65536
-#define COUNT (2 * GENERATIONS + 10)
+#define COUNT (GENERATIONS + 10)
 
 static const char CONFIG[] = "{\"accountId\":\"1\",\"username\":\"u\",\"password\":\"" SECRET "\","
                              "\"baseUrl\":\"http://127.0.0.1:9/v1\"}";
@@ -41,7 +41,7 @@ int main(void)
 {
     static uintptr_t handles[COUNT];
     static uintptr_t sorted[COUNT];
-    size_t used[3] = {0, 0, 0};
+    size_t used[2] = {0, 0};
     size_t i, stale = 0, repeated = 0, unusable = 0;
     bw_client *last;
 
@@ -53,11 +53,11 @@ int main(void)
         unusable += use(client) != BW_OK;
         bw_client_free(client);
         stale += use(client) != BW_E_INVALID_HANDLE;
-        used[handles[i] % INDEXES < 2 ? handles[i] % INDEXES : 2]++;
+        used[handles[i] % INDEXES != 0]++;
     }
     CHECK(unusable == 0 && stale == 0);
-    /* Each slot is used until its last generation. Then the next slot is. */
-    CHECK(used[0] == GENERATIONS && used[1] == GENERATIONS && used[2] == 10);
+    /* The first slot is used until its last generation. Then the next slot is. */
+    CHECK(used[0] == GENERATIONS && used[1] == 10);
 
     /* While another client is alive, none of the old handles refers to it. */
     last = new_client();
