@@ -19,7 +19,7 @@
 #                  TARGET=aarch64-unknown-linux-gnu, for another target of packaging/targets
 #   make dist-all  release archives for all targets: x86-64 and aarch64, glibc and musl
 #   make test-packaging  run install and dist, and test programs that use the result
-#   make check-systems  compile and link for macOS and FreeBSD, which are not tested
+#   make check-systems  link for macOS and FreeBSD, and run C programs for 32-bit Linux
 #   make test-recipes  build the packages of packaging/recipes, and test programs that use them
 #   make test-ports  run dist-all, and run the tests for each target, in QEMU and in Alpine Linux
 #   make lint      formatting, compiler warnings, types, the generated files
@@ -191,9 +191,10 @@ $(RELEASE_VENV)/ready: packaging/requirements.txt bindings/python/requirements-d
 	  -c bindings/python/requirements-dev.txt -r packaging/requirements.txt hatchling
 	@touch $@
 
-# Systems on which no tests run. cargo-zigbuild looks for Zig in the first python3 in PATH.
+# Systems on which only parts of the tests run. cargo-zigbuild looks for Zig in the first python3 in PATH.
 check-systems: tools $(RELEASE_VENV)/ready
-	PATH=$(CURDIR)/$(RELEASE_VENV)/bin:$$PATH scripts/check-systems
+	$(CARGO_BUILD_DEBUG)
+	PATH=$(CURDIR)/$(RELEASE_VENV)/bin:$$PATH BW_SANDBOX=$(TARGET_DIR)/debug/bw-sandbox scripts/check-systems
 
 # Simulates failures of every kind. FUZZ_SECONDS applies to each fuzzer.
 FUZZ_SECONDS ?= 60

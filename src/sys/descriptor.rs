@@ -12,7 +12,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use libc::c_int;
 
 use super::generation::generation;
-use super::os::{PLACEHOLDER_FLAGS, file_identity};
+use super::os::{PLACEHOLDER_FLAGS, Stat, file_identity, fstat};
 use super::per_process::PerProcess;
 
 /// The first number after those of the standard streams.
@@ -139,10 +139,10 @@ pub fn open_file(path: impl AsRef<Path>) -> io::Result<File> {
 ///
 /// # Errors
 /// Returns the operating system's error.
-pub(super) fn stat_of(fd: RawFd) -> io::Result<libc::stat> {
-    let mut stat = MaybeUninit::<libc::stat>::uninit();
+pub(super) fn stat_of(fd: RawFd) -> io::Result<Stat> {
+    let mut stat = MaybeUninit::<Stat>::uninit();
     // SAFETY: the pointer is to writable memory of this size.
-    if unsafe { libc::fstat(fd, stat.as_mut_ptr()) } < 0 {
+    if unsafe { fstat(fd, stat.as_mut_ptr()) } < 0 {
         return Err(io::Error::last_os_error());
     }
     // SAFETY: fstat succeeded and so initialized it.

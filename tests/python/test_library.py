@@ -80,6 +80,23 @@ def test_system_loader_is_third(tmp_path: Path) -> None:
     assert origin.startswith("the system's loader")
 
 
+@pytest.mark.parametrize(
+    ("platform", "name", "variable"),
+    [
+        ("darwin", "libbw_webrtc.0.dylib", "DYLD_LIBRARY_PATH"),
+        ("freebsd14", "libbw_webrtc.so.0", "LD_LIBRARY_PATH"),
+        ("linux", "libbw_webrtc.so.0", "LD_LIBRARY_PATH"),
+    ],
+)
+def test_file_name_depends_on_the_platform(platform: str, name: str, variable: str) -> None:
+    code = f"import sys\nsys.platform = {platform!r}\nimport bw_webrtc._library as l\nl.load()"
+    completed = python(["-c", code], {"BW_WEBRTC_LIBRARY": None})
+    copy = PACKAGE / "src" / "bw_webrtc" / name
+    assert f"the copy inside the package: {copy}: " in completed.stderr
+    assert f"the system's loader ({variable}, " in completed.stderr
+    assert f"set BW_WEBRTC_LIBRARY to the path of {name}." in completed.stderr
+
+
 def test_no_fallback_if_the_variable_is_set(package: Path) -> None:
     shutil.copy(LIBRARY, package / "bw_webrtc" / _library.SONAME)
     completed = python(

@@ -4,6 +4,8 @@ use std::mem::{MaybeUninit, size_of};
 use std::os::fd::RawFd;
 
 use libc::c_int;
+/// The status of a file.
+pub use libc::{fstat, stat as Stat};
 
 /// The first number of an identity that is a port.
 const IS_PORT: u64 = u64::MAX - 1;
@@ -16,13 +18,13 @@ pub const CONNECT_CHANGES_IDENTITY: bool = true;
 /// Device and inode of a file.
 // The types differ between the systems and their versions.
 #[allow(clippy::unnecessary_cast)]
-pub fn file_identity(stat: &libc::stat) -> (u64, u64) {
+pub fn file_identity(stat: &Stat) -> (u64, u64) {
     (stat.st_dev as u64, stat.st_ino as u64)
 }
 
 /// What distinguishes a socket from others with the same number: the inode, or the local port of a TCP
 /// socket, which has no inode.
-pub fn socket_identity(fd: RawFd, stat: &libc::stat) -> (u64, u64) {
+pub fn socket_identity(fd: RawFd, stat: &Stat) -> (u64, u64) {
     if stat.st_ino != 0 {
         return file_identity(stat);
     }

@@ -4,6 +4,9 @@ use std::io;
 use std::os::fd::RawFd;
 
 use libc::{c_int, c_void};
+/// The status of a file, with 64-bit numbers: otherwise, `fstat` fails on a 32-bit system if an inode
+/// needs more.
+pub use libc::{fstat64 as fstat, stat64 as Stat};
 
 /// The argument of `pthread_setcancelstate`, which the libc crate lacks.
 pub const PTHREAD_CANCEL_DISABLE: c_int = 1;
@@ -37,12 +40,12 @@ pub fn prepare_socket(_: RawFd) -> io::Result<()> {
 /// Device and inode of a file.
 // The types differ between processors and C libraries.
 #[allow(clippy::unnecessary_cast)]
-pub fn file_identity(stat: &libc::stat) -> (u64, u64) {
+pub fn file_identity(stat: &Stat) -> (u64, u64) {
     (stat.st_dev as u64, stat.st_ino as u64)
 }
 
 /// What distinguishes a socket from others with the same number: device and inode.
-pub fn socket_identity(_: RawFd, stat: &libc::stat) -> (u64, u64) {
+pub fn socket_identity(_: RawFd, stat: &Stat) -> (u64, u64) {
     file_identity(stat)
 }
 

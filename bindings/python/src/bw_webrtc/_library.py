@@ -9,6 +9,7 @@ from __future__ import annotations
 import ctypes
 import json
 import os
+import sys
 from ctypes import POINTER, c_char_p, c_int32, c_uint32, c_uint64, c_void_p
 from pathlib import Path
 from typing import Any, Callable, Dict, List, Optional, Tuple, Type
@@ -29,8 +30,17 @@ from .errors import (
 )
 
 ABI = 0
-SONAME = f"libbw_webrtc.so.{ABI}"
 VARIABLE = "BW_WEBRTC_LIBRARY"
+
+
+def _names_for(platform: str) -> Tuple[str, str]:
+    """The file name of the library on a platform, and where its loader looks for the file."""
+    if platform == "darwin":
+        return f"libbw_webrtc.{ABI}.dylib", "DYLD_LIBRARY_PATH, /usr/local/lib, /usr/lib"
+    return f"libbw_webrtc.so.{ABI}", "LD_LIBRARY_PATH, /etc/ld.so.conf, /usr/lib"
+
+
+SONAME, _LOADER_PATHS = _names_for(sys.platform)
 
 # The type of an output parameter for text, which must be passed to bw_free. A c_char_p contains the
 # pointer and, as its value, a copy. As the type of a result, it would contain only the copy.
@@ -320,7 +330,7 @@ def _candidates() -> List[Tuple[str, str]]:
     packaged = Path(__file__).resolve().parent / SONAME
     return [
         (str(packaged), "the copy inside the package"),
-        (SONAME, "the system's loader (LD_LIBRARY_PATH, /etc/ld.so.conf, /usr/lib)"),
+        (SONAME, f"the system's loader ({_LOADER_PATHS})"),
     ]
 
 
