@@ -147,11 +147,6 @@ def test_threads_with_the_default_stack(
     assert ("localhost", A) in names.queries
 
 
-def test_host_without_keys(musl: Port, sandbox: Sandbox, program: Path) -> None:
-    sandbox.reset()
-    assert_passed(run(*musl.command(program), "keys", configuration(musl, sandbox)))
-
-
 def test_name_with_addresses_of_both_families(
     musl: Port, sandbox: Sandbox, program: Path, names: NameServer
 ) -> None:
