@@ -5,11 +5,13 @@ use std::ffi::c_void;
 use std::io;
 use std::mem::MaybeUninit;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError};
 use std::thread::{self, Thread};
 
 use once_cell::race::OnceBox;
 
 use super::generation::InCall;
+use super::per_process::PerProcess;
 
 /// The index of the calling thread. Threads are numbered from 0 in the order of their first call.
 pub fn thread_index() -> usize {
@@ -55,6 +57,12 @@ pub fn reserve_thread_key() -> io::Result<()> {
     // The thread that made it create the key. Owned here, because nothing frees that of the main
     // thread, and tools would report it as a leak.
     static RESERVED_BY: OnceBox<Thread> = OnceBox::new();
+    // Otherwise two threads could take the last key from each other.
+    static LOCK: PerProcess<Mutex<()>> = PerProcess::new();
+    if RESERVED_BY.get().is_some() {
+        return Ok(());
+    }
+    let _locked = LOCK.lock().unwrap_or_else(PoisonError::into_inner);
     if RESERVED_BY.get().is_some() {
         return Ok(());
     }

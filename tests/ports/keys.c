@@ -1,6 +1,6 @@
-/* A host that has used all keys for thread-specific data. The standard library of Rust needs one, and
- * aborts the process if there is none. To see it fail, take `reserve_thread_key` out of
- * src/client/mod.rs. Usage: keys CONFIG. */
+/* A host that has used all keys for thread-specific data. The standard library of Rust needs one,
+ * and aborts the process if there is none. To see it fail, take `reserve_thread_key` out of
+ * src/client/mod.rs, or its lock out of src/sys/thread.rs. Usage: keys CONFIG. */
 #include "hosts/host.h"
 
 #include <limits.h>
@@ -18,6 +18,44 @@ static int use_keys(void)
     return used;
 }
 
+static pthread_barrier_t barrier;
+
+static void *first_client(void *config)
+{
+    bw_client *client;
+
+    pthread_barrier_wait(&barrier);
+    client = client_of(config);
+    bw_client_free(client);
+    return client;
+}
+
+/* Threads that create the first client at the same time, while one key is left. */
+static void last_key_in_threads(char *config)
+{
+    pthread_t threads[4];
+    void *client;
+    int i, round, failed = 0;
+
+    for (round = 0; round < 20; round++) {
+        pid_t child = fork();
+        if (child == 0) {
+            alarm(LIMIT);
+            use_keys();
+            pthread_key_delete(last);
+            pthread_barrier_init(&barrier, NULL, 4);
+            for (i = 0; i < 4; i++)
+                pthread_create(&threads[i], NULL, first_client, config);
+            for (i = 0; i < 4; i++) {
+                pthread_join(threads[i], &client);
+                failed |= client == NULL;
+            }
+            _exit(failed);
+        }
+        CHECK(status_of(child) == 0);
+    }
+}
+
 int main(int argc, char **argv)
 {
     const char *call = "{\"operation\": \"createParticipant\"}";
@@ -29,6 +67,7 @@ int main(int argc, char **argv)
     if (argc != 2)
         return 2;
     alarm(LIMIT);
+    last_key_in_threads(argv[1]);
     CHECK(use_keys() == PTHREAD_KEYS_MAX);
     CHECK_FAILURE(bw_client_new(argv[1], &client, &out), BW_E_INTERNAL, "pthread_key_create");
     /* The standard library never uses the key 0. */
