@@ -127,14 +127,22 @@ def build(sources: Path, file: str, package: str, *, with_zig: bool) -> Path:
         oldest = "" if libc == "musl" else f".2.{OLDEST_GLIBC}"
         command = [program, "zigbuild", "--target", f"{target}{oldest}"]
         if libc == "musl":
-            # By default, shared libraries are not supported for musl.
-            name = f"CARGO_TARGET_{target.upper().replace('-', '_')}_RUSTFLAGS"
-            env[name] = "-C target-feature=-crt-static"
+            # By default, rustc and Zig link programs for musl statically, and rustc supports no
+            # shared libraries.
+            add_flags(env, ["-Ctarget-feature=-crt-static", "-Clink-arg=-dynamic"])
     # Passed to cargo, because its configuration may contain another directory.
     folder = target_folder(sources)
     command += ["--release", "--locked", "--package", package, "--target-dir", str(folder)]
     subprocess.run(command, cwd=sources, env=env, check=True)
     return folder / target / "release" / file
+
+
+def add_flags(env: Dict[str, str], flags: List[str]) -> None:
+    """Adds flags of rustc to those in an environment, where cargo reads them."""
+    encoded, plain = "CARGO_ENCODED_RUSTFLAGS", "RUSTFLAGS"
+    # Cargo reads only the first of them that is set.
+    name, separator = (encoded, "\x1f") if encoded in env else (plain, " ")
+    env[name] = separator.join([*filter(None, [env.get(name)]), *flags])
 
 
 def scripts() -> str:
@@ -157,8 +165,11 @@ def machine_and_libc(file: Path) -> Tuple[str, str]:
     content = file.read_bytes()
     if content[:6] != b"\x7fELF\x02\x01":
         raise SystemExit(f"bw-webrtc: {file} is not a 64-bit little-endian ELF file")
-    (number,) = struct.unpack_from("<H", content, 18)
-    libraries = list(needed_libraries(content))
+    try:
+        (number,) = struct.unpack_from("<H", content, 18)
+        libraries = list(needed_libraries(content))
+    except (struct.error, OverflowError, ValueError) as error:
+        raise SystemExit(f"bw-webrtc: {file} is damaged: {error}") from None
     if number not in MACHINES:
         raise SystemExit(f"bw-webrtc: {file} is for processor {number} of ELF, which has no wheel")
     if "libc.so.6" in libraries:

@@ -4,10 +4,14 @@ use std::cell::Cell;
 use std::ffi::c_void;
 use std::io;
 use std::mem::MaybeUninit;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::thread;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError};
+use std::thread::{self, Thread};
+
+use once_cell::race::OnceBox;
 
 use super::generation::InCall;
+use super::per_process::PerProcess;
 
 /// The index of the calling thread. Threads are numbered from 0 in the order of their first call.
 pub fn thread_index() -> usize {
@@ -43,40 +47,46 @@ pub fn spawn_helper(name: &str, work: impl FnOnce() + Send + 'static) -> io::Res
     with_signals_blocked(|| builder.spawn(work).map(drop)).and_then(|spawned| spawned)
 }
 
-/// Makes the standard library create the key with which it destroys the variables of threads if the C
-/// library offers nothing else (musl). Otherwise it would create the key later, and abort the process
-/// if the host has used all keys (128 with musl).
+/// Makes the standard library create the key with which it cleans up after threads. Otherwise it
+/// creates the key with the first helper thread or variable of a thread, and aborts the process if the
+/// host has used all keys (128 with musl, 1024 with glibc).
 ///
 /// # Errors
 /// No key is left.
 pub fn reserve_thread_key() -> io::Result<()> {
-    struct Destroyed;
-    impl Drop for Destroyed {
-        fn drop(&mut self) {}
-    }
-    thread_local! {
-        static VARIABLE: Destroyed = const { Destroyed };
-    }
-    static RESERVED: AtomicBool = AtomicBool::new(false);
-    if RESERVED.load(Ordering::Relaxed) {
+    // The thread that made it create the key. Owned here, because nothing frees that of the main
+    // thread, and tools would report it as a leak.
+    static RESERVED_BY: OnceBox<Thread> = OnceBox::new();
+    // Otherwise two threads could take the last key from each other.
+    static LOCK: PerProcess<Mutex<()>> = PerProcess::new();
+    if RESERVED_BY.get().is_some() {
         return Ok(());
     }
-    // SAFETY: the name ends with NUL.
-    let own = unsafe { libc::dlsym(libc::RTLD_DEFAULT, c"__cxa_thread_atexit_impl".as_ptr()) };
-    if own.is_null() {
-        let mut key = 0;
-        // SAFETY: the key is writable, and deleted before anything uses it.
-        let failure = unsafe { libc::pthread_key_create(&raw mut key, None) };
-        if failure != 0 {
-            return Err(io::Error::from_raw_os_error(failure));
-        }
-        // SAFETY: created above.
-        unsafe { libc::pthread_key_delete(key) };
+    let _locked = LOCK.lock().unwrap_or_else(PoisonError::into_inner);
+    if RESERVED_BY.get().is_some() {
+        return Ok(());
     }
-    // In the destructors of a thread, the variable may not exist any more, but the key does.
-    let _ = VARIABLE.try_with(|_| ());
-    RESERVED.store(true, Ordering::Relaxed);
+    let first = new_key()?;
+    // The standard library does not use the key 0: it then creates another one.
+    let second = if first == 0 { new_key() } else { Ok(0) };
+    // SAFETY: created above, and deleted before anything uses it.
+    unsafe { libc::pthread_key_delete(first) };
+    let second = second?;
+    if second != 0 {
+        // SAFETY: as above.
+        unsafe { libc::pthread_key_delete(second) };
+    }
+    let _ = RESERVED_BY.set(Box::new(thread::current()));
     Ok(())
+}
+
+fn new_key() -> io::Result<libc::pthread_key_t> {
+    let mut key = 0;
+    // SAFETY: the key is writable.
+    match unsafe { libc::pthread_key_create(&raw mut key, None) } {
+        0 => Ok(key),
+        failure => Err(io::Error::from_raw_os_error(failure)),
+    }
 }
 
 /// How much of a thread's stack the C library uses itself. It contains the thread-local variables of

@@ -161,7 +161,7 @@ impl Resolver {
         let has_stale = !cache.addresses.is_empty();
         match self.lookup_or_wait(exchange, has_stale) {
             Ok(Some(new)) => Ok(new),
-            Err(error) if !has_stale || exchange.remaining().is_err() => Err(self.explain(error)),
+            Err(error) if !has_stale || exchange.remaining().is_err() => Err(explain(error)),
             Ok(None) | Err(_) => Ok(cache.addresses.clone()),
         }
     }
@@ -216,15 +216,6 @@ impl Resolver {
         }
     }
 
-    /// Names a local problem as the reason of a timeout: without its configuration, the resolver of
-    /// musl waits for a name server on this machine.
-    fn explain(&self, error: TransportError) -> TransportError {
-        if error.status != Status::Timeout {
-            return error;
-        }
-        sys::resolver_problem().map_or(error, |why| self.unresolved(&why))
-    }
-
     fn unresolved(&self, why: &str) -> TransportError {
         let (host, key) = (redact::line(&self.host), self.key);
         let message = format!(
@@ -266,6 +257,18 @@ impl Resolver {
         let now = Instant::now();
         state.running_since = Some(now);
         Ok(now)
+    }
+}
+
+/// Adds a local problem to the message of a timeout: without its configuration, the resolver of musl
+/// waits for a name server on this machine. The status stays: there may be one, which is only slow.
+fn explain(error: TransportError) -> TransportError {
+    if error.status != Status::Timeout {
+        return error;
+    }
+    match sys::resolver_problem() {
+        Some(why) => TransportError { message: format!("{}; {why}", error.message), ..error },
+        None => error,
     }
 }
 

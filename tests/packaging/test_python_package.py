@@ -179,3 +179,32 @@ def test_build_uses_the_tools_of_the_release() -> None:
     for tool in ("cargo-zigbuild", "ziglang"):
         (line,) = [line for line in pinned if line.startswith(f"{tool}==")]
         assert f'"{line}"' in hook
+
+
+def in_hook(code: str, *arguments: object) -> str:
+    """Runs code in the module that builds the wheel."""
+    words = [str(word) for word in arguments]
+    return run(RELEASE_PYTHON, "-c", f"from hatch_build import *\n{code}", *words, cwd=PACKAGE)
+
+
+def test_damaged_library_is_rejected(tmp_path: Path) -> None:
+    whole = (RELEASED / "libbw_webrtc.so").read_bytes()
+    lengths = (6, 20, 40, 64, 1000, len(whole) // 2)
+    for length in lengths:
+        (tmp_path / f"{length}.so").write_bytes(whole[:length])
+    code = (
+        "for name in sys.argv[1:]:\n"
+        "    try: print(wheel_platform(Path(name)))\n"
+        "    except SystemExit as error: print(error)"
+    )
+    output = in_hook(code, *(tmp_path / f"{length}.so" for length in lengths))
+    assert output.count(".so is damaged: ") == len(output.splitlines()) == len(lengths), output
+
+
+def test_flags_of_the_environment_are_kept() -> None:
+    code = "for env in [{}, {NAME: 'a'}]: add_flags(env, ['b', 'c']); print(env)"
+    plain = in_hook(code.replace("NAME", "'RUSTFLAGS'"))
+    assert plain.splitlines() == ["{'RUSTFLAGS': 'b c'}", "{'RUSTFLAGS': 'a b c'}"]
+    name = "CARGO_ENCODED_RUSTFLAGS"
+    encoded = in_hook(code.replace("NAME", f"'{name}'"))
+    assert encoded.splitlines()[1] == repr({name: "a\x1fb\x1fc"})

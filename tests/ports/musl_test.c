@@ -1,6 +1,5 @@
 /* A host with musl: threads with its default stack, and its resolver. Usage:
  *   musl_test threads CONFIG TLS_CONFIG   calls in threads with stacks of 128 KiB, and of 64 KiB
- *   musl_test keys CONFIG                 a host that has used all keys for thread-specific data
  *   musl_test call CONFIG STATUS TEXT     a call returns this status, and TEXT in its document
  *   musl_test cached CONFIG FILE          a second call, after FILE makes the DNS server silent
  *
@@ -9,7 +8,6 @@
 #include "hosts/host.h"
 
 #include <dlfcn.h>
-#include <limits.h>
 #include <stdatomic.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
@@ -162,37 +160,6 @@ static void threads(const char *config, const char *tls_config)
     bw_client_free(clients[1]);
 }
 
-/* The standard library of Rust needs one key, and aborts the process if there is none. To see it
- * fail, take `reserve_thread_key` out of src/client/mod.rs. */
-static void keys(const char *config)
-{
-    const char *call = "{\"operation\": \"createParticipant\"}";
-    pthread_key_t key, last = 0;
-    bw_status status = -1;
-    bw_queue *own_queue;
-    bw_client *client;
-    char *out = NULL;
-    int used = 0;
-
-    while (pthread_key_create(&key, NULL) == 0) {
-        last = key;
-        used++;
-    }
-    CHECK(used == PTHREAD_KEYS_MAX);
-    CHECK_FAILURE(bw_client_new(config, &client, &out), BW_E_INTERNAL, "pthread_key_create");
-    CHECK(pthread_key_delete(last) == 0);
-    client = client_of(config);
-    CHECK(pthread_key_create(&key, NULL) == EAGAIN);
-    /* The call and the queue start threads. */
-    CHECK(create(client, "without keys") == 0);
-    CHECK(bw_queue_new(client, NULL, &own_queue, NULL) == BW_OK);
-    CHECK(bw_queue_submit(own_queue, call, NULL, NULL, NULL) == BW_OK);
-    CHECK(bw_queue_next(own_queue, LIMIT * 1000, NULL, NULL, &status, &out) == BW_OK);
-    check_success(status, out, "participant");
-    bw_queue_free(own_queue);
-    bw_client_free(client);
-}
-
 /* A lookup that still runs after the call does not delay bw_client_free. */
 static void call(const char *config, const char *status_name, const char *text)
 {
@@ -239,8 +206,6 @@ int main(int argc, char **argv)
     alarm(LIMIT);
     if (argc == 4 && strcmp(argv[1], "threads") == 0)
         threads(argv[2], argv[3]);
-    else if (argc == 3 && strcmp(argv[1], "keys") == 0)
-        keys(argv[2]);
     else if (argc == 5 && strcmp(argv[1], "call") == 0)
         call(argv[2], argv[3], argv[4]);
     else if (argc == 4 && strcmp(argv[1], "cached") == 0)

@@ -69,6 +69,12 @@ def test_c_program(name: str, port: Port, sandbox: Sandbox) -> None:
     assert_passed(run(*port.command(program), *arguments_of(name, port, sandbox)))
 
 
+def test_host_without_keys(port: Port, sandbox: Sandbox) -> None:
+    sandbox.reset()
+    program = port.compile(Path(__file__).parent / "keys.c")
+    assert_passed(run(*port.command(program), configuration(port, sandbox)))
+
+
 def test_program_with_the_static_library(port: Port, sandbox: Sandbox) -> None:
     program = port.compile(C / "live_test.c", static=True)
     dynamic = run("readelf", "--dynamic", "--wide", program)
