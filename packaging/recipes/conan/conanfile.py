@@ -13,6 +13,7 @@ from pathlib import Path
 
 from conan import ConanFile
 from conan.errors import ConanInvalidConfiguration
+from conan.tools.build import cross_building
 from conan.tools.files import copy, rm, rmdir
 
 SOURCES = (
@@ -43,6 +44,8 @@ class BwWebrtc(ConanFile):
     def validate(self) -> None:
         if self.settings.os != "Linux" or self.settings.arch not in ("x86_64", "armv8"):
             raise ConanInvalidConfiguration("bw_webrtc requires Linux on x86_64 or armv8")
+        if cross_building(self) and not os.environ.get("RELEASE_DIR"):
+            raise ConanInvalidConfiguration("for another processor, set RELEASE_DIR to its build")
 
     def package_id(self) -> None:
         # The interface is C, and the build is always optimized.
