@@ -127,7 +127,7 @@ def test_packages_work_on_an_older_debian(tmp_path: Path) -> None:
     assert "GLIBC 2.31" in in_root(root, "ldd --version")
     code = "import ctypes; print(ctypes.CDLL('libbw_webrtc.so.0').bw_abi_version())"
     assert in_root(root, f'python3 -c "{code}"') == "0\n"
-    (wheel,) = DIST.glob("bw_webrtc-*.whl")
+    (wheel,) = DIST.glob(f"bw_webrtc-*-manylinux_*_{platform.machine()}.whl")
     run("python3", "-m", "zipfile", "-e", wheel, root / "usr/lib/python3/dist-packages")
     shutil.copy(Path(__file__).parent / "use.py", root / "tmp")
     assert (
