@@ -15,15 +15,6 @@ from port import Port
 
 C = ROOT / "tests" / "c"
 PYTHON = ROOT / "tests" / "python"
-# In QEMU, Python takes seconds to start. These are the tests of what differs between processors:
-# the signatures of the functions, calls, forks, threads, and finding the library.
-IN_QEMU = (
-    "test_create_participant.py",
-    "test_fork.py",
-    "test_library.py",
-    "test_operations.py",
-    "test_threads.py",
-)
 
 
 @pytest.fixture(scope="module")
@@ -126,13 +117,12 @@ def test_check(port: Port, sandbox: Sandbox, python: Path) -> None:
 
 
 def test_python_suite(port: Port, python: Path, tmp_path: Path) -> None:
-    tests = [PYTHON / name for name in IN_QEMU] if port.is_foreign else [PYTHON]
     options: List[Word] = ["-q", "-c", PYTHON / "pytest.ini", "-p", "no:cacheprovider"]
     if port.is_musl:
         # PyPI has no wheels of gevent's dependencies for musl.
         options.append(f"--ignore={PYTHON}/test_gevent.py")
     output = run(
-        *(python, "-m", "pytest", *options, f"--basetemp={tmp_path}/python", *tests),
+        *(python, "-m", "pytest", *options, f"--basetemp={tmp_path}/python", PYTHON),
         env=port.environment(),
     )
     assert re.search(r"\d+ passed", output), output
