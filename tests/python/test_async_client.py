@@ -305,7 +305,8 @@ def test_closed_loop_leaves_its_calls(plain: Sandbox) -> None:
 
 def test_two_loops_at_the_same_time_are_rejected(plain: Sandbox) -> None:
     client = plain.async_client()
-    plain.fault("createSession", "delay", ms=300)
+    # The calls "first" and "paused", so that they are in progress when another loop calls.
+    plain.fault("createSession", "delay", ms=1000, count=2)
     started, failed = threading.Event(), threading.Event()
 
     async def use() -> None:
