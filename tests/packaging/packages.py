@@ -46,8 +46,9 @@ def run(
     env: Optional[Mapping[str, str]] = None,
     cwd: Optional[Path] = None,
     code: int = 0,
+    limit: float = 900,
 ) -> str:
-    """Runs a command that must exit with ``code``, and returns its output."""
+    """Runs a command that must exit with ``code`` within ``limit`` seconds; returns its output."""
     ended = subprocess.run(
         [str(word) for word in command],
         env={**clean_environment(), **(env or {})},
@@ -55,7 +56,7 @@ def run(
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         encoding="utf-8",
-        timeout=900,
+        timeout=limit,
         check=False,
     )
     text = " ".join(str(word) for word in command)
