@@ -20,10 +20,15 @@ count() { # adds the last line of a program's output, "N passed, N failed", to t
     failed=$((failed + 1))
   fi
 }
-run() { # name program arguments..
+execute() { # name program arguments..
   local name=$1 code=0
   shift
   "$@" >"$build/$name.out" 2>&1 || code=$?
+  echo "$code" >"$build/$name.code"
+}
+report() { # name
+  local name=$1 code
+  code=$(cat "$build/$name.code")
   sed "s/^/[$name] /" "$build/$name.out" | tail -n 40
   count "$build/$name.out"
   [ "$code" = 0 ] || failures+=("$name")
@@ -32,6 +37,10 @@ run() { # name program arguments..
     echo "run.sh: $name exited with status $code" >&2
     failed=$((failed + 1))
   fi
+}
+run() { # name program arguments..
+  execute "$@"
+  report "$1"
 }
 
 ln -sf libbw_webrtc.so "$libraries/libbw_webrtc.so.0"
@@ -128,7 +137,7 @@ read -r plain <&3 && read -r secure <&4 || { echo "run.sh: bw-sandbox did not st
 
 bash tests/c/header_matrix.sh "$build" >"$build/headers.out" || true
 count "$build/headers.out"
-run abi "$build/abi_test"
+run abi "$build/abi_test" 20000
 run mixed "$build/mixed_test"
 for standard in 11 17; do run "pages-c++$standard" "$build/pages_test_$standard"; done
 export BW_SANDBOX=$sandbox
@@ -176,16 +185,25 @@ header_program wrong 1 2>/dev/null
 if command -v valgrind >/dev/null; then
   memcheck=(valgrind --quiet --error-exitcode=99 --leak-check=full
     --show-leak-kinds=definite,indirect,possible --errors-for-leak-kinds=definite,indirect,possible)
+  # Two groups at the same time, because these are the slowest tests.
+  (
+    execute pages-valgrind "${memcheck[@]}" "$build/pages_test_11"
+    execute test_your_program-valgrind "${memcheck[@]}" "$build/test_your_program"
+    execute newcomer-valgrind "${newcomer[@]}" "${memcheck[@]}"
+    for language in live_test typed_test live_test_cpp; do
+      execute "$language-http-valgrind" "${memcheck[@]}" "$build/$language" "$plain"
+    done
+  ) &
   # valgrind delays the reuse of freed memory. Limit this, because the test measures memory.
-  run abi-valgrind "${memcheck[@]}" --freelist-vol=500000 "$build/abi_test" 2000
-  run pages-valgrind "${memcheck[@]}" "$build/pages_test_11"
-  run test_your_program-valgrind "${memcheck[@]}" "$build/test_your_program"
-  run newcomer-valgrind "${newcomer[@]}" "${memcheck[@]}"
+  execute abi-valgrind "${memcheck[@]}" --freelist-vol=500000 "$build/abi_test" 2000
   for language in live_test typed_test live_test_cpp; do
-    run "$language-http-valgrind" "${memcheck[@]}" "$build/$language" "$plain"
     # valgrind does not see which bytes ring's assembly code initializes. Leaks are still reported.
-    run "$language-https-valgrind" "${memcheck[@]}" --undef-value-errors=no \
+    execute "$language-https-valgrind" "${memcheck[@]}" --undef-value-errors=no \
       "$build/$language" "$secure" "$build/ca.pem"
+  done
+  wait $!
+  for name in abi pages test_your_program newcomer {live_test,typed_test,live_test_cpp}-http{,s}; do
+    report "$name-valgrind"
   done
 elif [ "${VALGRIND:-}" = require ]; then
   echo "run.sh: valgrind is required but was not found" >&2
