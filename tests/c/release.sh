@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Measures the stack of a call in a release build, and the memory of a million clients. Usage: release.sh BUILD_DIR. It needs
-# `cargo build --release --workspace`.
+# Measures the stack of a call in a release build, and the memory of a million clients.
+# Usage: release.sh BUILD_DIR. It needs `cargo build --release --workspace`.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 build=$1
