@@ -8,6 +8,7 @@ build=${1:-build/c}
 libraries=${BW_LIB_DIR:-$(scripts/target-dir)/debug}
 sandbox=${BW_SANDBOX:-$(scripts/target-dir)/debug/bw-sandbox}
 mkdir -p "$build"
+rm -f "$build"/*.code
 
 passed=0 failed=0 failures=()
 count() { # adds the last line of a program's output, "N passed, N failed", to the totals

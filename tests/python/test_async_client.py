@@ -114,20 +114,19 @@ def test_concurrent_calls_do_not_block_the_loop(run: Run[Any], plain: Sandbox) -
 
     took = run(work())
     # 64 workers execute 200 calls in four rounds; one worker would take 40 s.
-    assert 0.8 <= took < 10
+    assert 0.8 <= took < 30
     # If a call blocked the loop, there would be one tick in each round.
     assert ticks > 50
 
 
 def test_cancelled_task_cancels_its_call(run: Run[Any], plain: Sandbox) -> None:
-    plain.fault("createParticipant", "delay", ms=500, count=None)
+    plain.fault("createParticipant", "delay", ms=2000, count=None)
 
     async def work() -> None:
         async with plain.async_client(workers=1) as client:
             first = asyncio.ensure_future(client.create_participant(tag="in progress"))
             second = asyncio.ensure_future(client.create_participant(tag="waits"))
-            await until(lambda: bool(client.stats()["inFlight"]))
-            await asyncio.sleep(0.1)
+            await until(lambda: bool(plain.requests("createParticipant")))
             for task in (second, first):
                 task.cancel()
                 with pytest.raises(asyncio.CancelledError):

@@ -208,7 +208,7 @@ def test_untrusted_certificate_is_a_tls_error(secure: Sandbox) -> None:
 
 
 def test_timeout_is_also_a_builtin_timeout_error() -> None:
-    with SilentServer() as server, server.client(timeout=0.3) as client:
+    with SilentServer() as server, server.client(timeout=1.0) as client:
         with pytest.raises(TimeoutError) as caught:
             client.create_participant()
         server.wait_for_request()

@@ -112,7 +112,7 @@ def test_error_of_an_invalid_response_contains_no_token(plain: Sandbox) -> None:
 
 def test_password_is_sent_only_to_the_service() -> None:
     with SilentServer() as server, server.client(
-        password=SECRET, timeout=0.3, max_retries=0
+        password=SECRET, timeout=1.0, max_retries=0
     ) as client:
         with pytest.raises(TimeoutError):
             client.create_participant()
@@ -127,7 +127,7 @@ def test_client_secret_is_sent_only_to_the_token_endpoint() -> None:
         client_id="client",
         client_secret=SECRET,
         token_url=endpoint.url,
-        timeout=0.3,
+        timeout=1.0,
         max_retries=0,
     ) as client:
         with pytest.raises(TimeoutError, match="the token request") as caught:

@@ -255,7 +255,7 @@ def test_it_creates_the_client_later_if_the_start_was_too_early(tmp_path: Path) 
 def test_asynchronous_workers_keep_options_quick() -> None:
     with Sandbox() as sandbox:
         # The calls with which all asynchronous workers are busy.
-        sandbox.fault("createParticipant", "delay", ms=4000, count=ASYNC_WORKERS)
+        sandbox.fault("createParticipant", "delay", ms=2500, count=ASYNC_WORKERS)
         with kamailio(sandbox, "kamailio-async.cfg", "bandwidth_async.py") as caller:
             calls = ids("slow", 40)
             created: dict[str, Reply] = {}
