@@ -264,13 +264,12 @@ fn resolve_unknown(
     context: &CallContext<'_>,
 ) -> PriorAttempt {
     match (call.operation.retry, failure.error.status) {
-        // The service did not look at the request.
-        (_, Status::Unauthorized | Status::Forbidden) => PriorAttempt::Unknown,
-        _ if http_status(failure) == Some(408) => PriorAttempt::Unknown,
         (RetryClass::Delete, Status::NotFound) => PriorAttempt::Succeeded,
         (RetryClass::AddParticipant, Status::Conflict) => read_join_result(client, call, context),
-        // The service checked the same request and rejected it.
-        _ => PriorAttempt::Failed,
+        // There is nothing that it could have changed.
+        (_, Status::NotFound) => PriorAttempt::Failed,
+        // Any other rejection may have a cause that the prior attempt did not have.
+        _ => PriorAttempt::Unknown,
     }
 }
 

@@ -142,8 +142,11 @@ def reconcile(checks: Checks, results: dict[str, set[str]], existing: dict[str, 
     """Compares the results with the existing participants (id to tag)."""
     kept = results["K"] - results["D"] - results["R"]
     missing = kept - existing.keys()
+    rejected = missing & results["S"]
     checks.that(
-        not missing, f"all {len(kept)} participants that were created and not deleted exist"
+        not missing,
+        f"all {len(kept)} participants that were created and not deleted exist: "
+        f"{list(missing)[:3]}, of which {len(rejected)} of {len(missing)} could not be deleted",
     )
     undeleted = results["D"] & existing.keys()
     checks.that(
@@ -200,7 +203,7 @@ def main() -> int:
         monitor = Monitor(soak.pid)
         while time.monotonic() - monitor.began < seconds - 1 and soak.poll() is None:
             disturb(root, chance)
-            for _ in range(4):
+            for _ in range(chance.randrange(1, 5)):
                 time.sleep(0.5)
                 monitor.sample()
         control(root, "DELETE", "/_sandbox/faults")

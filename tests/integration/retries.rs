@@ -285,20 +285,35 @@ fn unknown_outcome_remains_until_a_response_resolves_it() {
         (&error["error"]["attempts"], &error["error"]["outcome"]),
         (&json!(2), &json!("rejected"))
     );
-    // A lost connection, and then the service rejects the credentials before it looks at the operation.
-    fault(json!({"kind": "close_before"}));
-    fault(json!({"kind": "status", "status": 401, "after": 1}));
-    let error = call(&client, operation, &resources).unwrap_err();
-    assert_eq!(error["error"]["name"], "BW_E_UNAUTHORIZED");
-    assert_eq!(error["error"]["outcome"], "unknown");
-    // Lost, and then the server did not receive the request in time.
-    fault(json!({"kind": "close_before"}));
-    fault(json!({"kind": "status", "status": 408, "after": 1}));
-    let error = call(&client, operation, &resources).unwrap_err();
-    assert_eq!(
-        (&error["error"]["httpStatus"], &error["error"]["outcome"]),
-        (&json!(408), &json!("unknown"))
-    );
+    // Any other rejection does not show what the lost attempt did.
+    for status in [400, 401, 403, 408, 409, 410, 418] {
+        fault(json!({"kind": "close_before"}));
+        fault(json!({"kind": "status", "status": status, "after": 1}));
+        let error = call(&client, operation, &resources).unwrap_err();
+        assert_eq!(
+            (&error["error"]["httpStatus"], &error["error"]["outcome"]),
+            (&json!(status), &json!("unknown"))
+        );
+    }
+}
+
+#[test]
+fn lost_delete_is_not_reported_as_rejected() {
+    let sandbox = Sandbox::start(&["--password", PASSWORD]);
+    let client = client(&sandbox, &json!({}));
+    for operation in ["deleteParticipant", "deleteSession", "removeParticipantFromSession"] {
+        let resources = create_resources(&client);
+        call(&client, "addParticipantToSession", &resources).unwrap();
+        // The first attempt deletes it, and the second one is rejected for another reason.
+        sandbox.fault(&json!({"operation": operation, "kind": "close_after"}));
+        sandbox.fault(&json!({"operation": operation, "kind": "status", "status": 400, "after": 1}));
+        let error = call(&client, operation, &resources).unwrap_err()["error"].take();
+        assert_eq!(
+            (&error["name"], &error["attempts"], &error["outcome"]),
+            (&json!("BW_E_BAD_REQUEST"), &json!(2), &json!("unknown")),
+            "{operation}"
+        );
+    }
 }
 
 #[test]
