@@ -67,7 +67,7 @@ PLACES = CARGO='$(CARGO)' DESTDIR='$(DESTDIR)' PREFIX='$(PREFIX)' BINDIR='$(BIND
 
 .DEFAULT_GOAL := help
 .PHONY: help demo demo-devices test build-tests test-rust test-c test-python test-sdk test-page test-page-media test-devices device-sdk test-release test-hosts test-hostile soak \
-  gates bench install uninstall release dist dist-all test-packaging test-recipes test-ports test-ports-gnu test-ports-musl packaging-tools check-systems \
+  gates bench install uninstall release dist dist-all test-packaging test-recipes test-ports packaging-tools check-systems \
   lint header generated clean tools
 
 # Reports a missing tool in one line.
@@ -168,17 +168,20 @@ test-recipes: tools $(VENV)/ready $(RECIPES_VENV)/ready
 	  BW_TARGETS=$(TARGET) BW_DIST=$(CURDIR)/$(DIST) BW_RELEASE_PYTHON=$(VENV_PYTHON) \
 	  $(VENV_PYTHON) -m pytest -q -c tests/packaging/pytest.ini tests/packaging/test_recipes.py
 
-# The shipped files of each target, and programs with them on its system. The tests for musl run one after
-# another, because their name server needs port 53.
+# The shipped files of each target, and programs with them on its system. Those for another processor take longer.
 PORTS_TEST = BW_PORTS=$(CURDIR)/$(BUILD)/ports BW_RELEASE_DIR=$(RELEASE) BW_DIST=$(CURDIR)/$(DIST) \
   BW_RELEASE_PYTHON=$(CURDIR)/$(RELEASE_VENV)/bin/python $(VENV_PYTHON) -m pytest -q
 test-ports: tools $(VENV)/ready dist-all
 	tests/ports/need $(TARGETS)
 	BW_TARGETS='$(TARGETS)' $(PORTS_TEST) -c tests/packaging/pytest.ini tests/packaging/test_files.py
-	scripts/side-by-side $(BUILD)/ports/log test-ports-gnu test-ports-musl
+	scripts/side-by-side $(BUILD)/ports/log \
+	  'test-port-aarch64-unknown-linux-gnu test-port-x86_64-unknown-linux-musl' \
+	  'test-port-aarch64-unknown-linux-musl test-port-x86_64-unknown-linux-gnu'
 
-test-ports-gnu test-ports-musl: test-ports-%:
-	BW_TARGETS='$(filter %-$*,$(TARGETS))' $(PORTS_TEST) -c tests/ports/pytest.ini tests/ports
+TEST_PORT := $(addprefix test-port-,$(TARGETS))
+.PHONY: $(TEST_PORT)
+$(TEST_PORT): test-port-%:
+	BW_TARGETS='$*' $(PORTS_TEST) -c tests/ports/pytest.ini tests/ports
 
 packaging-tools:
 	packaging/need
