@@ -46,7 +46,8 @@ SDK_VENV := $(BUILD)/sdk-venv
 NPM := $(CURDIR)/$(BUILD)/npm
 
 # Releases are compiled and linked with Zig, so that they run on old systems.
-TARGET ?= $(shell uname -m)-unknown-linux-gnu
+MACHINE := $(shell uname -m)
+TARGET ?= $(MACHINE)-unknown-linux-gnu
 TARGETS := $(shell cat packaging/targets)
 RELEASE = $(TARGET_DIR)/$(TARGET)/release
 RELEASE_VENV := $(BUILD)/release-venv
@@ -168,19 +169,18 @@ test-recipes: tools $(VENV)/ready $(RECIPES_VENV)/ready
 	  BW_TARGETS=$(TARGET) BW_DIST=$(CURDIR)/$(DIST) BW_RELEASE_PYTHON=$(VENV_PYTHON) \
 	  $(VENV_PYTHON) -m pytest -q -c tests/packaging/pytest.ini tests/packaging/test_recipes.py
 
-# The shipped files of each target, and programs with them on its system. Those for another processor take longer.
+# The shipped files of each target, and programs with them on its system.
 PORTS_TEST = BW_PORTS=$(CURDIR)/$(BUILD)/ports BW_RELEASE_DIR=$(RELEASE) BW_DIST=$(CURDIR)/$(DIST) \
   BW_RELEASE_PYTHON=$(CURDIR)/$(RELEASE_VENV)/bin/python $(VENV_PYTHON) -m pytest -q
+# The tests for another processor start first, because they take longer.
+TEST_PORTS := $(addprefix test-port-,$(filter-out $(MACHINE)-%,$(TARGETS)) $(filter $(MACHINE)-%,$(TARGETS)))
 test-ports: tools $(VENV)/ready dist-all
 	tests/ports/need $(TARGETS)
 	BW_TARGETS='$(TARGETS)' $(PORTS_TEST) -c tests/packaging/pytest.ini tests/packaging/test_files.py
-	scripts/side-by-side $(BUILD)/ports/log \
-	  'test-port-aarch64-unknown-linux-gnu test-port-x86_64-unknown-linux-musl' \
-	  'test-port-aarch64-unknown-linux-musl test-port-x86_64-unknown-linux-gnu'
+	$(MAKE) --no-print-directory --jobs 2 --keep-going --output-sync $(TEST_PORTS)
 
-TEST_PORT := $(addprefix test-port-,$(TARGETS))
-.PHONY: $(TEST_PORT)
-$(TEST_PORT): test-port-%:
+.PHONY: $(TEST_PORTS)
+$(TEST_PORTS): test-port-%:
 	BW_TARGETS='$*' $(PORTS_TEST) -c tests/ports/pytest.ini tests/ports
 
 packaging-tools:

@@ -266,9 +266,9 @@ fn resolve_unknown(
     match (call.operation.retry, failure.error.status) {
         (RetryClass::Delete, Status::NotFound) => PriorAttempt::Succeeded,
         (RetryClass::AddParticipant, Status::Conflict) => read_join_result(client, call, context),
-        // There is nothing that it could have changed.
+        // There is nothing that the prior attempt could have changed.
         (_, Status::NotFound) => PriorAttempt::Failed,
-        // Any other rejection may have a cause that the prior attempt did not have.
+        // The cause of any other rejection may not have existed during the prior attempt.
         _ => PriorAttempt::Unknown,
     }
 }

@@ -145,8 +145,8 @@ def reconcile(checks: Checks, results: dict[str, set[str]], existing: dict[str, 
     rejected = missing & results["S"]
     checks.that(
         not missing,
-        f"all {len(kept)} participants that were created and not deleted exist: "
-        f"{list(missing)[:3]}, of which {len(rejected)} of {len(missing)} could not be deleted",
+        f"all {len(kept)} participants that were created and not deleted exist: {len(missing)} are "
+        f"missing, {len(rejected)} of them after a rejected delete: {list(missing)[:3]}",
     )
     undeleted = results["D"] & existing.keys()
     checks.that(

@@ -306,7 +306,8 @@ fn lost_delete_is_not_reported_as_rejected() {
         call(&client, "addParticipantToSession", &resources).unwrap();
         // The first attempt deletes it, and the second one is rejected for another reason.
         sandbox.fault(&json!({"operation": operation, "kind": "close_after"}));
-        sandbox.fault(&json!({"operation": operation, "kind": "status", "status": 400, "after": 1}));
+        sandbox
+            .fault(&json!({"operation": operation, "kind": "status", "status": 400, "after": 1}));
         let error = call(&client, operation, &resources).unwrap_err()["error"].take();
         assert_eq!(
             (&error["name"], &error["attempts"], &error["outcome"]),
