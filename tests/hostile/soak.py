@@ -205,7 +205,8 @@ def main() -> int:
             disturb(root, chance)
             for _ in range(chance.randrange(1, 5)):
                 time.sleep(0.5)
-                monitor.sample()
+                if soak.poll() is None:
+                    monitor.sample()
         control(root, "DELETE", "/_sandbox/faults")
         lines = []
         for line in soak.stdout:
@@ -217,6 +218,8 @@ def main() -> int:
             bool(lines) and lines[-1].endswith(" passed, 0 failed"),
             "all checks of the program passed",
         )
+        if soak.poll() is not None:
+            raise SystemExit(f"soak.py: the program ended early: {soak.returncode}")
         # The library's threads end soon after the client is freed.
         for _ in range(100):
             _, descriptors, threads = monitor.measure()
