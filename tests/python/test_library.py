@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import platform
 import re
 import shlex
 import shutil
@@ -131,6 +132,17 @@ def test_broken_copy_is_reported(package: Path) -> None:
     completed = python(["-c", SHOW], {"PYTHONPATH": str(package), "BW_WEBRTC_LIBRARY": None})
     text = "file too short|invalid ELF header|Exec format error"
     assert re.search(f"inside the package: .*{re.escape(str(copy))}: ({text})", completed.stderr)
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="other loaders do not check this")
+def test_library_for_another_processor_is_reported(tmp_path: Path) -> None:
+    other = bytearray(LIBRARY.read_bytes())
+    # The field e_machine of the ELF header: PowerPC, which no test runs on.
+    other[18:20] = (21).to_bytes(2, sys.byteorder)
+    copy = tmp_path / "libother.so"
+    copy.write_bytes(other)
+    completed = python(["-c", SHOW], {"BW_WEBRTC_LIBRARY": str(copy)})
+    assert f"BW_WEBRTC_LIBRARY: {copy}: the library is for another processor" in completed.stderr
 
 
 def test_other_abi_is_rejected(tmp_path: Path) -> None:
