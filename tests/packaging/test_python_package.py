@@ -72,7 +72,9 @@ def test_wheel_works(version: str, tmp_path: Path) -> None:
 def test_pip_install_builds_the_wheel(tmp_path: Path) -> None:
     """From the source folder; pip downloads what the build needs."""
     python = venv(sys.executable, tmp_path / "venv")
-    output = pip_install(python, "-v", PACKAGE, BW_WEBRTC_BUILD="zig")
+    # In a folder of its own: cargo compiles everything again if the path of the linker changes.
+    target = str(TARGET / "wheel")
+    output = pip_install(python, "-v", PACKAGE, BW_WEBRTC_BUILD="zig", CARGO_TARGET_DIR=target)
     assert TAG in output
     assert "bw-webrtc: cargo builds libbw_webrtc.so and links it for glibc 2.17" in output
     assert_works_without_compiler(python, tmp_path)
