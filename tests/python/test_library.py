@@ -145,6 +145,14 @@ def test_library_for_another_processor_is_reported(tmp_path: Path) -> None:
     assert f"BW_WEBRTC_LIBRARY: {copy}: the library is for another processor" in completed.stderr
 
 
+def test_loader_does_not_search_the_current_folder(tmp_path: Path) -> None:
+    """Nor is a library there reported as one for another processor."""
+    shutil.copy(LIBRARY, tmp_path / _library.SONAME)
+    completed = python(["-c", SHOW], {"BW_WEBRTC_LIBRARY": None}, cwd=tmp_path)
+    assert "libbw_webrtc is not found" in completed.stderr
+    assert "another processor" not in completed.stderr
+
+
 def test_other_abi_is_rejected(tmp_path: Path) -> None:
     other = compile_library("unsigned bw_abi_version(void) { return 7; }", tmp_path / "libother.so")
     completed = python(["-c", SHOW], {"BW_WEBRTC_LIBRARY": str(other)})

@@ -342,7 +342,9 @@ def _find() -> Library:
         except OSError as error:
             # The loader's message begins with the name if it could open the file.
             reason = str(error)
-            if reason.startswith(name) and "No such file" in reason and Path(name).is_file():
+            path = Path(name)
+            is_missing = reason.startswith(name) and "No such file" in reason
+            if is_missing and path.is_absolute() and path.is_file():
                 # The text of glibc for this case is misleading.
                 reason = f"{name}: the library is for another processor"
             tried.append(f"{origin}: {reason if reason.startswith(name) else f'{name}: {reason}'}")
