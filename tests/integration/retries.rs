@@ -92,6 +92,13 @@ fn create_resources(client: &Client) -> Resources {
     }
 }
 
+/// Also adds the participant to the session.
+fn create_joined(client: &Client) -> Resources {
+    let resources = create_resources(client);
+    call(client, "addParticipantToSession", &resources).unwrap();
+    resources
+}
+
 fn call(client: &Client, operation: &str, resources: &Resources) -> Result<Value, Value> {
     let document = (operation == "createParticipant").then_some("{}");
     client.call(operation, &resources.session, &resources.participant, document)
@@ -177,8 +184,7 @@ fn lost_delete_succeeds_if_the_resource_is_gone() {
     let sandbox = Sandbox::start(&["--password", PASSWORD]);
     let client = client(&sandbox, &json!({}));
     for operation in ["deleteParticipant", "deleteSession", "removeParticipantFromSession"] {
-        let resources = create_resources(&client);
-        call(&client, "addParticipantToSession", &resources).unwrap();
+        let resources = create_joined(&client);
         sandbox.fault(&json!({"operation": operation, "kind": "close_after"}));
         assert_eq!(call(&client, operation, &resources).unwrap(), Value::Null, "{operation}");
         let statuses: Vec<Value> =
@@ -302,8 +308,7 @@ fn lost_delete_is_not_reported_as_rejected() {
     let sandbox = Sandbox::start(&["--password", PASSWORD]);
     let client = client(&sandbox, &json!({}));
     for operation in ["deleteParticipant", "deleteSession", "removeParticipantFromSession"] {
-        let resources = create_resources(&client);
-        call(&client, "addParticipantToSession", &resources).unwrap();
+        let resources = create_joined(&client);
         // The first attempt deletes it, and the second one is rejected for another reason.
         sandbox.fault(&json!({"operation": operation, "kind": "close_after"}));
         sandbox
